@@ -1,0 +1,105 @@
+"""Input checks: one clear sentence each, with what, where, the value and what to do."""
+
+import numbers
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+
+def flat_rows(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
+    """Validate rows for an estimator; images (n, h, w[, c]) become (n, h * w * c).
+
+    Whole numbers and bytes keep their type, so that bytes are not blown up to eight times their
+    size. Sets `n_features_in_`, `feature_names_in_` and `sample_shape_` where `reset`.
+    """
+    shape = np.shape(X) if isinstance(X, np.ndarray) else ()
+    sample_shape = tuple(shape[1:]) if len(shape) > 2 else None
+    if not reset and sample_shape and sample_shape != estimator.sample_shape_:
+        raise ValueError(
+            f"X has samples of shape {sample_shape}, but {type(estimator).__name__} was fitted on "
+            f"samples of shape {estimator.sample_shape_ or (estimator.n_features_in_,)}."
+        )
+    if sample_shape:
+        X = X.reshape(len(X), -1)
+    X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+    if X.dtype.kind not in "fiub":
+        raise ValueError(f"X has dtype {X.dtype}; convert it to numbers.")
+    check_finite(X, getattr(estimator, "feature_names_in_", None))
+    if reset:
+        estimator.sample_shape_ = sample_shape
+    return X
+
+
+def check_finite(X: np.ndarray, names: Any = None) -> None:
+    """Raise a ValueError that names the columns with NaN or infinite cells."""
+    if X.dtype.kind != "f" or np.isfinite(X.sum(dtype=float)):
+        return
+    for kind, bad in (("NaN", np.isnan(X)), ("infinity", np.isinf(X))):
+        columns = np.flatnonzero(bad.any(axis=0))
+        if len(columns) == 0:
+            continue
+        label = [repr(str(names[j])) if names is not None else str(j) for j in columns[:5]]
+        more = f" and {len(columns) - 5} more" if len(columns) > 5 else ""
+        plural = "s" if len(columns) > 1 else ""
+        raise ValueError(
+            f"Input X contains {kind} in column{plural} {', '.join(label)}{more} "
+            f"({int(bad.sum())} cells, the first in row {int(np.argmax(bad.any(axis=1)))}); "
+            "drop or fill these cells first, for example with sklearn.impute.SimpleImputer."
+        )
+
+
+def row_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
+    """Return float64 weights: validated, not negative, not all zero."""
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError("All values of sample_weight are zero: no row is left to train on.")
+    return weight
+
+
+def code_rows(Z: Any, n_components: int) -> np.ndarray:
+    """Validate codes for decoding."""
+    Z = check_array(Z, dtype="numeric")
+    if Z.shape[1] != n_components:
+        raise ValueError(
+            f"Z has {Z.shape[1]} columns, but the codes of this model have {n_components}."
+        )
+    return Z
+
+
+def check_domain(X: np.ndarray, domain: tuple[float, float], loss: str) -> None:
+    """Raise a ValueError where a loss cannot take the data."""
+    low, high = domain
+    smallest, largest = float(X.min()), float(X.max())
+    if smallest < low or largest > high:
+        interval = f"[{low:g}, {high:g}]" if np.isfinite(high) else "of at least 0"
+        cure = "scaling='minmax' or scaling='range'" if np.isfinite(high) else "another loss"
+        raise ValueError(
+            f"The loss {loss!r} needs data {interval}; got values from {smallest:g} to {largest:g}. "
+            f"Use {cure}."
+        )
+
+
+def whole(name: str, value: Any, low: int, auto: bool = False) -> None:
+    """Raise a ValueError unless the parameter is a whole number of at least `low`, or "auto"."""
+    if auto and isinstance(value, str) and value == "auto":
+        return
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        choice = "'auto' or " if auto else ""
+        raise ValueError(
+            f"The parameter {name} must be {choice}a whole number of at least {low}; got {value!r}."
+        )
+
+
+def real(name: str, value: Any, interval: str, ok: bool) -> None:
+    """Raise a ValueError unless the parameter is a number that passed its test."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not ok:
+        raise ValueError(f"The parameter {name} must be a number in {interval}; got {value!r}.")
+
+
+def one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Raise a ValueError unless the parameter is one of its choices."""
+    if not any(value is c or (type(value) is type(c) and value == c) for c in choices):
+        known = ", ".join(repr(c) for c in choices)
+        raise ValueError(f"The parameter {name} must be one of {known}; got {value!r}.")

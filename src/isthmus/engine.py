@@ -1,0 +1,420 @@
+"""The only loops: `Trainer` over training steps, `map_batches` over rows. Arrays in, arrays out."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from isthmus.nets import Net
+from isthmus.objective import Objective
+
+ADAM = optax.scale_by_adam()  # one object for all fits: a fresh one would compile again
+Row = dict[str, float]
+Hook = Callable[[Row], bool | None]
+
+
+class DivergenceError(FloatingPointError):
+    """The loss or a weight is no longer finite; the model keeps its last good weights."""
+
+
+class Data(NamedTuple):
+    """Rows on the device, padded to a bucket; weights have mean 1 over the n real rows."""
+
+    x: Array  # (bucket, d)
+    weight: Array  # (bucket,)
+    n: int
+
+
+class Schedule(NamedTuple):
+    """A linear warm-up, then half a cosine down to `floor` times the rate; floor 1 is constant.
+
+    `earlier` counts the steps of earlier runs towards the warm-up.
+    """
+
+    rate: Any
+    warmup: Any
+    total: Any
+    floor: Any
+    earlier: Any
+
+    def at(self, step: Array) -> tuple[Array, Array]:
+        """Return the learning rate and the progress at a step."""
+        progress = jnp.minimum(step / self.total, 1.0)
+        cosine = self.floor + (1 - self.floor) * 0.5 * (1 + jnp.cos(jnp.pi * progress))
+        warm = jnp.minimum(1.0, (step + 1 + self.earlier) / self.warmup)
+        return self.rate * warm * cosine, progress
+
+
+class Settings(NamedTuple):
+    """How long and how fast to train.
+
+    `patience` None means no early stopping; `constant_after` is the number of steps of earlier runs
+    where the rate is constant after its warm-up, None for a cosine.
+    """
+
+    batch_size: int
+    max_epochs: int
+    learning_rate: float
+    seed: int
+    patience: int | None = None
+    tol: float = 1e-4
+    constant_after: int | None = None
+    evaluate_every: int = 50  # steps, at least: an epoch can be two steps
+
+
+class Params(NamedTuple):
+    """What one step changes, on the device."""
+
+    net: Net
+    optimiser: Any
+    sparsity: Any
+
+
+class State(NamedTuple):
+    """Everything a run needs to go on, bit for bit. Never changed in place, so an interrupt between
+    two states leaves the earlier one whole.
+    """
+
+    params: Params
+    step: int = 0
+    seconds: float = 0.0
+    best_net: Net | None = None
+    best_score: float = math.inf
+    wait: int = 0
+    evaluated_at: int = 0
+    stopped: bool = False
+    history: tuple[Row, ...] = ()
+    partial: tuple[np.ndarray, ...] = ()  # the terms of the unfinished epoch's steps
+
+
+def bucket(n: int) -> int:
+    """Round a row count up by at most an eighth, so that near counts share one program."""
+    unit = 1 << max(n.bit_length() - 4, 0)
+    return -(-n // unit) * unit
+
+
+def to_device(x: np.ndarray, weight: np.ndarray) -> Data:
+    """Pad rows to their bucket and put them on the device."""
+    n, size = len(x), bucket(len(x))
+    padded = np.zeros((size, x.shape[1]), x.dtype)
+    padded[:n] = x
+    w = np.zeros(size, x.dtype)
+    w[:n] = weight / weight.mean()
+    return Data(jnp.asarray(padded), jnp.asarray(w), n)
+
+
+def traced(tree: Any, dtype: str) -> Any:
+    """Make every number an array of one dtype: 0.1, np.float64(0.1) and 1 would be three programs."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), tree)
+
+
+def start(objective: Objective, net: Net, n_components: int, dtype: str) -> State:
+    """Return the state before the first step."""
+    net = jax.tree.map(jnp.array, net)  # owned copies
+    sparsity = objective.sparsity.start(n_components) if objective.sparsity else ()
+    params = Params(net, ADAM.init(net), jax.tree.map(jnp.asarray, traced(sparsity, dtype)))
+    return State(params)
+
+
+def chunk_length(batch_size: int, n_parameters: int, platform: str) -> int:
+    """Return how many steps one program runs: a power of two that takes about a tenth of a second.
+
+    One means a call per step: a step this long gains nothing from a loop around it, and Ctrl-C is
+    served between calls.
+    """
+    speed, overhead = (1e11, 3e-5) if platform == "cpu" else (2e13, 1e-4)
+    seconds = overhead + 6 * batch_size * n_parameters / speed
+    return int(min(max(2 ** round(math.log2(0.1 / seconds)), 1), 1024))
+
+
+@partial(jax.jit, static_argnames="length")
+def _advance(
+    objective: Objective,
+    params: Params,
+    data: tuple[Array, Array, Array],
+    plan: tuple[Array, Array, Array, Array],
+    schedule: Schedule,
+    length: int,
+) -> tuple[Params, dict[str, Array]]:
+    """Run up to `length` steps; `plan` holds rows to gather, real rows, first step and step count."""
+    x, weight, key_data = data
+    index, rows, first, count = plan
+    key = jax.random.wrap_key_data(key_data)
+    share = 1 / jnp.sum(weight > 0)
+
+    def one(i: Array, carry: tuple[Params, dict[str, Array]]) -> tuple[Params, dict[str, Array]]:
+        params, terms = carry
+        batch, real = index[i], rows[i].astype(x.dtype)
+        w = jnp.where(jnp.arange(index.shape[1]) < rows[i], weight[batch], 0) / real
+        rate, progress = schedule.at((first + i).astype(x.dtype))
+        (total, (parts, sparsity)), gradient = jax.value_and_grad(objective.__call__, has_aux=True)(
+            params.net,
+            x[batch],
+            w,
+            jax.random.fold_in(key, first + i),
+            progress,
+            params.sparsity,
+            real * share,
+        )
+        update, optimiser = ADAM.update(gradient, params.optimiser)
+        net = jax.tree.map(lambda p, u: p - rate * u, params.net, update)
+        parts = {"loss": total, **parts}
+        terms = {name: terms[name].at[i].set(value) for name, value in parts.items()}
+        return Params(net, optimiser, sparsity), terms
+
+    terms = {name: jnp.zeros(length, x.dtype) for name in ("loss", *objective.terms)}
+    if length == 1:
+        return one(jnp.zeros((), jnp.int32), (params, terms))
+    result: tuple[Params, dict[str, Array]] = jax.lax.fori_loop(0, count, one, (params, terms))
+    return result
+
+
+@jax.jit
+def _total_loss(objective: Objective, net: Net, x: Array, weight: Array) -> Array:
+    return jnp.sum(weight * objective.losses(net, x))
+
+
+class Trainer:
+    """Steps from one state to the next until the last epoch or the end of patience.
+
+    `state` is always whole: after an interrupt or a divergence it is the last good one.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        data: Data,
+        settings: Settings,
+        state: State,
+        validation: Data | None = None,
+    ) -> None:
+        self.objective, self.data, self.settings = objective, data, settings
+        self.state, self.validation = state, validation
+        self.steps_per_epoch = -(-data.n // settings.batch_size)
+        self.total = settings.max_epochs * self.steps_per_epoch
+        self.batch_shape = min(settings.batch_size, bucket(data.n))
+        dtype = data.x.dtype
+        self.schedule = Schedule(*(np.asarray(v, dtype) for v in self._schedule()))
+        self.key = np.array([0, settings.seed], np.uint32)
+        n_parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params.net))
+        platform = next(iter(data.x.devices())).platform
+        self.length = chunk_length(self.batch_shape, n_parameters, platform)
+        self._orders: deque[tuple[int, np.ndarray]] = deque(maxlen=2)
+
+    def _schedule(self) -> tuple[float, ...]:
+        rate, earlier = self.settings.learning_rate, self.settings.constant_after
+        if earlier is None:
+            return rate, max(round(0.05 * self.total), 1), self.total, 0.0, 0
+        return rate, 50, self.total, 1.0, earlier
+
+    def run(self, on_epoch: Hook | None = None) -> State:
+        """Train to the end; `on_epoch(row)` sees each epoch and stops the run by returning True."""
+        while not self.finished:
+            before = len(self.state.history)
+            self.state = self._next(self.state)
+            for row in self.state.history[before:]:
+                if on_epoch is not None and on_epoch(row):
+                    self.state = self.state._replace(stopped=True)
+        return self.state
+
+    @property
+    def finished(self) -> bool:
+        """Whether no step is left to take."""
+        return self.state.stopped or self.state.step >= self.total
+
+    def _next(self, state: State) -> State:
+        """Run one chunk, close its epochs and evaluate where that is due."""
+        begin = time.perf_counter()
+        count = min(self.length, self._next_evaluation(state) - state.step)
+        params, terms = self._run_chunk(state, count)
+        self._check_finite(terms, params, state)
+        rates = [self._rate(state.step + i) for i in range(count)]
+        steps = np.column_stack([*(terms.values()), rates])
+        state = state._replace(params=params, step=state.step + count)
+        state = self._close_epochs(state, np.vstack([*state.partial, steps]), list(terms))
+        if self.validation is not None and state.step == self._next_evaluation(state):
+            state = self._evaluate(state)
+        seconds = state.seconds + time.perf_counter() - begin
+        for row in state.history[len(self.state.history) :]:
+            row["seconds"] = seconds
+        return state._replace(seconds=seconds)
+
+    def _next_evaluation(self, state: State) -> int:
+        """Return the first epoch end that is at least `evaluate_every` steps after the last one."""
+        if self.validation is None:
+            return self.total
+        epochs = -(-(state.evaluated_at + self.settings.evaluate_every) // self.steps_per_epoch)
+        return min(epochs * self.steps_per_epoch, self.total)
+
+    def _run_chunk(self, state: State, count: int) -> tuple[Params, dict[str, np.ndarray]]:
+        index = np.zeros((self.length, self.batch_shape), np.int32)
+        rows = np.ones(self.length, np.int32)
+        for i in range(count):
+            index[i], rows[i] = self._batch(state.step + i)
+        plan = (index, rows, np.int32(state.step), np.int32(count))
+        data = (self.data.x, self.data.weight, self.key)
+        params, terms = _advance(
+            self.objective, state.params, data, plan, self.schedule, length=self.length
+        )
+        names = ("loss", *self.objective.terms)
+        return params, {name: np.asarray(terms[name])[:count].astype(float) for name in names}
+
+    def _batch(self, step: int) -> tuple[np.ndarray, int]:
+        """Return the rows of a step; a last partial batch is filled up with rows that count 0."""
+        epoch, i = divmod(step, self.steps_per_epoch)
+        order = self._order(epoch)
+        batch = order[i * self.settings.batch_size :][: self.batch_shape]
+        return np.resize(np.concatenate([batch, order]), self.batch_shape), len(batch)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Return the epoch's order: a function of seed and epoch alone, so that resuming is exact."""
+        for known, order in self._orders:
+            if known == epoch:
+                return order
+        order = np.random.default_rng((self.settings.seed, epoch)).permutation(self.data.n)
+        self._orders.append((epoch, order))
+        return order
+
+    def _rate(self, step: int) -> float:
+        rate, warmup, total, floor, earlier = (float(v) for v in self.schedule)
+        cosine = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(step / total, 1)))
+        return rate * min(1, (step + 1 + earlier) / warmup) * cosine
+
+    def _check_finite(self, terms: dict[str, np.ndarray], params: Params, state: State) -> None:
+        bad = ~np.isfinite(terms["loss"])
+        if not bad.any():
+            if state.step + len(bad) < self.total or _all_finite(params.net):
+                return
+            bad[-1] = True
+        epoch = (state.step + int(np.argmax(bad))) // self.steps_per_epoch + 1
+        names = [name for name, values in terms.items() if not np.isfinite(values).all()]
+        raise DivergenceError(
+            f"Training diverged in epoch {epoch}: {' and '.join(names) or 'a weight'} became NaN or "
+            f"infinite. Lower learning_rate (now {self.settings.learning_rate:g}) or the weights of "
+            "the penalties; the model keeps its last good weights."
+        )
+
+    def _close_epochs(self, state: State, steps: np.ndarray, names: list[str]) -> State:
+        """Turn the steps of finished epochs into history rows; keep the rest."""
+        rows: list[Row] = []
+        done = len(state.history)
+        while len(steps) >= self.steps_per_epoch:
+            epoch, steps = np.split(steps, [self.steps_per_epoch])
+            sizes = [self._size(i) for i in range(self.steps_per_epoch)]
+            means = np.average(epoch, axis=0, weights=sizes)
+            row = {
+                "epoch": float(done + len(rows) + 1),
+                **dict(zip(names, map(float, means), strict=False)),
+            }
+            rows.append({**row, "learning_rate": float(epoch[-1, -1]), "validation_loss": math.nan})
+        left = (steps,) if len(steps) else ()
+        return state._replace(history=(*state.history, *rows), partial=left)
+
+    def _size(self, i: int) -> int:
+        return min(self.settings.batch_size, self.data.n - i * self.settings.batch_size)
+
+    def _evaluate(self, state: State) -> State:
+        """Measure the validation rows; keep the best weights and count the patience down.
+
+        The score adds the constraints' terms as training measured them: reconstruction alone would
+        prefer weights from before a sparsity took hold.
+        """
+        assert self.validation is not None
+        row = state.history[-1]
+        loss = self.evaluate(self.validation, state.params.net)
+        row["validation_loss"] = loss
+        score = loss + row["loss"] - row["reconstruction"]
+        state = state._replace(evaluated_at=state.step)
+        if math.isfinite(score) and score < state.best_score:
+            enough = score < state.best_score - self.settings.tol * abs(state.best_score)
+            wait = 0 if enough or not math.isfinite(state.best_score) else state.wait + 1
+            state = state._replace(best_net=state.params.net, best_score=score, wait=wait)
+        else:
+            state = state._replace(wait=state.wait + 1)
+        patience = self.settings.patience
+        return state._replace(stopped=patience is not None and state.wait >= patience)
+
+    def evaluate(self, data: Data, net: Net, batch: int = 4096) -> float:
+        """Return the weighted mean loss of clean rows."""
+        totals = [
+            _total_loss(self.objective, net, data.x[i : i + batch], data.weight[i : i + batch])
+            for i in range(0, len(data.x), batch)
+        ]
+        return float(sum(np.asarray(total, float) for total in totals)) / data.n
+
+
+@jax.jit
+def _finite(net: Net) -> Array:
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(net)]))
+
+
+def _all_finite(net: Net) -> bool:
+    return bool(_finite(net))
+
+
+@partial(jax.jit, static_argnames=("what", "layer"))
+def _apply(objective: Objective, net: Net, x: Array, what: str, layer: int | None) -> Array:
+    if what == "decode":
+        return net.decode(x)
+    if what == "encode" and layer is not None:
+        return Net(net.encoder[:layer], ()).encode(x)
+    result: Array = getattr(objective, what)(net, x)
+    return result
+
+
+def map_batches(
+    what: str,
+    objective: Objective,
+    net: Net,
+    x: np.ndarray,
+    prepare: Callable[[np.ndarray], np.ndarray],
+    layer: int | None = None,
+) -> np.ndarray:
+    """Apply "encode", "decode", "reconstruct" or "losses" to rows, in batches of one fixed shape.
+
+    The shape does not depend on how many rows there are, so a row's result is the same to the bit
+    whatever rows come with it. `prepare` makes the scaled rows of a block.
+    """
+    size = rows_per_call(net)
+    results: list[np.ndarray] = []
+    pending: deque[tuple[Array, int]] = deque()
+    for begin in range(0, len(x), size):
+        block = prepare(x[begin : begin + size])
+        padded = np.zeros((size, block.shape[1]), block.dtype)
+        padded[: len(block)] = block
+        pending.append((_apply(objective, net, padded, what, layer), len(block)))
+        if len(pending) > 1:  # one call under way while the next block is prepared
+            result, n = pending.popleft()
+            results.append(np.asarray(result)[:n])
+    results.extend(np.asarray(result)[:n] for result, n in pending)
+    return np.concatenate(results) if len(results) > 1 else results[0].copy()
+
+
+@jax.jit
+def _compare(objective: Objective, x_out: Array, x: Array) -> Array:
+    return objective.loss(x_out, x)
+
+
+def compare(objective: Objective, x_out: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the loss of given reconstructions, in batches of one fixed shape; float64."""
+    size, results = 1024, []
+    for begin in range(0, len(x), size):
+        n = len(x[begin : begin + size])
+        pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
+        pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
+        results.append(np.asarray(_compare(objective, *pair), float)[:n])
+    return np.concatenate(results)
+
+
+def rows_per_call(net: Net) -> int:
+    """Return the fixed number of rows of a call: about 2**18 values in the widest layer."""
+    widest = max(max(layer.bias.shape[0] for layer in net.encoder + net.decoder), 1)
+    return int(2 ** min(max(round(math.log2(2**18 / widest)), 7), 12))

@@ -1,0 +1,515 @@
+"""`Autoencoder`: the scikit-learn face of the equation."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from isthmus import _checks, baselines, engine, fitting, incremental, judging
+from isthmus._spec import build
+from isthmus.nets import Net
+from isthmus.runtime import computing, draw_seed
+from isthmus.scaling import Scaler
+
+Hook = Callable[[dict[str, float]], bool | None]
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """An autoencoder: architecture + constraints + loss, each a slot of one equation.
+
+    For a scaled row x::
+
+        x~ = corrupt(x)      h = E(x~)      z = code(h)      x' = D(z)
+        L  = mean_i w_i loss(x'_i, x_i) + sparsity.penalty(z) + sum_j penalty_j
+
+    A slot takes a name (`"kl"`), a spec string (`"kl:rho=0.05"`), a dict (`{"name": "kl", "rho":
+    0.05}`), a part (`KL(rho=0.05)`), a plain function where the slot is one, and for `corruption`
+    and `penalty` a tuple of these.
+
+    Parameters
+    ----------
+    n_components : int
+        The width of the code z.
+    architecture : spec
+        E and D; see `isthmus.architectures`.
+    corruption : spec or tuple of specs, optional
+        Noise on the scaled input, in training only; see `isthmus.corruptions`. A function is
+        called as `function(key, x)`.
+    sparsity : spec, optional
+        Which code units may be active; see `isthmus.sparsity`.
+    penalty : spec or tuple of specs, optional
+        What else is charged for; see `isthmus.penalties`. A function is called as
+        `function(step)`.
+    loss : spec
+        How far a reconstruction is from its input; see `isthmus.losses`. A function is called as
+        `function(x_out, x)` and returns one value per row.
+    scaling : {"auto", "standard", "minmax", "robust", "range"}, None or transformer
+        "auto" is none for losses on raw data (BCE, Poisson), "range" (one map to [0, 1] for all
+        columns) for images and bytes, "minmax" where the output is bounded, else "standard".
+    pretrain : None or "layerwise"
+        Whether each layer first learns to code the one below.
+    max_epochs : "auto" or int
+        "auto" is about 2,000 steps, between 20 and 1,000 epochs; 500 steps below 100 rows.
+    batch_size : "auto" or int
+        "auto" is 128, from 20,000 rows on 256; never more than there are rows.
+    learning_rate : float
+        Adam's rate after a warm-up of 5 % of the steps; it then falls to 0 as a cosine.
+    early_stopping : "auto" or bool
+        Whether rows are held out, the best weights on them are kept, and training stops when they
+        no longer improve. "auto" is from 100 rows on.
+    validation_fraction : float
+        The share of rows held out, at least 20 rows.
+    n_iter_no_change : int
+        How many evaluations, of at least 50 steps each, may pass without improvement.
+    tol : float
+        The relative improvement that counts as one.
+    dtype : "float32" or "float64"
+        The precision.
+    device : None, str or jax.Device
+        None is JAX's default; "cpu", "gpu", "cuda:1".
+    warm_start : bool
+        Whether `fit` starts from the weights of the last one. An interrupted fit on the same rows
+        goes on exactly where it stopped.
+    random_state : None, int, RandomState or Generator
+        The seed of everything random; the same seed gives the same weights to the bit.
+    verbose : int
+        0 is silent, 1 shows progress on the standard error.
+
+    Attributes
+    ----------
+    net_ : Net
+        Layers and weights.
+    history_ : dict of lists
+        By epoch: "phase", "epoch", "loss", each of its terms by name, "validation_loss" (NaN where
+        it was not measured), "learning_rate" and "seconds".
+    baseline_ : dict
+        Errors of the model, the mean predictor and PCA of the same width, on the rows named by
+        "rows": "model", "mean", "pca" in the units of the loss, and "model_raw", "mean_raw",
+        "pca_raw" as squared error per value in the data's units; "nats" for likelihoods.
+    mean_activation_ : ndarray (n_components,)
+        Mean code over the whole training set, in [0, 1] where the activation is bounded.
+    n_iter_, n_parameters_, n_features_in_ : int
+        Epochs trained, weights, columns.
+    feature_names_in_ : ndarray of str
+        The columns' names, for DataFrames.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By `fit`, for parameters or data out of range; one sentence with the value and what to do.
+    DivergenceError
+        By `fit`, when the loss is no longer finite; the last good weights are kept.
+
+    References
+    ----------
+    Galeone, "Introduction to Autoencoders", 2016.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from isthmus import Autoencoder
+    >>> X = load_iris().data
+    >>> ae = Autoencoder(2, "dense:hidden=[16]", random_state=0).fit(X)
+    >>> ae.transform(X).shape
+    (150, 2)
+    >>> bool(ae.baseline_["model"] < ae.baseline_["mean"])
+    True
+    """
+
+    net_: Net
+    slots_: fitting.Slots
+    scaler_: Scaler
+    sample_shape_: tuple[int, ...] | None
+    baseline_: dict[str, Any]
+    mean_activation_: np.ndarray
+    history_: dict[str, list[Any]]
+    _training: fitting.Training | None
+    _carried: incremental.Carried | None
+    _mean_row: np.ndarray
+
+    def __init__(
+        self,
+        n_components: int = 2,
+        architecture: Any = "dense",
+        corruption: Any = None,
+        sparsity: Any = None,
+        penalty: Any = None,
+        loss: Any = "mse",
+        *,
+        scaling: Any = "auto",
+        pretrain: str | None = None,
+        max_epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float = 3e-3,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        dtype: str = "float32",
+        device: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.architecture = architecture
+        self.corruption = corruption
+        self.sparsity = sparsity
+        self.penalty = penalty
+        self.loss = loss
+        self.scaling = scaling
+        self.pretrain = pretrain
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.dtype = dtype
+        self.device = device
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # -- training --------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        on_epoch: Hook | None = None,
+    ) -> Self:
+        """Train on rows.
+
+        Parameters
+        ----------
+        X : array-like (n, d), DataFrame, or images (n, h, w[, c])
+            The rows.
+        y : ignored
+        sample_weight : array-like (n,), optional
+            What each row counts in training, validation, scaling and baselines.
+        on_epoch : callable, optional
+            Called with each row of the history; training stops when it returns True. The model
+            can be used and saved meanwhile.
+
+        Returns
+        -------
+        self
+        """
+        fitting.check_parameters(self)
+        known = self.warm_start and hasattr(self, "net_")
+        X = _checks.flat_rows(self, X, reset=not known)
+        weight = _checks.row_weights(sample_weight, X)
+        with computing(self.dtype, self.device):
+            self._fit(X[weight > 0] if not weight.all() else X, weight[weight > 0], known, on_epoch)
+        return self
+
+    def _fit(self, X: np.ndarray, weight: np.ndarray, known: bool, on_epoch: Hook | None) -> None:
+        slots = fitting.resolve_slots(self)
+        fitting.check_functions(slots, X.shape[1])
+        mark = fitting.fingerprint(X, weight)
+        last: fitting.Training | None = getattr(self, "_training", None) if known else None
+        if last and (last.fingerprint != mark or not fitting.same_slots(slots, self.slots_)):
+            last = None  # other rows or another equation: a new run, from these weights
+        seed = last.seed if last else draw_seed(self.random_state)
+        rows = fitting.split(len(X), self.early_stopping, self.validation_fraction, seed)
+        scaling = fitting.settle_scaling(self, X, slots)
+        scaler = fitting.new_scaler(scaling, X, weight, rows[0], slots)
+        scaled = fitting.scaled_rows(X, weight, rows, scaler, self.dtype)
+        net = self.net_ if known else self._new_net(slots, X.shape[1], scaling, seed)
+        fitting.check_scaled(scaled, net, slots)
+        objective = fitting.bound_objective(slots, scaled.x, self.dtype)
+        run = fitting.Run(self, scaled, objective, net, seed, mark)
+        self.slots_, self.scaler_, self.scaling_, self.net_ = slots, scaler, scaling, net
+        self.batch_size_, self.max_epochs_ = run.batch_size, run.max_epochs
+        self.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(net))
+        self._mean_row = np.average(scaled.x, axis=0, weights=weight[rows[0]]).astype(self.dtype)
+        self._carried = None
+        self._train(run, last, on_epoch)
+
+    def _new_net(self, slots: fitting.Slots, n_features: int, scaling: Any, seed: int) -> Any:
+        net = fitting.build_net(self, slots, n_features, scaling, seed)
+        narrowest = min(layer.bias.shape[0] for layer in net.encoder)
+        if narrowest >= n_features and not slots.constrained():
+            baselines.warn_of_identity(self.n_components, n_features)
+        return net
+
+    def _train(
+        self, run: fitting.Run, last: fitting.Training | None, on_epoch: Hook | None
+    ) -> None:
+        """Run the phases; an interrupt or a divergence leaves a model to use and to resume."""
+        try:
+            for trainer in run.phases(last):
+                with closing(_Listener(self, run, on_epoch)) as listener:
+                    trainer.run(listener.hook)
+                self._adopt(run)
+        except (KeyboardInterrupt, engine.DivergenceError):
+            if run.trainer is not None:
+                self._adopt(run)
+                judging.judge(self, run)
+            raise
+        judging.judge(self, run)
+        self._training = None  # finished: nothing is left to resume
+        judging.warn(self)
+
+    def _adopt(self, run: fitting.Run) -> None:
+        """Take over the state of a run: its best weights, its history and where it stands."""
+        self.net_ = run.best_net()
+        self._training = run.training()
+        self._record(run.history())
+
+    def _record(self, labelled: tuple[tuple[str, engine.Row], ...]) -> None:
+        names = dict.fromkeys(name for _, row in labelled for name in row)
+        self.history_ = {"phase": [label for label, _ in labelled]}
+        for name in names:
+            self.history_[name] = [row.get(name, float("nan")) for _, row in labelled]
+        self.n_iter_ = len(labelled)
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch over these rows, at a constant rate after the first 50 steps.
+
+        The first call fits the scaling and then leaves it; no rows are held out. After `fit` it
+        goes on from the fitted weights.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            The rows.
+        y : ignored
+        sample_weight : array-like (n,), optional
+            What each row counts.
+
+        Returns
+        -------
+        self
+        """
+        fitting.check_parameters(self)
+        X = _checks.flat_rows(self, X, reset=not hasattr(self, "net_"))
+        weight = _checks.row_weights(sample_weight, X)
+        X, weight = X[weight > 0], weight[weight > 0]
+        with computing(self.dtype, self.device):
+            seed = draw_seed(self.random_state)
+            self._carried = incremental.partial_fit(self, X, weight, seed)
+            self._record(self._carried.rows)
+        self._training = None
+        return self
+
+    # -- use -------------------------------------------------------------------------------------
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Encode rows: the codes z, shape (n, n_components)."""
+        return self._map("encode", self._rows(X))
+
+    def encode(self, X: Any, layer: int | None = None) -> np.ndarray:
+        """Encode rows up to a layer.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            The rows.
+        layer : int, optional
+            From 1, the first hidden layer, to the number of layers; the code by default. A
+            negative number counts from the code, -1.
+
+        Returns
+        -------
+        ndarray (n, width of the layer)
+        """
+        X = self._rows(X)
+        depth = len(self.net_.encoder)
+        if layer is not None and not (isinstance(layer, int) and 1 <= abs(layer) <= depth):
+            raise ValueError(f"The layer must be from 1 to {depth}, or negative; got {layer!r}.")
+        up_to = None if layer is None or layer % (depth + 1) == depth else layer % (depth + 1)
+        return self._map("encode", X, layer=up_to)
+
+    def inverse_transform(self, Z: Any) -> np.ndarray:
+        """Decode codes to rows in the data's units, shape (n, d) or (n, h, w[, c])."""
+        check_is_fitted(self)
+        self._need_decoder()
+        Z = _checks.code_rows(Z, self.net_.encoder[-1].bias.shape[0])
+        return self._original(self._map("decode", Z, prepare=lambda z: z.astype(self.dtype)))
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """Encode and decode rows, which denoises them; in the data's units and shape."""
+        rows = self._rows(X)
+        self._need_decoder()
+        return self._original(self._map("reconstruct", rows))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return minus the loss of each row, in scaled units: the higher, the more normal."""
+        rows = self._rows(X)
+        self._need_decoder()
+        if self.scaling_ is None:
+            _checks.check_domain(rows, self.slots_.loss.domain, self.slots_.loss.name)
+        return -self._map("losses", rows).astype(float)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return `1 - error / error of the training mean` on rows: 1 is perfect, 0 is no better.
+
+        Comparable across losses, and what a grid search maximises.
+        """
+        error = -self.score_samples(X)
+        rows = self._rows(X)
+        weight = _checks.row_weights(sample_weight, rows)
+        with computing(self.dtype, self.device):
+            mean = judging.mean_errors(self, rows)
+        return float(1 - np.average(error, weights=weight) / np.average(mean, weights=weight))
+
+    def summary(self) -> str:
+        """Return layers, parameters, final terms and baselines as text."""
+        check_is_fitted(self)
+        return judging.summary(self)
+
+    def save(self, path: str | Path, *, part: str = "model", resume: bool = False) -> None:
+        """Write the model to one safe file; `isthmus.load` reads it.
+
+        Parameters
+        ----------
+        path : path
+            The file; written whole or not at all.
+        part : "model" or "encoder"
+            The encoder alone cannot decode, reconstruct or score.
+        resume : bool
+            Whether an interrupted or partial fit can go on after loading.
+        """
+        from isthmus.persistence import save
+
+        check_is_fitted(self)
+        save(self, path, part=part, resume=resume)
+
+    def _rows(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return _checks.flat_rows(self, X, reset=False)
+
+    def _map(
+        self,
+        what: str,
+        X: np.ndarray,
+        prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+        layer: int | None = None,
+    ) -> np.ndarray:
+        def scaled(x: np.ndarray) -> np.ndarray:
+            return self.scaler_.forward(x, self.dtype)
+
+        with computing(self.dtype, self.device):
+            objective = engine.traced(self.slots_.objective(), self.dtype)
+            return engine.map_batches(what, objective, self.net_, X, prepare or scaled, layer)
+
+    def _original(self, x: np.ndarray) -> np.ndarray:
+        """Return scaled rows in the data's units and shape."""
+        rows = self.scaler_.inverse(x)
+        return rows.reshape(-1, *self.sample_shape_) if self.sample_shape_ else rows
+
+    def _need_decoder(self) -> None:
+        if not self.net_.decoder:
+            raise ValueError("This model was saved as an encoder alone: it can only encode.")
+
+    # -- scikit-learn ----------------------------------------------------------------------------
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.net_.encoder[-1].bias.shape[0])
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; those of parts as `slot__field`, in a tuple as `slot__0__field`."""
+        params: dict[str, Any] = super().get_params(deep)
+        for slot in fitting.SLOTS if deep else ():
+            if isinstance(params[slot], tuple):
+                for i, part in enumerate(params[slot]):
+                    fields = part.get_params() if hasattr(part, "get_params") else {}
+                    params[f"{slot}__{i}"] = part
+                    params |= {f"{slot}__{i}__{name}": value for name, value in fields.items()}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; `sparsity__rho=0.1` works whatever the spelling of the sparsity."""
+        nested = {name: value for name, value in params.items() if "__" in name}
+        super().set_params(**{k: v for k, v in params.items() if k not in nested})
+        for name, value in nested.items():
+            slot, _, field = name.partition("__")
+            if slot not in fitting.SLOTS:
+                super().set_params(**{name: value})
+            elif field.partition("__")[0].isdigit():
+                setattr(self, slot, self._with(slot, field, value))
+            else:
+                setattr(self, slot, self._part(slot, getattr(self, slot), field, value))
+        return self
+
+    def _with(self, slot: str, field: str, value: Any) -> tuple[Any, ...]:
+        """Return a tuple of parts with one part, or one field of it, replaced."""
+        index, _, rest = field.partition("__")
+        specs = getattr(self, slot)
+        parts = list(specs) if isinstance(specs, tuple | list) else [specs]
+        if int(index) >= len(parts):
+            raise ValueError(f"The {slot} has {len(parts)} parts, none numbered {index}.")
+        i = int(index)
+        parts[i] = self._part(slot, parts[i], rest, value) if rest else value
+        return tuple(parts)
+
+    def _part(self, slot: str, spec: Any, field: str, value: Any) -> Any:
+        part = build(fitting.SLOTS[slot][0], spec)
+        if part is None:
+            raise ValueError(
+                f"The {slot} is None and has no parameter {field!r}; set {slot} first."
+            )
+        return part.set_params(**{field: value})
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = [self.dtype]
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return {
+            k: _host(v) if k in ("net_", "_training", "_carried") else v for k, v in state.items()
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "net_" in state:
+            with computing(self.dtype, None):
+                self.net_ = jax.tree.map(jnp.asarray, state["net_"])
+
+
+class _Listener:
+    """What the engine calls after an epoch: the progress and the user's function."""
+
+    def __init__(self, estimator: Autoencoder, run: fitting.Run, on_epoch: Hook | None) -> None:
+        self.estimator, self.run, self.on_epoch = estimator, run, on_epoch
+        self.shown = None
+        if estimator.verbose:
+            from isthmus.progress import Shown
+
+            self.shown = Shown(run.label, run.trainer.settings.max_epochs)
+
+    @property
+    def hook(self) -> Hook | None:
+        """The function to call, or None where nobody listens."""
+        return self if self.shown or self.on_epoch else None
+
+    def __call__(self, row: dict[str, float]) -> bool | None:
+        if self.shown:
+            self.shown(row)
+        if self.on_epoch is None:
+            return None
+        self.estimator._adopt(self.run)
+        return self.on_epoch(row)
+
+    def close(self) -> None:
+        if self.shown:
+            self.shown.close()
+
+
+def _host(tree: Any) -> Any:
+    """Return a tree with its JAX arrays as NumPy arrays, which survive any pickling."""
+    return jax.tree.map(lambda v: np.asarray(v) if isinstance(v, jax.Array) else v, tree)

@@ -1,0 +1,346 @@
+"""From an estimator's parameters and rows to a run that the engine can train."""
+
+import dataclasses
+import zlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from isthmus import _checks, engine, stacking
+from isthmus._spec import resolve, resolve_all
+from isthmus.activations import ACTIVATIONS
+from isthmus.architectures import Architecture
+from isthmus.corruptions import Corruption, CustomCorruption
+from isthmus.losses import CustomLoss, Loss
+from isthmus.nets import Net
+from isthmus.objective import Objective
+from isthmus.penalties import CustomPenalty, Penalty
+from isthmus.scaling import Scaler, blocks, check_scaling, choose, fit_scaler, scale_rows
+from isthmus.sparsity import Sparsity
+
+SLOTS: dict[str, tuple[Any, Any]] = {
+    "architecture": (Architecture, None),
+    "corruption": (Corruption, CustomCorruption),
+    "sparsity": (Sparsity, None),
+    "penalty": (Penalty, CustomPenalty),
+    "loss": (Loss, CustomLoss),
+}
+
+
+class Slots(NamedTuple):
+    """The five slots, resolved."""
+
+    architecture: Any
+    corruption: tuple[Any, ...]
+    sparsity: Any
+    penalty: tuple[Any, ...]
+    loss: Any
+
+    def objective(self) -> Objective:
+        """Return the equation, without the parts that do nothing."""
+        rates = (getattr(self.architecture, f, 0.0) for f in ("input_dropout", "dropout"))
+        active = self.sparsity is not None and self.sparsity.active
+        return Objective(
+            dropout=tuple(rate or None for rate in rates),  # type: ignore[arg-type]
+            corruption=tuple(c for c in self.corruption if c.active),
+            sparsity=self.sparsity if active else None,
+            penalty=tuple(p for p in self.penalty if p.active),
+            loss=self.loss,
+        )
+
+    def constrained(self) -> bool:
+        """Whether anything but the widths keeps the model from the identity."""
+        objective = self.objective()
+        return bool(
+            objective.corruption
+            or objective.sparsity
+            or objective.penalty
+            or any(rate is not None for rate in objective.dropout)
+        )
+
+
+def resolve_slots(estimator: Any) -> Slots:
+    """Resolve and validate an estimator's slots."""
+    parts: dict[str, Any] = {}
+    for name, (slot, wrap) in SLOTS.items():
+        take = resolve_all if name in ("corruption", "penalty") else resolve
+        parts[name] = take(slot, getattr(estimator, name), wrap)
+    for name in ("architecture", "loss"):
+        if parts[name] is None:
+            known = ", ".join(sorted(SLOTS[name][0].known))
+            raise ValueError(f"The {name} cannot be None. Known: {known}.")
+    return Slots(**parts)
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise one clear ValueError for the first parameter out of range."""
+    e = estimator
+    _checks.whole("n_components", e.n_components, 1)
+    _checks.whole("max_epochs", e.max_epochs, 1, auto=True)
+    _checks.whole("batch_size", e.batch_size, 1, auto=True)
+    _checks.whole("n_iter_no_change", e.n_iter_no_change, 1)
+    for name, interval, test in (
+        ("learning_rate", "(0, inf)", lambda v: 0 < v < np.inf),
+        ("validation_fraction", "(0, 1)", lambda v: 0 < v < 1),
+        ("tol", "[0, inf)", lambda v: 0 <= v < np.inf),
+    ):
+        value = getattr(e, name)
+        _checks.real(
+            name, value, interval, isinstance(value, int | float | np.number) and test(value)
+        )
+    _checks.one_of("early_stopping", e.early_stopping, ("auto", True, False))
+    _checks.one_of("pretrain", e.pretrain, (None, "layerwise"))
+    _checks.one_of("dtype", e.dtype, ("float32", "float64"))
+    _checks.one_of("warm_start", e.warm_start, (True, False))
+    check_scaling(e.scaling)
+
+
+class Rows(NamedTuple):
+    """Scaled rows and their weights, for training and, where there are any, for validation."""
+
+    x: np.ndarray
+    weight: np.ndarray
+    x_val: np.ndarray
+    weight_val: np.ndarray
+
+    @property
+    def held_out(self) -> bool:
+        """Whether there are validation rows."""
+        return len(self.x_val) > 0
+
+    @property
+    def judged(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows that baselines are measured on: held-out where there are any."""
+        return (self.x_val, self.weight_val) if self.held_out else (self.x, self.weight)
+
+
+def split(n: int, early_stopping: Any, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows to train on and to hold out, by the seed alone."""
+    wanted = n >= 100 if isinstance(early_stopping, str) else early_stopping
+    if not wanted:
+        return np.arange(n), np.arange(0)
+    if n < 2:
+        raise ValueError("early_stopping=True needs n_samples of at least 2; got n_samples=1.")
+    held = min(max(20, round(fraction * n)), n // 2)
+    order = np.random.default_rng((seed, 2**32)).permutation(n)
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def output_interval(slots: Slots) -> tuple[float, float] | None:
+    """Return the interval of a bounded output the user asked for, else None."""
+    output = getattr(slots.architecture, "output", "auto")
+    return None if output == "auto" else ACTIVATIONS[output].bounds
+
+
+def settle_scaling(estimator: Any, X: np.ndarray, slots: Slots) -> Any:
+    """Return the scaling that "auto" stands for with these rows and slots."""
+    return choose(
+        estimator.scaling,
+        image=estimator.sample_shape_ is not None or X.dtype in (np.uint8, bool),
+        raw_loss=slots.loss.domain[0] == 0,
+        bounded=output_interval(slots) is not None,
+    )
+
+
+def scaled_rows(
+    X: np.ndarray,
+    weight: np.ndarray,
+    rows: tuple[np.ndarray, np.ndarray],
+    scaler: Scaler,
+    dtype: str,
+) -> Rows:
+    """Scale the rows to train on and to hold out."""
+    train, held = rows
+    x = scale_rows(scaler, X if len(train) == len(X) else X[train], dtype)
+    if not np.isfinite(x.sum(dtype=float)):
+        column = int(np.flatnonzero(~np.isfinite(x).all(axis=0))[0])
+        raise ValueError(f"Column {column} of X, scaled, is too large for dtype {dtype}.")
+    return Rows(x, weight[train], scale_rows(scaler, X[held], dtype), weight[held])
+
+
+def new_scaler(
+    scaling: Any, X: np.ndarray, weight: np.ndarray, train: np.ndarray, slots: Slots
+) -> Scaler:
+    """Fit the scaler on the rows to train on."""
+    target = output_interval(slots) or (0.0, 1.0)
+    part = X if len(train) == len(X) else X[train]
+    return fit_scaler(scaling, part, weight[train], target)
+
+
+def check_scaled(rows: Rows, net: Net, slots: Slots) -> None:
+    """Raise a ValueError where the loss or the output cannot take the scaled data."""
+    for x in (rows.x, rows.x_val) if rows.held_out else (rows.x,):
+        _checks.check_domain(x, slots.loss.domain, slots.loss.name)
+    bounds = ACTIVATIONS[net.output].bounds
+    low, high = float(rows.x.min()), float(rows.x.max())
+    if bounds and (low < bounds[0] - 1e-3 or high > bounds[1] + 1e-3):
+        raise ValueError(
+            f"The output {net.output!r} lies in [{bounds[0]:g}, {bounds[1]:g}], but the scaled data "
+            f"go from {low:.4g} to {high:.4g} and cannot be reproduced: use scaling='minmax' or "
+            "'range', or output='identity'."
+        )
+
+
+def build_net(estimator: Any, slots: Slots, n_features: int, scaling: Any, seed: int) -> Net:
+    """Return a fresh net whose output suits the loss and the scaling."""
+    n_components, sparsity = estimator.n_components, slots.sparsity
+    output = slots.loss.link
+    if output == "identity" and isinstance(scaling, str) and scaling == "range":
+        output = "sigmoid"
+    net: Net = slots.architecture.build(
+        n_features,
+        n_components,
+        np.random.default_rng((seed, 2**33)),
+        code_activation=sparsity.code_activation if sparsity else None,
+        output=output,
+        dtype=estimator.dtype,
+    )
+    if sparsity is None:
+        return net
+    sparsity.check(net.code_activation, n_components)
+    return sparsity.prepare(net)
+
+
+def check_functions(slots: Slots, n_features: int) -> None:
+    """Raise a ValueError where a user's function returns the wrong shape."""
+    x = jax.ShapeDtypeStruct((4, n_features), np.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    calls: list[tuple[Any, tuple[Any, Any], tuple[int, ...]]] = [
+        (c, (key, x), x.shape) for c in slots.corruption if isinstance(c, CustomCorruption)
+    ]
+    if isinstance(slots.loss, CustomLoss):
+        calls.append((slots.loss, (x, x), (4,)))
+    for part, arguments, expected in calls:
+        shape = getattr(jax.eval_shape(part.function, *arguments), "shape", None)
+        if shape != expected:
+            raise ValueError(
+                f"The {part.slot} {part.function!r} must return an array of shape {expected} for 4 "
+                f"rows of {n_features} features; it returned {shape}."
+            )
+
+
+def bound_objective(slots: Slots, x: np.ndarray, dtype: str) -> Objective:
+    """Return the traced equation, with corruptions that know the range of the scaled data."""
+    low, high = float(x.min()), float(x.max())
+    objective = slots.objective()
+    corruption = tuple(c.bind(low, high) for c in objective.corruption)
+    return engine.traced(objective._replace(corruption=corruption), dtype)
+
+
+class Training(NamedTuple):
+    """Where a run stands: what is needed to go on after an interrupt or in `partial_fit`."""
+
+    seed: int
+    phase: int
+    state: engine.State
+    earlier: tuple[tuple[str, engine.Row], ...]  # history of the finished phases
+    fingerprint: int
+
+
+def fingerprint(X: np.ndarray, weight: np.ndarray) -> int:
+    """Return a number that tells whether two runs see the same rows."""
+    value = zlib.crc32(repr((X.shape, X.dtype.str)).encode())
+    for b in blocks(X):
+        value = zlib.crc32(np.ascontiguousarray(X[b]).tobytes(), value)
+    return zlib.crc32(weight.tobytes(), value)
+
+
+def settle_batch_size(estimator: Any, n: int) -> int:
+    """Settle "auto", and never take more than there are rows."""
+    auto = 128 if n < 20_000 else 256
+    return min(n, auto if estimator.batch_size == "auto" else int(estimator.batch_size))
+
+
+class Run:
+    """The phases of a fit: one for each layer pair where pretraining is on, then the whole net."""
+
+    def __init__(
+        self, estimator: Any, rows: Rows, objective: Objective, net: Net, seed: int, mark: int
+    ) -> None:
+        n = len(rows.x)
+        self.estimator, self.rows, self.objective = estimator, rows, objective
+        self.net, self.seed, self.mark = net, seed, mark
+        self.n_layers = len(net.encoder) if estimator.pretrain else 0
+        self.batch_size = settle_batch_size(estimator, n)
+        self.max_epochs = self._max_epochs(n)
+        self.data = engine.to_device(rows.x, rows.weight)
+        held = rows.held_out
+        self.validation = engine.to_device(rows.x_val, rows.weight_val) if held else None
+        self.phase = 0
+        self.earlier: tuple[tuple[str, engine.Row], ...] = ()
+        self.trainer: Any = None
+
+    def _max_epochs(self, n: int) -> int:
+        """Settle "auto": about 2,000 steps, or 500 for small sets that nothing stops early."""
+        if self.estimator.max_epochs != "auto":
+            return int(self.estimator.max_epochs)
+        steps = 2000 if self.rows.held_out or n >= 100 else 500
+        return int(np.clip(-(-steps // -(-n // self.batch_size)), 20, 1000))
+
+    def phases(self, last: Training | None) -> Iterator[engine.Trainer]:
+        """Yield the trainer of each phase, from where a last run stood."""
+        state = None
+        if last:
+            self.phase, self.earlier, state = last.phase, last.earlier, last.state
+        while self.phase <= self.n_layers:
+            self.trainer = self._trainer(state)
+            yield self.trainer
+            self.net, self.earlier, state = self.best_net(), self.history(), None
+            self.phase += 1
+
+    @property
+    def label(self) -> str:
+        """The name of the phase in the history."""
+        return f"layer {self.phase + 1}" if self.phase < self.n_layers else "fit"
+
+    def _trainer(self, state: engine.State | None) -> engine.Trainer:
+        e = self.estimator
+        objective, net, data, validation = self.objective, self.net, self.data, self.validation
+        epochs = self.max_epochs
+        if self.phase < self.n_layers:
+            objective = stacking.pair_objective(objective, net, self.phase)
+            data = stacking.codes_below(net, data, self.phase)
+            if validation:
+                validation = stacking.codes_below(net, validation, self.phase)
+            epochs = max(epochs // self.n_layers, 1)
+            net = stacking.pair(net, self.phase)
+        settings = engine.Settings(
+            batch_size=self.batch_size,
+            max_epochs=epochs,
+            learning_rate=float(e.learning_rate),
+            seed=(self.seed + self.phase) % 2**32,
+            patience=int(e.n_iter_no_change) if validation is not None else None,
+            tol=float(e.tol),
+        )
+        width = net.encoder[-1].bias.shape[0]
+        state = state or engine.start(objective, net, width, e.dtype)
+        return engine.Trainer(objective, data, settings, state, validation)
+
+    def best_net(self) -> Net:
+        """Return the whole net, with the best weights of the phase so far."""
+        state = self.trainer.state
+        net = state.params.net if state.best_net is None else state.best_net
+        return stacking.merge(self.net, self.phase, net) if self.phase < self.n_layers else net
+
+    def history(self) -> tuple[tuple[str, engine.Row], ...]:
+        """Return the rows of all phases so far, labelled."""
+        return (*self.earlier, *((self.label, row) for row in self.trainer.state.history))
+
+    def training(self) -> Training:
+        """Return where the run stands."""
+        return Training(self.seed, self.phase, self.trainer.state, self.earlier, self.mark)
+
+
+def same_slots(a: Slots, b: Slots) -> bool:
+    """Tell whether two models have the same equation."""
+    return all(
+        type(p) is type(q) and dataclasses.asdict(p) == dataclasses.asdict(q)
+        for p, q in zip(_flat(a), _flat(b), strict=False)
+    ) and len(_flat(a)) == len(_flat(b))
+
+
+def _flat(slots: Slots) -> list[Any]:
+    parts = [slots.architecture, *slots.corruption, slots.sparsity, *slots.penalty, slots.loss]
+    return [p for p in parts if p is not None]

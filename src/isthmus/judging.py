@@ -1,0 +1,136 @@
+"""What a fitted model is worth: its errors beside baselines, its code, a summary in words."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from isthmus import baselines, engine
+from isthmus.fitting import Run
+from isthmus.scaling import blocks
+from isthmus.sparsity import activity
+
+
+def judge(estimator: Any, run: Run) -> None:
+    """Set `baseline_` and `mean_activation_`, and remember how much each code unit varies."""
+    measure_codes(estimator, run.rows.x, run.rows.weight)
+    estimator.baseline_ = measure_errors(estimator, run)
+
+
+def measure_codes(estimator: Any, x: np.ndarray, weight: np.ndarray) -> None:
+    """Set the mean activity and the deviation of each code unit, in one clean pass over rows."""
+    objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
+    net, total = estimator.net_, weight.sum()
+    bounded = net.code_activation in ("sigmoid", "tanh")
+    sums = np.zeros((2, net.encoder[-1].bias.shape[0]))
+    shift: np.ndarray | float = 0.0
+    for b in blocks(x):
+        z = engine.map_batches("encode", objective, net, x[b], lambda rows: rows).astype(float)
+        if bounded:
+            z = np.asarray(activity(jnp.asarray(z), net.code_activation), float)
+        shift = z[0].copy() if b.start == 0 else shift  # against cancellation in the variance
+        sums += [weight[b] @ (z - shift), weight[b] @ (z - shift) ** 2]
+    mean, square = sums / total
+    estimator.mean_activation_ = mean + shift
+    estimator._code_deviation = np.sqrt(np.maximum(square - mean**2, 0))
+
+
+def measure_errors(estimator: Any, run: Run) -> dict[str, Any]:
+    """Return the errors of the model, the mean predictor and PCA on held-out rows if there are any."""
+    rows, k = run.rows, estimator.n_components
+    x, weight = rows.judged
+    objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
+    mean, axes = baselines.pca_axes(rows.x, rows.weight, min(k, rows.x.shape[1]))
+    inverse, total = estimator.scaler_.inverse, weight.sum()
+    sums: dict[str, float] = {}
+    for b in blocks(x):
+        model = engine.map_batches("reconstruct", objective, estimator.net_, x[b], lambda r: r)
+        pca = baselines.project(x[b], mean, axes).astype(estimator.dtype)
+        original = inverse(x[b])
+        guesses = {"model": model, "mean": np.broadcast_to(mean, x[b].shape), "pca": pca}
+        for name, guess in guesses.items():
+            guess = inside_domain(estimator, guess.astype(estimator.dtype))
+            errors = engine.compare(objective, guess, x[b])
+            raw = np.mean((inverse(guess) - original) ** 2, axis=1)
+            sums[name] = sums.get(name, 0.0) + float(weight[b] @ errors) / total
+            sums[f"{name}_raw"] = sums.get(f"{name}_raw", 0.0) + float(weight[b] @ raw) / total
+        if estimator.slots_.loss.likelihood:
+            nats = np.asarray(objective.loss.nats(model, x[b]), float)
+            sums["nats"] = sums.get("nats", 0.0) + float(weight[b] @ nats) / total
+    return {"rows": "held-out" if rows.held_out else "training", **sums}
+
+
+def inside_domain(estimator: Any, x: np.ndarray) -> np.ndarray:
+    """Clip a guess to where the loss is defined."""
+    low, high = estimator.slots_.loss.domain
+    return np.clip(x, low, high) if np.isfinite(low) else x
+
+
+def mean_errors(estimator: Any, X: np.ndarray) -> np.ndarray:
+    """Return the loss of predicting the training mean for each row."""
+    objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
+    errors = []
+    for b in blocks(X):
+        x = estimator.scaler_.forward(X[b], estimator.dtype)
+        guess = np.broadcast_to(inside_domain(estimator, estimator._mean_row), x.shape)
+        errors.append(engine.compare(objective, guess, x))
+    return np.concatenate(errors)
+
+
+def warn(estimator: Any) -> None:
+    """Warn where the model does not beat its baselines or its code is dead."""
+    net = estimator.net_
+    overcomplete = estimator.n_components >= estimator.n_features_in_
+    baselines.warn_of_codes(estimator._code_deviation)
+    baselines.warn_of_errors(estimator.baseline_, len(net.encoder), overcomplete)
+
+
+def summary(estimator: Any) -> str:
+    """Return layers, parameters, final terms and baselines as text."""
+    net, slots = estimator.net_, estimator.slots_
+    lines = [
+        f"Autoencoder: {estimator.n_features_in_} features, {estimator.n_components} components"
+    ]
+    for name, part in zip(slots._fields, slots, strict=True):
+        parts = part if isinstance(part, tuple) else (part,)
+        text = " + ".join(p.to_string() for p in parts if p is not None)
+        lines.append(f"  {name:<13} {text or 'none'}")
+    lines.append(f"  scaling       {estimator.scaling_!s}")
+    lines.append("Layers")
+    for kind, layers in (("encoder", net.encoder), ("decoder", net.decoder[::-1])):
+        lines += [f"  {kind} {_layer(net, layer)}" for layer in layers]
+    lines.append(f"  {estimator.n_parameters_:,} parameters")
+    lines += _final_terms(estimator) + _baseline_lines(estimator)
+    return "\n".join(lines)
+
+
+def _layer(net: Any, layer: Any) -> str:
+    if layer.weight is not None:
+        fan_in, fan_out = layer.weight.shape
+        return f"{fan_in:>5} -> {fan_out:<5} {layer.activation}"
+    i = next(i for i, other in enumerate(net.decoder) if other is layer)
+    fan_out, fan_in = net.encoder[i].weight.shape
+    return f"{fan_in:>5} -> {fan_out:<5} {layer.activation} (tied)"
+
+
+def _final_terms(estimator: Any) -> list[str]:
+    history = estimator.history_
+    if not history.get("epoch"):
+        return []
+    names = [n for n in history if n not in ("phase", "epoch", "learning_rate", "seconds")]
+    last = {n: next((v for v in reversed(history[n]) if v == v), float("nan")) for n in names}
+    terms = ", ".join(f"{name} {value:.4g}" for name, value in last.items() if value == value)
+    seconds = history["seconds"][-1]
+    return [f"After {estimator.n_iter_} epochs and {seconds:.1f} s: {terms}"]
+
+
+def _baseline_lines(estimator: Any) -> list[str]:
+    baseline = getattr(estimator, "baseline_", None)
+    if not baseline:
+        return []
+    lines = [f"Error on the {baseline['rows']} rows (in the loss's units; squared, in the data's)"]
+    for name, label in (("model", "model"), ("pca", "PCA, same width"), ("mean", "mean predictor")):
+        lines.append(f"  {label:<15} {baseline[name]:<10.4g} {baseline[f'{name}_raw']:.4g}")
+    if "nats" in baseline:
+        lines.append(f"  {baseline['nats']:.4g} nats per row")
+    return lines

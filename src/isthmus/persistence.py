@@ -1,0 +1,382 @@
+"""Model files: one `.safetensors` file with weights and JSON, and nothing that can run.
+
+The layout is in `docs/file-format.md`. No pickle, no import of a name found in a file, and nothing
+is allocated that the file does not hold.
+"""
+
+import json
+import os
+import struct
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+import isthmus
+from isthmus import engine, fitting, incremental
+from isthmus._spec import Part
+from isthmus.estimator import Autoencoder
+from isthmus.nets import Layer, Net
+from isthmus.runtime import computing
+from isthmus.scaling import Affine
+
+FORMAT = "isthmus"
+VERSION = (1, 0)
+ARRAYS = ("weight", "bias", "scale", "shift")
+PLAIN = (str, int, float, bool, type(None))
+
+
+class ModelFileError(ValueError):
+    """A model file cannot be written or read."""
+
+
+def save(ae: Autoencoder, path: str | Path, *, part: str = "model", resume: bool = False) -> None:
+    """Write a fitted model; see `Autoencoder.save`."""
+    if part not in ("model", "encoder"):
+        raise ValueError(f"The part must be 'model' or 'encoder'; got {part!r}.")
+    net = ae.net_ if part == "model" else Net(ae.net_.encoder, ())
+    tensors, layers = _pack_net(net, "net")
+    meta: dict[str, Any] = {
+        "format": FORMAT,
+        "version": list(VERSION),
+        "isthmus": isthmus.__version__,
+        "parameters": _parameters(ae),
+        "slots": _slots(ae),
+        "layers": layers,
+        "fitted": _fitted(ae),
+    }
+    tensors["scaling.centre"], tensors["scaling.scale"] = _scaler_arrays(ae)
+    tensors["scaling.mean_row"] = np.asarray(ae._mean_row)
+    if hasattr(ae, "mean_activation_"):
+        tensors["mean_activation"] = np.asarray(ae.mean_activation_)
+        tensors["code_deviation"] = np.asarray(ae._code_deviation)
+    if resume and part == "model":
+        _pack_resume(ae, tensors, meta)
+    text = json.dumps(meta, allow_nan=True)
+    write_whole(Path(path), save_tensors(tensors, metadata={FORMAT: text}))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: temporary file, fsync, rename, fsync of the folder."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise ModelFileError(f"Cannot write {path}: the folder {folder} does not exist.")
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+        _sync_folder(folder)
+    except OSError as error:
+        raise ModelFileError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        if temporary and Path(temporary).exists():
+            Path(temporary).unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open folders
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _pack_net(net: Any, name: str) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
+    """Return the net's arrays by name, and its activations."""
+    tensors, layers = {}, {}
+    for side in ("encoder", "decoder"):
+        layers[side] = [layer.activation for layer in getattr(net, side)]
+        for i, layer in enumerate(getattr(net, side)):
+            for array in ARRAYS:
+                value = getattr(layer, array)
+                if value is not None:
+                    tensors[f"{name}.{side}.{i}.{array}"] = np.asarray(value)
+    return tensors, layers
+
+
+def _parameters(ae: Autoencoder) -> dict[str, Any]:
+    """Return the constructor's parameters that JSON holds; the slots are stored resolved."""
+    params = {k: v for k, v in ae.get_params(deep=False).items() if k not in fitting.SLOTS}
+    for name, value in params.items():
+        if isinstance(value, np.generic):
+            params[name] = value.item()
+        elif not isinstance(value, PLAIN):
+            params[name] = {"scaling": "standard"}.get(name)
+    return params
+
+
+def _slots(ae: Autoencoder) -> dict[str, Any]:
+    slots = {}
+    for name, parts in ae.slots_._asdict().items():
+        for part in parts if isinstance(parts, tuple) else (parts,):
+            if part is not None and part.name not in type(part).known:
+                raise ModelFileError(
+                    f"A model file holds no code, and the {name} is a function: replace it by a "
+                    f"built-in part (fit again with another {name}), or keep the model by pickle."
+                )
+        many = isinstance(parts, tuple)
+        slots[name] = [p.to_dict() for p in parts] if many else parts and parts.to_dict()
+    return slots
+
+
+def _fitted(ae: Autoencoder) -> dict[str, Any]:
+    names = getattr(ae, "feature_names_in_", None)
+    return {
+        "n_features_in": int(ae.n_features_in_),
+        "feature_names_in": None if names is None else [str(n) for n in names],
+        "sample_shape": ae.sample_shape_,
+        "scaling": ae.scaling_ if isinstance(ae.scaling_, str | None) else "custom",
+        "batch_size": getattr(ae, "batch_size_", None),
+        "max_epochs": getattr(ae, "max_epochs_", None),
+        "baseline": getattr(ae, "baseline_", None),
+        "history": ae.history_,
+    }
+
+
+def _scaler_arrays(ae: Autoencoder) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(ae.scaler_, Affine):
+        return ae.scaler_.centre, ae.scaler_.scale
+    d, transformer = ae.n_features_in_, ae.scaler_.transformer
+    zero, one = (ae.scaler_.inverse(np.full((1, d), v))[0] for v in (0.0, 1.0))
+    half = ae.scaler_.inverse(np.full((1, d), 0.5))[0]
+    if not np.allclose(half, (zero + one) / 2, rtol=1e-6, atol=1e-12):
+        raise ModelFileError(
+            f"A model file holds only scalings that are one line a column, not {transformer!r}: put "
+            "it before the Autoencoder in a Pipeline, with scaling=None."
+        )
+    return zero, one - zero
+
+
+def _pack_resume(ae: Autoencoder, tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+    """Add the optimiser and where the run stands."""
+    training: fitting.Training | None = getattr(ae, "_training", None)
+    carried: incremental.Carried | None = getattr(ae, "_carried", None)
+    params = training.state.params if training else carried.params if carried else None
+    if params is None:
+        return
+    for i, leaf in enumerate(jax.tree.leaves(params)):
+        tensors[f"resume.params.{i}"] = np.asarray(leaf)
+    if carried is not None and training is None:
+        meta["carried"] = {"steps": carried.steps, "seed": carried.seed, "rows": carried.rows}
+        return
+    assert training is not None
+    state = training.state
+    if state.best_net is not None:
+        for i, leaf in enumerate(jax.tree.leaves(state.best_net)):
+            tensors[f"resume.best.{i}"] = np.asarray(leaf)
+    if state.partial:
+        tensors["resume.partial"] = np.vstack(state.partial)
+    meta["training"] = {
+        "seed": training.seed,
+        "phase": training.phase,
+        "earlier": training.earlier,
+        "fingerprint": training.fingerprint,
+        "state": {f: getattr(state, f) for f in _STATE},
+    }
+
+
+_STATE = ("step", "seconds", "best_score", "wait", "evaluated_at", "stopped", "history")
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def load(path: str | Path) -> Autoencoder:
+    """Read a model that `Autoencoder.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The file. Reading it runs no code and opens nothing else.
+
+    Returns
+    -------
+    Autoencoder
+        A fitted model, with the same scores to the bit on the same machine.
+
+    Raises
+    ------
+    ModelFileError
+        For missing, foreign, damaged and newer files.
+    """
+    path = Path(path)
+    tensors, meta = _read(path)
+    try:
+        return _rebuild(tensors, meta)
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ModelFileError(
+            f"{path} is damaged or was changed by hand: {type(error).__name__} {error}."
+        ) from error
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the file's arrays and JSON, after checks that need no trust."""
+    try:
+        content = path.read_bytes()
+        tensors = load_tensors(content)
+        header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
+        meta = json.loads(header["__metadata__"][FORMAT])
+        version = tuple(meta["version"])
+    except OSError as error:
+        raise ModelFileError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except (
+        SafetensorError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        struct.error,
+    ) as error:
+        raise ModelFileError(
+            f"{path} is no isthmus model, or is cut off or damaged ({type(error).__name__})."
+        ) from error
+    if meta.get("format") != FORMAT or version[0] > VERSION[0]:
+        newer = ".".join(map(str, version))
+        raise ModelFileError(
+            f"{path} has format version {newer}; this isthmus reads up to {VERSION[0]}: upgrade it."
+        )
+    for name, array in tensors.items():
+        if not np.isfinite(array).all() and not name.startswith("resume."):
+            raise ModelFileError(
+                f"{path} is damaged: the array {name!r} has NaN or infinite values."
+            )
+    return tensors, meta
+
+
+def _rebuild(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Autoencoder:
+    ae = Autoencoder(**meta["parameters"])
+    slots = {name: _parts(name, spec) for name, spec in meta["slots"].items()}
+    ae.set_params(**{k: (v or None) if isinstance(v, tuple) else v for k, v in slots.items()})
+    fitting.check_parameters(ae)
+    ae.slots_ = fitting.resolve_slots(ae)
+    fitted = meta["fitted"]
+    with computing(ae.dtype, None):
+        ae.net_ = jax.tree.map(jnp.asarray, _unpack_net(tensors, meta["layers"]))
+        _restore(ae, tensors, fitted)
+        if "training" in meta:
+            ae._training = _unpack_training(ae, tensors, meta["training"])
+        if "carried" in meta:
+            ae._carried = _unpack_carried(ae, tensors, meta["carried"])
+    return ae
+
+
+def _parts(name: str, spec: Any) -> Any:
+    slot: type[Part] = fitting.SLOTS[name][0]
+    specs = spec if isinstance(spec, list) else [spec]
+    for one in specs:
+        if one is not None and one["name"] not in slot.known:
+            raise ModelFileError(
+                f"The file needs the {name} {one['name']!r}, which is not known here."
+            )
+    return tuple(specs) if isinstance(spec, list) else spec
+
+
+def _unpack_net(tensors: dict[str, np.ndarray], layers: dict[str, list[str]]) -> Net:
+    sides = {}
+    for side in ("encoder", "decoder"):
+        made = []
+        for i, activation in enumerate(layers[side]):
+            arrays: Any = {a: tensors.get(f"net.{side}.{i}.{a}") for a in ARRAYS}
+            if arrays["bias"] is None:
+                raise ModelFileError(f"The array 'net.{side}.{i}.bias' is missing from the file.")
+            made.append(Layer(**arrays, activation=activation))
+        sides[side] = tuple(made)
+    net = Net(**sides)
+    _check_shapes(net)
+    return net
+
+
+def _check_shapes(net: Net) -> None:
+    """Raise a ModelFileError unless the layers fit one another."""
+    width = None
+    for i, layer in enumerate(net.encoder):
+        shape = None if layer.weight is None else layer.weight.shape
+        if shape is None or shape[1:] != layer.bias.shape or width not in (None, shape[0]):
+            raise ModelFileError(f"Layer {i} of the encoder has a weight of shape {shape}.")
+        width = shape[1]
+        decoder = net.decoder[i] if net.decoder else None
+        if decoder is None:
+            continue
+        back = shape[::-1] if decoder.weight is None else decoder.weight.shape
+        if back != shape[::-1] or decoder.bias.shape != shape[:1]:
+            raise ModelFileError(f"Layer {i} of the decoder has a weight of shape {back}.")
+
+
+def _restore(ae: Autoencoder, tensors: dict[str, np.ndarray], fitted: dict[str, Any]) -> None:
+    """Set the fitted attributes."""
+    d = int(fitted["n_features_in"])
+    weight = ae.net_.encoder[0].weight
+    if weight is None or weight.shape[0] != d or tensors["scaling.centre"].shape != (d,):
+        raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
+    ae.n_features_in_ = d
+    if fitted["feature_names_in"] is not None:
+        ae.feature_names_in_ = np.array(fitted["feature_names_in"], dtype=object)
+    shape = fitted["sample_shape"]
+    ae.sample_shape_ = None if shape is None else tuple(shape)
+    ae.scaling_ = fitted["scaling"]
+    ae.scaler_ = Affine(tensors["scaling.centre"], tensors["scaling.scale"])
+    ae._mean_row = tensors["scaling.mean_row"]
+    for name in ("batch_size", "max_epochs", "baseline"):
+        if fitted[name] is not None:
+            setattr(ae, f"{name}_", fitted[name])
+    ae.history_, ae.n_iter_ = fitted["history"], len(fitted["history"]["phase"])
+    ae.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(ae.net_))
+    if "mean_activation" in tensors:
+        ae.mean_activation_ = tensors["mean_activation"]
+        ae._code_deviation = tensors["code_deviation"]
+
+
+def _fill(tree: Any, tensors: dict[str, np.ndarray], name: str) -> Any:
+    """Return the tree with its leaves from the file."""
+    leaves, structure = jax.tree.flatten(tree)
+    stored = [tensors[f"{name}.{i}"] for i in range(len(leaves))]
+    for i, (old, new) in enumerate(zip(leaves, stored, strict=True)):
+        if np.shape(old) != new.shape:
+            raise ModelFileError(f"The array '{name}.{i}' has shape {new.shape}.")
+    return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in stored])
+
+
+def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> fitting.Training:
+    from isthmus import stacking
+
+    phase, objective, net = int(meta["phase"]), ae.slots_.objective(), ae.net_
+    if ae.pretrain and phase < len(net.encoder):
+        objective = stacking.pair_objective(objective, net, phase)
+        net = stacking.pair(net, phase)
+    params = engine.start(objective, net, net.encoder[-1].bias.shape[0], ae.dtype).params
+    values = dict(meta["state"])
+    values["history"] = tuple(values["history"])
+    partial = tensors.get("resume.partial")
+    state = engine.State(
+        params=_fill(params, tensors, "resume.params"),
+        best_net=_fill(net, tensors, "resume.best") if "resume.best.0" in tensors else None,
+        partial=() if partial is None else (partial,),
+        **values,
+    )
+    earlier = tuple((label, row) for label, row in meta["earlier"])
+    return fitting.Training(meta["seed"], phase, state, earlier, meta["fingerprint"])
+
+
+def _unpack_carried(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> incremental.Carried:
+    width = ae.net_.encoder[-1].bias.shape[0]
+    params = engine.start(ae.slots_.objective(), ae.net_, width, ae.dtype).params
+    rows = tuple((label, row) for label, row in meta["rows"])
+    filled = _fill(params, tensors, "resume.params")
+    return incremental.Carried(filled, int(meta["steps"]), int(meta["seed"]), rows)

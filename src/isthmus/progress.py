@@ -1,0 +1,54 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere, on the standard error."""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+Row = dict[str, float]
+
+
+class Shown:
+    """Shows each row of a history; `close` gives the terminal back."""
+
+    def __init__(self, label: str, total: int) -> None:
+        self.label, self.total, self.last = label, total, 0.0
+        self.console = Console(stderr=True)
+        self.bar = self._new_bar() if self.console.is_terminal else None
+
+    def __call__(self, row: Row) -> None:
+        """Show a row, unless one was shown a moment ago."""
+        ends = row["epoch"] in (1, self.total)
+        if not ends and time.monotonic() - self.last < (0.1 if self.bar else 5):
+            return
+        self.last = time.monotonic()
+        if self.bar:
+            self.bar.update(self.task, completed=row["epoch"], losses=describe(row))
+        else:
+            text = f"{self.label}: epoch {row['epoch']:.0f}/{self.total}  {describe(row)}"
+            self.console.print(text, highlight=False, soft_wrap=True)
+
+    def _new_bar(self) -> Progress:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} epochs"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+        )
+        bar = Progress(*columns, console=self.console)
+        self.task = bar.add_task(self.label, total=self.total, losses="")
+        bar.start()
+        return bar
+
+    def close(self) -> None:
+        """Stop drawing."""
+        if self.bar:
+            self.bar.stop()
+
+
+def describe(row: Row) -> str:
+    """Return a row's losses in words."""
+    text = f"loss {row['loss']:.5f}"
+    validation = row.get("validation_loss", float("nan"))
+    return f"{text}  validation {validation:.5f}" if validation == validation else text

@@ -1,0 +1,99 @@
+"""Where and how JAX computes: precision, device, seeds and the compilation cache."""
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+
+@contextmanager
+def computing(dtype: str, device: Any) -> Iterator[None]:
+    """Compute in this precision and on this device, and leave the process as it was."""
+    with jax.enable_x64(dtype == "float64"), jax.default_device(find_device(device)):
+        yield
+
+
+def find_device(device: Any) -> Any:
+    """Return the JAX device of None (JAX's choice), "cpu", "gpu", "cuda:1" or a device itself."""
+    if device is None or not isinstance(device, str):
+        return device
+    kind, _, index = device.partition(":")
+    try:
+        return jax.devices(kind)[int(index or 0)]
+    except (RuntimeError, IndexError, ValueError):
+        known = sorted({f"{d.platform}:{d.id}" for d in jax.devices()} | {"cpu"})
+        raise ValueError(
+            f"No device {device!r} here; use None or one of {', '.join(known)}."
+        ) from None
+
+
+def draw_seed(random_state: Any) -> int:
+    """Return a seed for one run; None draws a new one without touching NumPy's global state."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**32))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**32, dtype=np.uint32))
+    try:
+        return int(np.random.SeedSequence(random_state).generate_state(1)[0])
+    except (TypeError, ValueError):
+        raise ValueError(
+            "The parameter random_state must be None, a whole number of at least 0, a RandomState "
+            f"or a Generator; got {random_state!r}."
+        ) from None
+
+
+def cache_folder() -> Path:
+    """Return where compiled programs are kept: one folder a processor model and JAX version."""
+    home = os.environ.get("ISTHMUS_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    machine = f"{_processor()} {platform.machine()} {jax.__version__}"
+    return Path(home).expanduser() / "isthmus" / hashlib.sha256(machine.encode()).hexdigest()[:12]
+
+
+def enable_compilation_cache(folder: str | Path | None = None, max_bytes: int = 2**29) -> Path:
+    """Keep compiled programs on disk, so that a new process starts without compiling.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Where; by default under `$ISTHMUS_CACHE`, `$XDG_CACHE_HOME` or `~/.cache`. Delete it to
+        clear the cache.
+    max_bytes : int
+        The oldest programs are removed beyond this size.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Examples
+    --------
+    >>> import isthmus
+    >>> isthmus.enable_compilation_cache().parent.name
+    'isthmus'
+    """
+    path = Path(folder) if folder is not None else cache_folder()
+    path.mkdir(parents=True, exist_ok=True)
+    jax.config.update("jax_compilation_cache_dir", str(path))
+    jax.config.update("jax_compilation_cache_max_size", max_bytes)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    from jax.experimental.compilation_cache import compilation_cache
+
+    compilation_cache.reset_cache()  # JAX decides at the first compile whether there is a cache
+    return path
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line for line in lines if line.startswith(("model name", "CPU part")))
+    except (OSError, StopIteration):
+        return platform.processor()
