@@ -14,10 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from isthmus import _checks, baselines, engine, fitting, incremental, judging
 from isthmus._spec import build
 from isthmus.nets import Net
+from isthmus.progress import Hook, Listener
 from isthmus.runtime import computing, draw_seed
 from isthmus.scaling import Scaler
-
-Hook = Callable[[dict[str, float]], bool | None]
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -249,7 +248,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Run the phases; an interrupt or a divergence leaves a model to use and to resume."""
         try:
             for trainer in run.phases(last):
-                with closing(_Listener(self, run, on_epoch)) as listener:
+                with closing(Listener(self, run, on_epoch)) as listener:
                     trainer.run(listener.hook)
                 self._adopt(run)
         except (KeyboardInterrupt, engine.DivergenceError):
@@ -479,35 +478,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if "net_" in state:
             with computing(self.dtype, None):
                 self.net_ = jax.tree.map(jnp.asarray, state["net_"])
-
-
-class _Listener:
-    """What the engine calls after an epoch: the progress and the user's function."""
-
-    def __init__(self, estimator: Autoencoder, run: fitting.Run, on_epoch: Hook | None) -> None:
-        self.estimator, self.run, self.on_epoch = estimator, run, on_epoch
-        self.shown = None
-        if estimator.verbose:
-            from isthmus.progress import Shown
-
-            self.shown = Shown(run.label, run.trainer.settings.max_epochs)
-
-    @property
-    def hook(self) -> Hook | None:
-        """The function to call, or None where nobody listens."""
-        return self if self.shown or self.on_epoch else None
-
-    def __call__(self, row: dict[str, float]) -> bool | None:
-        if self.shown:
-            self.shown(row)
-        if self.on_epoch is None:
-            return None
-        self.estimator._adopt(self.run)
-        return self.on_epoch(row)
-
-    def close(self) -> None:
-        if self.shown:
-            self.shown.close()
 
 
 def _host(tree: Any) -> Any:

@@ -1,17 +1,50 @@
 """Progress of long work: a bar on a terminal, plain lines elsewhere, on the standard error."""
 
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Row = dict[str, float]
+Hook = Callable[[Row], bool | None]
+
+
+class Listener:
+    """What the engine calls after an epoch: the progress and the user's function."""
+
+    def __init__(self, estimator: Any, run: Any, on_epoch: Hook | None) -> None:
+        self.estimator, self.run, self.on_epoch = estimator, run, on_epoch
+        total = run.trainer.settings.max_epochs
+        self.shown = Shown(run.label, total) if estimator.verbose else None
+
+    @property
+    def hook(self) -> Hook | None:
+        """The function to call, or None where nobody listens."""
+        return self if self.shown or self.on_epoch else None
+
+    def __call__(self, row: Row) -> bool | None:
+        """Show the row and hand it to the user, whose estimator is as trained as the run."""
+        if self.shown:
+            self.shown(row)
+        if self.on_epoch is None:
+            return None
+        self.estimator._adopt(self.run)
+        return self.on_epoch(row)
+
+    def close(self) -> None:
+        """Stop showing."""
+        if self.shown:
+            self.shown.close()
 
 
 class Shown:
     """Shows each row of a history; `close` gives the terminal back."""
 
     def __init__(self, label: str, total: int) -> None:
+        from rich.console import Console
+
         self.label, self.total, self.last = label, total, 0.0
         self.console = Console(stderr=True)
         self.bar = self._new_bar() if self.console.is_terminal else None
@@ -28,7 +61,9 @@ class Shown:
             text = f"{self.label}: epoch {row['epoch']:.0f}/{self.total}  {describe(row)}"
             self.console.print(text, highlight=False, soft_wrap=True)
 
-    def _new_bar(self) -> Progress:
+    def _new_bar(self) -> "Progress":
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

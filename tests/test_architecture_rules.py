@@ -1,0 +1,116 @@
+"""The code base's own rules: layers, budgets, public names, nothing printed, nothing pickled."""
+
+import ast
+import statistics
+from pathlib import Path
+
+import isthmus
+
+SOURCE = Path(isthmus.__file__).parent
+LAYERS = [
+    {"_spec", "activations"},
+    {"step", "nets", "losses", "corruptions", "sparsity", "penalties", "architectures"},
+    {"objective", "engine", "stacking"},
+    {"runtime", "scaling", "_checks", "baselines", "fitting", "judging", "incremental", "progress"},
+    {"estimator", "presets", "persistence"},
+    {"tables", "plots", "report", "demo"},
+    {"commands", "cli", "__main__"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+ALLOWED = [
+    {"jax"},
+    {"jax", "equinox", "numpy"},
+    {"jax", "equinox", "numpy", "optax"},
+]
+
+
+def modules():
+    return {path.stem: path for path in SOURCE.glob("*.py") if path.stem != "__init__"}
+
+
+def imports(path):
+    """Yield imported module names; those under TYPE_CHECKING are for the reader alone."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(node)
+        for branch in ast.walk(tree)
+        if isinstance(branch, ast.If) and getattr(branch.test, "id", "") == "TYPE_CHECKING"
+        for node in ast.walk(branch)
+    }
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "isthmus":
+            yield from (f"isthmus.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+def violations(name, path):
+    import sys
+
+    level = LEVEL[name]
+    for module in imports(path):
+        top, _, rest = module.partition(".")
+        if top == "isthmus":
+            if rest and rest in LEVEL and LEVEL[rest] > level:
+                yield f"{name} (layer {level}) imports {rest} (layer {LEVEL[rest]})"
+        elif level < len(ALLOWED) and top not in ALLOWED[level] | sys.stdlib_module_names:
+            yield f"{name} (layer {level}) imports {top}"
+
+
+def test_every_module_has_a_layer():
+    assert set(modules()) <= set(LEVEL)
+
+
+def test_imports_only_go_down():
+    assert [v for name, path in modules().items() for v in violations(name, path)] == []
+
+
+def test_the_import_rule_sees_a_violation(tmp_path):
+    planted = tmp_path / "engine.py"
+    planted.write_text("import sklearn\nfrom isthmus.estimator import Autoencoder\n")
+    assert len(list(violations("engine", planted))) == 2
+
+
+def functions(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[0]
+            documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+            body = node.body[1:] if documented else node.body
+            if body:
+                yield node.name, body[-1].end_lineno - body[0].lineno + 1
+
+
+def test_size_budgets():
+    lengths = []
+    for name, path in modules().items():
+        text = path.read_text()
+        assert len(text.splitlines()) <= 500, name
+        lengths += [length for _, length in functions(ast.parse(text))]
+    assert statistics.median(lengths) <= 8
+    assert sorted(lengths)[int(0.95 * len(lengths))] <= 40
+
+
+def test_nothing_is_pickled_evaluated_or_printed():
+    banned = {"pickle", "joblib", "dill", "cloudpickle", "marshal", "shelve"}
+    for name, path in modules().items():
+        assert not banned & {module.split(".")[0] for module in imports(path)}, name
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in {"eval", "exec", "print", "__import__"}, name
+
+
+def test_constructor_has_at_most_24_parameters():
+    assert len(isthmus.Autoencoder().get_params(deep=False)) <= 24
+
+
+def test_public_names():
+    assert len(isthmus.__all__) <= 40
+    for name in isthmus.__all__:
+        value = getattr(isthmus, name)
+        assert value.__doc__, name
+    assert set(isthmus.__all__) <= set(dir(isthmus))
