@@ -13,8 +13,9 @@ LAYERS = [
     {"objective", "engine", "stacking"},
     {"runtime", "scaling", "_checks", "baselines", "fitting", "judging", "incremental", "progress"},
     {"estimator", "presets", "persistence"},
-    {"tables", "plots", "report", "demo"},
-    {"commands", "cli", "__main__"},
+    {"_options", "_terminal", "_arrays", "tables", "plots", "report", "demo"},
+    {"commands"},
+    {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ALLOWED = [

@@ -73,7 +73,7 @@ def check_domain(X: np.ndarray, domain: tuple[float, float], loss: str) -> None:
     low, high = domain
     smallest, largest = float(X.min()), float(X.max())
     if smallest < low or largest > high:
-        interval = f"[{low:g}, {high:g}]" if np.isfinite(high) else "of at least 0"
+        interval = f"in [{low:g}, {high:g}]" if np.isfinite(high) else "of at least 0"
         cure = "scaling='minmax' or scaling='range'" if np.isfinite(high) else "another loss"
         raise ValueError(
             f"The loss {loss!r} needs data {interval}; got values from {smallest:g} to {largest:g}. "

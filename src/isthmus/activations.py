@@ -1,6 +1,5 @@
 """Activations by name: names, not functions, are what models store."""
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,31 +11,23 @@ from jax import Array
 class Activation(NamedTuple):
     """A function on arrays, its start gain, and where it is bounded its interval.
 
-    `inverse` gives the input at which a bounded activation is at this fraction of its interval.
+    A bounded activation, rescaled to [0, 1], is the logistic function of `steepness * x`.
     """
 
     function: Callable[[Array], Array]
     gain: float = 1.0
     bounds: tuple[float, float] | None = None
-    inverse: Callable[[float], float] = float
+    steepness: float = 1.0
 
 
 def _identity(x: Array) -> Array:
     return x
 
 
-def _logit(p: float) -> float:
-    return math.log(p / (1 - p))
-
-
-def _half_logit(p: float) -> float:
-    return _logit(p) / 2
-
-
 ACTIVATIONS = {
     "identity": Activation(_identity),
-    "sigmoid": Activation(jax.nn.sigmoid, bounds=(0.0, 1.0), inverse=_logit),
-    "tanh": Activation(jnp.tanh, bounds=(-1.0, 1.0), inverse=_half_logit),
+    "sigmoid": Activation(jax.nn.sigmoid, bounds=(0.0, 1.0)),
+    "tanh": Activation(jnp.tanh, bounds=(-1.0, 1.0), steepness=2.0),
     "relu": Activation(jax.nn.relu, gain=2**0.5),
     "gelu": Activation(jax.nn.gelu, gain=2**0.5),
     "silu": Activation(jax.nn.silu, gain=2**0.5),

@@ -89,6 +89,7 @@ class State(NamedTuple):
     best_net: Net | None = None
     best_score: float = math.inf
     wait: int = 0
+    recent: tuple[float, ...] = ()  # the last scores, half as many as the patience
     evaluated_at: int = 0
     stopped: bool = False
     history: tuple[Row, ...] = ()
@@ -332,15 +333,21 @@ class Trainer:
         loss = self.evaluate(self.validation, state.params.net)
         row["validation_loss"] = loss
         score = loss + row["loss"] - row["reconstruction"]
-        state = state._replace(evaluated_at=state.step)
-        if math.isfinite(score) and score < state.best_score:
-            enough = score < state.best_score - self.settings.tol * abs(state.best_score)
-            wait = 0 if enough or not math.isfinite(state.best_score) else state.wait + 1
-            state = state._replace(best_net=state.params.net, best_score=score, wait=wait)
-        else:
-            state = state._replace(wait=state.wait + 1)
-        patience = self.settings.patience
-        return state._replace(stopped=patience is not None and state.wait >= patience)
+        patience = self.settings.patience or 1
+        # Against the last scores, not the best of all: a constraint can cost at first, while the
+        # rate is high, and pay later.
+        floor = min(state.recent, default=math.inf)
+        better = score < floor - self.settings.tol * abs(floor) if math.isfinite(floor) else True
+        wait = 0 if better else state.wait + 1
+        state = state._replace(
+            evaluated_at=state.step,
+            wait=wait,
+            recent=(*state.recent, score)[-max(patience // 2, 1) :],
+            stopped=self.settings.patience is not None and wait >= patience,
+        )
+        if score < state.best_score:
+            state = state._replace(best_net=state.params.net, best_score=score)
+        return state
 
     def evaluate(self, data: Data, net: Net, batch: int = 4096) -> float:
         """Return the weighted mean loss of clean rows."""
@@ -398,19 +405,21 @@ def map_batches(
     return np.concatenate(results) if len(results) > 1 else results[0].copy()
 
 
-@jax.jit
-def _compare(objective: Objective, x_out: Array, x: Array) -> Array:
-    return objective.loss(x_out, x)
+@partial(jax.jit, static_argnames="nats")
+def _compare(objective: Objective, x_out: Array, x: Array, nats: bool) -> Array:
+    return objective.loss.nats(x_out, x) if nats else objective.loss(x_out, x)
 
 
-def compare(objective: Objective, x_out: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return the loss of given reconstructions, in batches of one fixed shape; float64."""
+def compare(
+    objective: Objective, x_out: np.ndarray, x: np.ndarray, nats: bool = False
+) -> np.ndarray:
+    """Return the loss of given reconstructions, or its nats, in batches of one shape; float64."""
     size, results = 1024, []
     for begin in range(0, len(x), size):
         n = len(x[begin : begin + size])
         pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
         pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
-        results.append(np.asarray(_compare(objective, *pair), float)[:n])
+        results.append(np.asarray(_compare(objective, *pair, nats=nats), float)[:n])
     return np.concatenate(results)
 
 

@@ -224,7 +224,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         scaling = fitting.settle_scaling(self, X, slots)
         scaler = fitting.new_scaler(scaling, X, weight, rows[0], slots)
         scaled = fitting.scaled_rows(X, weight, rows, scaler, self.dtype)
-        net = self.net_ if known else self._new_net(slots, X.shape[1], scaling, seed)
+        if known:
+            fitting.check_same_layers(self, slots)
+        net = self.net_ if known else self._new_net(slots, scaled.x, scaling, seed)
         fitting.check_scaled(scaled, net, slots)
         objective = fitting.bound_objective(slots, scaled.x, self.dtype)
         run = fitting.Run(self, scaled, objective, net, seed, mark)
@@ -235,8 +237,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._carried = None
         self._train(run, last, on_epoch)
 
-    def _new_net(self, slots: fitting.Slots, n_features: int, scaling: Any, seed: int) -> Any:
-        net = fitting.build_net(self, slots, n_features, scaling, seed)
+    def _new_net(self, slots: fitting.Slots, x: np.ndarray, scaling: Any, seed: int) -> Any:
+        net, n_features = fitting.build_net(self, slots, x, scaling, seed), x.shape[1]
         narrowest = min(layer.bias.shape[0] for layer in net.encoder)
         if narrowest >= n_features and not slots.constrained():
             baselines.warn_of_identity(self.n_components, n_features)

@@ -171,8 +171,7 @@ def new_scaler(
 
 def check_scaled(rows: Rows, net: Net, slots: Slots) -> None:
     """Raise a ValueError where the loss or the output cannot take the scaled data."""
-    for x in (rows.x, rows.x_val) if rows.held_out else (rows.x,):
-        _checks.check_domain(x, slots.loss.domain, slots.loss.name)
+    _checks.check_domain(rows.x, slots.loss.domain, slots.loss.name)
     bounds = ACTIVATIONS[net.output].bounds
     low, high = float(rows.x.min()), float(rows.x.max())
     if bounds and (low < bounds[0] - 1e-3 or high > bounds[1] + 1e-3):
@@ -183,14 +182,30 @@ def check_scaled(rows: Rows, net: Net, slots: Slots) -> None:
         )
 
 
-def build_net(estimator: Any, slots: Slots, n_features: int, scaling: Any, seed: int) -> Net:
-    """Return a fresh net whose output suits the loss and the scaling."""
+def check_same_layers(estimator: Any, slots: Slots) -> None:
+    """Raise a ValueError where a warm start would need other layers than the fitted ones."""
+    old, new = estimator.slots_.architecture.to_string(), slots.architecture.to_string()
+    width, dtype = estimator._n_features_out, str(estimator.net_.encoder[0].bias.dtype)
+    for name, was, now in (
+        ("architecture", old, new),
+        ("n_components", width, estimator.n_components),
+        ("dtype", dtype, estimator.dtype),
+    ):
+        if was != now:
+            raise ValueError(
+                f"With warm_start=True the fitted layers are kept, and {name} cannot change from "
+                f"{was!r} to {now!r}; set warm_start=False to start anew."
+            )
+
+
+def build_net(estimator: Any, slots: Slots, x: np.ndarray, scaling: Any, seed: int) -> Net:
+    """Return a fresh net whose output suits the loss and the scaling of the rows x."""
     n_components, sparsity = estimator.n_components, slots.sparsity
     output = slots.loss.link
     if output == "identity" and isinstance(scaling, str) and scaling == "range":
         output = "sigmoid"
     net: Net = slots.architecture.build(
-        n_features,
+        x.shape[1],
         n_components,
         np.random.default_rng((seed, 2**33)),
         code_activation=sparsity.code_activation if sparsity else None,
@@ -200,7 +215,8 @@ def build_net(estimator: Any, slots: Slots, n_features: int, scaling: Any, seed:
     if sparsity is None:
         return net
     sparsity.check(net.code_activation, n_components)
-    return sparsity.prepare(net)
+    sample = np.resize(x[:: max(len(x) // 256, 1)], (256, x.shape[1]))  # one shape for all x
+    return sparsity.prepare(net, sample)
 
 
 def check_functions(slots: Slots, n_features: int) -> None:

@@ -53,8 +53,8 @@ def _begin(e: Any, X: np.ndarray, weight: np.ndarray, seed: int) -> None:
     fitting.check_functions(slots, X.shape[1])
     scaling = fitting.settle_scaling(e, X, slots)
     scaler = fitting.new_scaler(scaling, X, weight, np.arange(len(X)), slots)
-    net = e._new_net(slots, X.shape[1], scaling, seed)
+    scaled = scaler.forward(X, e.dtype)
+    net = e._new_net(slots, scaled, scaling, seed)
     e.slots_, e.scaler_, e.scaling_, e.net_ = slots, scaler, scaling, net
     e.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(net))
-    scaled = scaler.forward(X, e.dtype)
     e._mean_row = np.average(scaled, axis=0, weights=weight).astype(e.dtype)

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from isthmus import baselines, engine
+from isthmus.activations import ACTIVATIONS
 from isthmus.fitting import Run
 from isthmus.scaling import blocks
-from isthmus.sparsity import activity
 
 
 def judge(estimator: Any, run: Run) -> None:
@@ -21,13 +20,12 @@ def measure_codes(estimator: Any, x: np.ndarray, weight: np.ndarray) -> None:
     """Set the mean activity and the deviation of each code unit, in one clean pass over rows."""
     objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
     net, total = estimator.net_, weight.sum()
-    bounded = net.code_activation in ("sigmoid", "tanh")
+    low, high = ACTIVATIONS[net.code_activation].bounds or (0.0, 1.0)
     sums = np.zeros((2, net.encoder[-1].bias.shape[0]))
     shift: np.ndarray | float = 0.0
     for b in blocks(x):
         z = engine.map_batches("encode", objective, net, x[b], lambda rows: rows).astype(float)
-        if bounded:
-            z = np.asarray(activity(jnp.asarray(z), net.code_activation), float)
+        z = (z - low) / (high - low)
         shift = z[0].copy() if b.start == 0 else shift  # against cancellation in the variance
         sums += [weight[b] @ (z - shift), weight[b] @ (z - shift) ** 2]
     mean, square = sums / total
@@ -55,7 +53,7 @@ def measure_errors(estimator: Any, run: Run) -> dict[str, Any]:
             sums[name] = sums.get(name, 0.0) + float(weight[b] @ errors) / total
             sums[f"{name}_raw"] = sums.get(f"{name}_raw", 0.0) + float(weight[b] @ raw) / total
         if estimator.slots_.loss.likelihood:
-            nats = np.asarray(objective.loss.nats(model, x[b]), float)
+            nats = engine.compare(objective, model, x[b], nats=True)
             sums["nats"] = sums.get("nats", 0.0) + float(weight[b] @ nats) / total
     return {"rows": "held-out" if rows.held_out else "training", **sums}
 

@@ -22,9 +22,9 @@ class Layer(eqx.Module):
     shift: Array | None
     activation: str = eqx.field(static=True)
 
-    def linear(self, x: Array, tied: Array | None = None) -> Array:
-        """Return the layer's value before its activation."""
-        weight = tied if self.weight is None else self.weight
+    def linear(self, x: Array, weight: Array | None = None) -> Array:
+        """Return the layer's value before its activation, with its own or another's weight."""
+        weight = self.weight if weight is None else weight
         assert weight is not None
         h = x @ weight + self.bias
         if self.scale is None or self.shift is None:
@@ -76,18 +76,20 @@ class Net(eqx.Module):
         """Return the reconstruction before the output activation; shapes (n, m) -> (n, d)."""
         for i in reversed(range(1, len(self.decoder))):
             layer = self.decoder[i]
-            z = layer.activate(layer.linear(z, self._tied(i)))
+            z = layer.activate(layer.linear(z, self.decoder_weight(i)))
             if dropout:
                 z = dropout(z, dropout.hidden, 2 * i + 2)
-        return self.decoder[0].linear(z, self._tied(0))
+        return self.decoder[0].linear(z, self.decoder_weight(0))
 
     def decode(self, z: Array) -> Array:
         """Return the reconstruction; shapes (n, m) -> (n, d)."""
         return self.decoder[0].activate(self.decode_linear(z))
 
-    def _tied(self, i: int) -> Array | None:
-        weight = self.encoder[i].weight
-        return weight.T if self.decoder[i].weight is None and weight is not None else None
+    def decoder_weight(self, i: int) -> Array:
+        """Return the weight (fan_in, fan_out) of a decoder layer, its own or its encoder's."""
+        own, encoder = self.decoder[i].weight, self.encoder[i].weight
+        assert encoder is not None
+        return encoder.T if own is None else own
 
     @property
     def code_activation(self) -> str:

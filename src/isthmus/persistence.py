@@ -190,7 +190,7 @@ def _pack_resume(ae: Autoencoder, tensors: dict[str, np.ndarray], meta: dict[str
     }
 
 
-_STATE = ("step", "seconds", "best_score", "wait", "evaluated_at", "stopped", "history")
+_STATE = ("step", "seconds", "best_score", "wait", "recent", "evaluated_at", "stopped", "history")
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -362,7 +362,7 @@ def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> fitt
         net = stacking.pair(net, phase)
     params = engine.start(objective, net, net.encoder[-1].bias.shape[0], ae.dtype).params
     values = dict(meta["state"])
-    values["history"] = tuple(values["history"])
+    values |= {"history": tuple(values["history"]), "recent": tuple(values["recent"])}
     partial = tensors.get("resume.partial")
     state = engine.State(
         params=_fill(params, tensors, "resume.params"),

@@ -18,6 +18,7 @@ class Listener:
         self.estimator, self.run, self.on_epoch = estimator, run, on_epoch
         total = run.trainer.settings.max_epochs
         self.shown = Shown(run.label, total) if estimator.verbose else None
+        self.adopted: Any = None
 
     @property
     def hook(self) -> Hook | None:
@@ -30,7 +31,9 @@ class Listener:
             self.shown(row)
         if self.on_epoch is None:
             return None
-        self.estimator._adopt(self.run)
+        if self.adopted is not self.run.trainer.state:
+            self.adopted = self.run.trainer.state
+            self.estimator._adopt(self.run)
         return self.on_epoch(row)
 
     def close(self) -> None:

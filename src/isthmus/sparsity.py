@@ -11,8 +11,10 @@ from jax import Array
 
 from isthmus._spec import Part, number
 from isthmus.activations import ACTIVATIONS, BOUNDED
-from isthmus.nets import Net
+from isthmus.nets import Layer, Net
 from isthmus.step import Step
+
+SHORTEST = 0.2  # a longer memory lags behind the weights, and units swing from 0 to 1 and back
 
 
 class Sparsity(Part, slot="sparsity"):
@@ -29,8 +31,8 @@ class Sparsity(Part, slot="sparsity"):
         """Return the code of an encoder's output; shapes (n, m) -> (n, m)."""
         return h
 
-    def prepare(self, net: Net) -> Net:
-        """Return a fresh net with the code's layer set for this sparsity."""
+    def prepare(self, net: Net, x: np.ndarray) -> Net:
+        """Return a fresh net with the code's layer set for this sparsity and rows like these."""
         return net
 
     def start(self, n_components: int) -> Any:
@@ -66,9 +68,10 @@ class KL(Sparsity, name="kl"):
     """Kullback-Leibler sparsity: `weight * sum_j KL(rho || rho_hat_j)`.
 
     `KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r))`, where `rho_hat_j` is the
-    activity of unit j averaged over the training set: a running mean over about one epoch, with the
-    gradient of the batch; exact where the batch is the whole set. Needs a bounded activation of the
-    code; with `code_activation="auto"` and no bounded activation it becomes a sigmoid.
+    activity of unit j averaged over the training set: a running mean over one epoch or five batches,
+    whichever is shorter, with the gradient of the batch; exact where the batch is the whole set.
+    Needs a bounded activation of the code; with `code_activation="auto"` and no bounded activation
+    it becomes a sigmoid.
 
     Parameters
     ----------
@@ -92,25 +95,37 @@ class KL(Sparsity, name="kl"):
     rho: float = number(0.05, "(0, 1)")
     weight: float = number(1.0, "[0, inf)")
 
-    def prepare(self, net: Net) -> Net:
-        """Start every unit at its wanted mean, and spread wide enough to be on for some rows.
+    def prepare(self, net: Net, x: np.ndarray) -> Net:
+        """Start every unit at its wanted mean, and spread out over these rows.
 
         Units that start at 1/2 are crushed together onto rho, where their slopes are too small to
         part again: on the digits the error was four times as large after the same steps.
         """
         layer = net.encoder[-1]
         assert layer.weight is not None
-        rest = ACTIVATIONS[layer.activation].inverse(self.rho)
-        started = (layer.weight * 2, layer.bias + np.asarray(rest, layer.bias.dtype))
-        return eqx.tree_at(lambda n: (n.encoder[-1].weight, n.encoder[-1].bias), net, started)
+        steepness = ACTIVATIONS[layer.activation].steepness
+        linear = Layer(layer.weight, layer.bias, None, None, "identity")
+        h = np.asarray(_encode(Net((*net.encoder[:-1], linear), ()), x), float)
+        scale = 1 / (steepness * np.maximum(h.std(axis=0), 1e-6))
+        bias = _logistic_bias(steepness * h * scale, self.rho) / steepness
+        kind = layer.bias.dtype
+        net = eqx.tree_at(
+            lambda n: (n.encoder[-1].weight, n.encoder[-1].bias),
+            net,
+            ((layer.weight * scale).astype(kind), bias.astype(kind)),
+        )
+        low, high = ACTIVATIONS[layer.activation].bounds or (0.0, 1.0)
+        offset = net.decoder_weight(-1).sum(axis=0) * (low + self.rho * (high - low))
+        above = net.decoder[-1].bias - np.asarray(offset, kind)  # the decoder starts centred
+        return eqx.tree_at(lambda n: n.decoder[-1].bias, net, above)
 
     def start(self, n_components: int) -> Any:
         return {"count": np.zeros(()), "mean": np.zeros(n_components)}
 
     def update(self, state: Any, step: Step, fraction: Array) -> Any:
         batch = jax.lax.stop_gradient(self._batch_mean(step))
-        count = state["count"] + 1  # 1 / count until then: a plain mean over the first batches
-        rate = jnp.maximum(1 / count, fraction)
+        count = state["count"] + 1  # a plain mean at first, then about five batches
+        rate = jnp.maximum(1 / count, jnp.maximum(fraction, SHORTEST))
         return {"count": count, "mean": state["mean"] + rate * (batch - state["mean"])}
 
     def penalty(self, step: Step, state: Any) -> Array:
@@ -138,9 +153,26 @@ class KL(Sparsity, name="kl"):
         return self.weight > 0
 
 
+@jax.jit
+def _encode(net: Net, x: Array) -> Array:
+    return net.encode(x)
+
+
+def _logistic_bias(h: np.ndarray, mean: float) -> np.ndarray:
+    """Return b with `mean_i 1 / (1 + exp(-h_ij - b_j)) = mean` for each column, by bisection."""
+    reach = 20 + np.abs(h).max(axis=0)
+    low, high = -reach, reach.copy()
+    for _ in range(40):
+        middle = (low + high) / 2
+        above = (1 / (1 + np.exp(-h - middle))).mean(axis=0) > mean
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return (low + high) / 2
+
+
 def kl_divergence(rho: Any, rho_hat: Array) -> Array:
     """Return KL between Bernoulli variables of means `rho` and `rho_hat`, elementwise."""
-    r = jnp.clip(rho_hat, 1e-6, 1 - 1e-6)
+    inside = jnp.clip(rho_hat, 1e-6, 1 - 1e-6)
+    r = rho_hat + jax.lax.stop_gradient(inside - rho_hat)  # clipped, but not its gradient
     return rho * jnp.log(rho / r) + (1 - rho) * jnp.log((1 - rho) / (1 - r))
 
 

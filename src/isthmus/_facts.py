@@ -1,0 +1,165 @@
+"""Facts about fitted models and rows, as plain data: what a report says."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from isthmus import corruptions
+from isthmus.runtime import computing
+
+Facts = dict[str, Any]
+
+
+def summarize(estimator: Any, X: Any, *, name: str = "model") -> Facts:
+    """Return facts about a fitted model and rows, as plain data that JSON holds.
+
+    Parameters
+    ----------
+    estimator : Autoencoder
+        A fitted model.
+    X : array-like (n, d), DataFrame, or images (n, h, w[, c])
+        The rows to measure on.
+    name : str
+        What to call the model.
+
+    Returns
+    -------
+    dict
+        "error" is the mean loss of the rows and "raw_error" their squared error per value in the
+        data's units; "score" is `score`; "columns" holds the share of each column's variance that
+        is lost; "sparsity" and "denoising" are None where the model has none.
+    """
+    flat = flat_rows(X)
+    difference = flat_rows(estimator.reconstruct(X)) - flat
+    facts = {
+        "name": str(name),
+        "equation": equation(estimator),
+        "widths": [int(layer.bias.shape[0]) for layer in estimator.net_.encoder],
+        "n_features": int(estimator.n_features_in_),
+        "n_components": int(estimator.n_components),
+        "n_parameters": int(estimator.n_parameters_),
+        "epochs": int(estimator.n_iter_),
+        "seconds": seconds(estimator.history_),
+        "terms": last_terms(estimator.history_),
+        "n_rows": len(flat),
+        "loss": estimator.slots_.loss.name,
+        "error": float(-np.mean(estimator.score_samples(X))),
+        "raw_error": float(np.mean(difference**2)),
+        "score": estimator.score(X),
+        "baseline": getattr(estimator, "baseline_", None),
+        "mean_activation": getattr(estimator, "mean_activation_", None),
+        "sparsity": _sparsity(estimator),
+        "denoising": _denoising(estimator, X),
+        "columns": _columns(estimator, flat, difference),
+    }
+    plain: Facts = _plain(facts)
+    return plain
+
+
+def equation(estimator: Any) -> dict[str, str]:
+    """Return what fills each slot of the equation, and the scaling, as text; "" for nothing."""
+    texts = {}
+    for slot, part in estimator.slots_._asdict().items():
+        parts = part if isinstance(part, tuple) else (part,)
+        texts[slot] = " + ".join(_part(p) for p in parts if p is not None)
+    return {**texts, "scaling": str(estimator.scaling_)}
+
+
+def corrupted(estimator: Any, X: Any, seed: int = 0) -> np.ndarray:
+    """Return rows as the model's own corruption leaves them, in the data's units; (n, d)."""
+    scaler = estimator.scaler_
+    with computing(estimator.dtype, estimator.device):
+        x = scaler.forward(flat_rows(X), estimator.dtype)
+        noisy = corruptions.chain(estimator.slots_.corruption, jax.random.key(seed), x)
+        return np.asarray(scaler.inverse(np.asarray(noisy)), float)
+
+
+def seconds(history: Mapping[str, Sequence[Any]]) -> float:
+    """Return the time spent in all phases of a history."""
+    last = dict(zip(history.get("phase", ()), history.get("seconds", ()), strict=False))
+    return float(sum(last.values()))
+
+
+def last_terms(history: Mapping[str, Sequence[Any]]) -> dict[str, float]:
+    """Return the last measured value of the loss and of each of its terms."""
+    terms = {}
+    for name, values in history.items():
+        measured = [v for v in values if name not in ("phase", "epoch", "seconds") and v == v]
+        if measured and name != "learning_rate":
+            terms[name] = float(measured[-1])
+    return terms
+
+
+def _part(part: Any) -> str:
+    if part.name in type(part).known:
+        return str(part.to_string())
+    return str(getattr(getattr(part, "function", part), "__name__", part.name))
+
+
+def _sparsity(estimator: Any) -> Facts | None:
+    part = estimator.slots_.sparsity
+    means = getattr(estimator, "mean_activation_", None)
+    if part is None or means is None:
+        return None
+    rho = getattr(part, "rho", None)
+    return {
+        "text": _part(part),
+        "kind": part.name,
+        "rho": rho,
+        "k": getattr(part, "k", None),
+        "largest": float(np.max(means)),
+        "within": None if rho is None else int(np.sum(means <= 1.1 * rho)),
+        "units": len(means),
+    }
+
+
+def _denoising(estimator: Any, X: Any) -> Facts | None:
+    """Return the squared errors of corrupted rows before and after the model, in the data's units."""
+    if not any(part.active for part in estimator.slots_.corruption):
+        return None
+    flat, noisy = flat_rows(X), corrupted(estimator, X)
+    clean = flat_rows(estimator.reconstruct(alike(noisy, X)))
+    return {
+        "text": equation(estimator)["corruption"],
+        "noisy_error": np.mean((noisy - flat) ** 2),
+        "denoised_error": np.mean((clean - flat) ** 2),
+    }
+
+
+def _columns(estimator: Any, flat: np.ndarray, difference: np.ndarray) -> list[Facts]:
+    names = getattr(estimator, "feature_names_in_", range(flat.shape[1]))
+    total = np.sum((flat - flat.mean(axis=0)) ** 2, axis=0)
+    lost = np.sum(difference**2, axis=0)
+    return [
+        {"name": str(n), "lost": lost[j] / total[j] if total[j] > 0 else None}
+        for j, n in enumerate(names)
+    ]
+
+
+def flat_rows(X: Any) -> np.ndarray:
+    values = np.asarray(X, float)
+    return values.reshape(len(values), -1)
+
+
+def alike(values: np.ndarray, X: Any) -> Any:
+    """Return values in the form of the rows they were made of: a table's columns keep their names."""
+    if hasattr(X, "columns"):
+        return type(X)(values, **{_names_keyword(X): list(X.columns)})
+    return values.reshape(np.shape(X))
+
+
+def _names_keyword(X: Any) -> str:
+    return "schema" if hasattr(type(X), "schema") else "columns"  # Polars, pandas
+
+
+def _plain(value: Any) -> Any:
+    """Return data as JSON holds it: lists, floats and None for what is not finite."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

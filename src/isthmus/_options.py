@@ -1,0 +1,167 @@
+"""The options of the command line, grouped; nothing heavy is imported here, so `--help` is quick.
+
+None stands for "not given", so that a resumed model keeps what it was trained with.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+EQUATION = Group.create_ordered("The equation: five slots, each a name or NAME:FIELD=VALUE,...")
+TRAINING = Group.create_ordered("Training")
+DATA = Group.create_ordered("Data")
+OUTPUT = Group.create_ordered("Output")
+
+
+def _option(
+    group: Group, help: str, *, default: str = "", metavar: str | None = None, name: Any = None
+) -> Parameter:
+    """Declare an option; `default` is what the estimator takes where it is not given."""
+    shown: Any = (lambda _: default) if default else False
+    return Parameter(name=name, group=group, help=help, metavar=metavar, show_default=shown)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Model:
+    """The parameters of `Autoencoder`, by the same names."""
+
+    n_components: Annotated[int | None, _option(EQUATION, "Width of the code.", default="2")] = None
+    architecture: Annotated[
+        str | None,
+        _option(
+            EQUATION,
+            "Encoder and decoder, such as dense:hidden=[128,64],activation=tanh.",
+            default="dense",
+            metavar="SPEC",
+        ),
+    ] = None
+    corruption: Annotated[
+        tuple[str, ...] | None,
+        _option(
+            EQUATION,
+            "Noise on the input in training: gaussian, masking:rate=0.3, ... Repeatable.",
+            metavar="SPEC",
+        ),
+    ] = None
+    sparsity: Annotated[
+        str | None,
+        _option(
+            EQUATION, "Which code units may be active: kl:rho=0.05, topk:k=8, l1.", metavar="SPEC"
+        ),
+    ] = None
+    penalty: Annotated[
+        tuple[str, ...] | None,
+        _option(EQUATION, "What else is charged for: l2, contractive. Repeatable.", metavar="SPEC"),
+    ] = None
+    loss: Annotated[
+        str | None,
+        _option(
+            EQUATION,
+            "Distance of output and input: mse, mae, huber, bce, ...",
+            default="mse",
+            metavar="SPEC",
+        ),
+    ] = None
+    scaling: Annotated[
+        Literal["auto", "standard", "minmax", "robust", "range", "none"] | None,
+        _option(TRAINING, "How columns are scaled before they are compared.", default="auto"),
+    ] = None
+    pretrain: Annotated[
+        Literal["layerwise", "none"] | None,
+        _option(TRAINING, "Whether each layer first learns to code the one below.", default="none"),
+    ] = None
+    max_epochs: Annotated[
+        str | None,
+        _option(
+            TRAINING,
+            "Passes over the rows; auto is ~2,000 steps.",
+            default="auto",
+            metavar="INT|auto",
+        ),
+    ] = None
+    batch_size: Annotated[
+        str | None,
+        _option(
+            TRAINING, "Rows in a step; auto is 128 or 256.", default="auto", metavar="INT|auto"
+        ),
+    ] = None
+    learning_rate: Annotated[
+        float | None, _option(TRAINING, "Adam's rate after the warm-up.", default="0.003")
+    ] = None
+    early_stopping: Annotated[
+        Literal["auto", "yes", "no"] | None,
+        _option(
+            TRAINING,
+            "Hold rows out and keep the best weights; auto: from 100 rows.",
+            default="auto",
+        ),
+    ] = None
+    validation_fraction: Annotated[
+        float | None, _option(TRAINING, "Share of the rows held out.", default="0.1")
+    ] = None
+    n_iter_no_change: Annotated[
+        int | None,
+        _option(TRAINING, "Evaluations without improvement before a stop.", default="10"),
+    ] = None
+    tol: Annotated[
+        float | None,
+        _option(TRAINING, "Relative improvement that counts as one.", default="0.0001"),
+    ] = None
+    dtype: Annotated[
+        Literal["float32", "float64"] | None, _option(TRAINING, "Precision.", default="float32")
+    ] = None
+    device: Annotated[
+        str | None,
+        _option(
+            TRAINING, "Where to compute: cpu, gpu, cuda:1; by default JAX chooses.", metavar="NAME"
+        ),
+    ] = None
+    random_state: Annotated[
+        int | None, _option(TRAINING, "Seed; the same seed gives the same model, to the bit.")
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given, as the estimator takes them."""
+        words = {"none": None, "yes": True, "no": False}
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        given = {k: v for k, v in given.items() if v is not None}
+        for name in ("max_epochs", "batch_size"):
+            if str(given.get(name, "")).lstrip("-").isdecimal():
+                given[name] = int(given[name])
+        return {k: words.get(v, v) if isinstance(v, str) else v for k, v in given.items()}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Columns:
+    """Which columns and rows of a file are used."""
+
+    columns: Annotated[
+        tuple[str, ...],
+        _option(DATA, "Columns to use, with commas between; by default all.", metavar="A,B"),
+    ] = ()
+    ignore: Annotated[
+        tuple[str, ...], _option(DATA, "Columns to leave out, with commas between.", metavar="A,B")
+    ] = ()
+    id: Annotated[
+        tuple[str, ...],
+        _option(DATA, "Columns with identifiers: not used, carried to the output.", metavar="A,B"),
+    ] = ()
+    no_header: Annotated[
+        bool, _option(DATA, "The first line of a text file is data, not names.")
+    ] = False
+    key: Annotated[
+        str | None, _option(DATA, "Which array of a .npz file with several.", metavar="NAME")
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """How results and errors are told."""
+
+    json: Annotated[bool, _option(OUTPUT, "Print one JSON object.")] = False
+    quiet: Annotated[bool, _option(OUTPUT, "No progress; errors and warnings only.")] = False
+    debug: Annotated[bool, _option(OUTPUT, "Show the traceback of an error.")] = False

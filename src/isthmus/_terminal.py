@@ -1,0 +1,129 @@
+"""What the command line says and hears: results, complaints, warnings and signals."""
+
+import json
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+WAYS_OUT = (signal.SIGINT, signal.SIGTERM)
+
+
+class UsageError(ValueError):
+    """An option that cannot be; the command line ends with status 2."""
+
+
+class Signals:
+    """Turns SIGINT and SIGTERM to KeyboardInterrupt, and remembers which of the two it was."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.held = False
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Listen, and leave the process's handlers as they were."""
+        self.number, self.held = None, False
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may set handlers
+            return
+        old = {number: signal.signal(number, self._hear) for number in WAYS_OUT}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self.number = self.number or number
+        if not self.held:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Let a short piece of work, such as writing a file, end before a signal is served."""
+        self.held = True
+        try:
+            yield
+        finally:
+            self.held = False
+
+    def check(self) -> None:
+        """Serve a signal that came during `hold`, or that was lost in a library's callback."""
+        if self.number is not None:
+            raise KeyboardInterrupt
+
+    @property
+    def status(self) -> int:
+        """The exit status by the shell's convention: 130 for SIGINT, 143 for SIGTERM."""
+        return 128 + (self.number or signal.SIGINT)
+
+
+signals = Signals()
+warned: list[str] = []  # the texts of this command's warnings, for results in JSON
+
+
+def complain(text: object, kind: str = "") -> None:
+    """Write one line to the standard error, whatever the text."""
+    sys.stderr.write(f"isthmus: {kind}{' '.join(str(text).split())}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def shown_warnings(debug: bool) -> Iterator[None]:
+    """Show each warning once and as one line."""
+    warned.clear()
+
+    def show(message: Warning | str, category: type[Warning], *_: Any) -> None:
+        text = " ".join(str(message).split())
+        if text not in warned:
+            warned.append(text)
+            complain(text, "warning: ")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default" if debug else "ignore")
+        if not debug:  # deprecations are for programmers
+            warnings.simplefilter("always", UserWarning)
+            warnings.simplefilter("always", RuntimeWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+def show_text(text: str) -> None:
+    """Write text to the standard output."""
+    for i in range(0, len(text), 2**13):  # an unbuffered stream may drop the end of a long write
+        sys.stdout.write(text[i : i + 2**13])
+
+
+def show_json(value: Any) -> None:
+    """Write one JSON object to the standard output; NaN and infinity become null."""
+    sys.stdout.write(json.dumps(_finite(value), allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+def show_lines(lines: dict[str, str]) -> None:
+    """Write names and values to the standard output: a table on a terminal, plain lines elsewhere."""
+    if not sys.stdout.isatty():
+        width = max(map(len, lines)) + 2
+        sys.stdout.writelines(f"{name:<{width}}{value}\n" for name, value in lines.items())
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=False)
+    for name, value in lines.items():
+        table.add_row(Text(name, style="bold"), Text(value))
+    Console().print(table)

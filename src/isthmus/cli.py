@@ -1,0 +1,308 @@
+"""The command line: commands, their options and help, and how errors end.
+
+The bodies are in `commands`, which is imported when one runs: `--help` needs no JAX and no polars.
+"""
+
+import os
+import shlex
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from isthmus import __version__
+from isthmus._options import DATA, OUTPUT, Columns, Common, Model
+from isthmus._terminal import UsageError, complain, shown_warnings, signals
+
+PIPE_CLOSED = 141  # what the shell reports where SIGPIPE ends a program
+
+app = App(
+    name="isthmus",
+    help="Autoencoders for tables and images: fit, encode, reconstruct, score.",
+    help_epilogue=(
+        "DATA is a .csv, .tsv (also .gz), .parquet, .npy or .npz file. Each command has its own "
+        "help: isthmus fit --help. Compiled programs are kept in $ISTHMUS_CACHE or ~/.cache."
+    ),
+    version=f"isthmus {__version__}",
+    default_parameter=Parameter(negative=()),
+    result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
+    suppress_keyboard_interrupt=False,
+)
+
+Output = Annotated[
+    Path | None,
+    Parameter(
+        name=["--output", "-o"], group=OUTPUT, help="Where the result goes.", show_default=False
+    ),
+]
+Force = Annotated[
+    bool, Parameter(group=OUTPUT, help="Overwrite the output where it exists.", show_default=False)
+]
+Raw = Annotated[
+    bool,
+    Parameter(
+        group=OUTPUT,
+        help="Write text to CSV as it is, even where a spreadsheet would run it as a formula.",
+        show_default=False,
+    ),
+]
+
+
+@app.command
+def fit(
+    data: Path,
+    /,
+    *,
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["--output", "-o"],
+            group=OUTPUT,
+            help="The model file; by default DATA's name with .isthmus, in this folder.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Force = False,
+    checkpoint: Annotated[
+        bool,
+        Parameter(group=OUTPUT, help="Save the model every 10 s of training.", show_default=False),
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        Parameter(
+            group=DATA,
+            help="Go on with this model, exactly where an interrupt or checkpoint left it.",
+            show_default=False,
+        ),
+    ] = None,
+    test: Annotated[
+        Path | None,
+        Parameter(group=DATA, help="Rows to score after training.", show_default=False),
+    ] = None,
+    weight: Annotated[
+        str | None,
+        Parameter(group=DATA, metavar="COLUMN", help="What each row counts.", show_default=False),
+    ] = None,
+    columns: Columns = Columns(),  # noqa: B008
+    model: Model = Model(),  # noqa: B008
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Train an autoencoder on the numbers of a file.
+
+    It is saved to one file that the other commands, and isthmus.load, read.
+    Ctrl-C saves the model so far and prints the command that goes on with it.
+
+    For example:
+
+        isthmus fit flowers.csv --id name --test new.csv
+        isthmus fit flowers.csv --corruption gaussian:std=0.3 --sparsity kl
+        isthmus fit digits.npy --architecture "dense:hidden=[128,64]" -o d.isthmus
+        isthmus fit sales.parquet --ignore shop,date --weight count --checkpoint
+        isthmus fit sales.parquet --resume sales.isthmus
+
+    Parameters
+    ----------
+    data : Path
+        The rows to train on: .csv, .tsv (also .gz), .parquet, .npy or .npz.
+    """
+    from isthmus import commands
+
+    files = commands.Files(data, output, resume, test)
+    return commands.fit(files, model, columns, common, weight, checkpoint=checkpoint, force=force)
+
+
+@app.command
+def encode(
+    model: Path,
+    data: Path,
+    /,
+    *,
+    output: Output,
+    layer: Annotated[
+        int | None,
+        Parameter(
+            group=DATA, help="1 is the first hidden layer; the code by default.", show_default=False
+        ),
+    ] = None,
+    force: Force = False,
+    raw: Raw = False,
+    columns: Columns = Columns(),  # noqa: B008
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Write the codes of rows.
+
+    The columns are the identifiers, then autoencoder0, autoencoder1 and so on.
+
+    For example:
+
+        isthmus encode flowers.isthmus flowers.csv --id name -o codes.csv
+        isthmus encode flowers.isthmus flowers.csv --layer 1 -o hidden.parquet
+
+    Parameters
+    ----------
+    model : Path
+        The model file.
+    data : Path
+        The rows to encode; columns are found by name, others are left.
+    """
+    from isthmus import commands
+
+    written = commands.Written(output, force, raw)
+    return commands.encode(model, data, written, columns, common, layer)
+
+
+@app.command
+def reconstruct(
+    model: Path,
+    data: Path,
+    /,
+    *,
+    output: Output,
+    force: Force = False,
+    raw: Raw = False,
+    columns: Columns = Columns(),  # noqa: B008
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Write rows as the model reproduces them.
+
+    The result has the columns and units of the data; noise and oddities are gone from it.
+
+    For example:
+
+        isthmus reconstruct flowers.isthmus flowers.csv --id name -o smooth.csv
+        isthmus reconstruct digits.isthmus noisy.npy -o clean.npy
+
+    Parameters
+    ----------
+    model : Path
+        The model file.
+    data : Path
+        The rows to reproduce; columns are found by name, others are left.
+    """
+    from isthmus import commands
+
+    return commands.reconstruct(model, data, commands.Written(output, force, raw), columns, common)
+
+
+@app.command
+def score(
+    model: Path,
+    data: Path,
+    /,
+    *,
+    output: Output = None,
+    force: Force = False,
+    raw: Raw = False,
+    columns: Columns = Columns(),  # noqa: B008
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Write one score a row: the higher, the more normal.
+
+    A score is minus the error in scaled units, so that rows far below the others are outliers.
+    Without an output the scores go to the standard output as CSV.
+
+    For example:
+
+        isthmus score flowers.isthmus new.csv --id name -o scores.csv
+        isthmus score flowers.isthmus new.csv --id name | sort -t, -k2 -g | head
+
+    Parameters
+    ----------
+    model : Path
+        The model file.
+    data : Path
+        The rows to score; columns are found by name, others are left.
+    """
+    from isthmus import commands
+
+    return commands.score(model, data, commands.Written(output, force, raw), columns, common)
+
+
+@app.command
+def info(model: Path, /, *, common: Common = Common()) -> int:  # noqa: B008
+    """Show what a model file holds.
+
+    Slots, layers, columns, and errors beside those of the mean and of PCA.
+
+    For example:
+
+        isthmus info flowers.isthmus
+        isthmus info flowers.isthmus --json
+
+    Parameters
+    ----------
+    model : Path
+        The model file.
+    """
+    from isthmus import commands
+
+    return commands.info(model, common)
+
+
+@app.command
+def demo(
+    *,
+    output: Annotated[
+        Path, Parameter(name=["--output", "-o"], group=OUTPUT, help="The folder for the report.")
+    ] = Path("demo"),
+    quick: Annotated[
+        bool, Parameter(group=OUTPUT, help="Train less: worse models, sooner.", show_default=False)
+    ] = False,
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Train models on data that come along, and write a report.
+
+    For example:
+
+        isthmus demo
+        isthmus demo --output /tmp/demo --quick
+    """
+    from isthmus import commands
+
+    return commands.demo(output, common, quick=quick)
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line and return its exit status; every error is one line, not a traceback."""
+    debug = "--debug" in argv
+    with signals.caught(), shown_warnings(debug):
+        try:
+            status = app(argv)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            complain("interrupted.")
+            return signals.status
+        except BrokenPipeError:
+            # What reads our output has left; flushing again at the end would complain about it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return PIPE_CLOSED
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            return _ended_by(error, argv)
+    return status if isinstance(status, int) else 0
+
+
+def _ended_by(error: Exception, argv: list[str]) -> int:
+    """Tell an error in one line and return the exit status."""
+    if isinstance(error, CycloptsError):
+        error.verbose = False
+        command = shlex.join(["isthmus", *(error.command_chain or ())])
+        complain(f"{str(error).strip()} See {command} --help.")
+        return 2
+    if _expected(error):
+        complain(error)
+        return 2 if isinstance(error, UsageError) else 1
+    text: Any = str(error).strip().partition("\n")[0]
+    complain(f"unexpected {type(error).__name__}: {text}; --debug shows the traceback.")
+    return 1
+
+
+def _expected(error: Exception) -> bool:
+    """Tell errors in the user's hands, whose text says what to do, from all others."""
+    known = isinstance(error, ValueError | TypeError | OSError | FloatingPointError | MemoryError)
+    return known and bool(str(error))

@@ -1,0 +1,455 @@
+"""What the commands of the command line do; `cli` imports this when one runs."""
+
+import shlex
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import isthmus
+from isthmus import tables
+from isthmus._options import Columns, Common, Model
+from isthmus._terminal import (
+    UsageError,
+    complain,
+    show_json,
+    show_lines,
+    show_text,
+    signals,
+    warned,
+)
+
+CHECKPOINT_SECONDS = 10.0
+FIXED = ("n_components", "architecture", "dtype")  # the weights of a resumed model have these
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of `isthmus fit`."""
+
+    data: Path
+    output: Path | None
+    resume: Path | None
+    test: Path | None
+
+    @property
+    def model(self) -> Path:
+        """Where the model goes."""
+        return self.output or self.resume or Path(f"{tables.stem(self.data)}.isthmus")
+
+    def check(self, force: bool) -> None:
+        """Raise a TableError before any work where a file is missing or cannot be written."""
+        _check_present(self.data, self.test, self.resume)
+        again = self.resume is not None and self.model.exists() and self.model.samefile(self.resume)
+        inputs = (self.data, self.test, None if again else self.resume)
+        tables.check_output(self.model, (".isthmus",), force=force or again, inputs=inputs)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where and how a table is written."""
+
+    output: Path | None
+    force: bool
+    raw: bool
+
+
+def _check_present(*paths: Path | None) -> None:
+    for path in paths:
+        if path is not None and not path.is_file():
+            raise tables.TableError(f"Cannot read {path}: there is no such file.")
+
+
+# -- fit -----------------------------------------------------------------------------------------
+
+
+def fit(
+    files: Files,
+    model: Model,
+    columns: Columns,
+    common: Common,
+    weight: str | None,
+    *,
+    checkpoint: bool,
+    force: bool,
+) -> int:
+    """Train, save and tell how well it went; an interrupt saves a model that can go on."""
+    files.check(force)
+    _use_cache()
+    ae = _estimator(files.resume, model)
+    ae.set_params(verbose=0 if common.quiet else 1, warm_start=files.resume is not None)
+    names = getattr(ae, "feature_names_in_", None)
+    rows = _rows(files.data, columns, names, weight)
+    test = _test_rows(files.test, columns, rows, weight)
+    training = Training(ae, files.model, _again(files, columns, common, weight, checkpoint))
+    if not training.run(rows, checkpoint, common):
+        return signals.status
+    _show_fit(_result(ae, files.model, rows, test), common)
+    return 0
+
+
+def _use_cache() -> None:
+    """Keep compiled programs on disk; without a folder for them the work is only slower."""
+    from isthmus.runtime import cache_folder
+
+    try:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # else JAX would warn of every single program
+            isthmus.enable_compilation_cache()
+    except (OSError, RuntimeError) as error:
+        warnings.warn(f"Compiled programs are not kept: {error}.", stacklevel=2)
+
+
+def _estimator(resume: Path | None, model: Model) -> isthmus.Autoencoder:
+    """Return a new estimator, or the one to go on with, with the options that were given."""
+    from isthmus import fitting, runtime
+
+    given = model.given()
+    if resume is None:
+        ae = isthmus.Autoencoder()
+    else:
+        ae = isthmus.load(resume)
+        fixed = [f"--{name.replace('_', '-')}" for name in FIXED if name in given]
+        if fixed:
+            raise UsageError(f"A resumed model keeps its layers: {fixed[0]} cannot be changed.")
+        if not ae.net_.decoder:
+            raise UsageError(f"{resume} is an encoder alone and cannot be trained.")
+    try:
+        ae.set_params(**given)
+        fitting.check_parameters(ae)
+        fitting.resolve_slots(ae)
+        runtime.find_device(ae.device)
+    except (ValueError, TypeError) as error:
+        raise UsageError(str(error)) from error
+    return ae
+
+
+def _rows(
+    path: Path,
+    columns: Columns,
+    names: Any,
+    weight: str | None = None,
+    *,
+    named: bool = True,
+    weighted: bool = True,
+) -> tables.Rows:
+    """Read a file and choose its columns.
+
+    `named` is whether the model knows columns by name, `weighted` whether the column of weights
+    must be there.
+    """
+    table = tables.read_table(path, key=columns.key, header=not columns.no_header)
+    if not weighted and weight not in getattr(table.rows, "columns", ()):
+        weight = None
+    rows = tables.choose(
+        table,
+        names=names,
+        columns=columns.columns,
+        ignore=columns.ignore,
+        ids=columns.id,
+        weight=weight,
+    )
+    if isinstance(rows.X, pl.DataFrame):
+        if names is None and tables.looks_headless(table, rows.X.columns):
+            warnings.warn(
+                f"The first line of {path} looks like data, not like names; if it is, give "
+                "--no-header.",
+                stacklevel=2,
+            )
+        if not named:
+            return rows._replace(X=rows.X.to_numpy())
+    return rows
+
+
+def _test_rows(
+    path: Path | None, columns: Columns, rows: tables.Rows, weight: str | None
+) -> tables.Rows | None:
+    """Read the test rows before training, so that a mistake in them costs no time."""
+    if path is None:
+        return None
+    names = rows.X.columns if isinstance(rows.X, pl.DataFrame) else None
+    key = columns.key if tables.ending(path) == ".npz" else None
+    only = Columns(key=key, no_header=columns.no_header)
+    test = _rows(path, only, names, weight, named=names is not None, weighted=False)
+    shape = np.shape(rows.X)[1:]
+    if np.shape(test.X)[1:] != shape:
+        raise tables.TableError(
+            f"{path} has rows of shape {np.shape(test.X)[1:]}, but those of the training data "
+            f"have {shape}."
+        )
+    return test
+
+
+def _again(
+    files: Files, columns: Columns, common: Common, weight: str | None, checkpoint: bool
+) -> str:
+    """Return the command line that goes on with an interrupted fit."""
+    words = ["isthmus", "fit", str(files.data), "--resume", str(files.model)]
+    for name in ("columns", "ignore", "id"):
+        for value in getattr(columns, name):
+            words += [f"--{name}", value]
+    single = {"--key": columns.key, "--weight": weight, "--test": files.test}
+    words += [w for name, v in single.items() if v is not None for w in (name, str(v))]
+    flags = {"--no-header": columns.no_header, "--checkpoint": checkpoint}
+    flags |= {"--json": common.json, "--quiet": common.quiet}
+    return shlex.join([*words, *(name for name, given in flags.items() if given)])
+
+
+class Training:
+    """One fit: it saves checkpoints and, when interrupted, a model that can go on."""
+
+    def __init__(self, ae: isthmus.Autoencoder, path: Path, again: str) -> None:
+        self.ae, self.path, self.again = ae, path, again
+        self.saved = time.monotonic()
+        self.resumes = ae.warm_start
+        self.checkpoints = False
+
+    def run(self, rows: tables.Rows, checkpoint: bool, common: Common) -> bool:
+        """Train and save; False where a signal came in between."""
+        self.checkpoints = checkpoint
+        self._tell_of_new_start()
+        watched = checkpoint or self.resumes
+        try:
+            self.ae.fit(
+                rows.X, sample_weight=rows.weight, on_epoch=self._on_epoch if watched else None
+            )
+        except KeyboardInterrupt:
+            self._interrupted(common)
+            return False
+        self._save(resume=False)
+        return True
+
+    def _tell_of_new_start(self) -> None:
+        """Warn where a resumed model has nothing left to go on with."""
+        left = getattr(self.ae, "_training", None)
+        if self.resumes and left is None:
+            warnings.warn(
+                "The model was trained to its end: training starts again, from its weights.",
+                stacklevel=2,
+            )
+        self.resumes = self.resumes and left is not None and len(left.state.history) > 0
+
+    def _on_epoch(self, row: dict[str, float]) -> None:
+        signals.check()
+        if self.resumes and row["epoch"] == 1:
+            warnings.warn(
+                "The rows or the slots are not those of the interrupted fit: training starts again, "
+                "from its weights.",
+                stacklevel=2,
+            )
+        self.resumes = False
+        if self.checkpoints and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
+            self._save(resume=True)
+            signals.check()
+
+    def _save(self, *, resume: bool) -> None:
+        """Save without the parameters that belong to this run of the command line."""
+        ours = {name: getattr(self.ae, name) for name in ("verbose", "warm_start")}
+        with signals.hold():
+            self.ae.set_params(verbose=0, warm_start=False)
+            self.ae.save(self.path, resume=resume)
+            self.ae.set_params(**ours)
+        self.saved = time.monotonic()
+
+    def _interrupted(self, common: Common) -> None:
+        if not hasattr(self.ae, "history_"):
+            complain("interrupted before the first step of training; nothing was written.")
+            return
+        self._save(resume=True)
+        epochs = self.ae.n_iter_
+        complain(f"interrupted after {epochs} epochs; the model so far is in {self.path}.")
+        complain(f"to go on: {self.again}")
+        if common.json:
+            told = {"interrupted": True, "model": str(self.path), "epochs": epochs}
+            show_json({**told, "resume": self.again, "warnings": warned})
+
+
+def _result(
+    ae: isthmus.Autoencoder, path: Path, rows: tables.Rows, test: tables.Rows | None
+) -> dict[str, Any]:
+    baseline = ae.baseline_
+    return {
+        "interrupted": False,
+        "model": str(path),
+        "rows": len(rows.X),
+        "features": ae.n_features_in_,
+        "n_components": ae.n_components,
+        "n_parameters": ae.n_parameters_,
+        "epochs": ae.n_iter_,
+        "seconds": ae.history_["seconds"][-1],
+        "baseline": baseline,
+        "score": 1 - baseline["model"] / baseline["mean"] if baseline["mean"] else None,
+        "test": None if test is None else _tested(ae, test),
+        "warnings": warned,
+    }
+
+
+def _tested(ae: isthmus.Autoencoder, test: tables.Rows) -> dict[str, Any]:
+    error = -np.average(ae.score_samples(test.X), weights=test.weight)
+    score = ae.score(test.X, sample_weight=test.weight)
+    return {"rows": len(test.X), "error": float(error), "score": score}
+
+
+def _show_fit(result: dict[str, Any], common: Common) -> None:
+    if common.json:
+        show_json(result)
+        return
+    baseline = result["baseline"]
+    errors = [
+        f"{baseline[k]:.4g} {label}" for k, label in (("pca", "by PCA"), ("mean", "by the mean"))
+    ]
+    lines = {
+        "model": f"{result['model']} ({result['n_parameters']:,} parameters)",
+        "data": f"{result['rows']:,} rows, {result['features']} features",
+        "training": f"{result['epochs']} epochs, {result['seconds']:.1f} s",
+        "error": f"{baseline['model']:.4g} on the {baseline['rows']} rows; {', '.join(errors)}",
+        "squared error": f"{baseline['model_raw']:.4g} a value, in the data's units",
+    }
+    if result["score"] is not None:
+        lines["score"] = f"{result['score']:.4f} (1 is perfect, 0 is the mean)"
+    if result["test"]:
+        test = result["test"]
+        lines["test"] = (
+            f"score {test['score']:.4f}, error {test['error']:.4g}, {test['rows']:,} rows"
+        )
+    show_lines(lines)
+
+
+# -- use -----------------------------------------------------------------------------------------
+
+
+def encode(
+    model: Path, data: Path, written: Written, columns: Columns, common: Common, layer: int | None
+) -> int:
+    """Write the codes, or the values of a hidden layer."""
+    ae, rows = _opened(model, data, written, columns)
+    codes = ae.encode(rows.X, layer)
+    names = [f"layer{layer}_{i}" for i in range(codes.shape[1])]
+    frame = pl.DataFrame(codes, schema=names if layer else list(ae.get_feature_names_out()))
+    return _write(written, rows.ids, frame, common)
+
+
+def reconstruct(model: Path, data: Path, written: Written, columns: Columns, common: Common) -> int:
+    """Write the rows as the model reproduces them."""
+    ae, rows = _opened(model, data, written, columns)
+    assert written.output is not None
+    if ae.sample_shape_ is not None and tables.ending(written.output) != ".npy":
+        raise tables.TableError(
+            f"Images of shape {ae.sample_shape_} do not fit into {written.output}: write them to a "
+            ".npy file."
+        )
+    again = ae.reconstruct(rows.X)
+    if again.ndim > 2:
+        tables.write_array(written.output, again)
+        _show_written(written.output, len(again), list(map(str, again.shape[1:])), common)
+        return 0
+    names = getattr(ae, "feature_names_in_", [f"x{i}" for i in range(again.shape[1])])
+    return _write(written, rows.ids, pl.DataFrame(again, schema=list(names)), common)
+
+
+def score(model: Path, data: Path, written: Written, columns: Columns, common: Common) -> int:
+    """Write the scores, or print them."""
+    ae, rows = _opened(model, data, written, columns)
+    scores = ae.score_samples(rows.X)
+    if written.output is None and common.json:
+        ids = {name: rows.ids[name].to_list() for name in rows.ids.columns}
+        mean = ae.score(rows.X)
+        show_json({"rows": len(scores), "score": mean, "scores": scores.tolist(), "ids": ids})
+        return 0
+    return _write(written, rows.ids, pl.DataFrame({"score": scores}), common)
+
+
+def _opened(
+    model: Path, data: Path, written: Written, columns: Columns
+) -> tuple[isthmus.Autoencoder, tables.Rows]:
+    """Load a model and read the rows for it, once it is clear that the result can be written."""
+    _check_present(model, data)
+    output = written.output
+    if output is not None:
+        inputs = (model, data)
+        tables.check_output(output, tables.WRITTEN, force=written.force, inputs=inputs)
+        if columns.id and tables.ending(output) == ".npy":
+            raise UsageError(f"Identifiers do not fit into {output}: write .csv or .parquet.")
+    _use_cache()
+    ae = isthmus.load(model)
+    names = getattr(ae, "feature_names_in_", None)
+    return ae, _rows(data, columns, names, named=names is not None)
+
+
+def _write(written: Written, ids: pl.DataFrame, frame: pl.DataFrame, common: Common) -> int:
+    """Write identifiers and results, to a file or to the standard output."""
+    both = [name for name in ids.columns if name in frame.columns]
+    if both:
+        raise UsageError(f"The identifier {both[0]!r} has the name of a column of the result.")
+    frame = pl.concat([ids, frame], how="horizontal") if ids.width else frame
+    if written.output is None:
+        show_text(tables.csv_text(frame, raw=written.raw))
+        return 0
+    tables.write_table(written.output, frame, raw=written.raw)
+    _show_written(written.output, len(frame), frame.columns, common)
+    return 0
+
+
+def _show_written(path: Path, rows: int, columns: list[str], common: Common) -> None:
+    if common.json:
+        show_json({"output": str(path), "rows": rows, "columns": columns, "warnings": warned})
+    elif not common.quiet:
+        show_lines({"output": str(path), "data": f"{rows:,} rows, {len(columns)} columns"})
+
+
+def info(model: Path, common: Common) -> int:
+    """Show what a model file holds."""
+    _check_present(model)
+    ae, size = isthmus.load(model), model.stat().st_size
+    names = getattr(ae, "feature_names_in_", None)
+    if common.json:
+        show_json(_described(ae, model, size))
+        return 0
+    text = f"{model}: {size:,} bytes\n{ae.summary()}\n"
+    show_text(text + (f"Columns\n  {', '.join(names)}\n" if names is not None else ""))
+    return 0
+
+
+def _described(ae: isthmus.Autoencoder, path: Path, size: int) -> dict[str, Any]:
+    from isthmus.fitting import SLOTS
+
+    slots = {
+        name: [p.to_dict() for p in part] if isinstance(part, tuple) else part and part.to_dict()
+        for name, part in ae.slots_._asdict().items()
+    }
+    params = {k: v for k, v in ae.get_params(deep=False).items() if k not in SLOTS}
+    return {
+        "model": str(path),
+        "bytes": size,
+        "slots": slots,
+        "parameters": params,
+        "scaling": ae.scaling_,
+        "features": list(getattr(ae, "feature_names_in_", [])) or None,
+        "n_features": ae.n_features_in_,
+        "sample_shape": ae.sample_shape_,
+        "n_parameters": ae.n_parameters_,
+        "epochs": ae.n_iter_,
+        "resumable": getattr(ae, "_training", None) is not None,
+        "baseline": getattr(ae, "baseline_", None),
+    }
+
+
+def demo(output: Path, common: Common, *, quick: bool) -> int:
+    """Write the demonstration's report."""
+    if output.exists() and not output.is_dir():
+        raise tables.TableError(f"Cannot write {output}: it is a file, and a folder is needed.")
+    from isthmus import demo as demonstration
+
+    _use_cache()
+    report = demonstration.run(output, quick)
+    if common.json:
+        show_json({"report": str(report), "warnings": warned})
+    elif not common.quiet:
+        show_lines({"report": str(report)})
+    return 0

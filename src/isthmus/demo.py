@@ -1,0 +1,171 @@
+"""The demonstration: four autoencoders on scikit-learn's handwritten digits, and their report."""
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from isthmus import _sections, plots, presets, report
+from isthmus._facts import alike, corrupted
+from isthmus.estimator import Autoencoder
+
+SIDE = (8, 8)
+SEED = 0
+NOISE = 0.4
+WIDTHS = (2, 4, 8, 16, 32)
+
+
+class Digits(NamedTuple):
+    """Rows of 64 pixels from 0 to 16 with their digits, split once and for all."""
+
+    train: np.ndarray
+    test: np.ndarray
+    y_train: np.ndarray
+    y_test: np.ndarray
+
+
+def run(folder: Path, quick: bool = False) -> Path:
+    """Train four models on the digits, save them and write a report.
+
+    Parameters
+    ----------
+    folder : Path
+        Where `report.html` and the models go; made where it is missing.
+    quick : bool
+        Whether to train less: worse models, sooner.
+
+    Returns
+    -------
+    Path
+        The report.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    begin = time.perf_counter()
+    data, fitted = digits(), models(quick)
+    for name, model in fitted.items():
+        say(f"Training the {name} model ({model.n_components} code units)")
+        fit(model, data.train).save(folder / f"{name}.isthmus")
+    extra = [_error_against_width(data, fitted, quick), _codes(data, fitted["deep"])]
+    say("Drawing the report")
+    path = report.write(
+        folder / "report.html",
+        fitted,
+        data.test,
+        data.y_test,
+        image_shape=SIDE,
+        title="Four autoencoders on handwritten digits",
+        intro=_intro(data),
+        rows=f"{len(data.test)} test digits",
+        extra=extra,
+    )
+    say(f"Done in {time.perf_counter() - begin:.0f} s")
+    return path
+
+
+def digits() -> Digits:
+    """Return the digits: 3 of 4 to train on, the others to test."""
+    X, y = load_digits(return_X_y=True)
+    parts = train_test_split(X, y, test_size=0.25, random_state=SEED, stratify=y)
+    return Digits(*parts)
+
+
+def models(quick: bool = False) -> dict[str, Autoencoder]:
+    """Return the four models, not yet fitted."""
+    return {
+        "simplest": simplest(16, quick),
+        "deep": deep(16, quick),
+        "sparse": presets.sparse(
+            100,
+            sparsity="kl:weight=0.1",
+            penalty="l2:weight=1e-5",  # without it, pixels that are never inked keep random weights
+            **_settings(800, quick),
+        ),
+        "denoising": presets.denoising(
+            64,
+            architecture="dense:hidden=[256]",
+            corruption=f"gaussian:std={NOISE}",
+            **_settings(200, quick),
+        ),
+    }
+
+
+def simplest(n_components: int, quick: bool = False) -> Autoencoder:
+    """Return the article's simplest autoencoder: one hidden layer."""
+    return Autoencoder(n_components, learning_rate=0.01, **_settings(600, quick))
+
+
+def deep(n_components: int, quick: bool = False) -> Autoencoder:
+    """Return a deep undercomplete autoencoder."""
+    return presets.deep(n_components, **_settings(200, quick))
+
+
+def fit(model: Autoencoder, X: np.ndarray) -> Autoencoder:
+    """Train without warnings of errors above PCA's: the report tells them, each in its place."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(X)
+
+
+def say(text: str) -> None:
+    """Write a line of progress on the standard error."""
+    Console(stderr=True).print(text, highlight=False, soft_wrap=True)
+
+
+def picture(data: Digits, model: Autoencoder) -> Any:
+    """Return the picture of the README: digits, noisy and denoised, and their codes."""
+    chosen = _sections.examples(data.test, data.y_test)
+    rows = data.test[chosen]
+    noisy = corrupted(model, rows)
+    clean = model.reconstruct(alike(noisy, rows))
+    shown = [v.reshape(-1, *SIDE) for v in (rows, noisy, clean)]
+    return plots.denoised(*shown)
+
+
+def _settings(epochs: int, quick: bool) -> dict[str, Any]:
+    epochs = epochs // 5 if quick else epochs
+    return {"scaling": "range", "max_epochs": epochs, "random_state": SEED}
+
+
+def _intro(data: Digits) -> list[str]:
+    return [
+        "The simplest autoencoder, a deep undercomplete one, a sparse one with more code units than "
+        "pixels and a denoising one learned to reproduce handwritten digits through their codes.",
+        f"They were trained on {len(data.train):,} images of {SIDE[0]} x {SIDE[1]} pixels from 0 "
+        f"(no ink) to 16, scaled to [0, 1], and no label. The {len(data.test)} test digits were "
+        "never shown in training, and all examples below are test digits.",
+    ]
+
+
+def _error_against_width(data: Digits, fitted: dict[str, Any], quick: bool) -> Any:
+    numbers = WIDTHS[1:4:2] if quick else WIDTHS
+    errors: dict[str, list[float]] = {"simplest": [], "deep": []}
+    for width in numbers:
+        say(f"Training a simplest and a deep model with {width} code units")
+        for name, make in (("simplest", simplest), ("deep", deep)):
+            known = fitted[name] if width == fitted[name].n_components else None
+            model = known or fit(make(width, quick), data.train)
+            errors[name].append(float(-np.mean(model.score_samples(data.test))))
+    linear = [_pca_error(data, width) for width in numbers]
+    unit = "mean squared, pixels in [0, 1]"
+    return _sections.widths(numbers, errors, linear, unit, f"{len(data.test)} test digits")
+
+
+def _pca_error(data: Digits, width: int) -> float:
+    low, high = data.train.min(), data.train.max()
+    train, test = ((x - low) / (high - low) for x in (data.train, data.test))
+    pca = PCA(width, svd_solver="full").fit(train)
+    return float(np.mean((pca.inverse_transform(pca.transform(test)) - test) ** 2))
+
+
+def _codes(data: Digits, model: Autoencoder) -> Any:
+    say("Laying out the codes by t-SNE")
+    X, y = np.vstack([data.train, data.test]), np.concatenate([data.y_train, data.y_test])
+    return _sections.embedding("deep", model, X, y, "digits, of training and test")
