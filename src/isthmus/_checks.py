@@ -34,8 +34,9 @@ def flat_rows(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
 
 def check_finite(X: np.ndarray, names: Any = None) -> None:
     """Raise a ValueError that names the columns with NaN or infinite cells."""
-    if X.dtype.kind != "f" or np.isfinite(X.sum(dtype=float)):
-        return
+    with np.errstate(all="ignore"):
+        if X.dtype.kind != "f" or np.isfinite(X.sum(dtype=float)):
+            return
     for kind, bad in (("NaN", np.isnan(X)), ("infinity", np.isinf(X))):
         columns = np.flatnonzero(bad.any(axis=0))
         if len(columns) == 0:
@@ -52,10 +53,7 @@ def check_finite(X: np.ndarray, names: Any = None) -> None:
 
 def row_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
     """Return float64 weights: validated, not negative, not all zero."""
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not weight.any():
-        raise ValueError("All values of sample_weight are zero: no row is left to train on.")
-    return weight
+    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
 
 def code_rows(Z: Any, n_components: int) -> np.ndarray:

@@ -53,7 +53,7 @@ def standard(
     images = _images(X, shape)
     found: list[Section | None] = [losses(models, facts)]
     if images is None:
-        found += [columns(facts, rows)]
+        found += [columns(facts, rows), undone(facts, rows)]
     else:
         chosen = examples(images, y)
         kinds = 0 if y is None else len(np.unique(np.asarray(y)))
@@ -159,20 +159,31 @@ def denoised(
             continue
         values = corrupted(model, X)
         noisy, clean = (_rows(v, images) for v in (values, model.reconstruct(alike(values, X))))
-        caption = (
-            f"{name}: the corruption {d['text']} puts the pixels off by {number(d['noisy_error'])} "
-            f"squared units each; the model brings that to {number(d['denoised_error'])}, "
-            f"{100 * d['denoised_error'] / d['noisy_error']:.0f} % of it."
-        )
         figure = plots.denoised(images[chosen], noisy[chosen], clean[chosen])
         alt = "Rows of images: original, noisy and denoised"
-        pictures.append(_png(figure, alt, caption))
+        pictures.append(_png(figure, alt, _noise(name, d)))
     text = [
         "The rows are corrupted as in training, with noise the model has not seen, and then "
         "reconstructed: the last row should look like the first, not like the second. Values beyond "
         "the range of the originals are cut in the picture only."
     ]
     return Section("Noisy and denoised", text, pictures) if pictures else None
+
+
+def undone(facts: Sequence[Facts], rows: str) -> Section | None:
+    """Return how much of the corruption the models undo, where there is nothing to look at."""
+    said = [_noise(f["name"], f["denoising"]) for f in facts if f["denoising"]]
+    text = [f"The {rows} are corrupted as in training, and then reconstructed.", *said]
+    return Section("Noisy and denoised", text, []) if said else None
+
+
+def _noise(name: str, d: Facts) -> str:
+    noisy, denoised = d["noisy_error"], d["denoised_error"]
+    share = f", {100 * denoised / noisy:.0f} % of it" if noisy else ""
+    return (
+        f"{name}: the corruption {d['text']} puts the values off by {number(noisy)} squared units "
+        f"each, and the model brings that to {number(denoised)}{share}."
+    )
 
 
 def filters(models: Models, images: np.ndarray) -> Section | None:
@@ -299,7 +310,7 @@ def embedding(
 
 def examples(images: np.ndarray, y: Any, most: int = 10) -> list[int]:
     """Choose rows to show: the most typical of each label where there are few, else evenly spaced."""
-    kinds = [] if y is None else np.unique(np.asarray(y))
+    kinds: Any = [] if y is None else np.unique(np.asarray(y))
     if not 5 <= len(kinds) <= most:
         return [int(i) for i in np.linspace(0, len(images) - 1, min(len(images), most)).round()]
     flat, chosen = images.reshape(len(images), -1), []

@@ -18,7 +18,7 @@ from isthmus.estimator import Autoencoder
 
 SIDE = (8, 8)
 SEED = 0
-NOISE = 0.4
+NOISE = 0.3
 WIDTHS = (2, 4, 8, 16, 32)
 
 

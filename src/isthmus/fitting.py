@@ -154,7 +154,7 @@ def scaled_rows(
     """Scale the rows to train on and to hold out."""
     train, held = rows
     x = scale_rows(scaler, X if len(train) == len(X) else X[train], dtype)
-    if not np.isfinite(x.sum(dtype=float)):
+    if not all(np.isfinite(x[b]).all() for b in blocks(x)):
         column = int(np.flatnonzero(~np.isfinite(x).all(axis=0))[0])
         raise ValueError(f"Column {column} of X, scaled, is too large for dtype {dtype}.")
     return Rows(x, weight[train], scale_rows(scaler, X[held], dtype), weight[held])

@@ -21,6 +21,7 @@ from safetensors.numpy import save as save_tensors
 import isthmus
 from isthmus import engine, fitting, incremental
 from isthmus._spec import Part
+from isthmus.activations import ACTIVATIONS
 from isthmus.estimator import Autoencoder
 from isthmus.nets import Layer, Net
 from isthmus.runtime import computing
@@ -294,6 +295,8 @@ def _unpack_net(tensors: dict[str, np.ndarray], layers: dict[str, list[str]]) ->
         made = []
         for i, activation in enumerate(layers[side]):
             arrays: Any = {a: tensors.get(f"net.{side}.{i}.{a}") for a in ARRAYS}
+            if activation not in ACTIVATIONS:
+                raise ModelFileError(f"The file needs the activation {activation!r}, unknown here.")
             if arrays["bias"] is None:
                 raise ModelFileError(f"The array 'net.{side}.{i}.bias' is missing from the file.")
             made.append(Layer(**arrays, activation=activation))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -143,17 +144,17 @@ def filters(weights: np.ndarray, shape: tuple[int, int], label: str = "Weight") 
     grid[:count] = shown.T.reshape(count, *shape)
     picture, _ = mosaic(grid.reshape(-1, columns, *shape), fill=np.nan)
     limit = float(np.quantile(np.abs(shown), 0.995)) or 1.0
-    size = (5.9, max(5.1 * picture.shape[0] / picture.shape[1], 1.3))
-    figure = Figure(figsize=size, layout="constrained")
+    height = 5.4 * picture.shape[0] / picture.shape[1] + 0.75
+    figure = Figure(figsize=(5.4, height), layout="constrained")
     axes = figure.add_subplot()
-    image = axes.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-    bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.02, extend="both", aspect=25)
+    colours = colormaps["RdBu_r"].with_extremes(bad=FAINT)
+    image = axes.imshow(picture, cmap=colours, vmin=-limit, vmax=limit, interpolation="nearest")
+    bar = figure.colorbar(image, location="bottom", fraction=0.12 / height, aspect=45, pad=0.01)
     bar.set_label(_plain(label), color=INK)
     bar.ax.tick_params(labelsize=9, labelcolor=INK)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     axes.set_xticks([])
     axes.set_yticks([])
-    image.cmap.set_bad(FAINT)
     _bare(axes)
     return figure
 
@@ -240,14 +241,16 @@ def embedding(points: np.ndarray, labels: Any = None) -> Figure:
     axes = figure.add_subplot()
     axes.set(xticks=[], yticks=[], xlabel="t-SNE, first axis", ylabel="t-SNE, second axis")
     values = None if labels is None else np.asarray(labels)
-    kinds = [] if values is None else np.unique(values)
+    kinds: Any = [] if values is None else np.unique(values)
     if 0 < len(kinds) <= len(CLASSES):
         _by_class(axes, points, values, kinds)
     elif values is not None and values.dtype.kind in "fiu":
-        image = axes.scatter(*points.T, c=values, s=9, cmap="viridis", linewidths=0)
-        figure.colorbar(image, ax=axes, shrink=0.8, label="Label").outline.set_visible(False)  # type: ignore[operator]
+        image = axes.scatter(
+            points[:, 0], points[:, 1], c=values, s=9, cmap="viridis", linewidths=0
+        )
+        figure.colorbar(image, ax=axes, shrink=0.8, label="Label").outline.set_visible(False)
     else:
-        axes.scatter(*points.T, s=9, color=LINES[0], alpha=0.7, linewidths=0)
+        axes.scatter(points[:, 0], points[:, 1], s=9, color=LINES[0], alpha=0.7, linewidths=0)
     axes.set_aspect("equal", adjustable="datalim")
     _quiet(axes)
     return figure
@@ -333,7 +336,15 @@ def _phases(axes: Axes, labels: list[str]) -> None:
 def _by_class(axes: Axes, points: np.ndarray, labels: Any, kinds: Any) -> None:
     for i, kind in enumerate(kinds):
         mine = points[labels == kind]
-        axes.scatter(*mine.T, s=11, color=CLASSES[i], alpha=0.85, linewidths=0, label=_plain(kind))
+        axes.scatter(
+            mine[:, 0],
+            mine[:, 1],
+            s=11,
+            color=CLASSES[i],
+            alpha=0.85,
+            linewidths=0,
+            label=_plain(kind),
+        )
     for i, kind in enumerate(kinds):
         mine = points[labels == kind]
         far = np.sum((mine - np.median(mine, axis=0)) ** 2, axis=1)
