@@ -150,6 +150,7 @@ def test_layerwise_training_shows_its_phases_and_lowers_the_error_in_each(digits
     for phase in set(phases):
         losses = np.array(ae.history_["loss"])[phases == phase]
         assert losses[-1] < losses[0]
+    assert np.all(np.diff(ae.history_["seconds"]) >= 0)
 
 
 # -- repetition ----------------------------------------------------------------------------------

@@ -93,8 +93,12 @@ def last_terms(history: Mapping[str, Sequence[Any]]) -> dict[str, float]:
 
 
 def _part(part: Any) -> str:
+    """Return a part as text: of a constraint all numbers, of others what is not the default."""
     if part.name in type(part).known:
-        return str(part.to_string())
+        if part.slot in ("architecture", "loss"):
+            return str(part.to_string())
+        fields = [f"{k}={v}" for k, v in part.get_params().items() if v is not None]
+        return ":".join([part.name, ",".join(fields)]) if fields else str(part.name)
     return str(getattr(getattr(part, "function", part), "__name__", part.name))
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from isthmus import plots
 from isthmus._facts import Facts, alike, corrupted
@@ -289,7 +290,8 @@ def embedding(
     draw = TSNE(init="pca", perplexity=near, random_state=random_state)
     if codes.shape[1] < 2:
         draw.set_params(init="random")
-    points = draw.fit_transform(codes[keep])
+    with threadpool_limits(1):  # on a busy CPU its threads wait for each other many times as long
+        points = draw.fit_transform(codes[keep])
     text = [
         f"The codes of {name}, {codes.shape[1]} numbers for each of {len(keep):,} {rows}, laid out "
         "in the plane so that neighbours stay neighbours. The axes and the distances between "

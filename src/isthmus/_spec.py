@@ -123,9 +123,11 @@ class Part:
 
     def to_string(self) -> str:
         """Return the spec string, with the fields that differ from their defaults."""
-        default = type(self)().get_params()
-        changed = {k: v for k, v in self.get_params().items() if v != default[k]}
-        text = ",".join(f"{k}={_plain(v)}" for k, v in changed.items())
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        values = {
+            f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default
+        }
+        text = ",".join(f"{name}={_plain(value)}" for name, value in values.items())
         return f"{self.name}:{text}" if text else self.name
 
     def validate(self) -> None:
@@ -156,6 +158,8 @@ def _is_number(value: Any, whole: bool) -> bool:
 
 
 def _plain(value: Any) -> str:
+    if callable(value):
+        return str(getattr(value, "__name__", value))
     return f"[{','.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 

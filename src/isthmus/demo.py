@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from isthmus import _sections, plots, presets, report
-from isthmus._facts import alike, corrupted
+from isthmus._facts import corrupted
 from isthmus.estimator import Autoencoder
 
 SIDE = (8, 8)
@@ -120,12 +120,11 @@ def say(text: str) -> None:
 
 
 def picture(data: Digits, model: Autoencoder) -> Any:
-    """Return the picture of the README: digits, noisy and denoised, and their codes."""
+    """Return the picture of test digits, noisy and denoised, as in the report."""
     chosen = _sections.examples(data.test, data.y_test)
-    rows = data.test[chosen]
-    noisy = corrupted(model, rows)
-    clean = model.reconstruct(alike(noisy, rows))
-    shown = [v.reshape(-1, *SIDE) for v in (rows, noisy, clean)]
+    noisy = corrupted(model, data.test)
+    clean = model.reconstruct(noisy)
+    shown = [v[chosen].reshape(-1, *SIDE) for v in (data.test, noisy, clean)]
     return plots.denoised(*shown)
 
 

@@ -331,7 +331,10 @@ class Run:
             tol=float(e.tol),
         )
         width = net.encoder[-1].bias.shape[0]
-        state = state or engine.start(objective, net, width, e.dtype)
+        if state is None:
+            state = engine.start(objective, net, width, e.dtype)
+            seconds = self.earlier[-1][1]["seconds"] if self.earlier else 0.0
+            state = state._replace(seconds=seconds)
         return engine.Trainer(objective, data, settings, state, validation)
 
     def best_net(self) -> Net:

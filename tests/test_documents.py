@@ -1,0 +1,77 @@
+"""The documents say what the code does: every block of the README runs."""
+
+import re
+import runpy
+import shlex
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(kind):
+    return re.findall(rf"```{kind}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_every_python_block_of_the_readme_runs(capsys):
+    space = {}
+    assert len(blocks("python")) >= 4
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), space)
+    assert space["codes"].shape == (1797, 16)
+    assert "PCA" in capsys.readouterr().out
+
+
+def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
+    from isthmus.__main__ import main
+
+    rng = np.random.default_rng(0)
+    rows = [f"row{i},{','.join(f'{v:.3f}' for v in rng.normal(size=6))}" for i in range(150)]
+    (tmp_path / "data.csv").write_text("name,a,b,c,d,e,f\n" + "\n".join(rows) + "\n")
+    monkeypatch.chdir(tmp_path)
+    commands = [line for block in blocks("sh") for line in block.splitlines()]
+    ours = [shlex.split(line)[1:] for line in commands if line.startswith("isthmus")]
+    assert len(ours) == 4
+    for command in ours:
+        assert main(command) == 0, command
+    assert (tmp_path / "scores.csv").read_text().startswith("name,score\nrow0,")
+    makes = [line.split("#")[0].strip() for line in commands if line.startswith("make")]
+    assert makes == ["make demo", "make test"]
+
+
+def test_links_of_the_documents_lead_somewhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), (page.name, link)
+
+
+def test_the_slots_page_is_the_codes():
+    page = runpy.run_path(str(ROOT / "docs" / "make_slots.py"))["page"]()
+    assert (ROOT / "docs" / "slots.md").read_text() == page
+
+
+def test_the_architecture_page_names_every_module():
+    import isthmus
+
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    for path in Path(isthmus.__file__).parent.glob("*.py"):
+        if not path.stem.startswith("_") and path.stem not in ("cli", "commands"):
+            assert f"`{path.stem}`" in text, path.stem
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_nothing_of_this_machine_is_in_the_repository():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    for name in listed.stdout.split():
+        path = ROOT / name
+        if path.suffix in (".png", ".isthmus") or not path.exists():
+            continue
+        text = path.read_text()
+        for word in ("/" + "work/", "/" + "root/", "pypi" + ".org", "files.python" + "hosted"):
+            assert word not in text, (name, word)
