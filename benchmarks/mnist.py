@@ -1,6 +1,6 @@
 """A deep autoencoder of 30 components on MNIST, beside PCA and Hinton & Salakhutdinov (2006).
 
-    python benchmarks/mnist.py [--data mnist.npz] [--epochs 60] [--json out.json]
+    python benchmarks/mnist.py [--data mnist.npz] [--epochs 30] [--json out.json]
 
 Prints squared error per image (sum over 784 pixels in [0, 1], mean over the 10,000 test images).
 `mnist.npz` holds `x_train` (60000, 28, 28) and `x_test` (10000, 28, 28) as bytes.
@@ -29,11 +29,11 @@ def main():
     """Fit, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/mnist.npz"))
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--corruption", default="masking:rate=0.1")
-    parser.add_argument("--penalty", default=None)
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--corruption", default=None)
+    parser.add_argument("--penalty", default="l2:weight=6e-7,on=both")
     parser.add_argument("--architecture", default="dense:hidden=[1000,500,250]")
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--json", type=Path)

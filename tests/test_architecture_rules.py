@@ -13,13 +13,14 @@ LAYERS = [
     {"objective", "engine", "stacking"},
     {"runtime", "scaling", "_checks", "baselines", "fitting", "judging", "incremental", "progress"},
     {"estimator", "presets", "persistence"},
-    {"_options", "_terminal", "_arrays", "tables", "plots", "report", "demo"},
+    {"_options", "_terminal", "_arrays", "tables"}
+    | {"_facts", "_sections", "plots", "report", "demo"},
     {"commands"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ALLOWED = [
-    {"jax"},
+    {"jax", "numpy"},
     {"jax", "equinox", "numpy"},
     {"jax", "equinox", "numpy", "optax"},
 ]

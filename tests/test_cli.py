@@ -122,7 +122,7 @@ def test_every_parameter_is_an_option(cli):
     assert (params["max_epochs"], params["batch_size"], params["tol"]) == (2, 50, 0.01)
     assert (params["dtype"], params["device"], params["pretrain"]) == (
         "float64",
-        "cpu",
+        None,
         "layerwise",
     )
 
@@ -262,7 +262,7 @@ def test_wrong_usage(cli, words, text):
 )
 def test_errors_are_one_sentence(cli, tmp_path, words, text):
     (tmp_path / "bad.csv").write_text("x,y\n1,\n2,3\n")
-    np.save("odd.npy", np.array([[1.0, np.nan, 2.0]]))
+    np.save("odd.npy", np.array([[1.0, np.nan, 2.0], [1.0, 3.0, 2.0]]))
     refused(cli(*words.split(), *(["--quiet"] if words.startswith("fit") else [])), text)
     assert not list(tmp_path.glob("*.isthmus"))
 
@@ -538,7 +538,7 @@ def test_resuming_what_cannot_be_resumed_warns(cli, model, tmp_path, monkeypatch
         patched.setattr(commands.Training, "_on_epoch", interrupt)
         assert cli("fit", "t.csv", *words, *LIGHT, "--force", "--checkpoint").status == 130
     ended = cli("fit", "new.csv", "--resume", model, "-o", "other.isthmus", *LIGHT, "--tol", "0.5")
-    assert "warning: The rows or the slots are not those of the interrupted fit" in ended.err
+    assert "warning: The rows, slots or settings are not those of the interrupted fit" in ended.err
     assert isthmus.load("other.isthmus").tol == 0.5
 
 

@@ -143,24 +143,32 @@ def test_sample_weights_out_of_range(fitted):
         ae.fit(X, sample_weight=np.ones(49))
 
 
-def test_warm_start_refuses_other_layers(fitted):
-    _, X = fitted
-    ae = Autoencoder(2, warm_start=True, max_epochs=1).fit(X)
-    for change in ({"n_components": 3}, {"architecture": "dense:hidden=[4]"}, {"dtype": "float64"}):
-        with pytest.raises(ValueError, match="With warm_start=True the fitted layers are kept"):
-            Autoencoder.set_params(ae, **change).fit(X)
-        ae.set_params(n_components=2, architecture="dense", dtype="float32")
-
-
 def test_one_row_and_one_column():
-    one = Autoencoder(1, max_epochs=1).fit(np.ones((1, 3)))
-    assert np.isfinite(one.score_samples(np.ones((1, 3)))).all()
-    with pytest.raises(ValueError, match="early_stopping=True needs n_samples of at least 2"):
-        Autoencoder(1, early_stopping=True).fit(np.ones((1, 3)))
-    assert Autoencoder(1, max_epochs=1).fit(np.arange(9.0)[:, None]).transform([[1.0]]).shape == (
-        1,
-        1,
-    )
+    with pytest.raises(
+        ValueError, match=r"Found array with 1 sample\(s\) .* minimum of 2 is required"
+    ):
+        Autoencoder(1).fit(np.ones((1, 3)))
+    ae = Autoencoder(1, max_epochs=1).fit(np.arange(9.0)[:, None])
+    assert ae.transform([[1.0]]).shape == (1, 1)
+
+
+def test_equal_rows_have_nothing_to_learn():
+    with pytest.warns(ConvergenceWarning, match="All rows are equal: there is nothing to learn"):
+        ae = Autoencoder(1, max_epochs=3).fit(np.full((50, 3), 7.0))
+    assert ae.score(np.full((50, 3), 7.0)) in (0.0, 1.0)
+
+
+def test_warnings_point_to_the_users_line(digits):
+    with pytest.warns(ConvergenceWarning) as caught:
+        Autoencoder(70, max_epochs=1, learning_rate=1e-9).fit(digits)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_scalings_that_change_the_width_are_refused(fitted):
+    from sklearn.decomposition import PCA
+
+    with pytest.raises(ValueError, match=r"makes 2 columns of 3: it must keep their number"):
+        Autoencoder(scaling=PCA(2), max_epochs=1).fit(fitted[1])
 
 
 def test_layers_by_number(fitted):

@@ -150,7 +150,7 @@ def make_step(net, x, code=lambda h: h, x_in=None):
     x_in = x if x_in is None else x_in
     h = net.encode(x_in)
     z = code(h)
-    return Step(x, x_in, h, z, net.decode(z), weight, net, code, KEY, jnp.zeros(()))
+    return Step(x, x_in, x, h, z, net.decode(z), weight, net, code, KEY, jnp.zeros(()))
 
 
 def build(spec="dense", m=4, d=5, output="identity", wish=None):

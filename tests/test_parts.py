@@ -29,7 +29,7 @@ def test_four_spellings_of_every_part(slot, part):
     changed = {
         f.name: 0.5
         for f in fields(part)
-        if f.type is float and f.metadata["interval"] != "[1, inf)"
+        if f.metadata.get("whole") is False and f.metadata["interval"] != "[1, inf)"
     }
     for instance in (default, replace(default, **changed)):
         assert resolve(slot, instance.to_string()) == instance
@@ -53,7 +53,7 @@ def test_every_part_is_documented(slot, part):
 
 @pytest.mark.parametrize(("slot", "part"), PARTS)
 def test_numbers_are_leaves_and_the_rest_is_structure(slot, part):
-    numbers = [f.name for f in fields(part) if f.metadata.get("interval") and f.type is not int]
+    numbers = [f.name for f in fields(part) if f.metadata.get("whole") is False]
     leaves, structure = jax.tree.flatten(part())
     assert len(leaves) == sum(getattr(part(), name) is not None for name in numbers)
     assert jax.tree.unflatten(structure, leaves) == part()

@@ -38,7 +38,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 # Checks that scikit-learn runs on its own estimators alone.
-@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
 @pytest.mark.parametrize(
     "check",
     [

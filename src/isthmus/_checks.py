@@ -8,7 +8,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 
-def flat_rows(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
+def flat_rows(estimator: Any, X: Any, *, reset: bool, minimum: int = 1) -> np.ndarray:
     """Validate rows for an estimator; images (n, h, w[, c]) become (n, h * w * c).
 
     Whole numbers and bytes keep their type, so that bytes are not blown up to eight times their
@@ -23,7 +23,14 @@ def flat_rows(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
         )
     if sample_shape:
         X = X.reshape(len(X), -1)
-    X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
+    X = validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype="numeric",
+        ensure_all_finite=False,
+        ensure_min_samples=minimum,
+    )
     if X.dtype.kind not in "fiub":
         raise ValueError(f"X has dtype {X.dtype}; convert it to numbers.")
     check_finite(X, getattr(estimator, "feature_names_in_", None))

@@ -18,14 +18,17 @@ import jax
 Spec = Any  # None, a name, a spec string, a dict, a Part, a function, or a tuple of them
 
 
-def number(default: float, interval: str = "(-inf, inf)", *, doc: str = "") -> Any:
-    """Declare a number field; `interval` is in the mathematicians' notation, such as "(0, 1]"."""
-    return dataclasses.field(default=default, metadata={"interval": interval, "doc": doc})
+def number(default: float | None, interval: str = "(-inf, inf)", *, whole: bool = False) -> Any:
+    """Declare a number field; `interval` is in the mathematicians' notation, such as "(0, 1]".
+
+    A whole number is a shape and so static; any other is traced.
+    """
+    return dataclasses.field(default=default, metadata={"interval": interval, "whole": whole})
 
 
-def option(default: Any, choices: tuple[Any, ...] = (), *, doc: str = "") -> Any:
+def option(default: Any, choices: tuple[Any, ...] = ()) -> Any:
     """Declare a field that takes one of `choices`, or anything where there are none."""
-    return dataclasses.field(default=default, metadata={"choices": choices, "doc": doc})
+    return dataclasses.field(default=default, metadata={"choices": choices})
 
 
 def inside(value: float, interval: str) -> bool:
@@ -71,7 +74,7 @@ class Part:
     @cache
     def _fields(cls) -> tuple[tuple[str, ...], tuple[str, ...]]:
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-        numbers = tuple(f.name for f in fields if "interval" in f.metadata and f.type is not int)
+        numbers = tuple(f.name for f in fields if f.metadata.get("whole") is False)
         return numbers, tuple(f.name for f in fields if f.name not in numbers)
 
     def _flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -137,10 +140,11 @@ class Part:
             where = f"The {self.slot} {self.name!r} needs {f.name}"
             interval, choices = f.metadata.get("interval"), f.metadata.get("choices")
             if interval and not (value is None and f.default is None):
-                whole = f.type is int
+                whole = f.metadata["whole"]
                 if not _is_number(value, whole) or not inside(value, interval):
                     kind = "a whole number" if whole else "a number"
                     raise ValueError(f"{where} to be {kind} in {interval}; got {value!r}.")
+                setattr(self, f.name, int(value) if whole else value)
             if choices and value not in choices:
                 hint = did_you_mean(str(value), [str(c) for c in choices])
                 raise ValueError(f"{where} to be one of its choices; got {value!r}.{hint}")

@@ -17,7 +17,7 @@ def pca_axes(x: np.ndarray, weight: np.ndarray, k: int) -> tuple[np.ndarray, np.
     """Return the weighted mean (d,) and the k leading principal axes (k, d), in float64."""
     total, d = weight.sum(), x.shape[1]
     mean = sum(weight[b] @ x[b].astype(float) for b in blocks(x)) / total
-    if d <= 2000:
+    if d <= 2000 and d <= 4 * len(x):
         covariance = np.zeros((d, d))
         for b in blocks(x):
             centred = x[b] - mean
@@ -26,6 +26,8 @@ def pca_axes(x: np.ndarray, weight: np.ndarray, k: int) -> tuple[np.ndarray, np.
         vectors = scipy.linalg.eigh(covariance / total, subset_by_index=subset)[1]
         return mean, vectors.T[::-1]
     centred = (x - mean) * np.sqrt(weight)[:, None]
+    if len(x) <= 2000:
+        return mean, scipy.linalg.svd(centred, full_matrices=False)[2][:k]
     return mean, randomized_svd(centred, min(k, min(x.shape)), random_state=0)[2]
 
 
@@ -34,9 +36,9 @@ def project(x: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return mean + (x - mean) @ axes.T @ axes
 
 
-def warn(message: str) -> None:
-    """Warn of a model that did not learn what it should."""
-    warnings.warn(message, ConvergenceWarning, stacklevel=6)
+def warn(message: str, stacklevel: int = 7) -> None:
+    """Warn of a model that did not learn what it should; the level is the user's call of `fit`."""
+    warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
 
 
 def warn_of_errors(baseline: dict[str, Any], n_layers: int, overcomplete: bool) -> None:
@@ -85,5 +87,6 @@ def warn_of_identity(n_components: int, n_features: int) -> None:
         f"With n_components={n_components} for {n_features} features and no constraint the model "
         "can learn the identity, which is useless: add a sparsity ('kl', 'l1', 'topk'), a corruption "
         "('gaussian', 'masking'), a penalty ('contractive', 'l2') or dropout, or use fewer "
-        "components."
+        "components.",
+        stacklevel=6,
     )

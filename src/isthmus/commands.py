@@ -239,8 +239,8 @@ class Training:
         signals.check()
         if self.resumes and row["epoch"] == 1:
             warnings.warn(
-                "The rows or the slots are not those of the interrupted fit: training starts again, "
-                "from its weights.",
+                "The rows, slots or settings are not those of the interrupted fit: training starts "
+                "again, from its weights.",
                 stacklevel=2,
             )
         self.resumes = False
@@ -284,7 +284,7 @@ def _result(
         "epochs": ae.n_iter_,
         "seconds": ae.history_["seconds"][-1],
         "baseline": baseline,
-        "score": 1 - baseline["model"] / baseline["mean"] if baseline["mean"] else None,
+        "score": baseline["score"],
         "test": None if test is None else _tested(ae, test),
         "warnings": warned,
     }
@@ -311,8 +311,7 @@ def _show_fit(result: dict[str, Any], common: Common) -> None:
         "error": f"{baseline['model']:.4g} on the {baseline['rows']} rows; {', '.join(errors)}",
         "squared error": f"{baseline['model_raw']:.4g} a value, in the data's units",
     }
-    if result["score"] is not None:
-        lines["score"] = f"{result['score']:.4f} (1 is perfect, 0 is the mean)"
+    lines["score"] = f"{result['score']:.4f} (1 is perfect, 0 is the mean)"
     if result["test"]:
         test = result["test"]
         lines["test"] = (

@@ -127,8 +127,8 @@ class SaltPepper(Corruption, name="saltpepper"):
     """
 
     rate: float = number(0.25, "[0, 1]")
-    low: float | None = number(None)  # type: ignore[arg-type]
-    high: float | None = number(None)  # type: ignore[arg-type]
+    low: float | None = number(None)
+    high: float | None = number(None)
 
     def __call__(self, key: Array, x: Array) -> Array:
         u = jax.random.uniform(key, x.shape, x.dtype)

@@ -182,7 +182,8 @@ def _advance(
 
 @jax.jit
 def _total_loss(objective: Objective, net: Net, x: Array, weight: Array) -> Array:
-    return jnp.sum(weight * objective.losses(net, x))
+    losses = objective.losses(net, x)
+    return jnp.sum(jnp.where(weight > 0, weight * losses, 0))
 
 
 class Trainer:
@@ -274,8 +275,12 @@ class Trainer:
         """Return the rows of a step; a last partial batch is filled up with rows that count 0."""
         epoch, i = divmod(step, self.steps_per_epoch)
         order = self._order(epoch)
-        batch = order[i * self.settings.batch_size :][: self.batch_shape]
-        return np.resize(np.concatenate([batch, order]), self.batch_shape), len(batch)
+        begin = i * self.settings.batch_size
+        batch = order[begin : begin + self.batch_shape]
+        if len(batch) == self.batch_shape:
+            return batch, len(batch)
+        filled = np.concatenate([batch, order[: self.batch_shape]])
+        return np.resize(filled, self.batch_shape), len(batch)
 
     def _order(self, epoch: int) -> np.ndarray:
         """Return the epoch's order: a function of seed and epoch alone, so that resuming is exact."""
@@ -334,6 +339,12 @@ class Trainer:
         row = state.history[-1]
         loss = self.evaluate(self.validation, state.params.net)
         row["validation_loss"] = loss
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"The loss of the held-out rows is {loss} after epoch {len(state.history)}: some of "
+                "them cannot be compared, or learning_rate is too high; the last good weights are "
+                "kept."
+            )
         score = loss + row["loss"] - row["reconstruction"]
         patience = self.settings.patience or 1
         # Against the last scores, not the best of all: a constraint can cost at first, while the
@@ -374,7 +385,7 @@ def _apply(objective: Objective, net: Net, x: Array, what: str, layer: int | Non
     if what == "decode":
         return net.decode(x)
     if what == "encode" and layer is not None:
-        return Net(net.encoder[:layer], ()).encode(x)
+        return Net(net.encoder[:layer], ()).encode(objective.loss.seen(x))
     result: Array = getattr(objective, what)(net, x)
     return result
 

@@ -206,7 +206,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         fitting.check_parameters(self)
         known = self.warm_start and hasattr(self, "net_")
-        X = _checks.flat_rows(self, X, reset=not known)
+        X = _checks.flat_rows(self, X, reset=not known, minimum=2)
         weight = _checks.row_weights(sample_weight, X)
         with computing(self.dtype, self.device):
             self._fit(X[weight > 0] if not weight.all() else X, weight[weight > 0], known, on_epoch)
@@ -216,29 +216,33 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         slots = fitting.resolve_slots(self)
         fitting.check_functions(slots, X.shape[1])
         mark = fitting.fingerprint(X, weight)
-        last: fitting.Training | None = getattr(self, "_training", None) if known else None
-        if last and (last.fingerprint != mark or not fitting.same_slots(slots, self.slots_)):
-            last = None  # other rows or another equation: a new run, from these weights
-        seed = last.seed if last else draw_seed(self.random_state)
+        last = fitting.unfinished(self, slots, mark) if known else None
+        seed = last.seed if last else fitting.settle_seed(self, mark, known)
         rows = fitting.split(len(X), self.early_stopping, self.validation_fraction, seed)
         scaling = fitting.settle_scaling(self, X, slots)
         scaler = fitting.new_scaler(scaling, X, weight, rows[0], slots)
         scaled = fitting.scaled_rows(X, weight, rows, scaler, self.dtype)
+        mean = np.average(scaled.x, axis=0, weights=scaled.weight).astype(self.dtype)
+        net = self._new_net(slots, scaled.x, mean, scaling, seed)
         if known:
-            fitting.check_same_layers(self, slots)
-        net = self.net_ if known else self._new_net(slots, scaled.x, scaling, seed)
-        fitting.check_scaled(scaled, net, slots)
+            fitting.check_same_layers(self, net)
+            net = self.net_
+        fitting.check_scaled(scaled, net, slots, scaling)
         objective = fitting.bound_objective(slots, scaled.x, self.dtype)
         run = fitting.Run(self, scaled, objective, net, seed, mark)
         self.slots_, self.scaler_, self.scaling_, self.net_ = slots, scaler, scaling, net
         self.batch_size_, self.max_epochs_ = run.batch_size, run.max_epochs
         self.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(net))
-        self._mean_row = np.average(scaled.x, axis=0, weights=weight[rows[0]]).astype(self.dtype)
-        self._carried = None
+        self._mean_row = mean
+        self._carried, self._rows_seen = None, (mark, seed)
+        for stale in ("baseline_", "mean_activation_", "_code_deviation"):
+            self.__dict__.pop(stale, None)
         self._train(run, last, on_epoch)
 
-    def _new_net(self, slots: fitting.Slots, x: np.ndarray, scaling: Any, seed: int) -> Any:
-        net, n_features = fitting.build_net(self, slots, x, scaling, seed), x.shape[1]
+    def _new_net(
+        self, slots: fitting.Slots, x: np.ndarray, mean: np.ndarray, scaling: Any, seed: int
+    ) -> Net:
+        net, n_features = fitting.build_net(self, slots, x, mean, scaling, seed), x.shape[1]
         narrowest = min(layer.bias.shape[0] for layer in net.encoder)
         if narrowest >= n_features and not slots.constrained():
             baselines.warn_of_identity(self.n_components, n_features)
@@ -294,7 +298,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self
         """
         fitting.check_parameters(self)
-        X = _checks.flat_rows(self, X, reset=not hasattr(self, "net_"))
+        X = _checks.flat_rows(self, X, reset=not hasattr(self, "net_"), minimum=1)
         weight = _checks.row_weights(sample_weight, X)
         X, weight = X[weight > 0], weight[weight > 0]
         with computing(self.dtype, self.device):
@@ -302,6 +306,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self._carried = incremental.partial_fit(self, X, weight, seed)
             self._record(self._carried.rows)
         self._training = None
+        self.__dict__.pop("baseline_", None)  # measured on other rows and weights
         return self
 
     # -- use -------------------------------------------------------------------------------------
@@ -356,14 +361,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return `1 - error / error of the training mean` on rows: 1 is perfect, 0 is no better.
 
-        Comparable across losses, and what a grid search maximises.
+        Both errors are counted from the least that the loss can be on these rows, which is 0 for
+        distances. Comparable across losses, and what a grid search maximises.
         """
-        error = -self.score_samples(X)
+        model = -self.score_samples(X)
         rows = self._rows(X)
         weight = _checks.row_weights(sample_weight, rows)
         with computing(self.dtype, self.device):
-            mean = judging.mean_errors(self, rows)
-        return float(1 - np.average(error, weights=weight) / np.average(mean, weights=weight))
+            mean, least = judging.reference_errors(self, rows)
+        errors = (np.average(e - least, weights=weight) for e in (model, mean))
+        return judging.explained(*errors)
 
     def summary(self) -> str:
         """Return layers, parameters, final terms and baselines as text."""
@@ -457,6 +464,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return tuple(parts)
 
     def _part(self, slot: str, spec: Any, field: str, value: Any) -> Any:
+        if isinstance(spec, tuple | list):
+            raise ValueError(f"The {slot} is a tuple: name its parts, as in {slot}__0__{field}.")
         part = build(fitting.SLOTS[slot][0], spec)
         if part is None:
             raise ValueError(

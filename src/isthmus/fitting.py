@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -17,6 +18,7 @@ from isthmus.losses import CustomLoss, Loss
 from isthmus.nets import Net
 from isthmus.objective import Objective
 from isthmus.penalties import CustomPenalty, Penalty
+from isthmus.runtime import draw_seed
 from isthmus.scaling import Scaler, blocks, check_scaling, choose, fit_scaler, scale_rows
 from isthmus.sparsity import Sparsity
 
@@ -121,9 +123,7 @@ def split(n: int, early_stopping: Any, fraction: float, seed: int) -> tuple[np.n
     wanted = n >= 100 if isinstance(early_stopping, str) else early_stopping
     if not wanted:
         return np.arange(n), np.arange(0)
-    if n < 2:
-        raise ValueError("early_stopping=True needs n_samples of at least 2; got n_samples=1.")
-    held = min(max(20, round(fraction * n)), n // 2)
+    held = min(max(round(fraction * n), min(20, n // 2)), n - 1)
     order = np.random.default_rng((seed, 2**32)).permutation(n)
     return np.sort(order[held:]), np.sort(order[:held])
 
@@ -154,10 +154,12 @@ def scaled_rows(
     """Scale the rows to train on and to hold out."""
     train, held = rows
     x = scale_rows(scaler, X if len(train) == len(X) else X[train], dtype)
-    if not all(np.isfinite(x[b]).all() for b in blocks(x)):
-        column = int(np.flatnonzero(~np.isfinite(x).all(axis=0))[0])
-        raise ValueError(f"Column {column} of X, scaled, is too large for dtype {dtype}.")
-    return Rows(x, weight[train], scale_rows(scaler, X[held], dtype), weight[held])
+    x_val = scale_rows(scaler, X[held], dtype)
+    for part in (x, x_val):
+        if not all(np.isfinite(part[b]).all() for b in blocks(part)):
+            column = int(np.flatnonzero(~np.isfinite(part).all(axis=0))[0])
+            raise ValueError(f"Column {column} of X, scaled, is too large for dtype {dtype}.")
+    return Rows(x, weight[train], x_val, weight[held])
 
 
 def new_scaler(
@@ -169,9 +171,11 @@ def new_scaler(
     return fit_scaler(scaling, part, weight[train], target)
 
 
-def check_scaled(rows: Rows, net: Net, slots: Slots) -> None:
+def check_scaled(rows: Rows, net: Net, slots: Slots, scaling: Any) -> None:
     """Raise a ValueError where the loss or the output cannot take the scaled data."""
     _checks.check_domain(rows.x, slots.loss.domain, slots.loss.name)
+    if scaling is None and rows.held_out:
+        _checks.check_domain(rows.x_val, slots.loss.domain, slots.loss.name)
     bounds = ACTIVATIONS[net.output].bounds
     low, high = float(rows.x.min()), float(rows.x.max())
     if bounds and (low < bounds[0] - 1e-3 or high > bounds[1] + 1e-3):
@@ -182,24 +186,35 @@ def check_scaled(rows: Rows, net: Net, slots: Slots) -> None:
         )
 
 
-def check_same_layers(estimator: Any, slots: Slots) -> None:
-    """Raise a ValueError where a warm start would need other layers than the fitted ones."""
-    old, new = estimator.slots_.architecture.to_string(), slots.architecture.to_string()
-    width, dtype = estimator._n_features_out, str(estimator.net_.encoder[0].bias.dtype)
-    for name, was, now in (
-        ("architecture", old, new),
-        ("n_components", width, estimator.n_components),
-        ("dtype", dtype, estimator.dtype),
-    ):
-        if was != now:
-            raise ValueError(
-                f"With warm_start=True the fitted layers are kept, and {name} cannot change from "
-                f"{was!r} to {now!r}; set warm_start=False to start anew."
-            )
+def check_same_layers(estimator: Any, fresh: Net) -> None:
+    """Raise a ValueError where these slots would make other layers than the fitted ones."""
+    estimator._need_decoder()
+    was, now = (_layers(net) for net in (estimator.net_, fresh))
+    if was != now:
+        raise ValueError(
+            f"The fitted layers are kept, {was}, but the parameters now ask for {now}; set "
+            "warm_start=False and call fit to start anew."
+        )
 
 
-def build_net(estimator: Any, slots: Slots, x: np.ndarray, scaling: Any, seed: int) -> Net:
-    """Return a fresh net whose output suits the loss and the scaling of the rows x."""
+def _layers(net: Net) -> str:
+    """Return widths, activations and precision of a net in words."""
+    widths = [net.encoder[0].weight.shape[0]]  # type: ignore[union-attr]
+    widths += [layer.bias.shape[0] for layer in net.encoder]
+    names = [layer.activation for layer in net.encoder + net.decoder[::-1]]
+    extras = ["tied"] * (net.decoder[0].weight is None)
+    extras += ["layer norm"] * any(layer.scale is not None for layer in net.encoder)
+    kind = str(net.encoder[0].bias.dtype)
+    return ", ".join(["-".join(map(str, widths)), " ".join(names), *extras, kind])
+
+
+def build_net(
+    estimator: Any, slots: Slots, x: np.ndarray, mean: np.ndarray, scaling: Any, seed: int
+) -> Net:
+    """Return a fresh net whose output suits the loss and the scaling of the rows x.
+
+    The output starts at the mean row, from where errors shrink and no exponential overflows.
+    """
     n_components, sparsity = estimator.n_components, slots.sparsity
     output = slots.loss.link
     if output == "identity" and isinstance(scaling, str) and scaling == "range":
@@ -212,6 +227,8 @@ def build_net(estimator: Any, slots: Slots, x: np.ndarray, scaling: Any, seed: i
         output=output,
         dtype=estimator.dtype,
     )
+    start = ACTIVATIONS[net.output].inverse(mean).astype(estimator.dtype)
+    net = eqx.tree_at(lambda n: n.decoder[0].bias, net, start)
     if sparsity is None:
         return net
     sparsity.check(net.code_activation, n_components)
@@ -229,7 +246,13 @@ def check_functions(slots: Slots, n_features: int) -> None:
     if isinstance(slots.loss, CustomLoss):
         calls.append((slots.loss, (x, x), (4,)))
     for part, arguments, expected in calls:
-        shape = getattr(jax.eval_shape(part.function, *arguments), "shape", None)
+        try:
+            shape = getattr(jax.eval_shape(part.function, *arguments), "shape", None)
+        except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError):
+            raise TypeError(
+                f"The {part.slot} {part.function!r} must be written with jax.numpy: it uses NumPy, "
+                "or branches on values."
+            ) from None
         if shape != expected:
             raise ValueError(
                 f"The {part.slot} {part.function!r} must return an array of shape {expected} for 4 "
@@ -253,6 +276,13 @@ class Training(NamedTuple):
     state: engine.State
     earlier: tuple[tuple[str, engine.Row], ...]  # history of the finished phases
     fingerprint: int
+    settings: str
+
+
+def settings_mark(estimator: Any) -> str:
+    """Return the settings that a run cannot change when it goes on."""
+    names = ("scaling", "pretrain", "batch_size", "early_stopping", "validation_fraction", "dtype")
+    return repr([getattr(estimator, name) for name in names])
 
 
 def fingerprint(X: np.ndarray, weight: np.ndarray) -> int:
@@ -287,6 +317,7 @@ class Run:
         self.phase = 0
         self.earlier: tuple[tuple[str, engine.Row], ...] = ()
         self.trainer: Any = None
+        self.halted = False  # by the user's on_epoch
 
     def _max_epochs(self, n: int) -> int:
         """Settle "auto": about 2,000 steps, or 500 for small sets that nothing stops early."""
@@ -303,6 +334,8 @@ class Run:
         while self.phase <= self.n_layers:
             self.trainer = self._trainer(state)
             yield self.trainer
+            if self.halted:
+                return
             self.net, self.earlier, state = self.best_net(), self.history(), None
             self.phase += 1
 
@@ -317,9 +350,10 @@ class Run:
         epochs = self.max_epochs
         if self.phase < self.n_layers:
             objective = stacking.pair_objective(objective, net, self.phase)
-            data = stacking.codes_below(net, data, self.phase)
+            data = stacking.codes_below(self.objective, net, data, self.phase)
+            objective = self._rebound(objective, data)
             if validation:
-                validation = stacking.codes_below(net, validation, self.phase)
+                validation = stacking.codes_below(self.objective, net, validation, self.phase)
             epochs = max(epochs // self.n_layers, 1)
             net = stacking.pair(net, self.phase)
         settings = engine.Settings(
@@ -337,6 +371,13 @@ class Run:
             state = state._replace(seconds=seconds)
         return engine.Trainer(objective, data, settings, state, validation)
 
+    def _rebound(self, objective: Objective, data: engine.Data) -> Objective:
+        """Return the objective with corruptions that know the range of a layer's input."""
+        rows = data.x[: data.n]
+        parts = self.estimator.slots_.objective().corruption
+        bound = tuple(c.bind(float(rows.min()), float(rows.max())) for c in parts)
+        return objective._replace(corruption=engine.traced(bound, self.estimator.dtype))
+
     def best_net(self) -> Net:
         """Return the whole net, with the best weights of the phase so far."""
         state = self.trainer.state
@@ -349,7 +390,23 @@ class Run:
 
     def training(self) -> Training:
         """Return where the run stands."""
-        return Training(self.seed, self.phase, self.trainer.state, self.earlier, self.mark)
+        mark = settings_mark(self.estimator)
+        return Training(self.seed, self.phase, self.trainer.state, self.earlier, self.mark, mark)
+
+
+def unfinished(estimator: Any, slots: Slots, mark: int) -> Training | None:
+    """Return the interrupted run, if it was on these rows with this equation and settings."""
+    last: Training | None = getattr(estimator, "_training", None)
+    if last is None or last.fingerprint != mark or not same_slots(slots, estimator.slots_):
+        return None
+    return last if last.settings == settings_mark(estimator) else None
+
+
+def settle_seed(estimator: Any, mark: int, known: bool) -> int:
+    """Return the seed of a new run; rows held out once stay so in a warm start."""
+    state = estimator.random_state
+    seen = getattr(estimator, "_rows_seen", None) if known and state is None else None
+    return int(seen[1]) if seen and seen[0] == mark else draw_seed(state)
 
 
 def same_slots(a: Slots, b: Slots) -> bool:

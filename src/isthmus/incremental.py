@@ -20,18 +20,34 @@ class Carried(NamedTuple):
 def partial_fit(estimator: Any, X: np.ndarray, weight: np.ndarray, seed: int) -> Carried:
     """Train one epoch; sets up scaling and net where there are none yet."""
     e = estimator
-    if not hasattr(e, "net_"):
-        _begin(e, X, weight, seed)
+    slots = fitting.resolve_slots(e)
+    fitting.check_functions(slots, X.shape[1])
     every = np.arange(len(X))
-    rows = fitting.scaled_rows(X, weight, (every, every[:0]), e.scaler_, e.dtype)
-    fitting.check_scaled(rows, e.net_, e.slots_)
+    begin = not hasattr(e, "net_")
+    scaling = fitting.settle_scaling(e, X, slots) if begin else e.scaling_
+    scaler = fitting.new_scaler(scaling, X, weight, every, slots) if begin else e.scaler_
+    rows = fitting.scaled_rows(X, weight, (every, every[:0]), scaler, e.dtype)
+    mean = np.average(rows.x, axis=0, weights=weight).astype(e.dtype)
+    net = e._new_net(slots, rows.x, mean, scaling, seed)
+    fitting.check_scaled(rows, net, slots, scaling)
+    if begin:
+        e.slots_, e.scaler_, e.scaling_, e.net_ = slots, scaler, scaling, net
+        e.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(net))
+        e._mean_row = mean
+    else:
+        fitting.check_same_layers(e, net)
+    return _epoch(e, rows, seed)
+
+
+def _epoch(e: Any, rows: fitting.Rows, seed: int) -> Carried:
+    """Train over the rows once, from where the last call stopped."""
     objective = fitting.bound_objective(e.slots_, rows.x, e.dtype)
     carried: Carried | None = getattr(e, "_carried", None)
     if carried is None:
         width = e.net_.encoder[-1].bias.shape[0]
         fresh = engine.start(objective, e.net_, width, e.dtype).params
-        carried = Carried(fresh, 0, seed, ())
-    batch = fitting.settle_batch_size(e, len(X))
+        carried = Carried(fresh, 0, seed, _earlier(e))
+    batch = fitting.settle_batch_size(e, len(rows.x))
     settings = engine.Settings(
         batch_size=batch,
         max_epochs=1,
@@ -48,13 +64,11 @@ def partial_fit(estimator: Any, X: np.ndarray, weight: np.ndarray, seed: int) ->
     return Carried(state.params, steps, carried.seed, (*carried.rows, ("partial", row)))
 
 
-def _begin(e: Any, X: np.ndarray, weight: np.ndarray, seed: int) -> None:
-    slots = fitting.resolve_slots(e)
-    fitting.check_functions(slots, X.shape[1])
-    scaling = fitting.settle_scaling(e, X, slots)
-    scaler = fitting.new_scaler(scaling, X, weight, np.arange(len(X)), slots)
-    scaled = scaler.forward(X, e.dtype)
-    net = e._new_net(slots, scaled, scaling, seed)
-    e.slots_, e.scaler_, e.scaling_, e.net_ = slots, scaler, scaling, net
-    e.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(net))
-    e._mean_row = np.average(scaled, axis=0, weights=weight).astype(e.dtype)
+def _earlier(e: Any) -> tuple[tuple[str, engine.Row], ...]:
+    """Return the history of the fit before, as labelled rows."""
+    history = dict(getattr(e, "history_", {}))
+    labels = history.pop("phase", [])
+    return tuple(
+        (label, {name: values[i] for name, values in history.items()})
+        for i, label in enumerate(labels)
+    )

@@ -46,16 +46,19 @@ def measure_errors(estimator: Any, run: Run) -> dict[str, Any]:
         pca = baselines.project(x[b], mean, axes).astype(estimator.dtype)
         original = inverse(x[b])
         guesses = {"model": model, "mean": np.broadcast_to(mean, x[b].shape), "pca": pca}
+        guesses["least"] = x[b]
         for name, guess in guesses.items():
             guess = inside_domain(estimator, guess.astype(estimator.dtype))
             errors = engine.compare(objective, guess, x[b])
-            raw = np.mean((inverse(guess) - original) ** 2, axis=1)
             sums[name] = sums.get(name, 0.0) + float(weight[b] @ errors) / total
+            raw = np.mean((inverse(guess) - original) ** 2, axis=1)
             sums[f"{name}_raw"] = sums.get(f"{name}_raw", 0.0) + float(weight[b] @ raw) / total
         if estimator.slots_.loss.likelihood:
             nats = engine.compare(objective, model, x[b], nats=True)
             sums["nats"] = sums.get("nats", 0.0) + float(weight[b] @ nats) / total
-    return {"rows": "held-out" if rows.held_out else "training", **sums}
+    del sums["least_raw"]
+    score = explained(sums["model"] - sums["least"], sums["mean"] - sums["least"])
+    return {"rows": "held-out" if rows.held_out else "training", "score": score, **sums}
 
 
 def inside_domain(estimator: Any, x: np.ndarray) -> np.ndarray:
@@ -64,20 +67,29 @@ def inside_domain(estimator: Any, x: np.ndarray) -> np.ndarray:
     return np.clip(x, low, high) if np.isfinite(low) else x
 
 
-def mean_errors(estimator: Any, X: np.ndarray) -> np.ndarray:
-    """Return the loss of predicting the training mean for each row."""
+def reference_errors(estimator: Any, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each row the loss of predicting the training mean, and of the row itself."""
     objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
-    errors = []
+    mean, least = [], []
     for b in blocks(X):
-        x = estimator.scaler_.forward(X[b], estimator.dtype)
+        x = inside_domain(estimator, estimator.scaler_.forward(X[b], estimator.dtype))
         guess = np.broadcast_to(inside_domain(estimator, estimator._mean_row), x.shape)
-        errors.append(engine.compare(objective, guess, x))
-    return np.concatenate(errors)
+        mean.append(engine.compare(objective, guess, x))
+        least.append(engine.compare(objective, x, x))
+    return np.concatenate(mean), np.concatenate(least)
+
+
+def explained(model: float, mean: float) -> float:
+    """Return `1 - model / mean`; where there is nothing to explain, 1 for no error and else 0."""
+    return float(1 - model / mean) if mean > 0 else float(model <= 0)
 
 
 def warn(estimator: Any) -> None:
     """Warn where the model does not beat its baselines or its code is dead."""
-    net = estimator.net_
+    net, baseline = estimator.net_, estimator.baseline_
+    if baseline["mean"] <= baseline["least"]:
+        baselines.warn("All rows are equal: there is nothing to learn.", stacklevel=6)
+        return
     overcomplete = estimator.n_components >= estimator.n_features_in_
     baselines.warn_of_codes(estimator._code_deviation)
     baselines.warn_of_errors(estimator.baseline_, len(net.encoder), overcomplete)
@@ -87,7 +99,7 @@ def summary(estimator: Any) -> str:
     """Return layers, parameters, final terms and baselines as text."""
     net, slots = estimator.net_, estimator.slots_
     lines = [
-        f"Autoencoder: {estimator.n_features_in_} features, {estimator.n_components} components"
+        f"Autoencoder: {estimator.n_features_in_} features, {estimator._n_features_out} components"
     ]
     for name, part in zip(slots._fields, slots, strict=True):
         parts = part if isinstance(part, tuple) else (part,)

@@ -31,6 +31,17 @@ class Loss(Part, slot="loss"):
         """Return the loss of `link(a)`, in a form that is stable for large `a`."""
         return self(ACTIVATIONS[self.link].function(a), x)
 
+    def seen(self, x: Array) -> Array:
+        """Return the data as the encoder sees them."""
+        return x
+
+    def outside(self, x: Array) -> tuple[Array, Array]:
+        """Return the data moved into the domain, and how far each row was outside, (n,)."""
+        if self.domain == Loss.domain:
+            return x, jnp.zeros((), x.dtype)
+        inside = jnp.clip(x, *self.domain)
+        return inside, _mean(jnp.abs(x - inside))
+
     def nats(self, x_out: Array, x: Array) -> Array:
         """Return the negative log-likelihood of each sample in nats, where the loss is one."""
         return self(x_out, x) * x.shape[1]
@@ -148,7 +159,8 @@ class BCE(Loss, name="bce"):
 class Poisson(Loss, name="poisson"):
     """Poisson's negative log-likelihood for counts: `mean_j x'_j - x_j log x'_j`.
 
-    `nats` adds the constant `log x_j!`.
+    The encoder sees log(1 + x), so that large counts do not saturate it. `nats` adds the constant
+    `log x_j!`.
 
     Examples
     --------
@@ -166,6 +178,9 @@ class Poisson(Loss, name="poisson"):
 
     def from_linear(self, a: Array, x: Array) -> Array:
         return _mean(jnp.exp(a) - x * a)
+
+    def seen(self, x: Array) -> Array:
+        return jnp.log1p(jnp.maximum(x, 0))
 
     def nats(self, x_out: Array, x: Array) -> Array:
         return jnp.sum(jax.lax.lgamma(x + 1.0), axis=1) + self(x_out, x) * x.shape[1]

@@ -33,15 +33,21 @@ class Objective(NamedTuple):
 
     def encode(self, net: Net, x: Array) -> Array:
         """Return the codes of clean inputs."""
-        return self.code(net.encode(x))
+        return self.code(net.encode(self.loss.seen(x)))
 
     def reconstruct(self, net: Net, x: Array) -> Array:
         """Return the reconstructions of clean inputs."""
         return net.decode(self.encode(net, x))
 
     def losses(self, net: Net, x: Array) -> Array:
-        """Return the loss of each clean input; shape (n,)."""
-        return self._loss(net, net.decode_linear(self.encode(net, x)), x)
+        """Return the loss of each clean input; shape (n,).
+
+        What lies outside the loss's domain is charged for by its distance, or a strange row could
+        score as a normal one.
+        """
+        a = net.decode_linear(self.encode(net, x))
+        inside, distance = self.loss.outside(x)
+        return self._loss(net, a, inside) + distance
 
     def _loss(self, net: Net, a: Array, x: Array) -> Array:
         if net.output == self.loss.link:
@@ -65,11 +71,13 @@ class Objective(NamedTuple):
         k_corrupt, k_dropout, k_penalty = jax.random.split(key, 3)
         dropout = Dropout(*self.dropout, k_dropout)
         x_in = chain(self.corruption, k_corrupt, x)
-        h = net.encode(x_in, dropout)
+        h = net.encode(self.loss.seen(x_in), dropout)
         z = self.code(h)
         a = net.decode_linear(z, dropout)
         x_out = net.decoder[0].activate(a)
-        step = Step(x, x_in, h, z, x_out, weight, net, self.code, k_penalty, progress)
+        step = Step(
+            x, x_in, self.loss.seen(x), h, z, x_out, weight, net, self.code, k_penalty, progress
+        )
         terms = {"reconstruction": step.mean(self._loss(net, a, x))}
         if self.sparsity and self.sparsity.penalised:
             state = self.sparsity.update(state, step, fraction)

@@ -11,6 +11,16 @@ from isthmus._spec import Part, number, option
 from isthmus.losses import check_arguments
 from isthmus.step import Step
 
+RESERVED = (
+    "phase",
+    "epoch",
+    "loss",
+    "reconstruction",
+    "validation_loss",
+    "learning_rate",
+    "seconds",
+)
+
 
 class Penalty(Part, slot="penalty"):
     """A function of a training step: `Step -> scalar`."""
@@ -81,14 +91,14 @@ class Contractive(Penalty, name="contractive"):
     """
 
     weight: float = number(1e-3, "[0, inf)")
-    probes: int = number(0, "[0, inf)")
+    probes: int = number(0, "[0, inf)", whole=True)
 
     def __call__(self, step: Step) -> Array:
         norms = self._estimate(step) if self.probes else jacobian_norms(step)
         return self.weight * step.mean(norms)
 
     def _estimate(self, step: Step) -> Array:
-        z, pull = jax.vjp(lambda x: step.code(step.net.encode(x)), step.x)
+        z, pull = jax.vjp(lambda x: step.code(step.net.encode(x)), step.seen)
         signs = jax.random.rademacher(step.key, (self.probes, *z.shape), z.dtype)
         return jnp.mean(jax.vmap(lambda v: jnp.sum(pull(v)[0] ** 2, axis=1))(signs), axis=0)
 
@@ -99,7 +109,7 @@ class Contractive(Penalty, name="contractive"):
 
 def jacobian_norms(step: Step) -> Array:
     """Return `||dz/dx||_F^2` of each row; shape (n,)."""
-    x, net = step.x, step.net
+    x, net = step.seen, step.net
 
     def encode(x: Array) -> Array:
         return step.code(net.encode(x))
@@ -138,10 +148,21 @@ class CustomPenalty(Penalty):
     function: Callable[[Step], Array]
 
     def __call__(self, step: Step) -> Array:
-        return self.function(step)
+        value = self.function(step)
+        if jnp.shape(value) != ():
+            raise ValueError(
+                f"The penalty {self.term!r} must return one number for a batch; it returned an array "
+                f"of shape {jnp.shape(value)}."
+            )
+        return value
 
     def validate(self) -> None:
         check_arguments(self.slot, self.function, ("step",))
+        if self.term in RESERVED:
+            raise ValueError(
+                f"The penalty's function is named {self.term!r}, which is a column of the history: "
+                "rename it."
+            )
 
     @property
     def term(self) -> str:

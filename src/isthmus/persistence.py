@@ -146,21 +146,17 @@ def _fitted(ae: Autoencoder) -> dict[str, Any]:
         "max_epochs": getattr(ae, "max_epochs_", None),
         "baseline": getattr(ae, "baseline_", None),
         "history": ae.history_,
+        "rows": getattr(ae, "_rows_seen", None),
     }
 
 
 def _scaler_arrays(ae: Autoencoder) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(ae.scaler_, Affine):
         return ae.scaler_.centre, ae.scaler_.scale
-    d, transformer = ae.n_features_in_, ae.scaler_.transformer
-    zero, one = (ae.scaler_.inverse(np.full((1, d), v))[0] for v in (0.0, 1.0))
-    half = ae.scaler_.inverse(np.full((1, d), 0.5))[0]
-    if not np.allclose(half, (zero + one) / 2, rtol=1e-6, atol=1e-12):
-        raise ModelFileError(
-            f"A model file holds only scalings that are one line a column, not {transformer!r}: put "
-            "it before the Autoencoder in a Pipeline, with scaling=None."
-        )
-    return zero, one - zero
+    raise ModelFileError(
+        f"A model file holds only scalings that are one line a column, not "
+        f"{ae.scaler_.transformer!r}: put it before the Autoencoder in a Pipeline, with scaling=None."
+    )
 
 
 def _pack_resume(ae: Autoencoder, tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
@@ -187,6 +183,7 @@ def _pack_resume(ae: Autoencoder, tensors: dict[str, np.ndarray], meta: dict[str
         "phase": training.phase,
         "earlier": training.earlier,
         "fingerprint": training.fingerprint,
+        "settings": training.settings,
         "state": {f: getattr(state, f) for f in _STATE},
     }
 
@@ -262,7 +259,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _rebuild(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Autoencoder:
-    ae = Autoencoder(**meta["parameters"])
+    ae = Autoencoder(**{**meta["parameters"], "device": None})
     slots = {name: _parts(name, spec) for name, spec in meta["slots"].items()}
     ae.set_params(**{k: (v or None) if isinstance(v, tuple) else v for k, v in slots.items()})
     fitting.check_parameters(ae)
@@ -339,6 +336,8 @@ def _restore(ae: Autoencoder, tensors: dict[str, np.ndarray], fitted: dict[str, 
     for name in ("batch_size", "max_epochs", "baseline"):
         if fitted[name] is not None:
             setattr(ae, f"{name}_", fitted[name])
+    if fitted.get("rows"):
+        ae._rows_seen = tuple(fitted["rows"])
     ae.history_, ae.n_iter_ = fitted["history"], len(fitted["history"]["phase"])
     ae.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(ae.net_))
     if "mean_activation" in tensors:
@@ -374,7 +373,8 @@ def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> fitt
         **values,
     )
     earlier = tuple((label, row) for label, row in meta["earlier"])
-    return fitting.Training(meta["seed"], phase, state, earlier, meta["fingerprint"])
+    marks = meta["fingerprint"], meta["settings"]
+    return fitting.Training(meta["seed"], phase, state, earlier, *marks)
 
 
 def _unpack_carried(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> incremental.Carried:

@@ -34,7 +34,9 @@ class Listener:
         if self.adopted is not self.run.trainer.state:
             self.adopted = self.run.trainer.state
             self.estimator._adopt(self.run)
-        return self.on_epoch(row)
+        if self.on_epoch(row):
+            self.run.halted = True
+        return self.run.halted
 
     def close(self) -> None:
         """Stop showing."""

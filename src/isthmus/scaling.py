@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
 SCALINGS = ("auto", "standard", "minmax", "robust", "range", None)
+AFFINE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)
 FLOOR = 0.1  # of the median column's deviation, both in units of the column's own range
 
 
@@ -75,21 +78,50 @@ def fit_scaler(
     if scaling is None:
         return Affine(np.zeros(d), np.ones(d))
     if not isinstance(scaling, str):
-        return Wrapped(clone(scaling).fit(x))
+        return _wrapped(clone(scaling), x, weight)
     low = x.min(axis=0).astype(float)
     high = x.max(axis=0).astype(float)
     if scaling == "range":
         low, high = np.full(d, low.min()), np.full(d, high.max())
     if scaling in ("range", "minmax"):
         span = _spread(high - low, low, high) / (target[1] - target[0])
-        return Affine(low - target[0] * span, span)
+        return _affine(low - target[0] * span, span)
     if scaling == "robust":
         quarters = [_quantile(x, weight, q) for q in (0.25, 0.5, 0.75)]
         spread = (quarters[2] - quarters[0]) / 1.349  # 1 for a normal distribution
         fallback = _deviation(x, weight, quarters[1])  # more than half of the rows are equal
-        return Affine(quarters[1], _spread(np.where(spread > 0, spread, fallback), low, high))
+        spread = _floored(np.where(spread > 0, spread, fallback), high - low)
+        return _affine(quarters[1], _spread(spread, low, high))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _standard(x, weight, low, high)
+
+
+def _standard(x: np.ndarray, weight: np.ndarray, low: np.ndarray, high: np.ndarray) -> Affine:
     mean = _mean(x, weight)
-    return Affine(mean, _spread(_floored(_deviation(x, weight, mean), high - low), low, high))
+    return _affine(mean, _spread(_floored(_deviation(x, weight, mean), high - low), low, high))
+
+
+def _affine(centre: np.ndarray, scale: np.ndarray) -> Affine:
+    bad = np.flatnonzero(~(np.isfinite(centre) & np.isfinite(scale)))
+    if len(bad):
+        raise ValueError(f"Column {bad[0]} of X has values too large to scale; divide it first.")
+    return Affine(centre, scale)
+
+
+def _wrapped(transformer: Any, x: np.ndarray, weight: np.ndarray) -> Scaler:
+    """Fit a user's transformer; scikit-learn's affine ones become an `Affine`, which can be saved."""
+    weighted = has_fit_parameter(transformer, "sample_weight")
+    transformer.fit(x, **({"sample_weight": weight} if weighted else {}))
+    shape = np.shape(transformer.transform(x[:1]))
+    if shape != (1, x.shape[1]):
+        raise ValueError(
+            f"The scaling {transformer!r} makes {shape[-1]} columns of {x.shape[1]}: it must keep "
+            "their number; put it before the Autoencoder in a Pipeline."
+        )
+    if type(transformer) not in AFFINE:
+        return Wrapped(transformer)
+    zero, one = (transformer.inverse_transform(np.full((1, x.shape[1]), v))[0] for v in (0.0, 1.0))
+    return _affine(zero, one - zero)
 
 
 def _floored(deviation: np.ndarray, span: np.ndarray) -> np.ndarray:

@@ -230,7 +230,7 @@ class TopK(Sparsity, name="topk"):
     code_activation: ClassVar[str | None] = "identity"
     penalised: ClassVar[bool] = False
 
-    k: int = number(8, "[1, inf)")
+    k: int = number(8, "[1, inf)", whole=True)
 
     def code(self, h: Array) -> Array:
         rows = jnp.arange(h.shape[0])[:, None]

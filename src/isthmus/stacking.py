@@ -50,9 +50,9 @@ def _inner(sparsity: Any, net: Net, i: int) -> Any:
     return dataclasses.replace(sparsity)
 
 
-def codes_below(net: Net, data: Data, i: int) -> Data:
+def codes_below(objective: Objective, net: Net, data: Data, i: int) -> Data:
     """Return the data as the i-th pair sees it: coded by the layers below."""
     if i == 0:
         return data
     below = Net(net.encoder[:i], ())
-    return data._replace(x=jnp.asarray(below.encode(data.x)))
+    return data._replace(x=jnp.asarray(below.encode(objective.loss.seen(data.x))))

@@ -16,6 +16,8 @@ class Step(NamedTuple):
     ----------
     x, x_in : Array (n, d)
         The clean and the corrupted input.
+    seen : Array (n, d)
+        The clean input as the encoder sees it: x, but log(1 + x) for a Poisson loss.
     h, z : Array (n, m)
         The encoder's output, before and after the sparsity's `code`.
     x_out : Array (n, d)
@@ -34,6 +36,7 @@ class Step(NamedTuple):
 
     x: Array
     x_in: Array
+    seen: Array
     h: Array
     z: Array
     x_out: Array
