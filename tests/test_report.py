@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import isthmus
-from isthmus import Autoencoder, _facts, _sections, plots, report
+from isthmus import Autoencoder, _facts, _sections, judging, plots, report
 from isthmus._sections import Picture, Section
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -155,7 +155,7 @@ def test_seconds_are_those_of_all_phases():
 
 def test_last_terms_skip_what_was_not_measured():
     history = {"phase": ["fit"] * 2, "epoch": [1, 2], "loss": [3.0, 2.0], "kl": [1.0, float("nan")]}
-    assert _facts.last_terms(history) == {"loss": 2.0, "kl": 1.0}
+    assert judging.last_terms(history) == {"loss": 2.0, "kl": 1.0}
 
 
 # -- figures ---------------------------------------------------------------------------------------

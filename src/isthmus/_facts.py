@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from isthmus import corruptions
+from isthmus.judging import last_terms
 from isthmus.runtime import computing
 
 Facts = dict[str, Any]
@@ -79,16 +80,6 @@ def corrupted(estimator: Any, X: Any, seed: int = 0) -> np.ndarray:
 def seconds(history: Mapping[str, Sequence[Any]]) -> float:
     """Return the seconds of training, all phases together."""
     return float(max(history.get("seconds", ()), default=0.0))
-
-
-def last_terms(history: Mapping[str, Sequence[Any]]) -> dict[str, float]:
-    """Return the last measured value of the loss and of each of its terms."""
-    terms = {}
-    for name, values in history.items():
-        measured = [v for v in values if name not in ("phase", "epoch", "seconds") and v == v]
-        if measured and name != "learning_rate":
-            terms[name] = float(measured[-1])
-    return terms
 
 
 def _part(part: Any) -> str:

@@ -418,15 +418,11 @@ def info(model: Path, common: Common) -> int:
 def _described(ae: isthmus.Autoencoder, path: Path, size: int) -> dict[str, Any]:
     from isthmus.fitting import SLOTS
 
-    slots = {
-        name: [p.to_dict() for p in part] if isinstance(part, tuple) else part and part.to_dict()
-        for name, part in ae.slots_._asdict().items()
-    }
     params = {k: v for k, v in ae.get_params(deep=False).items() if k not in SLOTS}
     return {
         "model": str(path),
         "bytes": size,
-        "slots": slots,
+        "slots": ae.slots_.to_dict(),
         "parameters": params,
         "scaling": ae.scaling_,
         "features": list(getattr(ae, "feature_names_in_", [])) or None,

@@ -52,6 +52,15 @@ class Slots(NamedTuple):
             loss=self.loss,
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON spelling of the slots."""
+        return {
+            name: [p.to_dict() for p in part]
+            if isinstance(part, tuple)
+            else part and part.to_dict()
+            for name, part in self._asdict().items()
+        }
+
     def constrained(self) -> bool:
         """Whether anything but the widths keeps the model from the identity."""
         objective = self.objective()

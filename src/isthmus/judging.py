@@ -1,5 +1,6 @@
 """What a fitted model is worth: its errors beside baselines, its code, a summary in words."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,13 +124,20 @@ def _layer(net: Any, layer: Any) -> str:
     return f"{fan_in:>5} -> {fan_out:<5} {layer.activation} (tied)"
 
 
+def last_terms(history: Mapping[str, Sequence[Any]]) -> dict[str, float]:
+    """Return the last measured value of the loss and of each of its terms."""
+    aside = ("phase", "epoch", "learning_rate", "seconds")
+    measured = {
+        name: [v for v in values if v == v] for name, values in history.items() if name not in aside
+    }
+    return {name: float(values[-1]) for name, values in measured.items() if values}
+
+
 def _final_terms(estimator: Any) -> list[str]:
     history = estimator.history_
     if not history.get("epoch"):
         return []
-    names = [n for n in history if n not in ("phase", "epoch", "learning_rate", "seconds")]
-    last = {n: next((v for v in reversed(history[n]) if v == v), float("nan")) for n in names}
-    terms = ", ".join(f"{name} {value:.4g}" for name, value in last.items() if value == value)
+    terms = ", ".join(f"{name} {value:.4g}" for name, value in last_terms(history).items())
     seconds = history["seconds"][-1]
     return [f"After {estimator.n_iter_} epochs and {seconds:.1f} s: {terms}"]
 

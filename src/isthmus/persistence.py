@@ -122,7 +122,6 @@ def _parameters(ae: Autoencoder) -> dict[str, Any]:
 
 
 def _slots(ae: Autoencoder) -> dict[str, Any]:
-    slots = {}
     for name, parts in ae.slots_._asdict().items():
         for part in parts if isinstance(parts, tuple) else (parts,):
             if part is not None and part.name not in type(part).known:
@@ -130,9 +129,7 @@ def _slots(ae: Autoencoder) -> dict[str, Any]:
                     f"A model file holds no code, and the {name} is a function: replace it by a "
                     f"built-in part (fit again with another {name}), or keep the model by pickle."
                 )
-        many = isinstance(parts, tuple)
-        slots[name] = [p.to_dict() for p in parts] if many else parts and parts.to_dict()
-    return slots
+    return ae.slots_.to_dict()
 
 
 def _fitted(ae: Autoencoder) -> dict[str, Any]:
