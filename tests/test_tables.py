@@ -168,8 +168,8 @@ def test_bad_columns(write):
     table = read_table(write("id,age,sex,pay\n1,2,m,\n3,inf,f,NA\n"))
     advice = "leave them out with --ignore 'sex', choose others with --columns, or carry"
     fails("the column 'sex' is not numeric: " + advice, choose, table)
-    fails("has no column 'agee'; did you mean 'age'? It has: id", choose, table, ids=["agee"])
-    fails("has no column 'zzz'; It has: id, age", choose, table, weight="zzz")
+    fails("has no column 'agee'. Did you mean 'age'? It has: id", choose, table, ids=["agee"])
+    fails("has no column 'zzz'. It has: id, age", choose, table, weight="zzz")
     fails("lacks the columns 'u', 'v', which the model", choose, table, names=["u", "age", "v"])
     fails("'age' cannot be both chosen and left out", choose, table, columns=["age"], ids=["age"])
     fails("has no columns left", choose, table, ignore=["id,age,sex,pay"])

@@ -251,9 +251,9 @@ def _resolved(table: Table, given: Sequence[str]) -> list[str]:
     for name in wanted:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TableError(
-                f"{table.path} has no column {name!r}; {hint}It has: {_listed(known)}."
+                f"{table.path} has no column {name!r}.{hint} It has: {_listed(known)}."
             )
     return list(dict.fromkeys(wanted))
 
