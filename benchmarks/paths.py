@@ -19,7 +19,7 @@ from isthmus.losses import MSE
 
 NETWORKS = [(21, (), 64, 32), (30, (64, 32), 8, 128), (784, (128,), 32, 128)]
 NETWORKS += [(784, (512, 256), 64, 256), (784, (1000, 500, 250), 30, 1000)]
-LENGTHS = (1, 8, 64, 512)
+LENGTHS = (1, 4, 64, 512)
 
 
 def trainer(d, hidden, m, batch, length):

@@ -722,7 +722,8 @@ def test_scan_and_step_by_step_agree(table, monkeypatch):
 
 def test_chunks_are_long_for_small_work_and_one_step_for_large():
     assert engine.chunk_length(32, 3_000, "cpu") >= 512
-    assert engine.chunk_length(1000, 2_800_000, "cpu") == 1
+    assert engine.chunk_length(1000, 2_800_000, "cpu") == 4
+    assert engine.chunk_length(4000, 10_000_000, "cpu") == 1
     assert engine.chunk_length(1000, 2_800_000, "gpu") > 1
 
 

@@ -128,14 +128,15 @@ def start(objective: Objective, net: Net, n_components: int, dtype: str) -> Stat
 
 
 def chunk_length(batch_size: int, n_parameters: int, platform: str) -> int:
-    """Return how many steps one program runs: a power of two that takes about a tenth of a second.
+    """Return how many steps one program runs: a power of two that takes about a quarter second.
 
-    One means a call per step: a step this long gains nothing from a loop around it, and Ctrl-C is
-    served between calls.
+    A loop inside the program saves the call, and new buffers for the weights, of every step. One
+    means a call per step: so long a step gains little, and Ctrl-C is served between calls.
+    `benchmarks/paths.py` prints both.
     """
-    speed, overhead = (1e11, 3e-5) if platform == "cpu" else (2e13, 1e-4)
+    speed, overhead = (1.8e11, 2e-5) if platform == "cpu" else (2e13, 1e-4)
     seconds = overhead + 6 * batch_size * n_parameters / speed
-    return int(min(max(2 ** round(math.log2(0.1 / seconds)), 1), 1024))
+    return int(min(max(2 ** math.ceil(math.log2(0.25 / seconds)), 1), 1024))
 
 
 @partial(jax.jit, static_argnames="length")
