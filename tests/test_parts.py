@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.base import clone
 
-from isthmus import KL, Dense, Gaussian, Lp, TopK
+from isthmus import KL, Autoencoder, Dense, Gaussian, Lp, TopK
 from isthmus._spec import Part, parse, resolve
 from isthmus.architectures import Architecture
 from isthmus.corruptions import Corruption
@@ -120,7 +122,6 @@ def test_bad_specs_get_one_clear_sentence(slot, spec, error, message):
 def test_a_new_part_needs_one_class_and_no_other_line():
     from dataclasses import dataclass
 
-    from isthmus import Autoencoder
     from isthmus._spec import number
 
     try:
@@ -148,3 +149,45 @@ def test_a_new_part_needs_one_class_and_no_other_line():
 def test_slots_do_not_share_names():
     assert set(Sparsity.known).isdisjoint(Loss.known)
     assert Part.known == {}
+
+
+@given(
+    rho=st.floats(0.01, 0.99),
+    weight=st.floats(0, 1e6),
+    hidden=st.lists(st.integers(1, 10**6), max_size=5),
+    activation=st.sampled_from(["tanh", "relu", "logistic"]),
+)
+def test_spec_strings_keep_every_value(rho, weight, hidden, activation):
+    for slot, part in (
+        (Sparsity, KL(rho=rho, weight=weight)),
+        (Architecture, Dense(hidden=tuple(hidden), activation=activation)),
+    ):
+        assert resolve(slot, part.to_string()) == part
+        assert resolve(slot, json.loads(json.dumps(part.to_dict()))) == part
+
+
+def outcome(text):
+    try:
+        part = resolve(Sparsity, text)
+    except (ValueError, TypeError) as error:
+        return str(error)
+    return "none" if part is None else part.name
+
+
+@given(st.text(max_size=30))
+def test_no_text_gets_past_the_parser_unnoticed(text):
+    told = outcome(text)
+    assert "sparsity" in told or "spec" in told or told in text
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(Autoencoder().get_params(deep=False))),
+        st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=5), st.booleans()),
+    )
+)
+def test_constructing_and_setting_never_raise(params):
+    ae = Autoencoder(**params)
+    ae.set_params(**params)
+    same = ae.get_params(deep=False)
+    assert all(same[name] is value for name, value in params.items())
