@@ -99,7 +99,7 @@ class KL(Sparsity, name="kl"):
         """Start every unit at its wanted mean, and spread out over these rows.
 
         Units that start at 1/2 are crushed together onto rho, where their slopes are too small to
-        part again: on the digits the error was four times as large after the same steps.
+        part again.
         """
         layer = net.encoder[-1]
         assert layer.weight is not None
