@@ -12,23 +12,27 @@ from sklearn import datasets
 from isthmus import Autoencoder, engine
 
 SETS = {"digits": 16, "wine": 2, "iris": 2, "breast_cancer": 2}
-ARCHITECTURES = ("dense", "dense:activation=identity", "dense:hidden=[32]")
+ARCHITECTURES = {
+    "tanh": "dense",
+    "linear": "dense:activation=identity",
+    "deep": "dense:hidden=[32]",
+}
 
 
 def main():
     """Measure and print."""
     warnings.simplefilter("ignore")
-    heads = [f"{name[:6]} {kind.partition(':')[2][:10]}" for name in SETS for kind in ARCHITECTURES]
-    print("b2     " + "".join(f"{head:>18}" for head in heads))
+    heads = [f"{name[:6]} {kind}" for name in SETS for kind in ARCHITECTURES]
+    print("b2     " + "".join(f"{head:>15}" for head in heads))
     for b2 in (0.999, 0.99, 0.98, 0.95, 0.9):
         engine.ADAM = optax.scale_by_adam(b2=b2)
         engine._advance.clear_cache()
         row = ""
         for name, width in SETS.items():
             X = getattr(datasets, f"load_{name}")().data
-            for kind in ARCHITECTURES:
+            for kind in ARCHITECTURES.values():
                 fits = [Autoencoder(width, kind, random_state=s).fit(X).baseline_ for s in range(2)]
-                row += f"{np.mean([b['model'] / b['pca'] for b in fits]):>18.3f}"
+                row += f"{np.mean([b['model'] / b['pca'] for b in fits]):>15.3f}"
         print(f"{b2:<7}{row}", flush=True)
 
 
