@@ -625,6 +625,14 @@ def test_a_refused_partial_fit_leaves_nothing_fitted(table):
     assert ae.transform(table).shape == (130, 1)
 
 
+def test_partial_fit_takes_a_changed_equation(table):
+    plain, changed = (Autoencoder(2, random_state=0).partial_fit(table) for _ in range(2))
+    plain.partial_fit(table)
+    changed.set_params(penalty="l2:weight=1").partial_fit(table)
+    assert "l2" in changed.history_
+    assert not same(plain, changed)
+
+
 def test_partial_fit_after_fit_appends_to_the_history_and_drops_the_old_baseline(table):
     ae = Autoencoder(2, max_epochs=5, random_state=0, early_stopping=False).fit(table)
     before = weights(ae)

@@ -1,6 +1,5 @@
 """From an estimator's parameters and rows to a run that the engine can train."""
 
-import dataclasses
 import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -406,7 +405,7 @@ class Run:
 def unfinished(estimator: Any, slots: Slots, mark: int) -> Training | None:
     """Return the interrupted run, if it was on these rows with this equation and settings."""
     last: Training | None = getattr(estimator, "_training", None)
-    if last is None or last.fingerprint != mark or not same_slots(slots, estimator.slots_):
+    if last is None or last.fingerprint != mark or slots != estimator.slots_:
         return None
     return last if last.settings == settings_mark(estimator) else None
 
@@ -416,16 +415,3 @@ def settle_seed(estimator: Any, mark: int, known: bool) -> int:
     state = estimator.random_state
     seen = getattr(estimator, "_rows_seen", None) if known and state is None else None
     return int(seen[1]) if seen and seen[0] == mark else draw_seed(state)
-
-
-def same_slots(a: Slots, b: Slots) -> bool:
-    """Tell whether two models have the same equation."""
-    return all(
-        type(p) is type(q) and dataclasses.asdict(p) == dataclasses.asdict(q)
-        for p, q in zip(_flat(a), _flat(b), strict=False)
-    ) and len(_flat(a)) == len(_flat(b))
-
-
-def _flat(slots: Slots) -> list[Any]:
-    parts = [slots.architecture, *slots.corruption, slots.sparsity, *slots.penalty, slots.loss]
-    return [p for p in parts if p is not None]

@@ -28,7 +28,10 @@ def partial_fit(estimator: Any, X: np.ndarray, weight: np.ndarray, seed: int) ->
     scaler = fitting.new_scaler(scaling, X, weight, every, slots) if begin else e.scaler_
     rows = fitting.scaled_rows(X, weight, (every, every[:0]), scaler, e.dtype)
     mean = np.average(rows.x, axis=0, weights=weight).astype(e.dtype)
-    net = e._new_net(slots, rows.x, mean, scaling, seed)
+    if begin:
+        net = e._new_net(slots, rows.x, mean, scaling, seed)
+    else:
+        net = fitting.build_net(e, slots, rows.x, mean, scaling, seed)
     fitting.check_scaled(rows, net, slots, scaling)
     if begin:
         e.slots_, e.scaler_, e.scaling_, e.net_ = slots, scaler, scaling, net
@@ -36,6 +39,8 @@ def partial_fit(estimator: Any, X: np.ndarray, weight: np.ndarray, seed: int) ->
         e._mean_row = mean
     else:
         fitting.check_same_layers(e, net)
+        if slots != e.slots_:  # another equation on the same layers: a fresh optimiser
+            e.slots_, e._carried = slots, None
     return _epoch(e, rows, seed)
 
 
