@@ -28,10 +28,10 @@ def trainer(d, hidden, m, batch, length):
     x = rng.uniform(size=(max(2 * batch, 1024), d)).astype("float32")
     slots = Slots(Dense(hidden=hidden), (), None, (), MSE())
     net = slots.architecture.build(
-        d, m, rng, code_activation=None, output="identity", dtype="float32"
+        (d,), m, rng, code_activation=None, output="identity", dtype="float32"
     )
     objective = engine.traced(slots.objective(), "float32")
-    state = engine.start(objective, net, m, "float32")
+    state = engine.start(objective, net, "float32")
     settings = engine.Settings(batch, 10**6, 1e-3, 0)
     made = engine.Trainer(objective, engine.to_device(x, np.ones(len(x))), settings, state)
     chosen, made.length = made.length, length

@@ -25,7 +25,7 @@ def allowed(field: dataclasses.Field) -> str:
         kind = "whole number" if field.type is int else "number"
         return f"{kind} in {field.metadata['interval']}"
     choices = field.metadata.get("choices")
-    return ", ".join(f"`{c}`" for c in choices) if choices else "widths, such as `[128,64]`"
+    return ", ".join(f"`{c}`" for c in choices) if choices else "whole numbers, such as `[128,64]`"
 
 
 def table(slot: type) -> list[str]:

@@ -8,12 +8,13 @@ import isthmus
 
 SOURCE = Path(isthmus.__file__).parent
 LAYERS = [
-    {"_spec", "activations"},
+    {"_spec", "activations", "convolution"},
     {"step", "nets", "losses", "corruptions", "sparsity", "penalties", "architectures"},
     {"objective", "engine", "stacking"},
-    {"runtime", "scaling", "_checks", "baselines", "fitting", "judging", "incremental", "progress"},
-    {"estimator", "presets", "persistence"},
-    {"_options", "_terminal", "_arrays", "tables"}
+    {"runtime", "scaling", "_checks", "baselines", "fitting", "runs", "judging"}
+    | {"incremental", "progress"},
+    {"_composed", "estimator", "presets", "persistence"},
+    {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "images", "_folders"}
     | {"_facts", "_sections", "plots", "report", "demo"},
     {"commands"},
     {"cli", "__main__"},

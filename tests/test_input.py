@@ -93,7 +93,10 @@ def test_width_and_names_at_transform(fitted):
         ({"n_iter_no_change": 0}, "n_iter_no_change must be"),
         ({"tol": -1}, "tol must be"),
         ({"early_stopping": "yes"}, "early_stopping must be one of 'auto', True, False; got 'yes'"),
-        ({"pretrain": "greedy"}, "pretrain must be one of None, 'layerwise'; got 'greedy'"),
+        (
+            {"pretrain": "greedy"},
+            "pretrain must be None, 'layerwise' or the number of epochs .* got 'greedy'",
+        ),
         ({"dtype": "float16"}, "dtype must be one of 'float32', 'float64'; got 'float16'"),
         ({"scaling": "standart"}, "scaling must be 'auto', 'standard'.*got 'standart'"),
         ({"scaling": 3}, "transformer with fit, transform and inverse_transform; got 3"),

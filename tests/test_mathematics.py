@@ -156,7 +156,7 @@ def make_step(net, x, code=lambda h: h, x_in=None):
 def build(spec="dense", m=4, d=5, output="identity", wish=None):
     part = architectures.Dense.make({}) if spec == "dense" else spec
     rng = np.random.default_rng(3)
-    net = part.build(d, m, rng, code_activation=wish, output=output, dtype="float64")
+    net = part.build((d,), m, rng, code_activation=wish, output=output, dtype="float64")
     return jax.tree.map(lambda w: jnp.asarray(w + 0.1 * rng.normal(size=w.shape)), net)
 
 

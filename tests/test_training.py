@@ -18,6 +18,8 @@ from isthmus import (
     L2,
     Autoencoder,
     Contractive,
+    Conv,
+    Conv1d,
     Cosine,
     Dense,
     DivergenceError,
@@ -368,6 +370,7 @@ CHANGES = {
     "loss": "mae",
     "scaling": "minmax",
     "pretrain": "layerwise",
+    "freeze": 1,
     "max_epochs": 3,
     "batch_size": 16,
     "learning_rate": 1e-2,
@@ -413,6 +416,21 @@ def test_the_remaining_constructor_parameters_change_the_outcome(table, capsys):
 
 
 DENSE = {"hidden": (4,)}
+CONV = {"channels": (2, 3), "input_shape": (2, 3)}
+CONVOLUTIONAL = {
+    "channels": (3, 2),
+    "kernel": 2,
+    "stride": 1,
+    "padding": "full",
+    "activation": "tanh",
+    "code_activation": "tanh",
+    "output": "tanh",
+    "tied": True,
+    "dropout": 0.3,
+    "input_dropout": 0.3,
+    "norm": "layer",
+    "code": "maps",
+}
 FIELDS = [
     (
         "architecture",
@@ -428,6 +446,8 @@ FIELDS = [
             "norm": "layer",
         },
     ),
+    ("architecture", Conv(**CONV), {**CONVOLUTIONAL, "input_shape": (3, 2)}),
+    ("architecture", Conv1d(channels=(2, 3)), {**CONVOLUTIONAL, "input_shape": (3, 2)}),
     ("corruption", Gaussian(), {"std": 1.0}),
     ("corruption", Uniform(), {"width": 2.0}),
     ("corruption", Masking(), {"rate": 0.7, "value": 3.0}),
@@ -449,8 +469,10 @@ FIELDS = [
 )
 def test_every_field_of_every_part_changes_the_outcome(table, slot, part, field, value):
     scaling = "minmax" if field == "output" else "auto"
-    a = outcome(table, **{slot: part}, scaling=scaling)
-    b = outcome(table, **{slot: clone(part).set_params(**{field: value})}, scaling=scaling)
+    changed = clone(part).set_params(**{field: value})
+    a, b = (
+        outcome(table, n_components=None, **{slot: p}, scaling=scaling) for p in (part, changed)
+    )
     kept = a.net_.encoder[0].bias, b.net_.encoder[0].bias  # of one shape, whatever the field
     assert kept[0].shape != kept[1].shape or not np.array_equal(*kept)
 

@@ -10,7 +10,7 @@ _HOMES = {
     "persistence": ["ModelFileError", "load"],
     "runtime": ["enable_compilation_cache"],
     "engine": ["DivergenceError"],
-    "architectures": ["Dense"],
+    "architectures": ["Conv", "Conv1d", "Dense"],
     "losses": ["BCE", "Cosine", "Huber", "Lp", "MAE", "MSE", "Poisson"],
     "corruptions": ["Gaussian", "Masking", "SaltPepper", "Swap", "Uniform"],
     "sparsity": ["KL", "L1", "TopK"],

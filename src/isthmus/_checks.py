@@ -73,6 +73,13 @@ def code_rows(Z: Any, n_components: int) -> np.ndarray:
     return Z
 
 
+def layer_number(layer: Any, depth: int) -> int:
+    """Return the number of a layer from 1; negative ones count from the code."""
+    if not isinstance(layer, numbers.Integral) or not 1 <= abs(int(layer)) <= depth:
+        raise ValueError(f"The layer must be from 1 to {depth}, or negative; got {layer!r}.")
+    return int(layer) % (depth + 1)
+
+
 def check_domain(X: np.ndarray, domain: tuple[float, float], loss: str) -> None:
     """Raise a ValueError where a loss cannot take the data."""
     low, high = domain

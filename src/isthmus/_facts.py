@@ -37,9 +37,9 @@ def summarize(estimator: Any, X: Any, *, name: str = "model") -> Facts:
     facts = {
         "name": str(name),
         "equation": equation(estimator),
-        "widths": [int(layer.bias.shape[0]) for layer in estimator.net_.encoder],
+        "widths": [layer.n_out for layer in estimator.net_.encoder],
         "n_features": int(estimator.n_features_in_),
-        "n_components": int(estimator.n_components),
+        "n_components": estimator.net_.n_components,
         "n_parameters": int(estimator.n_parameters_),
         "epochs": int(estimator.n_iter_),
         "seconds": seconds(estimator.history_),

@@ -1,23 +1,58 @@
 """Architectures: builders of nets."""
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
 
 from isthmus._spec import Part, number, option
 from isthmus.activations import ACTIVATIONS, BOUNDED, HIDDEN
-from isthmus.nets import Layer, Net
+from isthmus.convolution import PADDINGS, Axis, Window
+from isthmus.nets import ConvLayer, DenseLayer, Layer, Net, TransposedConvLayer
+
+CODE_WIDTH = 2  # of a dense code, where n_components is None
+
+
+class Plan(NamedTuple):
+    """A pair of layers to be: the weight's shape, and how its kernel moves where it is one."""
+
+    shape: tuple[int, ...]
+    window: Window = ()
+
+    @property
+    def limit(self) -> float:
+        """Glorot's bound of a uniform start, for both layers of the pair."""
+        taps = math.prod(self.shape[:-2])
+        reached = taps / math.prod(a.stride for a in self.window)
+        return float(np.sqrt(6 / (taps * self.shape[-2] + reached * self.shape[-1])))
 
 
 class Architecture(Part, slot="architecture"):
-    """A recipe for an encoder E and a decoder D."""
+    """A recipe for an encoder E and a decoder D of mirrored layers.
+
+    A subclass has the fields below and plans the layers. `spatial` tells that neighbouring columns
+    are alike and share weights, so that one scaling serves all of them.
+    """
+
+    spatial: ClassVar[bool] = False
+
+    activation: str
+    code_activation: str
+    output: str
+    tied: bool
+    norm: str | None
+
+    def plan(self, shape: tuple[int, ...], n_components: int | None) -> list[Plan]:
+        """Return the pairs of layers for rows of this shape, from the outermost to the code."""
+        raise NotImplementedError
 
     def build(
         self,
-        n_features: int,
-        n_components: int,
+        shape: tuple[int, ...],
+        n_components: int | None,
         rng: np.random.Generator,
         *,
         code_activation: str | None,
@@ -26,10 +61,34 @@ class Architecture(Part, slot="architecture"):
     ) -> Net:
         """Return a net with fresh weights, as NumPy arrays.
 
-        `code_activation` is the sparsity's wish for the code, and `output` the loss's and the data's
-        for the output; both act where the architecture's own setting is "auto".
+        `shape` is that of a row, (d,) or (h, w[, c]). `code_activation` is the sparsity's wish for
+        the code, and `output` the loss's and the data's for the output; both act where the
+        architecture's own setting is "auto".
         """
-        raise NotImplementedError
+        plans = self.plan(shape, n_components)
+        hidden = "gelu" if self.activation == "auto" else self.activation
+        code = self._code_activation(code_activation, deep=len(plans) > 1)
+        inner = [hidden] * (len(plans) - 1)
+        ups = [*inner, code]
+        downs = [output if self.output == "auto" else self.output, *inner]
+        encoder, decoder = [], []
+        for i, plan in enumerate(plans):
+            norms = i < len(plans) - 1 and self.norm == "layer", i > 0 and self.norm == "layer"
+            encoder.append(_layer(rng, plan, ups[i], dtype, norm=norms[0]))
+            decoder.append(_mirror(rng, plan, downs[i], dtype, norm=norms[1], tied=self.tied))
+        net = Net(tuple(encoder), tuple(decoder))
+        lone = len(plans) == 1 and not self.tied and code_activation is None and code in BOUNDED
+        return _near_linear(net) if lone else net
+
+    def _code_activation(self, wish: str | None, *, deep: bool) -> str:
+        """Settle the code's activation: its own setting, the sparsity's wish, the default."""
+        if self.code_activation != "auto":
+            return _canonical(self.code_activation)
+        if wish == "sigmoid" and self.activation in (*BOUNDED, "logistic"):
+            return _canonical(self.activation)  # bounded: as good as the sigmoid wished for
+        if not deep and self.activation != "auto" and wish != "identity":
+            return _canonical(self.activation)
+        return wish or ("identity" if deep else "tanh")
 
 
 @dataclass
@@ -76,82 +135,241 @@ class Dense(Architecture, name="dense"):
     norm: str | None = option(None, (None, "layer"))
 
     def validate(self) -> None:
-        if isinstance(self.hidden, int | np.integer):
-            self.hidden = (self.hidden,)
-        try:
-            self.hidden = tuple(self.hidden)
-            whole = all(int(width) == width and width >= 1 for width in self.hidden)
-        except (TypeError, ValueError):
-            whole = False
-        if not whole:
-            raise ValueError(
-                "The architecture 'dense' needs hidden to be layer widths of at least 1, such as "
-                f"(128, 64); got {self.hidden!r}."
-            )
-        self.hidden = tuple(int(width) for width in self.hidden)
+        self.hidden = _whole_numbers(self, "hidden", "layer widths", "(128, 64)")
         super().validate()
 
-    def build(
-        self,
-        n_features: int,
-        n_components: int,
-        rng: np.random.Generator,
-        *,
-        code_activation: str | None,
-        output: str,
-        dtype: str,
-    ) -> Net:
-        widths = (n_features, *self.hidden, n_components)
-        hidden = "gelu" if self.activation == "auto" else self.activation
-        code = self._code_activation(code_activation)
-        inner = [hidden] * len(self.hidden)
-        ups = [*inner, code]
-        downs = [output if self.output == "auto" else self.output, *inner]
-        encoder, decoder = [], []
-        for i in range(len(widths) - 1):
-            wide, narrow = widths[i], widths[i + 1]
-            last = i == len(widths) - 2
-            encoder.append(self._layer(rng, wide, narrow, ups[i], dtype, norm=not last))
-            decoder.append(
-                self._layer(rng, narrow, wide, downs[i], dtype, norm=i > 0, tied=self.tied)
+    def plan(self, shape: tuple[int, ...], n_components: int | None) -> list[Plan]:
+        widths = (math.prod(shape), *self.hidden, n_components or CODE_WIDTH)
+        return [Plan(pair) for pair in pairwise(widths)]
+
+
+@dataclass
+class Convolutional(Architecture):
+    """Convolutions over maps, and their adjoints back: what `Conv` and `Conv1d` share."""
+
+    spatial: ClassVar[bool] = True
+
+    channels: tuple[int, ...] = option((16, 32))
+    kernel: int = number(3, "[1, inf)", whole=True)
+    stride: int = number(2, "[1, inf)", whole=True)
+    padding: str = option("same", PADDINGS)
+    activation: str = option("auto", ("auto", *HIDDEN))
+    code_activation: str = option("auto", ("auto", *HIDDEN))
+    output: str = option("auto", ("auto", *ACTIVATIONS))
+    tied: bool = option(False, (False, True))
+    dropout: float = number(0.0, "[0, 1)")
+    input_dropout: float = number(0.0, "[0, 1)")
+    norm: str | None = option(None, (None, "layer"))
+    code: str = option("dense", ("dense", "maps"))
+    input_shape: tuple[int, ...] | None = option(None)
+
+    def validate(self) -> None:
+        self.channels = _whole_numbers(self, "channels", "numbers of maps", "(16, 32)", least=1)
+        if self.input_shape is not None:
+            self.input_shape = _whole_numbers(self, "input_shape", "sizes", "(28, 28)", least=1)
+        super().validate()
+
+    def maps(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape (*sizes, channels) of a row of this shape; ValueError if it is none."""
+        raise NotImplementedError
+
+    def plan(self, shape: tuple[int, ...], n_components: int | None) -> list[Plan]:
+        shape, plans = self.maps(shape), []
+        for i, channels in enumerate(self.channels):
+            *sizes, before = shape
+            self._check_fits(sizes, i)
+            axes = (Axis.of(s, self.kernel, self.stride, self.padding) for s in sizes)
+            window = tuple(axes)
+            plans.append(Plan((*(a.kernel for a in window), before, channels), window))
+            shape = (*(a.positions for a in window), channels)
+        units = math.prod(shape)
+        if self.code == "dense":
+            return [*plans, Plan((units, n_components or CODE_WIDTH))]
+        if n_components not in (None, units):
+            told = " x ".join(map(str, shape))
+            raise ValueError(
+                f"With code='maps' the code is the last maps, {told} = {units} units, but "
+                f"n_components={n_components}: set n_components=None, or code='dense'."
             )
-        net = Net(tuple(encoder), tuple(decoder))
-        lone = not self.hidden and not self.tied and code_activation is None and code in BOUNDED
-        return _near_linear(net) if lone else net
+        return plans
 
-    def _code_activation(self, wish: str | None) -> str:
-        """Settle the code's activation: its own setting, the sparsity's wish, the default."""
-        if self.code_activation != "auto":
-            return _canonical(self.code_activation)
-        if wish == "sigmoid" and self.activation in (*BOUNDED, "logistic"):
-            return _canonical(self.activation)  # bounded: as good as the sigmoid wished for
-        if not self.hidden and self.activation != "auto" and wish != "identity":
-            return _canonical(self.activation)
-        return wish or ("identity" if self.hidden else "tanh")
+    def _check_fits(self, sizes: list[int], i: int) -> None:
+        if self.padding == "valid" and min(sizes) < self.kernel:
+            raise ValueError(
+                f"The architecture {self.name!r} cannot move a kernel of {self.kernel} over the "
+                f"{' x '.join(map(str, sizes))} values before layer {i + 1} with padding='valid': "
+                "use padding='same', a smaller kernel, a smaller stride or fewer channels."
+            )
 
-    def _layer(
-        self,
-        rng: np.random.Generator,
-        fan_in: int,
-        fan_out: int,
-        activation: str,
-        dtype: str,
-        *,
-        norm: bool,
-        tied: bool = False,
-    ) -> Layer:
-        """Make a layer with Glorot's uniform start, times the activation's gain."""
-        activation = _canonical(activation)
-        limit = ACTIVATIONS[activation].gain * np.sqrt(6 / (fan_in + fan_out))
-        weight = rng.uniform(-limit, limit, (fan_in, fan_out)).astype(dtype)
-        normed = norm and self.norm == "layer"
-        arrays: dict[str, Any] = {
-            "weight": None if tied else weight,
-            "bias": np.zeros(fan_out, dtype),
-            "scale": np.ones(fan_out, dtype) if normed else None,
-            "shift": np.zeros(fan_out, dtype) if normed else None,
-        }
-        return Layer(**arrays, activation=activation)
+    def _settled(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a row: its own where the data have one, else `input_shape`."""
+        if self.input_shape is None:
+            return shape
+        if math.prod(self.input_shape) != math.prod(shape):
+            raise ValueError(
+                f"The architecture {self.name!r} has input_shape={self.input_shape}, which is "
+                f"{math.prod(self.input_shape)} values, but a row of X has {math.prod(shape)}."
+            )
+        return shape if len(shape) > 1 else self.input_shape
+
+
+@dataclass
+class Conv(Convolutional, name="conv"):
+    """Convolutional layers over images; the decoder's are their adjoints, and a dense code.
+
+    `h_m = a(sum_c W_mc * x_c + b_m)` for each of a layer's maps m, over the channels c below. With
+    padding p on either side, a kernel of side 2k + 1 and stride S, a side I becomes `O = (I + 2p -
+    (2k + 1)) // S + 1`; the transposed convolution of the decoder returns exactly I.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        How many maps each layer has.
+    kernel : int
+        The side of the filters.
+    stride : int
+        By how many pixels the filters move.
+    padding : "same", "valid" or "full"
+        Zeros around the maps: as few as give `ceil(I / S)` positions, none, or `kernel - 1` on
+        either side. Edges that "valid" never reaches are reproduced by their mean.
+    activation : str
+        Of the layers, as in `Dense`; "auto" is "gelu", and "tanh" for lone maps as the code.
+    code_activation : str
+        Of the code, as in `Dense`.
+    output : str
+        Of the reconstruction, as in `Dense`.
+    tied : bool
+        Whether the decoder uses the encoder's filters, stored once.
+    dropout : float in [0, 1)
+        Probability that a unit of the hidden maps is dropped in training.
+    input_dropout : float in [0, 1)
+        The same for the input.
+    norm : None or "layer"
+        Layer normalisation over the maps, at each position.
+    code : "dense" or "maps"
+        Whether a dense layer of `n_components` units follows, or the last maps are the code, as many
+        units as they have values.
+    input_shape : tuple of int, optional
+        (h, w) or (h, w, c) of the images that flat rows are. Images given as (n, h, w[, c]) need
+        none.
+
+    Raises
+    ------
+    ValueError
+        By `fit`, where rows are no images or a kernel does not fit.
+
+    References
+    ----------
+    Masci et al., "Stacked Convolutional Auto-Encoders", 2011.
+
+    Examples
+    --------
+    >>> Conv(channels=(16, 32), padding="full").to_string()
+    'conv:padding=full'
+    """
+
+    def maps(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        shape = self._settled(shape)
+        if len(shape) not in (2, 3):
+            raise ValueError(
+                "The architecture 'conv' works on images: give X as (n, h, w) or (n, h, w, c), or "
+                f"say what flat rows are with input_shape=(h, w); a row has shape {shape}. For "
+                "signals there is 'conv1d'."
+            )
+        return shape if len(shape) == 3 else (*shape, 1)
+
+
+@dataclass
+class Conv1d(Convolutional, name="conv1d"):
+    """Convolutional layers over signals: `Conv` with one axis.
+
+    Rows are signals (n, length), or (n, length, c) of several channels.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        How many channels each layer has.
+    kernel : int
+        The length of the filters.
+    stride : int
+        By how many samples the filters move.
+    padding : "same", "valid" or "full"
+        Zeros before and behind, as in `Conv`.
+    activation : str
+        Of the layers, as in `Conv`.
+    code_activation : str
+        Of the code, as in `Dense`.
+    output : str
+        Of the reconstruction, as in `Dense`.
+    tied : bool
+        Whether the decoder uses the encoder's filters, stored once.
+    dropout : float in [0, 1)
+        Probability that a hidden unit is dropped in training.
+    input_dropout : float in [0, 1)
+        The same for the input.
+    norm : None or "layer"
+        Layer normalisation over the channels, at each position.
+    code : "dense" or "maps"
+        Whether a dense layer of `n_components` units follows, or the last channels are the code.
+    input_shape : tuple of int, optional
+        (length, c), where flat rows are signals of several channels.
+
+    Examples
+    --------
+    >>> Conv1d(channels=(8,), kernel=5).to_string()
+    'conv1d:channels=[8],kernel=5'
+    """
+
+    def maps(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        shape = self._settled(shape)
+        if len(shape) > 2:
+            raise ValueError(
+                "The architecture 'conv1d' works on signals: give X as (n, length) or (n, length, "
+                f"c); a row has shape {shape}. For images there is 'conv'."
+            )
+        return shape if len(shape) == 2 else (*shape, 1)
+
+
+def _layer(
+    rng: np.random.Generator, plan: Plan, activation: str, dtype: str, *, norm: bool
+) -> Layer:
+    """Make an encoder's layer with Glorot's uniform start, times the activation's gain."""
+    arrays = _arrays(rng, plan, plan.shape, plan.shape[-1], activation, dtype, norm)
+    if plan.window:
+        return ConvLayer(**arrays, window=plan.window)
+    return DenseLayer(**arrays)
+
+
+def _mirror(
+    rng: np.random.Generator, plan: Plan, activation: str, dtype: str, *, norm: bool, tied: bool
+) -> Layer:
+    """Make the decoder's layer that undoes an encoder's."""
+    shape = plan.shape if plan.window else plan.shape[::-1]
+    arrays = _arrays(rng, plan, shape, plan.shape[-2], activation, dtype, norm)
+    arrays["weight"] = None if tied else arrays["weight"]
+    if plan.window:
+        return TransposedConvLayer(**arrays, window=plan.window)
+    return DenseLayer(**arrays)
+
+
+def _arrays(
+    rng: np.random.Generator,
+    plan: Plan,
+    shape: tuple[int, ...],
+    channels: int,
+    activation: str,
+    dtype: str,
+    norm: bool,
+) -> dict[str, Any]:
+    activation = _canonical(activation)
+    limit = ACTIVATIONS[activation].gain * plan.limit
+    return {
+        "weight": rng.uniform(-limit, limit, shape).astype(dtype),
+        "bias": np.zeros(channels, dtype),
+        "scale": np.ones(channels, dtype) if norm else None,
+        "shift": np.zeros(channels, dtype) if norm else None,
+        "activation": activation,
+    }
 
 
 def _near_linear(net: Net) -> Net:
@@ -161,6 +379,24 @@ def _near_linear(net: Net) -> Net:
     """
     weights = net.encoder[0].weight / 3, net.decoder[0].weight * 3  # type: ignore[operator]
     return eqx.tree_at(lambda n: (n.encoder[0].weight, n.decoder[0].weight), net, weights)
+
+
+def _whole_numbers(
+    part: Architecture, field: str, what: str, example: str, least: int = 0
+) -> tuple[int, ...]:
+    """Return a field as a tuple of whole numbers of at least 1; one number stands for a tuple."""
+    given = getattr(part, field)
+    try:
+        values = (given,) if isinstance(given, int | np.integer) else tuple(given)
+        whole = all(int(v) == v and v >= 1 for v in values) and len(values) >= least
+    except (TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise ValueError(
+            f"The architecture {part.name!r} needs {field} to be {what} of at least 1, such as "
+            f"{example}; got {given!r}."
+        )
+    return tuple(int(v) for v in values)
 
 
 def _canonical(activation: str) -> str:

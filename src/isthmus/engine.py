@@ -119,23 +119,25 @@ def traced(tree: Any, dtype: str) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), tree)
 
 
-def start(objective: Objective, net: Net, n_components: int, dtype: str) -> State:
+def start(objective: Objective, net: Net, dtype: str) -> State:
     """Return the state before the first step."""
     net = jax.tree.map(jnp.array, net)  # owned copies
-    sparsity = objective.sparsity.start(n_components) if objective.sparsity else ()
+    sparsity = objective.sparsity.start(net.n_components) if objective.sparsity else ()
     params = Params(net, ADAM.init(net), jax.tree.map(jnp.asarray, traced(sparsity, dtype)))
     return State(params)
 
 
-def chunk_length(batch_size: int, n_parameters: int, platform: str) -> int:
+def chunk_length(batch_size: int, work: int, platform: str) -> int:
     """Return how many steps one program runs: a power of two that takes about a quarter second.
+
+    `work` is the net's number of multiplications for a row.
 
     A loop inside the program saves the call, and new buffers for the weights, of every step. One
     means a call per step: so long a step gains little, and Ctrl-C is served between calls.
     `benchmarks/paths.py` prints both.
     """
     speed, overhead = (1.8e11, 2e-5) if platform == "cpu" else (2e13, 1e-4)
-    seconds = overhead + 6 * batch_size * n_parameters / speed
+    seconds = overhead + 6 * batch_size * work / speed
     return int(min(max(2 ** math.ceil(math.log2(0.25 / seconds)), 1), 1024))
 
 
@@ -146,6 +148,7 @@ def _advance(
     data: tuple[Array, Array, Array],
     plan: tuple[Array, Array, Array, Array],
     schedule: Schedule,
+    movable: Net | None,
     length: int,
 ) -> tuple[Params, dict[str, Array]]:
     """Run up to `length` steps; `plan` holds rows to gather, real rows, first step and step count."""
@@ -169,6 +172,8 @@ def _advance(
             real * share,
         )
         update, optimiser = ADAM.update(gradient, params.optimiser)
+        if movable is not None:
+            update = jax.tree.map(jnp.multiply, update, movable)
         net = jax.tree.map(lambda p, u: p - rate * u, params.net, update)
         parts = {"loss": total, **parts}
         terms = {name: terms[name].at[i].set(value) for name, value in parts.items()}
@@ -200,18 +205,18 @@ class Trainer:
         settings: Settings,
         state: State,
         validation: Data | None = None,
+        movable: Net | None = None,
     ) -> None:
         self.objective, self.data, self.settings = objective, data, settings
-        self.state, self.validation = state, validation
+        self.state, self.validation, self.movable = state, validation, movable
         self.steps_per_epoch = -(-data.n // settings.batch_size)
         self.total = settings.max_epochs * self.steps_per_epoch
         self.batch_shape = min(settings.batch_size, bucket(data.n))
         dtype = data.x.dtype
         self.schedule = Schedule(*(np.asarray(v, dtype) for v in self._schedule()))
         self.key = np.array([0, settings.seed], np.uint32)
-        n_parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params.net))
         platform = next(iter(data.x.devices())).platform
-        self.length = chunk_length(self.batch_shape, n_parameters, platform)
+        self.length = chunk_length(self.batch_shape, state.params.net.work, platform)
         self._orders: deque[tuple[int, np.ndarray]] = deque(maxlen=2)
 
     def _schedule(self) -> tuple[float, ...]:
@@ -267,7 +272,13 @@ class Trainer:
         plan = (index, rows, np.int32(state.step), np.int32(count))
         data = (self.data.x, self.data.weight, self.key)
         params, terms = _advance(
-            self.objective, state.params, data, plan, self.schedule, length=self.length
+            self.objective,
+            state.params,
+            data,
+            plan,
+            self.schedule,
+            self.movable,
+            length=self.length,
         )
         names = ("loss", *self.objective.terms)
         return params, {name: np.asarray(terms[name])[:count].astype(float) for name in names}
@@ -439,5 +450,5 @@ def compare(
 
 def rows_per_call(net: Net) -> int:
     """Return the fixed number of rows of a call: about 2**18 values in the widest layer."""
-    widest = max(max(layer.bias.shape[0] for layer in net.encoder + net.decoder), 1)
+    widest = max(net.n_features, *(layer.n_out for layer in net.encoder))
     return int(2 ** min(max(round(math.log2(2**18 / widest)), 7), 12))

@@ -8,18 +8,18 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import _checks, baselines, engine, fitting, incremental, judging
-from isthmus._spec import build
+from isthmus import _checks, baselines, engine, fitting, incremental, judging, runs
+from isthmus._composed import Composed
 from isthmus.nets import Net
 from isthmus.progress import Hook, Listener
 from isthmus.runtime import computing, draw_seed
 from isthmus.scaling import Scaler
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
     """An autoencoder: architecture + constraints + loss, each a slot of one equation.
 
     For a scaled row x::
@@ -33,8 +33,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     Parameters
     ----------
-    n_components : int
-        The width of the code z.
+    n_components : int, optional
+        The width of the code z. None leaves it to the architecture: 2, or as many units as the maps
+        of a convolutional code have.
     architecture : spec
         E and D; see `isthmus.architectures`.
     corruption : spec or tuple of specs, optional
@@ -51,8 +52,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     scaling : {"auto", "standard", "minmax", "robust", "range"}, None or transformer
         "auto" is none for losses on raw data (BCE, Poisson), "range" (one map to [0, 1] for all
         columns) for images and bytes, "minmax" where the output is bounded, else "standard".
-    pretrain : None or "layerwise"
-        Whether each layer first learns to code the one below.
+    pretrain : None, "layerwise" or int
+        Whether each layer first learns to code the one below, under the same constraints where its
+        activation can carry them, before the whole is trained: "layerwise" shares out `max_epochs`
+        among the layers, a number is the epochs for each.
+    freeze : None, "encoder", "decoder" or int
+        What training does not move: a side, or the encoder's first layers. For fine-tuning with
+        `warm_start` or `fit(init=)`.
     max_epochs : "auto" or int
         "auto" is about 2,000 steps, between 20 and 1,000 epochs; 500 steps below 100 rows.
     batch_size : "auto" or int
@@ -128,13 +134,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     baseline_: dict[str, Any]
     mean_activation_: np.ndarray
     history_: dict[str, list[Any]]
-    _training: fitting.Training | None
+    _training: runs.Training | None
     _carried: incremental.Carried | None
     _mean_row: np.ndarray
 
     def __init__(
         self,
-        n_components: int = 2,
+        n_components: int | None = None,
         architecture: Any = "dense",
         corruption: Any = None,
         sparsity: Any = None,
@@ -142,7 +148,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         loss: Any = "mse",
         *,
         scaling: Any = "auto",
-        pretrain: str | None = None,
+        pretrain: str | int | None = None,
+        freeze: str | int | None = None,
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: float = 3e-3,
@@ -164,6 +171,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.loss = loss
         self.scaling = scaling
         self.pretrain = pretrain
+        self.freeze = freeze
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -185,6 +193,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         y: Any = None,
         sample_weight: Any = None,
         *,
+        init: Any = None,
         on_epoch: Hook | None = None,
     ) -> Self:
         """Train on rows.
@@ -196,6 +205,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         y : ignored
         sample_weight : array-like (n,), optional
             What each row counts in training, validation, scaling and baselines.
+        init : Autoencoder, optional
+            A fitted model with the same layers, to start from its weights; the scaling is this
+            model's own.
         on_epoch : callable, optional
             Called with each row of the history; training stops when it returns True. The model
             can be used and saved meanwhile.
@@ -209,15 +221,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         X = _checks.flat_rows(self, X, reset=not known, minimum=2)
         weight = _checks.row_weights(sample_weight, X)
         with computing(self.dtype, self.device):
-            self._fit(X[weight > 0] if not weight.all() else X, weight[weight > 0], known, on_epoch)
+            rows = X if weight.all() else X[weight > 0]
+            self._fit(rows, weight[weight > 0], known and init is None, init, on_epoch)
         return self
 
-    def _fit(self, X: np.ndarray, weight: np.ndarray, known: bool, on_epoch: Hook | None) -> None:
+    def _fit(
+        self, X: np.ndarray, weight: np.ndarray, known: bool, init: Any, on_epoch: Hook | None
+    ) -> None:
         slots = fitting.resolve_slots(self)
         fitting.check_functions(slots, X.shape[1])
-        mark = fitting.fingerprint(X, weight)
-        last = fitting.unfinished(self, slots, mark) if known else None
-        seed = last.seed if last else fitting.settle_seed(self, mark, known)
+        mark = runs.fingerprint(X, weight)
+        last = runs.unfinished(self, slots, mark) if known else None
+        seed = last.seed if last else runs.settle_seed(self, mark, known)
         rows = fitting.split(len(X), self.early_stopping, self.validation_fraction, seed)
         scaling = fitting.settle_scaling(self, X, slots)
         scaler = fitting.new_scaler(scaling, X, weight, rows[0], slots)
@@ -227,9 +242,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if known:
             fitting.check_same_layers(self, net)
             net = self.net_
+        elif init is not None:
+            net = fitting.transferred(init, net)
         fitting.check_scaled(scaled, net, slots, scaling)
         objective = fitting.bound_objective(slots, scaled.x, self.dtype)
-        run = fitting.Run(self, scaled, objective, net, seed, mark)
+        run = runs.Run(self, scaled, objective, net, seed, mark)
         self.slots_, self.scaler_, self.scaling_, self.net_ = slots, scaler, scaling, net
         self.batch_size_, self.max_epochs_ = run.batch_size, run.max_epochs
         self.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(net))
@@ -243,14 +260,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self, slots: fitting.Slots, x: np.ndarray, mean: np.ndarray, scaling: Any, seed: int
     ) -> Net:
         net, n_features = fitting.build_net(self, slots, x, mean, scaling, seed), x.shape[1]
-        narrowest = min(layer.bias.shape[0] for layer in net.encoder)
+        narrowest = min(layer.n_out for layer in net.encoder)
         if narrowest >= n_features and not slots.constrained():
-            baselines.warn_of_identity(self.n_components, n_features)
+            baselines.warn_of_identity(net.n_components, n_features)
         return net
 
-    def _train(
-        self, run: fitting.Run, last: fitting.Training | None, on_epoch: Hook | None
-    ) -> None:
+    def _train(self, run: runs.Run, last: runs.Training | None, on_epoch: Hook | None) -> None:
         """Run the phases; an interrupt or a divergence leaves a model to use and to resume."""
         try:
             for trainer in run.phases(last):
@@ -266,7 +281,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._training = None  # finished: nothing is left to resume
         judging.warn(self)
 
-    def _adopt(self, run: fitting.Run) -> None:
+    def _adopt(self, run: runs.Run) -> None:
         """Take over the state of a run: its best weights, its history and where it stands."""
         self.net_ = run.best_net()
         self._training = run.training()
@@ -332,16 +347,40 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         X = self._rows(X)
         depth = len(self.net_.encoder)
-        if layer is not None and not (isinstance(layer, int) and 1 <= abs(layer) <= depth):
-            raise ValueError(f"The layer must be from 1 to {depth}, or negative; got {layer!r}.")
-        up_to = None if layer is None or layer % (depth + 1) == depth else layer % (depth + 1)
-        return self._map("encode", X, layer=up_to)
+        up_to = depth if layer is None else _checks.layer_number(layer, depth)
+        return self._map("encode", X, layer=None if up_to == depth else up_to)
+
+    def encode_maps(self, X: Any, layer: int | None = None) -> np.ndarray:
+        """Encode rows up to a convolutional layer, and return its feature maps.
+
+        Parameters
+        ----------
+        X : array-like (n, d) or images (n, h, w[, c])
+            The rows.
+        layer : int, optional
+            As in `encode`; the last convolutional layer by default.
+
+        Returns
+        -------
+        ndarray (n, height, width, maps), or (n, length, channels) for signals
+        """
+        check_is_fitted(self)
+        shapes = [layer.shapes[1] for layer in self.net_.encoder]
+        maps = [i + 1 for i, shape in enumerate(shapes) if len(shape) > 1]
+        last = max(maps, default=0)
+        chosen = last if layer is None else _checks.layer_number(layer, len(shapes))
+        if chosen not in maps:
+            known = ", ".join(map(str, maps)) or "none"
+            raise ValueError(
+                f"Only convolutional layers have maps; of this model's layers: {known}."
+            )
+        return self.encode(X, chosen).reshape(-1, *shapes[chosen - 1])
 
     def inverse_transform(self, Z: Any) -> np.ndarray:
         """Decode codes to rows in the data's units, shape (n, d) or (n, h, w[, c])."""
         check_is_fitted(self)
         self._need_decoder()
-        Z = _checks.code_rows(Z, self.net_.encoder[-1].bias.shape[0])
+        Z = _checks.code_rows(Z, self.net_.n_components)
         return self._original(self._map("decode", Z, prepare=lambda z: z.astype(self.dtype)))
 
     def reconstruct(self, X: Any) -> np.ndarray:
@@ -425,53 +464,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.net_.encoder[-1].bias.shape[0])
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; those of parts as `slot__field`, in a tuple as `slot__0__field`."""
-        params: dict[str, Any] = super().get_params(deep)
-        for slot in fitting.SLOTS if deep else ():
-            if isinstance(params[slot], tuple):
-                for i, part in enumerate(params[slot]):
-                    fields = part.get_params() if hasattr(part, "get_params") else {}
-                    params[f"{slot}__{i}"] = part
-                    params |= {f"{slot}__{i}__{name}": value for name, value in fields.items()}
-        return params
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters; `sparsity__rho=0.1` works whatever the spelling of the sparsity."""
-        nested = {name: value for name, value in params.items() if "__" in name}
-        super().set_params(**{k: v for k, v in params.items() if k not in nested})
-        for name, value in nested.items():
-            slot, _, field = name.partition("__")
-            if slot not in fitting.SLOTS:
-                super().set_params(**{name: value})
-            elif field.partition("__")[0].isdigit():
-                setattr(self, slot, self._with(slot, field, value))
-            else:
-                setattr(self, slot, self._part(slot, getattr(self, slot), field, value))
-        return self
-
-    def _with(self, slot: str, field: str, value: Any) -> tuple[Any, ...]:
-        """Return a tuple of parts with one part, or one field of it, replaced."""
-        index, _, rest = field.partition("__")
-        specs = getattr(self, slot)
-        parts = list(specs) if isinstance(specs, tuple | list) else [specs]
-        if int(index) >= len(parts):
-            raise ValueError(f"The {slot} has {len(parts)} parts, none numbered {index}.")
-        i = int(index)
-        parts[i] = self._part(slot, parts[i], rest, value) if rest else value
-        return tuple(parts)
-
-    def _part(self, slot: str, spec: Any, field: str, value: Any) -> Any:
-        if isinstance(spec, tuple | list):
-            raise ValueError(f"The {slot} is a tuple: name its parts, as in {slot}__0__{field}.")
-        part = build(fitting.SLOTS[slot][0], spec)
-        if part is None:
-            raise ValueError(
-                f"The {slot} is None and has no parameter {field!r}; set {slot} first."
-            )
-        return part.set_params(**{field: value})
+        return self.net_.n_components
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

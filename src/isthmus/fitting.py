@@ -1,14 +1,13 @@
 """From an estimator's parameters and rows to a run that the engine can train."""
 
-import zlib
-from collections.abc import Iterator
+import numbers
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import numpy as np
 
-from isthmus import _checks, engine, stacking
+from isthmus import _checks, engine
 from isthmus._spec import resolve, resolve_all
 from isthmus.activations import ACTIVATIONS
 from isthmus.architectures import Architecture
@@ -17,7 +16,6 @@ from isthmus.losses import CustomLoss, Loss
 from isthmus.nets import Net
 from isthmus.objective import Objective
 from isthmus.penalties import CustomPenalty, Penalty
-from isthmus.runtime import draw_seed
 from isthmus.scaling import Scaler, blocks, check_scaling, choose, fit_scaler, scale_rows
 from isthmus.sparsity import Sparsity
 
@@ -87,7 +85,8 @@ def resolve_slots(estimator: Any) -> Slots:
 def check_parameters(estimator: Any) -> None:
     """Raise one clear ValueError for the first parameter out of range."""
     e = estimator
-    _checks.whole("n_components", e.n_components, 1)
+    if e.n_components is not None:
+        _checks.whole("n_components", e.n_components, 1)
     _checks.whole("max_epochs", e.max_epochs, 1, auto=True)
     _checks.whole("batch_size", e.batch_size, 1, auto=True)
     _checks.whole("n_iter_no_change", e.n_iter_no_change, 1)
@@ -101,10 +100,33 @@ def check_parameters(estimator: Any) -> None:
             name, value, interval, isinstance(value, int | float | np.number) and test(value)
         )
     _checks.one_of("early_stopping", e.early_stopping, ("auto", True, False))
-    _checks.one_of("pretrain", e.pretrain, (None, "layerwise"))
+    check_pretrain(e.pretrain)
+    check_freeze(e.freeze)
     _checks.one_of("dtype", e.dtype, ("float32", "float64"))
     _checks.one_of("warm_start", e.warm_start, (True, False))
     check_scaling(e.scaling)
+
+
+def check_pretrain(pretrain: Any) -> None:
+    """Raise a ValueError unless this is None, "layerwise" or a number of epochs."""
+    if not (pretrain is None or pretrain == "layerwise" or _is_count(pretrain, 1)):
+        raise ValueError(
+            "The parameter pretrain must be None, 'layerwise' or the number of epochs for each layer, "
+            f"of at least 1; got {pretrain!r}."
+        )
+
+
+def check_freeze(freeze: Any) -> None:
+    """Raise a ValueError unless this is None, "encoder", "decoder" or a number of layers."""
+    if not (freeze is None or freeze in ("encoder", "decoder") or _is_count(freeze, 0)):
+        raise ValueError(
+            "The parameter freeze must be None, 'encoder', 'decoder' or how many of the encoder's "
+            f"layers are frozen, counted from the input; got {freeze!r}."
+        )
+
+
+def _is_count(value: Any, low: int) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= low
 
 
 class Rows(NamedTuple):
@@ -146,7 +168,9 @@ def settle_scaling(estimator: Any, X: np.ndarray, slots: Slots) -> Any:
     """Return the scaling that "auto" stands for with these rows and slots."""
     return choose(
         estimator.scaling,
-        image=estimator.sample_shape_ is not None or X.dtype in (np.uint8, bool),
+        alike=slots.architecture.spatial
+        or estimator.sample_shape_ is not None
+        or X.dtype in (np.uint8, bool),
         raw_loss=slots.loss.domain[0] == 0,
         bounded=output_interval(slots) is not None,
     )
@@ -197,7 +221,7 @@ def check_scaled(rows: Rows, net: Net, slots: Slots, scaling: Any) -> None:
 def check_same_layers(estimator: Any, fresh: Net) -> None:
     """Raise a ValueError where these slots would make other layers than the fitted ones."""
     estimator._need_decoder()
-    was, now = (_layers(net) for net in (estimator.net_, fresh))
+    was, now = (layers_in_words(net) for net in (estimator.net_, fresh))
     if was != now:
         raise ValueError(
             f"The fitted layers are kept, {was}, but the parameters now ask for {now}; set "
@@ -205,15 +229,44 @@ def check_same_layers(estimator: Any, fresh: Net) -> None:
         )
 
 
-def _layers(net: Net) -> str:
-    """Return widths, activations and precision of a net in words."""
-    widths = [net.encoder[0].weight.shape[0]]  # type: ignore[union-attr]
-    widths += [layer.bias.shape[0] for layer in net.encoder]
+def transferred(source: Any, fresh: Net) -> Net:
+    """Return the fresh net with the weights of another fitted model, whose layers must be the same."""
+    if not hasattr(source, "net_"):
+        raise ValueError(f"The init must be a fitted Autoencoder; got {source!r}.")
+    source._need_decoder()
+    lines = []
+    for side in ("encoder", "decoder"):
+        theirs, ours = getattr(source.net_, side), getattr(fresh, side)
+        if len(theirs) != len(ours):
+            lines.append(f"its {side} has {len(theirs)} layers, not {len(ours)}")
+            continue
+        for i, (their, our) in enumerate(zip(theirs, ours, strict=True)):
+            was, now = _in_words(their), _in_words(our)
+            lines += [f"layer {i + 1} of its {side} is {was}, not {now}"] * (was != now)
+    if lines:
+        raise ValueError(
+            f"The weights of init do not fit: {'; '.join(lines)}. Give this model the same "
+            "architecture, n_components and number of features as init."
+        )
+    return jax.tree.map(lambda theirs, ours: np.asarray(theirs, ours.dtype), source.net_, fresh)
+
+
+def _in_words(layer: Any) -> str:
+    """Return what must agree for two layers to share their weights."""
+    shape = "tied" if layer.weight is None else "x".join(map(str, layer.weight.shape))
+    strides = "".join(f" {a.size}/{a.stride}" for a in getattr(layer, "window", ()))
+    norm = " with layer norm" if layer.scale is not None else ""
+    return f"{shape}{strides} {layer.activation}{norm}"
+
+
+def layers_in_words(net: Net) -> str:
+    """Return shapes, activations and precision of a net in words."""
+    shapes = [net.encoder[0].shapes[0], *(layer.shapes[1] for layer in net.encoder)]
+    widths = "-".join("x".join(map(str, shape)) for shape in shapes)
     names = [layer.activation for layer in net.encoder + net.decoder[::-1]]
     extras = ["tied"] * (net.decoder[0].weight is None)
     extras += ["layer norm"] * any(layer.scale is not None for layer in net.encoder)
-    kind = str(net.encoder[0].bias.dtype)
-    return ", ".join(["-".join(map(str, widths)), " ".join(names), *extras, kind])
+    return ", ".join([widths, " ".join(names), *extras, str(net.encoder[0].bias.dtype)])
 
 
 def build_net(
@@ -223,25 +276,30 @@ def build_net(
 
     The output starts at the mean row, from where errors shrink and no exponential overflows.
     """
-    n_components, sparsity = estimator.n_components, slots.sparsity
+    sparsity = slots.sparsity
     output = slots.loss.link
     if output == "identity" and isinstance(scaling, str) and scaling == "range":
         output = "sigmoid"
     net: Net = slots.architecture.build(
-        x.shape[1],
-        n_components,
+        estimator.sample_shape_ or x.shape[1:],
+        estimator.n_components,
         np.random.default_rng((seed, 2**33)),
         code_activation=sparsity.code_activation if sparsity else None,
         output=output,
         dtype=estimator.dtype,
     )
+    mean = mean.reshape(-1, len(net.decoder[0].bias)).mean(axis=0)  # of each channel
     start = ACTIVATIONS[net.output].inverse(mean).astype(estimator.dtype)
     net = eqx.tree_at(lambda n: n.decoder[0].bias, net, start)
     if sparsity is None:
         return net
-    sparsity.check(net.code_activation, n_components)
-    sample = np.resize(x[:: max(len(x) // 256, 1)], (256, x.shape[1]))  # one shape for all x
-    return sparsity.prepare(net, sample)
+    sparsity.check(net.code_activation, net.n_components)
+    return sparsity.prepare(net, sample(x))
+
+
+def sample(x: Any) -> np.ndarray:
+    """Return 256 of these rows, one shape for all numbers of rows."""
+    return np.resize(x[:: max(len(x) // 256, 1)], (256, x.shape[1]))
 
 
 def check_functions(slots: Slots, n_features: int) -> None:
@@ -274,144 +332,3 @@ def bound_objective(slots: Slots, x: np.ndarray, dtype: str) -> Objective:
     objective = slots.objective()
     corruption = tuple(c.bind(low, high) for c in objective.corruption)
     return engine.traced(objective._replace(corruption=corruption), dtype)
-
-
-class Training(NamedTuple):
-    """Where a run stands: what is needed to go on after an interrupt or in `partial_fit`."""
-
-    seed: int
-    phase: int
-    state: engine.State
-    earlier: tuple[tuple[str, engine.Row], ...]  # history of the finished phases
-    fingerprint: int
-    settings: str
-
-
-def settings_mark(estimator: Any) -> str:
-    """Return the settings that a run cannot change when it goes on."""
-    names = ("scaling", "pretrain", "batch_size", "early_stopping", "validation_fraction", "dtype")
-    return repr([getattr(estimator, name) for name in names])
-
-
-def fingerprint(X: np.ndarray, weight: np.ndarray) -> int:
-    """Return a number that tells whether two runs see the same rows."""
-    value = zlib.crc32(repr((X.shape, X.dtype.str)).encode())
-    for b in blocks(X):
-        value = zlib.crc32(np.ascontiguousarray(X[b]).tobytes(), value)
-    return zlib.crc32(weight.tobytes(), value)
-
-
-def settle_batch_size(estimator: Any, n: int) -> int:
-    """Settle "auto", and never take more than there are rows."""
-    auto = 128 if n < 20_000 else 256
-    return min(n, auto if estimator.batch_size == "auto" else int(estimator.batch_size))
-
-
-class Run:
-    """The phases of a fit: one for each layer pair where pretraining is on, then the whole net."""
-
-    def __init__(
-        self, estimator: Any, rows: Rows, objective: Objective, net: Net, seed: int, mark: int
-    ) -> None:
-        n = len(rows.x)
-        self.estimator, self.rows, self.objective = estimator, rows, objective
-        self.net, self.seed, self.mark = net, seed, mark
-        self.n_layers = len(net.encoder) if estimator.pretrain else 0
-        self.batch_size = settle_batch_size(estimator, n)
-        self.max_epochs = self._max_epochs(n)
-        self.data = engine.to_device(rows.x, rows.weight)
-        held = rows.held_out
-        self.validation = engine.to_device(rows.x_val, rows.weight_val) if held else None
-        self.phase = 0
-        self.earlier: tuple[tuple[str, engine.Row], ...] = ()
-        self.trainer: Any = None
-        self.halted = False  # by the user's on_epoch
-
-    def _max_epochs(self, n: int) -> int:
-        """Settle "auto": about 2,000 steps, or 500 for small sets that nothing stops early."""
-        if self.estimator.max_epochs != "auto":
-            return int(self.estimator.max_epochs)
-        steps = 2000 if self.rows.held_out or n >= 100 else 500
-        return int(np.clip(-(-steps // -(-n // self.batch_size)), 20, 1000))
-
-    def phases(self, last: Training | None) -> Iterator[engine.Trainer]:
-        """Yield the trainer of each phase, from where a last run stood."""
-        state = None
-        if last:
-            self.phase, self.earlier, state = last.phase, last.earlier, last.state
-        while self.phase <= self.n_layers:
-            self.trainer = self._trainer(state)
-            yield self.trainer
-            if self.halted:
-                return
-            self.net, self.earlier, state = self.best_net(), self.history(), None
-            self.phase += 1
-
-    @property
-    def label(self) -> str:
-        """The name of the phase in the history."""
-        return f"layer {self.phase + 1}" if self.phase < self.n_layers else "fit"
-
-    def _trainer(self, state: engine.State | None) -> engine.Trainer:
-        e = self.estimator
-        objective, net, data, validation = self.objective, self.net, self.data, self.validation
-        epochs = self.max_epochs
-        if self.phase < self.n_layers:
-            objective = stacking.pair_objective(objective, net, self.phase)
-            data = stacking.codes_below(self.objective, net, data, self.phase)
-            objective = self._rebound(objective, data)
-            if validation:
-                validation = stacking.codes_below(self.objective, net, validation, self.phase)
-            epochs = max(epochs // self.n_layers, 1)
-            net = stacking.pair(net, self.phase)
-        settings = engine.Settings(
-            batch_size=self.batch_size,
-            max_epochs=epochs,
-            learning_rate=float(e.learning_rate),
-            seed=(self.seed + self.phase) % 2**32,
-            patience=int(e.n_iter_no_change) if validation is not None else None,
-            tol=float(e.tol),
-        )
-        width = net.encoder[-1].bias.shape[0]
-        if state is None:
-            state = engine.start(objective, net, width, e.dtype)
-            seconds = self.earlier[-1][1]["seconds"] if self.earlier else 0.0
-            state = state._replace(seconds=seconds)
-        return engine.Trainer(objective, data, settings, state, validation)
-
-    def _rebound(self, objective: Objective, data: engine.Data) -> Objective:
-        """Return the objective with corruptions that know the range of a layer's input."""
-        rows = data.x[: data.n]
-        parts = self.estimator.slots_.objective().corruption
-        bound = tuple(c.bind(float(rows.min()), float(rows.max())) for c in parts)
-        return objective._replace(corruption=engine.traced(bound, self.estimator.dtype))
-
-    def best_net(self) -> Net:
-        """Return the whole net, with the best weights of the phase so far."""
-        state = self.trainer.state
-        net = state.params.net if state.best_net is None else state.best_net
-        return stacking.merge(self.net, self.phase, net) if self.phase < self.n_layers else net
-
-    def history(self) -> tuple[tuple[str, engine.Row], ...]:
-        """Return the rows of all phases so far, labelled."""
-        return (*self.earlier, *((self.label, row) for row in self.trainer.state.history))
-
-    def training(self) -> Training:
-        """Return where the run stands."""
-        mark = settings_mark(self.estimator)
-        return Training(self.seed, self.phase, self.trainer.state, self.earlier, self.mark, mark)
-
-
-def unfinished(estimator: Any, slots: Slots, mark: int) -> Training | None:
-    """Return the interrupted run, if it was on these rows with this equation and settings."""
-    last: Training | None = getattr(estimator, "_training", None)
-    if last is None or last.fingerprint != mark or slots != estimator.slots_:
-        return None
-    return last if last.settings == settings_mark(estimator) else None
-
-
-def settle_seed(estimator: Any, mark: int, known: bool) -> int:
-    """Return the seed of a new run; rows held out once stay so in a warm start."""
-    state = estimator.random_state
-    seen = getattr(estimator, "_rows_seen", None) if known and state is None else None
-    return int(seen[1]) if seen and seen[0] == mark else draw_seed(state)

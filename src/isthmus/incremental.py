@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from isthmus import engine, fitting, judging
+from isthmus import engine, fitting, judging, runs, stacking
 
 
 class Carried(NamedTuple):
@@ -49,10 +49,9 @@ def _epoch(e: Any, rows: fitting.Rows, seed: int) -> Carried:
     objective = fitting.bound_objective(e.slots_, rows.x, e.dtype)
     carried: Carried | None = getattr(e, "_carried", None)
     if carried is None:
-        width = e.net_.encoder[-1].bias.shape[0]
-        fresh = engine.start(objective, e.net_, width, e.dtype).params
+        fresh = engine.start(objective, e.net_, e.dtype).params
         carried = Carried(fresh, 0, seed, _earlier(e))
-    batch = fitting.settle_batch_size(e, len(rows.x))
+    batch = runs.settle_batch_size(e, len(rows.x))
     settings = engine.Settings(
         batch_size=batch,
         max_epochs=1,
@@ -61,7 +60,8 @@ def _epoch(e: Any, rows: fitting.Rows, seed: int) -> Carried:
         constant_after=carried.steps,
     )
     data = engine.to_device(rows.x, rows.weight)
-    state = engine.Trainer(objective, data, settings, engine.State(carried.params)).run()
+    start, movable = engine.State(carried.params), stacking.movable(e.net_, e.freeze)
+    state = engine.Trainer(objective, data, settings, start, movable=movable).run()
     row = {**state.history[0], "epoch": float(len(carried.rows) + 1)}
     steps = carried.steps + state.step
     e.net_ = state.params.net

@@ -7,7 +7,7 @@ import numpy as np
 
 from isthmus import baselines, engine
 from isthmus.activations import ACTIVATIONS
-from isthmus.fitting import Run
+from isthmus.runs import Run
 from isthmus.scaling import blocks
 
 
@@ -22,9 +22,9 @@ def measure_codes(estimator: Any, x: np.ndarray, weight: np.ndarray) -> None:
     objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
     net, total = estimator.net_, weight.sum()
     low, high = ACTIVATIONS[net.code_activation].bounds or (0.0, 1.0)
-    sums = np.zeros((2, net.encoder[-1].bias.shape[0]))
+    sums = np.zeros((2, net.n_components))
     shift: np.ndarray | float = 0.0
-    for b in blocks(x):
+    for b in blocks(x, widest=net.n_components):
         z = engine.map_batches("encode", objective, net, x[b], lambda rows: rows).astype(float)
         z = (z - low) / (high - low)
         shift = z[0].copy() if b.start == 0 else shift  # against cancellation in the variance
@@ -36,7 +36,7 @@ def measure_codes(estimator: Any, x: np.ndarray, weight: np.ndarray) -> None:
 
 def measure_errors(estimator: Any, run: Run) -> dict[str, Any]:
     """Return the errors of the model, the mean predictor and PCA on held-out rows if there are any."""
-    rows, k = run.rows, estimator.n_components
+    rows, k = run.rows, estimator.net_.n_components
     x, weight = rows.judged
     objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
     mean, axes = baselines.pca_axes(rows.x, rows.weight, min(k, rows.x.shape[1]))
@@ -91,8 +91,9 @@ def warn(estimator: Any) -> None:
     if baseline["mean"] <= baseline["least"]:
         baselines.warn("All rows are equal: there is nothing to learn.", stacklevel=6)
         return
-    overcomplete = estimator.n_components >= estimator.n_features_in_
-    baselines.warn_of_codes(estimator._code_deviation)
+    overcomplete = net.n_components >= net.n_features
+    maps = estimator._code_deviation.reshape(-1, len(net.encoder[-1].bias))
+    baselines.warn_of_codes(maps.max(axis=0))  # of a map, some places always are padding
     baselines.warn_of_errors(estimator.baseline_, len(net.encoder), overcomplete)
 
 
@@ -108,20 +109,25 @@ def summary(estimator: Any) -> str:
         lines.append(f"  {name:<13} {text or 'none'}")
     lines.append(f"  scaling       {estimator.scaling_!s}")
     lines.append("Layers")
-    for kind, layers in (("encoder", net.encoder), ("decoder", net.decoder[::-1])):
-        lines += [f"  {kind} {_layer(net, layer)}" for layer in layers]
+    sides = [("encoder", net.encoder), ("decoder", net.decoder[::-1])][: 2 if net.decoder else 1]
+    for kind, layers in sides:
+        lines += [f"  {kind} {line}" for line in _layers(net, layers, kind)]
     lines.append(f"  {estimator.n_parameters_:,} parameters")
     lines += _final_terms(estimator) + _baseline_lines(estimator)
     return "\n".join(lines)
 
 
-def _layer(net: Any, layer: Any) -> str:
-    if layer.weight is not None:
-        fan_in, fan_out = layer.weight.shape
-        return f"{fan_in:>5} -> {fan_out:<5} {layer.activation}"
-    i = next(i for i, other in enumerate(net.decoder) if other is layer)
-    fan_out, fan_in = net.encoder[i].weight.shape
-    return f"{fan_in:>5} -> {fan_out:<5} {layer.activation} (tied)"
+def _layers(net: Any, layers: Any, kind: str) -> list[str]:
+    """Return shapes and activation of each layer of one side, the decoder's outermost last."""
+    shapes = [layer.shapes for layer in net.encoder]
+    pairs = shapes if kind == "encoder" else [shape[::-1] for shape in shapes[::-1]]
+    words = [["x".join(map(str, shape)) for shape in pair] for pair in pairs]
+    wide = max(len(w) for pair in words for w in pair)
+    return [
+        f"{before:>{wide}} -> {behind:<{wide}}  {layer.activation}"
+        + " (tied)" * (layer.weight is None)
+        for (before, behind), layer in zip(words, layers, strict=True)
+    ]
 
 
 def last_terms(history: Mapping[str, Sequence[Any]]) -> dict[str, float]:

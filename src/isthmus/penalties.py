@@ -120,13 +120,14 @@ def jacobian_norms(step: Step) -> Array:
         h = layer.linear(x)
         z, pull = jax.vjp(lambda h: step.code(layer.activate(h)), h)
         slopes = pull(jnp.ones_like(z))[0]  # the code acts on each unit alone: the diagonal
-        norms: Array = slopes**2 @ jnp.sum(layer.weight**2, axis=0)
-        return norms
+        squares = layer.product(jnp.ones_like(x[:1]), layer.weight**2)  # ||W_j||^2 for each unit
+        return slopes**2 @ squares.reshape(-1)
     n_components = step.z.shape[1]
+    z, pull = jax.vjp(encode, x)
     if n_components <= x.shape[1]:
-        z, pull = jax.vjp(encode, x)
         return _sum_squares(lambda v: pull(v)[0], z)
-    return _sum_squares(lambda v: jax.jvp(encode, (x,), (v,))[1], x)
+    push = jax.linear_transpose(lambda g: pull(g)[0], z)
+    return _sum_squares(lambda v: push(v)[0], x)
 
 
 def _sum_squares(project: Callable[[Array], Array], like: Array) -> Array:

@@ -19,16 +19,17 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 import isthmus
-from isthmus import engine, fitting, incremental
+from isthmus import engine, fitting, incremental, runs
 from isthmus._spec import Part
 from isthmus.activations import ACTIVATIONS
+from isthmus.convolution import PADDINGS, Axis
 from isthmus.estimator import Autoencoder
-from isthmus.nets import Layer, Net
+from isthmus.nets import ConvLayer, DenseLayer, Layer, Net, TransposedConvLayer
 from isthmus.runtime import computing
 from isthmus.scaling import Affine
 
 FORMAT = "isthmus"
-VERSION = (1, 0)
+VERSION = (1, 1)
 ARRAYS = ("weight", "bias", "scale", "shift")
 PLAIN = (str, int, float, bool, type(None))
 
@@ -97,17 +98,26 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _pack_net(net: Any, name: str) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
-    """Return the net's arrays by name, and its activations."""
-    tensors, layers = {}, {}
+def _pack_net(net: Any, name: str) -> tuple[dict[str, np.ndarray], dict[str, list[Any]]]:
+    """Return the net's arrays by name, and its layers' other settings."""
+    tensors: dict[str, np.ndarray] = {}
+    layers: dict[str, list[Any]] = {}
     for side in ("encoder", "decoder"):
-        layers[side] = [layer.activation for layer in getattr(net, side)]
+        layers[side] = [_layer_spec(layer) for layer in getattr(net, side)]
         for i, layer in enumerate(getattr(net, side)):
             for array in ARRAYS:
                 value = getattr(layer, array)
                 if value is not None:
                     tensors[f"{name}.{side}.{i}.{array}"] = np.asarray(value)
     return tensors, layers
+
+
+def _layer_spec(layer: Layer) -> Any:
+    """Return what of a layer is no array: its activation and, of a convolution, its window."""
+    window = getattr(layer, "window", None)
+    if window is None:
+        return layer.activation
+    return {"activation": layer.activation, "window": [axis._asdict() for axis in window]}
 
 
 def _parameters(ae: Autoencoder) -> dict[str, Any]:
@@ -158,7 +168,7 @@ def _scaler_arrays(ae: Autoencoder) -> tuple[np.ndarray, np.ndarray]:
 
 def _pack_resume(ae: Autoencoder, tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
     """Add the optimiser and where the run stands."""
-    training: fitting.Training | None = getattr(ae, "_training", None)
+    training: runs.Training | None = getattr(ae, "_training", None)
     carried: incremental.Carried | None = getattr(ae, "_carried", None)
     params = training.state.params if training else carried.params if carried else None
     if params is None:
@@ -283,21 +293,36 @@ def _parts(name: str, spec: Any) -> Any:
     return tuple(specs) if isinstance(spec, list) else spec
 
 
-def _unpack_net(tensors: dict[str, np.ndarray], layers: dict[str, list[str]]) -> Net:
-    sides = {}
-    for side in ("encoder", "decoder"):
-        made = []
-        for i, activation in enumerate(layers[side]):
-            arrays: Any = {a: tensors.get(f"net.{side}.{i}.{a}") for a in ARRAYS}
-            if activation not in ACTIVATIONS:
-                raise ModelFileError(f"The file needs the activation {activation!r}, unknown here.")
-            if arrays["bias"] is None:
-                raise ModelFileError(f"The array 'net.{side}.{i}.bias' is missing from the file.")
-            made.append(Layer(**arrays, activation=activation))
-        sides[side] = tuple(made)
-    net = Net(**sides)
+def _unpack_net(tensors: dict[str, np.ndarray], layers: dict[str, list[Any]]) -> Net:
+    encoder, decoder = (
+        tuple(_unpack_layer(tensors, side, i, spec) for i, spec in enumerate(layers[side]))
+        for side in ("encoder", "decoder")
+    )
+    net = Net(encoder, decoder)
     _check_shapes(net)
     return net
+
+
+def _unpack_layer(tensors: dict[str, np.ndarray], side: str, i: int, spec: Any) -> Layer:
+    where = f"net.{side}.{i}"
+    arrays: Any = {a: tensors.get(f"{where}.{a}") for a in ARRAYS}
+    activation = spec if isinstance(spec, str) else spec["activation"]
+    if activation not in ACTIVATIONS:
+        raise ModelFileError(f"The file needs the activation {activation!r}, unknown here.")
+    if arrays["bias"] is None or arrays["bias"].ndim != 1:
+        raise ModelFileError(f"The array '{where}.bias' is missing from the file or no vector.")
+    if isinstance(spec, str):
+        return DenseLayer(**arrays, activation=activation)
+    window = tuple(Axis(**{k: int(v) for k, v in axis.items()}) for axis in spec["window"])
+    if not all(_possible(axis) for axis in window):
+        raise ModelFileError(f"The layer {where!r} has an impossible window, {spec['window']}.")
+    kind = ConvLayer if side == "encoder" else TransposedConvLayer
+    return kind(**arrays, activation=activation, window=window)
+
+
+def _possible(axis: Axis) -> bool:
+    """Tell whether an axis is one that `Axis.of` makes, so that no header asks for huge paddings."""
+    return axis in {Axis.of(*axis[:3], padding) for padding in PADDINGS} and axis.positions > 0
 
 
 def _check_shapes(net: Net) -> None:
@@ -305,22 +330,37 @@ def _check_shapes(net: Net) -> None:
     width = None
     for i, layer in enumerate(net.encoder):
         shape = None if layer.weight is None else layer.weight.shape
-        if shape is None or shape[1:] != layer.bias.shape or width not in (None, shape[0]):
+        if shape is None or not _weight_fits(layer, shape) or layer.bias.shape != shape[-1:]:
             raise ModelFileError(f"Layer {i} of the encoder has a weight of shape {shape}.")
-        width = shape[1]
-        decoder = net.decoder[i] if net.decoder else None
-        if decoder is None:
-            continue
-        back = shape[::-1] if decoder.weight is None else decoder.weight.shape
-        if back != shape[::-1] or decoder.bias.shape != shape[:1]:
-            raise ModelFileError(f"Layer {i} of the decoder has a weight of shape {back}.")
+        if width not in (None, layer.n_in):
+            raise ModelFileError(
+                f"Layer {i} of the encoder takes {layer.n_in} values, not {width}."
+            )
+        width = layer.n_out
+        if net.decoder:
+            _check_mirror(net, i, shape)
+
+
+def _check_mirror(net: Net, i: int, shape: tuple[int, ...]) -> None:
+    layer, mirror = net.encoder[i], net.decoder[i]
+    window = getattr(layer, "window", None)
+    expected = shape[::-1] if window is None else shape
+    back = expected if mirror.weight is None else mirror.weight.shape
+    alike = getattr(mirror, "window", None) == window and len(net.decoder) == len(net.encoder)
+    if back != expected or mirror.bias.shape != shape[-2:-1] or not alike:
+        raise ModelFileError(f"Layer {i} of the decoder has a weight of shape {back}.")
+
+
+def _weight_fits(layer: Layer, shape: tuple[int, ...]) -> bool:
+    """Tell whether a weight has the axes that its layer needs, and values on each."""
+    kernels = tuple(axis.kernel for axis in getattr(layer, "window", ()))
+    return len(shape) == len(kernels) + 2 and shape[:-2] == kernels and min(shape) > 0
 
 
 def _restore(ae: Autoencoder, tensors: dict[str, np.ndarray], fitted: dict[str, Any]) -> None:
     """Set the fitted attributes."""
     d = int(fitted["n_features_in"])
-    weight = ae.net_.encoder[0].weight
-    if weight is None or weight.shape[0] != d or tensors["scaling.centre"].shape != (d,):
+    if ae.net_.n_features != d or tensors["scaling.centre"].shape != (d,):
         raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
     ae.n_features_in_ = d
     if fitted["feature_names_in"] is not None:
@@ -352,14 +392,14 @@ def _fill(tree: Any, tensors: dict[str, np.ndarray], name: str) -> Any:
     return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in stored])
 
 
-def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> fitting.Training:
+def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> runs.Training:
     from isthmus import stacking
 
     phase, objective, net = int(meta["phase"]), ae.slots_.objective(), ae.net_
     if ae.pretrain and phase < len(net.encoder):
         objective = stacking.pair_objective(objective, net, phase)
         net = stacking.pair(net, phase)
-    params = engine.start(objective, net, net.encoder[-1].bias.shape[0], ae.dtype).params
+    params = engine.start(objective, net, ae.dtype).params
     values = dict(meta["state"])
     values |= {"history": tuple(values["history"]), "recent": tuple(values["recent"])}
     partial = tensors.get("resume.partial")
@@ -371,12 +411,11 @@ def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> fitt
     )
     earlier = tuple((label, row) for label, row in meta["earlier"])
     marks = meta["fingerprint"], meta["settings"]
-    return fitting.Training(meta["seed"], phase, state, earlier, *marks)
+    return runs.Training(meta["seed"], phase, state, earlier, *marks)
 
 
 def _unpack_carried(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> incremental.Carried:
-    width = ae.net_.encoder[-1].bias.shape[0]
-    params = engine.start(ae.slots_.objective(), ae.net_, width, ae.dtype).params
+    params = engine.start(ae.slots_.objective(), ae.net_, ae.dtype).params
     rows = tuple((label, row) for label, row in meta["rows"])
     filled = _fill(params, tensors, "resume.params")
     return incremental.Carried(filled, int(meta["steps"]), int(meta["seed"]), rows)

@@ -8,7 +8,9 @@ from typing import Any
 from isthmus.estimator import Autoencoder
 
 
-def _preset(n_components: int, defaults: dict[str, Any], given: dict[str, Any]) -> Autoencoder:
+def _preset(
+    n_components: int | None, defaults: dict[str, Any], given: dict[str, Any]
+) -> Autoencoder:
     return Autoencoder(n_components, **{**defaults, **given})
 
 
@@ -77,3 +79,68 @@ def stacked(n_components: int = 2, **keywords: Any) -> Autoencoder:
     """
     defaults = {"architecture": "dense:hidden=[128,64]", "pretrain": "layerwise"}
     return _preset(n_components, defaults, keywords)
+
+
+def stacked_denoising(n_components: int = 2, **keywords: Any) -> Autoencoder:
+    """Return a stacked denoising autoencoder: each layer is trained on codes with noise.
+
+    Examples
+    --------
+    >>> stacked_denoising(8).corruption
+    'gaussian'
+    """
+    defaults = {"corruption": "gaussian", "architecture": "dense:hidden=[128,64]"}
+    return _preset(n_components, {**defaults, "pretrain": "layerwise"}, keywords)
+
+
+def convolutional(n_components: int = 32, **keywords: Any) -> Autoencoder:
+    """Return a convolutional autoencoder for images: two layers of maps and a dense code.
+
+    Examples
+    --------
+    >>> convolutional(32)
+    Autoencoder(architecture='conv', n_components=32)
+    """
+    return _preset(n_components, {"architecture": "conv"}, keywords)
+
+
+def stacked_convolutional(n_components: int = 32, **keywords: Any) -> Autoencoder:
+    """Return a stacked convolutional autoencoder: trained layer by layer before the whole.
+
+    Examples
+    --------
+    >>> stacked_convolutional(32)
+    Autoencoder(architecture='conv', n_components=32, pretrain='layerwise')
+    """
+    return _preset(n_components, {"architecture": "conv", "pretrain": "layerwise"}, keywords)
+
+
+def stacked_denoising_convolutional(n_components: int = 32, **keywords: Any) -> Autoencoder:
+    """Return a stacked denoising convolutional autoencoder: each layer is trained with noise.
+
+    Examples
+    --------
+    >>> stacked_denoising_convolutional(32).corruption
+    'gaussian'
+    """
+    defaults = {"architecture": "conv", "corruption": "gaussian", "pretrain": "layerwise"}
+    return _preset(n_components, defaults, keywords)
+
+
+def article_convolutional(**keywords: Any) -> Autoencoder:
+    """Return the article's convolutional autoencoder: one layer of 32 maps, which are the code.
+
+    Its filters are 3 x 3 with 2k = 2 zeros around the image and tanh, images are scaled to [-1, 1],
+    and only the encoder's weights are charged for.
+
+    References
+    ----------
+    Galeone, "Introduction to Autoencoders", 2016.
+
+    Examples
+    --------
+    >>> article_convolutional().architecture
+    'conv:channels=[32],stride=1,padding=full,activation=tanh,output=tanh,code=maps'
+    """
+    layers = "conv:channels=[32],stride=1,padding=full,activation=tanh,output=tanh,code=maps"
+    return _preset(None, {"architecture": layers, "penalty": "l2"}, keywords)

@@ -59,13 +59,13 @@ def check_scaling(scaling: Any) -> None:
         )
 
 
-def choose(scaling: Any, *, image: bool, raw_loss: bool, bounded: bool) -> Any:
-    """Settle "auto": none for losses on raw data, one map for images and bytes, else by columns."""
+def choose(scaling: Any, *, alike: bool, raw_loss: bool, bounded: bool) -> Any:
+    """Settle "auto": none for losses on raw data, one map where columns are alike, else one each."""
     if not isinstance(scaling, str) or scaling != "auto":
         return scaling
     if raw_loss:
         return None
-    if image:
+    if alike:
         return "range"
     return "minmax" if bounded else "standard"
 
@@ -142,9 +142,12 @@ def _spread(spread: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray
     return np.where(constant | (spread <= 0), np.maximum(size, 1.0), spread)
 
 
-def blocks(x: np.ndarray, values: int = 2**22) -> Iterator[slice]:
-    """Cut rows into blocks of about this many values, so that temporary copies stay small."""
-    rows = max(values // max(x.shape[1], 1), 1)
+def blocks(x: np.ndarray, values: int = 2**22, widest: int = 1) -> Iterator[slice]:
+    """Cut rows into blocks of about this many values, so that temporary copies stay small.
+
+    `widest` is the width of what is made of the rows, where that is wider.
+    """
+    rows = max(values // max(x.shape[1], widest), 1)
     return (slice(i, i + rows) for i in range(0, len(x), rows))
 
 

@@ -11,7 +11,7 @@ from jax import Array
 
 from isthmus._spec import Part, number
 from isthmus.activations import ACTIVATIONS, BOUNDED
-from isthmus.nets import Layer, Net
+from isthmus.nets import Net
 from isthmus.step import Step
 
 SHORTEST = 0.2  # a longer memory lags behind the weights, and units swing from 0 to 1 and back
@@ -102,21 +102,22 @@ class KL(Sparsity, name="kl"):
         part again.
         """
         layer = net.encoder[-1]
-        assert layer.weight is not None
-        steepness = ACTIVATIONS[layer.activation].steepness
-        linear = Layer(layer.weight, layer.bias, None, None, "identity")
-        h = np.asarray(_encode(Net((*net.encoder[:-1], linear), ()), x), float)
-        scale = 1 / (steepness * np.maximum(h.std(axis=0), 1e-6))
-        bias = _logistic_bias(steepness * h * scale, self.rho) / steepness
+        activation, units = ACTIVATIONS[layer.activation], layer.bias.shape[0]
+        h = np.asarray(_linear(net, x), float).reshape(-1, units)  # a map's places are alike
+        h = activation.steepness * h[:: max(len(h) // 4096, 1)]
+        scale = 1 / np.maximum(h.std(axis=0), 1e-6)
+        bias = _logistic_bias(h * scale, self.rho) / activation.steepness
         kind = layer.bias.dtype
         net = eqx.tree_at(
             lambda n: (n.encoder[-1].weight, n.encoder[-1].bias),
             net,
             ((layer.weight * scale).astype(kind), bias.astype(kind)),
         )
-        low, high = ACTIVATIONS[layer.activation].bounds or (0.0, 1.0)
-        offset = net.decoder_weight(-1).sum(axis=0) * (low + self.rho * (high - low))
-        above = net.decoder[-1].bias - np.asarray(offset, kind)  # the decoder starts centred
+        low, high = activation.bounds or (0.0, 1.0)
+        code = np.full((1, net.n_components), low + self.rho * (high - low), kind)
+        offset = np.asarray(_decode_product(net, code))  # the decoder starts centred
+        below = net.decoder[-1].bias
+        above = below - offset.reshape(-1, len(below)).mean(axis=0)
         return eqx.tree_at(lambda n: n.decoder[-1].bias, net, above)
 
     def start(self, n_components: int) -> Any:
@@ -154,8 +155,13 @@ class KL(Sparsity, name="kl"):
 
 
 @jax.jit
-def _encode(net: Net, x: Array) -> Array:
-    return net.encode(x)
+def _linear(net: Net, x: Array) -> Array:
+    return net.encoder[-1].linear(Net(net.encoder[:-1], ()).encode(x))
+
+
+@jax.jit
+def _decode_product(net: Net, z: Array) -> Array:
+    return net.decoder[-1].product(z, net.decoder_weight(-1))
 
 
 def _logistic_bias(h: np.ndarray, mean: float) -> np.ndarray:

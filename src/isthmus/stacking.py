@@ -5,13 +5,16 @@ Networks", 2007; Vincent et al., "Stacked Denoising Autoencoders", 2010.
 """
 
 import dataclasses
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
-from isthmus.engine import Data
+from isthmus.engine import Data, map_batches
 from isthmus.losses import MSE
-from isthmus.nets import Net
+from isthmus.nets import Layer, Net
 from isthmus.objective import Objective
 
 
@@ -31,10 +34,14 @@ def pair_objective(objective: Objective, net: Net, i: int) -> Objective:
     """Return the same constraints for the i-th pair.
 
     Inner codes are compared by squared error, as the loss is made for the data. Sparsity acts where
-    the pair's code allows it.
+    the pair's code allows it, and dropout where it acts in the whole net.
     """
     last = i == len(net.encoder) - 1
-    objective = objective._replace(loss=objective.loss if i == 0 else MSE())
+    inputs, hidden = objective.dropout
+    objective = objective._replace(
+        loss=objective.loss if i == 0 else MSE(),
+        dropout=(inputs if i == 0 else hidden, None if last and i > 0 else hidden),
+    )
     return objective if last else objective._replace(sparsity=_inner(objective.sparsity, net, i))
 
 
@@ -44,7 +51,7 @@ def _inner(sparsity: Any, net: Net, i: int) -> Any:
         return None
     layer = net.encoder[i]
     try:
-        sparsity.check(layer.activation, layer.bias.shape[0])
+        sparsity.check(layer.activation, layer.n_out)
     except ValueError:
         return None
     return dataclasses.replace(sparsity)
@@ -54,5 +61,29 @@ def codes_below(objective: Objective, net: Net, data: Data, i: int) -> Data:
     """Return the data as the i-th pair sees it: coded by the layers below."""
     if i == 0:
         return data
-    below = Net(net.encoder[:i], ())
-    return data._replace(x=jnp.asarray(below.encode(objective.loss.seen(data.x))))
+    codes = map_batches("encode", objective, net, np.asarray(data.x), lambda rows: rows, layer=i)
+    return data._replace(x=jnp.asarray(codes))
+
+
+def movable(net: Net, freeze: Any) -> Net | None:
+    """Return 1 for each array that training moves and 0 for each frozen one; None where all move."""
+    if freeze is None:
+        return None
+    depth = len(net.encoder)
+    frozen = {"encoder": (depth, 0), "decoder": (0, depth)}.get(freeze, (freeze, 0))
+    if frozen[0] > depth:
+        raise ValueError(f"With freeze={freeze} the encoder needs as many layers; it has {depth}.")
+
+    return Net(_marked(net.encoder, frozen[0]), _marked(net.decoder, frozen[1]))
+
+
+def _marked(layers: tuple[Layer, ...], n: int) -> tuple[Layer, ...]:
+    """Return 0 for each array of the first n layers and 1 for all others."""
+    marked = []
+    for i, layer in enumerate(layers):
+        marked.append(jax.tree.map(partial(_constant, value=i >= n), layer))
+    return tuple(marked)
+
+
+def _constant(like: Any, value: Any) -> np.ndarray:
+    return np.asarray(value, like.dtype)

@@ -1,0 +1,182 @@
+"""A fit as phases that the engine trains: each pair of layers, where asked for, then the whole net."""
+
+import zlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from isthmus import engine, stacking
+from isthmus.fitting import Rows, Slots, sample
+from isthmus.nets import Net
+from isthmus.objective import Objective
+from isthmus.runtime import draw_seed
+from isthmus.scaling import blocks
+
+
+class Training(NamedTuple):
+    """Where a run stands: what is needed to go on after an interrupt or in `partial_fit`."""
+
+    seed: int
+    phase: int
+    state: engine.State
+    earlier: tuple[tuple[str, engine.Row], ...]  # history of the finished phases
+    fingerprint: int
+    settings: str
+
+
+def settings_mark(estimator: Any) -> str:
+    """Return the settings that a run cannot change when it goes on."""
+    names = ("scaling", "pretrain", "batch_size", "early_stopping", "validation_fraction", "dtype")
+    return repr([getattr(estimator, name) for name in (*names, "freeze")])
+
+
+def fingerprint(X: np.ndarray, weight: np.ndarray) -> int:
+    """Return a number that tells whether two runs see the same rows."""
+    value = zlib.crc32(repr((X.shape, X.dtype.str)).encode())
+    for b in blocks(X):
+        value = zlib.crc32(np.ascontiguousarray(X[b]).tobytes(), value)
+    return zlib.crc32(weight.tobytes(), value)
+
+
+def settle_batch_size(estimator: Any, n: int) -> int:
+    """Settle "auto", and never take more than there are rows."""
+    auto = 128 if n < 20_000 else 256
+    return min(n, auto if estimator.batch_size == "auto" else int(estimator.batch_size))
+
+
+class Phase(NamedTuple):
+    """What one phase trains, on which rows, and for how long."""
+
+    objective: Objective
+    net: Net
+    data: engine.Data
+    validation: engine.Data | None
+    movable: Net | None
+    epochs: int
+
+
+class Run:
+    """The phases of a fit: one for each layer pair where pretraining is on, then the whole net."""
+
+    def __init__(
+        self, estimator: Any, rows: Rows, objective: Objective, net: Net, seed: int, mark: int
+    ) -> None:
+        n = len(rows.x)
+        self.estimator, self.rows, self.objective = estimator, rows, objective
+        self.net, self.seed, self.mark = net, seed, mark
+        self.n_layers = len(net.encoder) if estimator.pretrain else 0
+        self.batch_size = settle_batch_size(estimator, n)
+        self.max_epochs = self._max_epochs(n)
+        self.data = engine.to_device(rows.x, rows.weight)
+        held = rows.held_out
+        self.validation = engine.to_device(rows.x_val, rows.weight_val) if held else None
+        self.phase = 0
+        self.earlier: tuple[tuple[str, engine.Row], ...] = ()
+        self.trainer: Any = None
+        self.halted = False  # by the user's on_epoch
+
+    def _max_epochs(self, n: int) -> int:
+        """Settle "auto": about 2,000 steps, or 500 for small sets that nothing stops early."""
+        if self.estimator.max_epochs != "auto":
+            return int(self.estimator.max_epochs)
+        steps = 2000 if self.rows.held_out or n >= 100 else 500
+        return int(np.clip(-(-steps // -(-n // self.batch_size)), 20, 1000))
+
+    def phases(self, last: Training | None) -> Iterator[engine.Trainer]:
+        """Yield the trainer of each phase, from where a last run stood."""
+        state = None
+        if last:
+            self.phase, self.earlier, state = last.phase, last.earlier, last.state
+        while self.phase <= self.n_layers:
+            self.trainer = self._trainer(state)
+            yield self.trainer
+            if self.halted:
+                return
+            self.net, self.earlier, state = self.best_net(), self.history(), None
+            self.phase += 1
+
+    @property
+    def label(self) -> str:
+        """The name of the phase in the history."""
+        return f"layer {self.phase + 1}" if self.phase < self.n_layers else "fit"
+
+    def _trainer(self, state: engine.State | None) -> engine.Trainer:
+        e, phase = self.estimator, self._whole()
+        if self.phase < self.n_layers:
+            phase = self._pair(fresh=state is None)
+        settings = engine.Settings(
+            batch_size=self.batch_size,
+            max_epochs=phase.epochs,
+            learning_rate=float(e.learning_rate),
+            seed=(self.seed + self.phase) % 2**32,
+            patience=int(e.n_iter_no_change) if phase.validation is not None else None,
+            tol=float(e.tol),
+        )
+        if state is None:
+            state = engine.start(phase.objective, phase.net, e.dtype)
+            seconds = self.earlier[-1][1]["seconds"] if self.earlier else 0.0
+            state = state._replace(seconds=seconds)
+        return engine.Trainer(
+            phase.objective, phase.data, settings, state, phase.validation, phase.movable
+        )
+
+    def _whole(self) -> Phase:
+        movable = stacking.movable(self.net, self.estimator.freeze)
+        parts = self.objective, self.net, self.data, self.validation, movable
+        return Phase(*parts, self.max_epochs)
+
+    def _pair(self, fresh: bool) -> Phase:
+        """Return the phase of one pair of layers, on the codes of those below."""
+        whole, i = self._whole(), self.phase
+        data = stacking.codes_below(self.objective, self.net, whole.data, i)
+        validation = whole.validation
+        if validation is not None:
+            validation = stacking.codes_below(self.objective, self.net, validation, i)
+        objective = stacking.pair_objective(self.objective, self.net, i)
+        objective = self._rebound(objective, data)
+        net = stacking.pair(self.net, i)
+        if fresh and objective.sparsity:
+            net = objective.sparsity.prepare(net, sample(np.asarray(data.x[: data.n])))
+        movable = whole.movable and stacking.pair(whole.movable, i)
+        epochs = self.estimator.pretrain
+        if epochs == "layerwise":
+            epochs = max(self.max_epochs // self.n_layers, 1)
+        return Phase(objective, net, data, validation, movable, int(epochs))
+
+    def _rebound(self, objective: Objective, data: engine.Data) -> Objective:
+        """Return the objective with corruptions that know the range of a layer's input."""
+        rows = data.x[: data.n]
+        parts = self.estimator.slots_.objective().corruption
+        bound = tuple(c.bind(float(rows.min()), float(rows.max())) for c in parts)
+        return objective._replace(corruption=engine.traced(bound, self.estimator.dtype))
+
+    def best_net(self) -> Net:
+        """Return the whole net, with the best weights of the phase so far."""
+        state = self.trainer.state
+        net = state.params.net if state.best_net is None else state.best_net
+        return stacking.merge(self.net, self.phase, net) if self.phase < self.n_layers else net
+
+    def history(self) -> tuple[tuple[str, engine.Row], ...]:
+        """Return the rows of all phases so far, labelled."""
+        return (*self.earlier, *((self.label, row) for row in self.trainer.state.history))
+
+    def training(self) -> Training:
+        """Return where the run stands."""
+        mark = settings_mark(self.estimator)
+        return Training(self.seed, self.phase, self.trainer.state, self.earlier, self.mark, mark)
+
+
+def unfinished(estimator: Any, slots: Slots, mark: int) -> Training | None:
+    """Return the interrupted run, if it was on these rows with this equation and settings."""
+    last: Training | None = getattr(estimator, "_training", None)
+    if last is None or last.fingerprint != mark or slots != estimator.slots_:
+        return None
+    return last if last.settings == settings_mark(estimator) else None
+
+
+def settle_seed(estimator: Any, mark: int, known: bool) -> int:
+    """Return the seed of a new run; rows held out once stay so in a warm start."""
+    state = estimator.random_state
+    seen = getattr(estimator, "_rows_seen", None) if known and state is None else None
+    return int(seen[1]) if seen and seen[0] == mark else draw_seed(state)
