@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 import isthmus
-from isthmus import _options, commands, tables
+from isthmus import _options, commands, images, tables
 from isthmus.__main__ import main
 
 HEAVY = ("jax", "sklearn", "numpy", "polars", "scipy")
@@ -106,7 +106,7 @@ def test_every_parameter_is_an_option(cli):
         *("--n-components", 3, "--architecture", "dense:hidden=[6],activation=tanh"),
         *("--corruption", "gaussian:std=0.1", "--corruption", "masking:rate=0.2"),
         *("--sparsity", "kl:rho=0.1", "--penalty", "l2", "--loss", "huber", "--scaling", "minmax"),
-        *("--pretrain", "layerwise", "--max-epochs", 2, "--batch-size", 50),
+        *("--pretrain", 1, "--freeze", "1", "--max-epochs", 2, "--batch-size", 50),
         *("--learning-rate", 0.01, "--early-stopping", "no", "--validation-fraction", 0.2),
         *("--n-iter-no-change", 3, "--tol", 0.01, "--dtype", "float64", "--device", "cpu"),
         *("--random-state", 1),
@@ -120,11 +120,8 @@ def test_every_parameter_is_an_option(cli):
     params = told["parameters"]
     assert params["early_stopping"] is False
     assert (params["max_epochs"], params["batch_size"], params["tol"]) == (2, 50, 0.01)
-    assert (params["dtype"], params["device"], params["pretrain"]) == (
-        "float64",
-        None,
-        "layerwise",
-    )
+    assert (params["dtype"], params["device"]) == ("float64", None)
+    assert (params["pretrain"], params["freeze"]) == (1, 1)
 
 
 def test_the_help_tells_the_true_defaults(cli):
@@ -204,6 +201,245 @@ def test_a_model_of_an_array_takes_tables_by_position(cli):
     ended = cli("reconstruct", "x.isthmus", "x.npy", "-o", "o.csv", "--quiet")
     assert ended == (0, "", "")
     assert pl.read_csv("o.csv").columns == ["x0", "x1", "x2", "x3"]
+
+
+# -- folders of images ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photos(cli):
+    """Write 30 grey images to `photos`, 3 to `new`, and one in colour of another size to `odd`."""
+    rng = np.random.default_rng(0)
+    shades = rng.integers(0, 255, (33, 1, 1)) + rng.integers(-20, 20, (33, 4, 6))
+    grey = np.clip(shades, 0, 255).astype(np.uint8)
+    images.write_images("photos", [f"{i:02}.png" for i in range(29)] + ["sub/x.png"], grey[:30])
+    images.write_images("new", ["b.tif", "a.png", "sub/c.bmp"], grey[30:])
+    colour = rng.integers(0, 255, (1, 8, 8, 3), dtype=np.uint8)
+    images.write_images("odd", ["big.png"], colour)
+    return grey
+
+
+@pytest.fixture
+def seer(cli, photos):
+    """Fit a model on the folder `photos`."""
+    assert cli("fit", "photos", *LIGHT).status == 0
+    return "photos.isthmus"
+
+
+def test_a_folder_of_images_is_data(cli, photos, seer):
+    assert isthmus.load(seer).sample_shape_ == (4, 6)
+    codes = isthmus.load(seer).transform(photos[[31, 30, 32]])
+    assert cli("encode", seer, "new", "-o", "codes.parquet").status == 0
+    written = pl.read_parquet("codes.parquet")
+    assert written.columns == ["file", "autoencoder0", "autoencoder1"]
+    assert written["file"].to_list() == ["a.png", "b.tif", "sub/c.bmp"]
+    np.testing.assert_array_equal(written.drop("file").to_numpy(), codes)
+    assert cli("encode", seer, "new", "-o", "codes.npy").status == 0
+    np.testing.assert_array_equal(np.load("codes.npy"), codes)
+    scores = isthmus.load(seer).score_samples(photos[[31, 30, 32]])
+    frame = pl.read_csv(cli("score", seer, "new").out.encode())
+    assert frame.columns == ["file", "score"]
+    np.testing.assert_array_equal(frame["score"], scores)
+    told = json.loads(cli("score", seer, "new", "--json").out)
+    assert told["ids"]["file"] == ["a.png", "b.tif", "sub/c.bmp"]
+
+
+def test_images_are_reconstructed_to_a_folder(cli, photos, seer):
+    ended = cli("reconstruct", seer, "new", "-o", "again")
+    assert ended == (0, "output  again\ndata    3 images\n", "")
+    names, pixels = images.read_images("again")
+    assert names == ["a.png", "b.tif", "sub/c.bmp"]
+    expected = isthmus.load(seer).reconstruct(photos[[31, 30, 32]])
+    np.testing.assert_array_equal(pixels, images.to_pixels(expected))
+    refused(cli("reconstruct", seer, "new", "-o", "again"), "a.png exists (and 2 more): overwrite")
+    ended = cli("reconstruct", seer, "new", "-o", "again", "--force", "--json")
+    assert json.loads(ended.out) == {"output": "again", "images": 3, "warnings": []}
+    assert cli("reconstruct", seer, "new", "-o", "again.npy").status == 0
+    np.testing.assert_array_equal(np.load("again.npy"), expected)
+
+
+def test_arrays_of_images_go_to_a_folder(cli, photos, seer):
+    np.save("new.npy", photos[30:])
+    np.save("deep.npy", photos[30:].astype(np.uint16))
+    np.save("floats.npy", photos[30:].astype(np.float32))
+    assert cli("reconstruct", seer, "new.npy", "-o", "out", "--quiet") == (0, "", "")
+    names, pixels = images.read_images("out")
+    assert names == ["0000.png", "0001.png", "0002.png"]
+    expected = images.to_pixels(isthmus.load(seer).reconstruct(photos[30:]))
+    np.testing.assert_array_equal(pixels, expected)
+    assert cli("reconstruct", seer, "deep.npy", "-o", "deep").status == 0
+    assert images.read_images("deep").pixels.dtype == np.uint16
+    ended = cli("reconstruct", seer, "floats.npy", "-o", "no")
+    refused(ended, "these rows are float32: give a .npy file with -o.")
+    assert not Path("no").exists()
+
+
+def test_sizes_and_colours_follow_the_model(cli, photos, seer):
+    ended = cli("score", seer, "odd")
+    refused(
+        ended, "odd/big.png is 8x8 (height x width), but photos.isthmus was fitted on 4x6 images"
+    )
+    assert "resize with --size 4x6." in ended.err
+    assert cli("score", seer, "odd", "--size", "4x6").out.startswith("file,score\nbig.png,-")
+    ended = cli("score", seer, "odd", "--size", "8x8")
+    refused(
+        ended, "--size 8x8 is another size: photos.isthmus was fitted on 4x6 images, so give", 2
+    )
+    ended = cli("score", seer, "odd", "--size", "4x6", "--mode", "colour")
+    refused(ended, "--mode colour is another mode: photos.isthmus was fitted on grey images, so", 2)
+    words = ("--size", "4X6", "--mode", "colour", "-o", "c.isthmus")
+    assert cli("fit", "photos", *words, *LIGHT).status == 0
+    assert isthmus.load("c.isthmus").sample_shape_ == (4, 6, 3)
+    assert cli("reconstruct", "c.isthmus", "new", "-o", "coloured").status == 0
+    assert images.read_images("coloured").pixels.shape == (3, 4, 6, 3)
+    np.save("one.npy", photos[..., None])
+    assert cli("fit", "one.npy", *LIGHT).status == 0
+    assert cli("reconstruct", "one.isthmus", "new", "-o", "grey").status == 0
+    assert images.read_images("grey").pixels.shape == (3, 4, 6)
+
+
+def test_test_folders(cli, photos, seer):
+    words = ("fit", "photos", "--force", "--json", *LIGHT)
+    score = isthmus.load(seer).score(photos[30:])
+    told = json.loads(cli(*words, "--test", "new").out)
+    assert told["test"]["rows"] == 3
+    assert told["test"]["score"] == pytest.approx(score)
+    np.save("new.npy", photos[30:])
+    assert json.loads(cli(*words, "--test", "new.npy").out)["test"]["score"] == pytest.approx(score)
+    ended = cli("fit", "photos", "--force", "--test", "odd", *LIGHT)
+    refused(ended, "odd/big.png is 8x8 (height x width), but photos has 4x6 images: resize with")
+    assert cli(*words, "--test", "odd", "--size", "4x6").status == 0
+    np.save("photos.npy", photos)
+    words = ("fit", "photos.npy", "--force", "--test", "odd", "--size", "4x6", *LIGHT)
+    assert cli(*words).status == 0
+    refused(cli("fit", "t.csv", "--columns", "a,b", "--test", "new"), "but t.csv has rows of 2 col")
+
+
+def test_models_are_named_after_the_folder(cli, photos, tmp_path, monkeypatch):
+    (tmp_path / "photos" / "none").mkdir()
+    for here, data, model in (
+        ("photos", ".", "photos.isthmus"),
+        ("photos/none", "..", "photos.isthmus"),
+        ("new", "../photos/", "photos.isthmus"),
+        (".", "photos/none/..", "photos.isthmus"),
+    ):
+        monkeypatch.chdir(tmp_path / here)
+        assert cli("fit", data, *LIGHT).status == 0
+        assert Path(model).is_file()
+        Path(model).unlink()
+    (tmp_path / "photos").rename(tmp_path / "v1.2")
+    assert cli("fit", "v1.2", *LIGHT).status == 0
+    assert Path("v1.2.isthmus").is_file()
+
+
+def test_an_interrupted_fit_on_a_folder_goes_on(cli, photos, monkeypatch):
+    Path("photos/bad.png").write_text("no image")
+    words = ("fit", "photos", "--size", "3x5", "--mode", "colour", "--skip-bad", "--test", "new")
+    words = (*words, "--max-epochs", 6, "--random-state", 0, "--quiet")
+    assert cli(*words, "-o", "whole.isthmus").status == 0
+    hear = commands.Training._on_epoch
+
+    def interrupt(self, row):
+        if row["epoch"] == 3:
+            signal.raise_signal(signal.SIGINT)
+        return hear(self, row)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(commands.Training, "_on_epoch", interrupt)
+        ended = cli(*words, "--checkpoint")
+    assert ended.status == 130
+    told = re.search(r"to go on: isthmus (.*)\n", ended.err).group(1)
+    again = "fit photos --resume photos.isthmus --size 3x5 --mode colour --skip-bad --test new"
+    assert told == f"{again} --checkpoint --quiet"
+    ended = cli(*shlex.split(told))
+    assert ended.status == 0
+    assert "training starts again" not in ended.err
+    same_models("whole.isthmus", "photos.isthmus")
+    ended = cli(*shlex.split(told.replace("3x5", "4x6")))
+    refused(
+        ended, "--size 4x6 is another size: photos.isthmus was fitted on 3x5 images, so give", 2
+    )
+
+
+def test_bad_images_can_be_left_out(cli, photos, seer):
+    Path("new/bad.png").write_text("no image")
+    ended = cli("score", seer, "new")
+    refused(ended, "new/bad.png is no PNG, JPEG, TIFF or BMP image, or is damaged: replace or")
+    ended = cli("score", seer, "new", "--skip-bad")
+    assert ended.out.count("\n") == 4
+    assert ended.err.startswith("isthmus: warning: 1 of 4 files of new are left out: bad.png is no")
+    told = json.loads(cli("reconstruct", seer, "new", "--skip-bad", "-o", "out", "--json").out)
+    assert (told["images"], len(told["warnings"])) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "status"),
+    [
+        ("fit photos --columns a", "photos is a folder of images: --columns is for tables.", 2),
+        ("fit photos --ignore a", "photos is a folder of images: --ignore is for tables.", 2),
+        ("fit photos --weight a", "photos is a folder of images: --weight is for tables.", 2),
+        ("fit photos --key a", "photos is a folder of images: --key is for tables.", 2),
+        ("score M new --id a", "new is a folder of images: --id is for tables.", 2),
+        ("encode M new --no-header -o o.csv", "images: --no-header is for tables.", 2),
+        ("fit t.csv --size 4x6", "t.csv is a file: --size is for folders of images.", 2),
+        ("score M t.csv --skip-bad", "t.csv is a file: --skip-bad is for folders of images.", 2),
+        ("fit photos --size 4", "--size must be height x width, such as 28x28; got '4'.", 2),
+        ("fit photos --size 0x4", "--size must be height x width, such as 28x28; got '0x4'.", 2),
+        (
+            "fit photos --mode gray",
+            'Invalid value "gray" for --mode. Choose from: "auto", "grey"',
+            2,
+        ),
+        ("fit photoz", "Cannot read photoz: there is no such file or folder.", 1),
+        ("fit empty", "empty has no images: files that end in .png, .jpg, .jpeg, .tif,", 1),
+        ("fit mixed", "mixed has images of 2 sizes (height x width), 4x6 (2), 8x8 (1), where", 1),
+        ("fit photos --test t.csv -o p.isthmus --quiet", "the column 'name' is not numeric", 1),
+        ("fit odd --resume M", "odd/big.png is 8x8 (height x width), but photos.isthmus was", 1),
+        ("fit photos", "photos.isthmus exists; overwrite it with --force", 1),
+        ("score T new", "new is a folder of images, but t.isthmus was fitted on rows of 4 col", 1),
+        ("score four.isthmus new", "new gives images of 1 or 3 channels, but four.isthmus was", 1),
+        (
+            "reconstruct M new -o o.csv",
+            "Images do not fit into o.csv: write them to a folder or",
+            1,
+        ),
+        ("reconstruct M new -o new", "The output new is new, the folder that is read; give", 1),
+        ("reconstruct M new -o new/out", "The output new/out lies in new, the folder that is", 1),
+        ("reconstruct M new -o no/out", "Cannot write to no/out: the folder no does not exist.", 1),
+        ("reconstruct M new -o file", "Cannot write to file: it is a file, and a folder is", 1),
+        ("reconstruct T t.csv -o out", "The output out must end in .csv, .csv.gz, .parquet or", 1),
+        ("reconstruct rows.isthmus rows.npy -o out", "these rows are no images: give a .npy", 1),
+        ("reconstruct M twins -o out", "'a.bmp' and 'a.png' would both be written to", 1),
+        ("encode M new -o out", "The output out must end in .csv, .csv.gz, .parquet or .npy.", 1),
+        ("info photos", "Cannot read photos: there is no such file.", 1),
+    ],
+)
+def test_errors_with_folders(cli, photos, seer, words, text, status):
+    folders_for_errors(photos)
+    before = sorted(Path().rglob("*"))
+    if "T" in words.split():
+        assert cli("fit", "t.csv", "--columns", "a,b,c,d", *LIGHT, "-o", "t.isthmus").status == 0
+    if "rows.isthmus" in words:
+        assert cli("fit", "rows.npy", *LIGHT).status == 0
+    if "four" in words:
+        assert cli("fit", "four.npy", *LIGHT).status == 0
+    named = {"M": seer, "T": "t.isthmus"}
+    refused(cli(*(named.get(w, w) for w in words.split())), text, status)
+    after = {p for p in Path().rglob("*") if p.suffix != ".isthmus" and "cache" not in p.parts}
+    assert after == {p for p in before if p.suffix != ".isthmus" and "cache" not in p.parts}
+
+
+def folders_for_errors(grey):
+    for name in ("empty", "mixed", "twins"):
+        Path(name).mkdir()
+    images.write_images("mixed", ["a.png", "b.png"], grey[:2])
+    images.write_images("mixed", ["c.png"], np.zeros((1, 8, 8), np.uint8))
+    deep = grey.astype(np.uint16)
+    images.write_images("twins", ["a.png", "b.png"], deep[:2])
+    Path("twins/b.png").rename("twins/a.bmp")  # 16 bits, which a .bmp cannot take
+    Path("file").write_text("x")
+    np.save("rows.npy", grey[:, 0])
+    np.save("four.npy", np.stack([grey] * 4, axis=-1))
 
 
 # -- errors --------------------------------------------------------------------------------------
@@ -573,3 +809,19 @@ def test_a_closed_pipe_is_quiet(cli, model):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+def test_a_fit_starts_from_another_model(cli):
+    assert cli("fit", "t.csv", "--id", "name", "--ignore", "late", *LIGHT).status == 0
+    words = ("--id", "name", "--ignore", "late", "--init", "t.isthmus", *LIGHT)
+    assert cli("fit", "t.csv", *words, "-o", "u.isthmus", "--freeze", "encoder").status == 0
+    before, after = (isthmus.load(f"{name}.isthmus").net_ for name in "tu")
+    assert np.array_equal(before.encoder[0].weight, after.encoder[0].weight)
+    assert not np.array_equal(before.decoder[0].weight, after.decoder[0].weight)
+    refused(cli("fit", "t.csv", *words), "t.isthmus is also an input")
+    ended = cli("fit", "t.csv", *words, "-o", "v.isthmus", "--architecture", "conv1d")
+    refused(ended, "A fitted model keeps its layers: --architecture cannot be changed.", 2)
+    ended = cli("fit", "t.csv", *words, "-o", "v.isthmus", "--resume", "t.isthmus")
+    refused(ended, "--resume goes on with a model, --init starts anew: give one of them.", 2)
+    ended = cli("fit", "t.csv", "--columns", "a,b,c", *words[4:], "-o", "v.isthmus")
+    refused(ended, "layer 1 of its encoder is 5x2 tanh, not 3x2 tanh")

@@ -27,12 +27,14 @@ def _option(
 class Model:
     """The parameters of `Autoencoder`, by the same names."""
 
-    n_components: Annotated[int | None, _option(EQUATION, "Width of the code.", default="2")] = None
+    n_components: Annotated[
+        int | None, _option(EQUATION, "Width of the code; 2, or that of the maps with code=maps.")
+    ] = None
     architecture: Annotated[
         str | None,
         _option(
             EQUATION,
-            "Encoder and decoder, such as dense:hidden=[128,64],activation=tanh.",
+            "Encoder and decoder: dense:hidden=[128,64], conv:channels=[16,32], conv1d.",
             default="dense",
             metavar="SPEC",
         ),
@@ -69,8 +71,22 @@ class Model:
         _option(TRAINING, "How columns are scaled before they are compared.", default="auto"),
     ] = None
     pretrain: Annotated[
-        Literal["layerwise", "none"] | None,
-        _option(TRAINING, "Whether each layer first learns to code the one below.", default="none"),
+        str | None,
+        _option(
+            TRAINING,
+            "Whether, or for how many epochs, each layer first learns to code the one below.",
+            default="none",
+            metavar="layerwise|INT|none",
+        ),
+    ] = None
+    freeze: Annotated[
+        str | None,
+        _option(
+            TRAINING,
+            "What training does not move: a side, or the encoder's first layers.",
+            default="none",
+            metavar="encoder|decoder|INT|none",
+        ),
     ] = None
     max_epochs: Annotated[
         str | None,
@@ -127,7 +143,7 @@ class Model:
         words = {"none": None, "yes": True, "no": False}
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         given = {k: v for k, v in given.items() if v is not None}
-        for name in ("max_epochs", "batch_size"):
+        for name in ("max_epochs", "batch_size", "pretrain", "freeze"):
             if str(given.get(name, "")).lstrip("-").isdecimal():
                 given[name] = int(given[name])
         return {k: words.get(v, v) if isinstance(v, str) else v for k, v in given.items()}
@@ -159,9 +175,37 @@ class Columns:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class Pictures:
+    """How the images of a folder are read."""
+
+    size: Annotated[
+        str | None,
+        _option(
+            DATA,
+            "Height and width to resize images to, such as 28x28; by default they must be alike.",
+            metavar="HxW",
+        ),
+    ] = None
+    mode: Annotated[
+        Literal["auto", "grey", "colour"] | None,
+        _option(DATA, "What images become; auto: colour where any has colour.", default="auto"),
+    ] = None
+    skip_bad: Annotated[
+        bool, _option(DATA, "Leave images out that cannot be read, with a warning.")
+    ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Common:
     """How results and errors are told."""
 
     json: Annotated[bool, _option(OUTPUT, "Print one JSON object.")] = False
     quiet: Annotated[bool, _option(OUTPUT, "No progress; errors and warnings only.")] = False
     debug: Annotated[bool, _option(OUTPUT, "Show the traceback of an error.")] = False
+
+
+def given(options: Columns | Pictures) -> dict[str, Any]:
+    """Return the options that were given, by their names on the command line."""
+    values = {f.name: getattr(options, f.name) for f in fields(options)}
+    return {f"--{k.replace('_', '-')}": v for k, v in values.items() if v not in (None, (), False)}

@@ -13,10 +13,15 @@ from isthmus.scaling import blocks
 MARGIN = 0.02  # one affine decoder layer cannot beat PCA in training error: leave it rounding
 
 
-def pca_axes(x: np.ndarray, weight: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weighted mean (d,) and the k leading principal axes (k, d), in float64."""
+def pca_axes(x: np.ndarray, weight: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the weighted mean (d,) and the k leading principal axes (k, d), in float64.
+
+    There are no axes where k is d or more, since PCA is then exact.
+    """
     total, d = weight.sum(), x.shape[1]
     mean = sum(weight[b] @ x[b].astype(float) for b in blocks(x)) / total
+    if k >= d:
+        return mean, None
     if d <= 2000 and d <= 4 * len(x):
         covariance = np.zeros((d, d))
         for b in blocks(x):
@@ -31,9 +36,9 @@ def pca_axes(x: np.ndarray, weight: np.ndarray, k: int) -> tuple[np.ndarray, np.
     return mean, randomized_svd(centred, min(k, min(x.shape)), random_state=0)[2]
 
 
-def project(x: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:
+def project(x: np.ndarray, mean: np.ndarray, axes: np.ndarray | None) -> np.ndarray:
     """Return PCA's reconstruction of rows."""
-    return mean + (x - mean) @ axes.T @ axes
+    return x if axes is None else mean + (x - mean) @ axes.T @ axes
 
 
 def warn(message: str, stacklevel: int = 7) -> None:

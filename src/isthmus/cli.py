@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from isthmus import __version__
-from isthmus._options import DATA, OUTPUT, Columns, Common, Model
+from isthmus._options import DATA, OUTPUT, Columns, Common, Model, Pictures
 from isthmus._terminal import UsageError, complain, shown_warnings, signals
 
 PIPE_CLOSED = 141  # what the shell reports where SIGPIPE ends a program
@@ -22,8 +22,9 @@ app = App(
     name="isthmus",
     help="Autoencoders for tables and images: fit, encode, reconstruct, score.",
     help_epilogue=(
-        "DATA is a .csv, .tsv (also .gz), .parquet, .npy or .npz file. Each command has its own "
-        "help: isthmus fit --help. Compiled programs are kept in $ISTHMUS_CACHE or ~/.cache."
+        "DATA is a .csv, .tsv (also .gz), .parquet, .npy or .npz file, or a folder of PNG, JPEG, "
+        "TIFF and BMP images. Each command has its own help: isthmus fit --help. Compiled programs "
+        "are kept in $ISTHMUS_CACHE or ~/.cache."
     ),
     version=f"isthmus {__version__}",
     default_parameter=Parameter(negative=()),
@@ -79,6 +80,14 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    init: Annotated[
+        Path | None,
+        Parameter(
+            group=DATA,
+            help="Start from the weights, layers and settings of this model.",
+            show_default=False,
+        ),
+    ] = None,
     test: Annotated[
         Path | None,
         Parameter(group=DATA, help="Rows to score after training.", show_default=False),
@@ -88,10 +97,11 @@ def fit(
         Parameter(group=DATA, metavar="COLUMN", help="What each row counts.", show_default=False),
     ] = None,
     columns: Columns = Columns(),  # noqa: B008
+    pictures: Pictures = Pictures(),  # noqa: B008
     model: Model = Model(),  # noqa: B008
     common: Common = Common(),  # noqa: B008
 ) -> int:
-    """Train an autoencoder on the numbers of a file.
+    """Train an autoencoder on the numbers of a file, or on a folder of images.
 
     It is saved to one file that the other commands, and isthmus.load, read.
     Ctrl-C saves the model so far and prints the command that goes on with it.
@@ -103,16 +113,19 @@ def fit(
         isthmus fit digits.npy --architecture "dense:hidden=[128,64]" -o d.isthmus
         isthmus fit sales.parquet --ignore shop,date --weight count --checkpoint
         isthmus fit sales.parquet --resume sales.isthmus
+        isthmus fit photos --size 32x32 --architecture conv --n-components 32
+        isthmus fit new.csv --init flowers.isthmus --freeze encoder -o new.isthmus
 
     Parameters
     ----------
     data : Path
-        The rows to train on: .csv, .tsv (also .gz), .parquet, .npy or .npz.
+        What to train on: .csv, .tsv (also .gz), .parquet, .npy, .npz or a folder of images.
     """
     from isthmus import commands
 
-    files = commands.Files(data, output, resume, test)
-    return commands.fit(files, model, columns, common, weight, checkpoint=checkpoint, force=force)
+    source = commands.Source(data, columns, pictures)
+    files = commands.Files(source, output, resume, init, test)
+    return commands.fit(files, model, common, weight, checkpoint=checkpoint, force=force)
 
 
 @app.command
@@ -131,28 +144,31 @@ def encode(
     force: Force = False,
     raw: Raw = False,
     columns: Columns = Columns(),  # noqa: B008
+    pictures: Pictures = Pictures(),  # noqa: B008
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Write the codes of rows.
 
-    The columns are the identifiers, then autoencoder0, autoencoder1 and so on.
+    The columns are the identifiers, then autoencoder0, autoencoder1 and so on. The identifier of an
+    image is its file.
 
     For example:
 
         isthmus encode flowers.isthmus flowers.csv --id name -o codes.csv
         isthmus encode flowers.isthmus flowers.csv --layer 1 -o hidden.parquet
+        isthmus encode photos.isthmus photos --size 32x32 -o codes.parquet
 
     Parameters
     ----------
     model : Path
         The model file.
     data : Path
-        The rows to encode; columns are found by name, others are left.
+        The rows to encode, or a folder of images; columns are found by name, others are left.
     """
     from isthmus import commands
 
-    written = commands.Written(output, force, raw)
-    return commands.encode(model, data, written, columns, common, layer)
+    source = commands.Source(data, columns, pictures)
+    return commands.encode(model, source, commands.Written(output, force, raw), common, layer)
 
 
 @app.command
@@ -165,27 +181,31 @@ def reconstruct(
     force: Force = False,
     raw: Raw = False,
     columns: Columns = Columns(),  # noqa: B008
+    pictures: Pictures = Pictures(),  # noqa: B008
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Write rows as the model reproduces them.
 
-    The result has the columns and units of the data; noise and oddities are gone from it.
+    The result has the columns and units of the data; noise and oddities are gone from it. Images go
+    to a folder, under their names, or to a .npy file.
 
     For example:
 
         isthmus reconstruct flowers.isthmus flowers.csv --id name -o smooth.csv
         isthmus reconstruct digits.isthmus noisy.npy -o clean.npy
+        isthmus reconstruct photos.isthmus photos -o clean
 
     Parameters
     ----------
     model : Path
         The model file.
     data : Path
-        The rows to reproduce; columns are found by name, others are left.
+        The rows to reproduce, or a folder of images; columns are found by name, others are left.
     """
     from isthmus import commands
 
-    return commands.reconstruct(model, data, commands.Written(output, force, raw), columns, common)
+    source = commands.Source(data, columns, pictures)
+    return commands.reconstruct(model, source, commands.Written(output, force, raw), common)
 
 
 @app.command
@@ -198,6 +218,7 @@ def score(
     force: Force = False,
     raw: Raw = False,
     columns: Columns = Columns(),  # noqa: B008
+    pictures: Pictures = Pictures(),  # noqa: B008
     common: Common = Common(),  # noqa: B008
 ) -> int:
     """Write one score a row: the higher, the more normal.
@@ -215,11 +236,12 @@ def score(
     model : Path
         The model file.
     data : Path
-        The rows to score; columns are found by name, others are left.
+        The rows to score, or a folder of images; columns are found by name, others are left.
     """
     from isthmus import commands
 
-    return commands.score(model, data, commands.Written(output, force, raw), columns, common)
+    source = commands.Source(data, columns, pictures)
+    return commands.score(model, source, commands.Written(output, force, raw), common)
 
 
 @app.command

@@ -12,8 +12,10 @@ import numpy as np
 import polars as pl
 
 import isthmus
-from isthmus import tables
-from isthmus._options import Columns, Common, Model
+from isthmus import _folders, tables
+from isthmus._folders import Source as Source
+from isthmus._folders import Wanted
+from isthmus._options import Columns, Common, Model, given
 from isthmus._terminal import (
     UsageError,
     complain,
@@ -32,21 +34,31 @@ FIXED = ("n_components", "architecture", "dtype")  # the weights of a resumed mo
 class Files:
     """The files of `isthmus fit`."""
 
-    data: Path
+    data: Source
     output: Path | None
     resume: Path | None
+    init: Path | None
     test: Path | None
+
+    @property
+    def fitted(self) -> Path | None:
+        """The model that training starts from."""
+        return self.resume or self.init
 
     @property
     def model(self) -> Path:
         """Where the model goes."""
-        return self.output or self.resume or Path(f"{tables.stem(self.data)}.isthmus")
+        return self.output or self.resume or Path(_folders.model_name(self.data.path))
 
-    def check(self, force: bool) -> None:
-        """Raise a TableError before any work where a file is missing or cannot be written."""
-        _check_present(self.data, self.test, self.resume)
+    def check(self, weight: str | None, force: bool) -> None:
+        """Raise an error before any work where a file is missing or cannot be written."""
+        _check_present(self.data.path, self.test, folders=True)
+        _check_present(self.resume, self.init)
+        if self.resume and self.init:
+            raise UsageError("--resume goes on with a model, --init starts anew: give one of them.")
+        self.data.check(weight, self.test)
         again = self.resume is not None and self.model.exists() and self.model.samefile(self.resume)
-        inputs = (self.data, self.test, None if again else self.resume)
+        inputs = (self.data.path, self.test, None if again else self.resume, self.init)
         tables.check_output(self.model, (".isthmus",), force=force or again, inputs=inputs)
 
 
@@ -59,10 +71,11 @@ class Written:
     raw: bool
 
 
-def _check_present(*paths: Path | None) -> None:
+def _check_present(*paths: Path | None, folders: bool = False) -> None:
     for path in paths:
-        if path is not None and not path.is_file():
-            raise tables.TableError(f"Cannot read {path}: there is no such file.")
+        if path is not None and not (path.is_file() or (folders and path.is_dir())):
+            kind = "file or folder" if folders and not path.suffix else "file"
+            raise tables.TableError(f"Cannot read {path}: there is no such {kind}.")
 
 
 # -- fit -----------------------------------------------------------------------------------------
@@ -71,7 +84,6 @@ def _check_present(*paths: Path | None) -> None:
 def fit(
     files: Files,
     model: Model,
-    columns: Columns,
     common: Common,
     weight: str | None,
     *,
@@ -79,14 +91,17 @@ def fit(
     force: bool,
 ) -> int:
     """Train, save and tell how well it went; an interrupt saves a model that can go on."""
-    files.check(force)
+    files.check(weight, force)
     _use_cache()
-    ae = _estimator(files.resume, model)
+    fitted = None if files.fitted is None else isthmus.load(files.fitted)
+    ae = _estimator(fitted, files, model)
     ae.set_params(verbose=0 if common.quiet else 1, warm_start=files.resume is not None)
+    wanted = None if fitted is None else _wanted(fitted, files.fitted)
     names = getattr(ae, "feature_names_in_", None)
-    rows = _rows(files.data, columns, names, weight)
-    test = _test_rows(files.test, columns, rows, weight)
-    training = Training(ae, files.model, _again(files, columns, common, weight, checkpoint))
+    rows = _rows(files.data, names, weight, wanted=wanted)
+    test = _test_rows(files, rows, weight)
+    again = _again(files, common, weight, checkpoint)
+    training = Training(ae, files.model, again, fitted if files.init else None)
     if not training.run(rows, checkpoint, common):
         return signals.status
     _show_fit(_result(ae, files.model, rows, test), common)
@@ -106,20 +121,19 @@ def _use_cache() -> None:
         warnings.warn(f"Compiled programs are not kept: {error}.", stacklevel=2)
 
 
-def _estimator(resume: Path | None, model: Model) -> isthmus.Autoencoder:
+def _estimator(fitted: Any, files: Files, model: Model) -> isthmus.Autoencoder:
     """Return a new estimator, or the one to go on with, with the options that were given."""
     from isthmus import fitting, runtime
 
     given = model.given()
-    if resume is None:
-        ae = isthmus.Autoencoder()
-    else:
-        ae = isthmus.load(resume)
+    ae = isthmus.Autoencoder()
+    if fitted is not None:
+        ae = fitted if files.resume else isthmus.Autoencoder(**fitted.get_params(deep=False))
         fixed = [f"--{name.replace('_', '-')}" for name in FIXED if name in given]
         if fixed:
-            raise UsageError(f"A resumed model keeps its layers: {fixed[0]} cannot be changed.")
-        if not ae.net_.decoder:
-            raise UsageError(f"{resume} is an encoder alone and cannot be trained.")
+            raise UsageError(f"A fitted model keeps its layers: {fixed[0]} cannot be changed.")
+        if not fitted.net_.decoder:
+            raise UsageError(f"{files.fitted} is an encoder alone and cannot be trained.")
     try:
         ae.set_params(**given)
         fitting.check_parameters(ae)
@@ -130,20 +144,28 @@ def _estimator(resume: Path | None, model: Model) -> isthmus.Autoencoder:
     return ae
 
 
+def _wanted(ae: isthmus.Autoencoder, path: Path | None) -> Wanted:
+    """Return what a fitted model asks of images."""
+    return Wanted(ae.sample_shape_ or (ae.n_features_in_,), f"{path} was fitted on")
+
+
 def _rows(
-    path: Path,
-    columns: Columns,
+    source: Source,
     names: Any,
     weight: str | None = None,
     *,
+    wanted: Wanted | None = None,
     named: bool = True,
     weighted: bool = True,
 ) -> tables.Rows:
-    """Read a file and choose its columns.
+    """Read a file and choose its columns, or read a folder of images.
 
-    `named` is whether the model knows columns by name, `weighted` whether the column of weights
-    must be there.
+    `wanted` is what images must be, `named` whether the model knows columns by name, `weighted`
+    whether the column of weights must be there.
     """
+    path, columns = source.path, source.columns
+    if source.is_folder:
+        return _folders.read(path, source.pictures, wanted)
     table = tables.read_table(path, key=columns.key, header=not columns.no_header)
     if not weighted and weight not in getattr(table.rows, "columns", ()):
         weight = None
@@ -167,17 +189,23 @@ def _rows(
     return rows
 
 
-def _test_rows(
-    path: Path | None, columns: Columns, rows: tables.Rows, weight: str | None
-) -> tables.Rows | None:
+def _test_rows(files: Files, rows: tables.Rows, weight: str | None) -> tables.Rows | None:
     """Read the test rows before training, so that a mistake in them costs no time."""
+    path, columns = files.test, files.data.columns
     if path is None:
         return None
     names = rows.X.columns if isinstance(rows.X, pl.DataFrame) else None
     key = columns.key if tables.ending(path) == ".npz" else None
     only = Columns(key=key, no_header=columns.no_header)
-    test = _rows(path, only, names, weight, named=names is not None, weighted=False)
     shape = np.shape(rows.X)[1:]
+    test = _rows(
+        Source(path, only, files.data.pictures),
+        names,
+        weight,
+        wanted=Wanted(shape, f"{files.data.path} has"),
+        named=names is not None,
+        weighted=False,
+    )
     if np.shape(test.X)[1:] != shape:
         raise tables.TableError(
             f"{path} has rows of shape {np.shape(test.X)[1:]}, but those of the training data "
@@ -186,26 +214,26 @@ def _test_rows(
     return test
 
 
-def _again(
-    files: Files, columns: Columns, common: Common, weight: str | None, checkpoint: bool
-) -> str:
+def _again(files: Files, common: Common, weight: str | None, checkpoint: bool) -> str:
     """Return the command line that goes on with an interrupted fit."""
-    words = ["isthmus", "fit", str(files.data), "--resume", str(files.model)]
-    for name in ("columns", "ignore", "id"):
-        for value in getattr(columns, name):
-            words += [f"--{name}", value]
-    single = {"--key": columns.key, "--weight": weight, "--test": files.test}
-    words += [w for name, v in single.items() if v is not None for w in (name, str(v))]
-    flags = {"--no-header": columns.no_header, "--checkpoint": checkpoint}
-    flags |= {"--json": common.json, "--quiet": common.quiet}
-    return shlex.join([*words, *(name for name, given in flags.items() if given)])
+    words = ["isthmus", "fit", str(files.data.path), "--resume", str(files.model)]
+    options = given(files.data.columns) | given(files.data.pictures)
+    options |= {"--weight": weight, "--test": files.test, "--checkpoint": checkpoint}
+    options |= {"--json": common.json, "--quiet": common.quiet}
+    for name, value in options.items():
+        if value is True:
+            words.append(name)
+        elif value not in (None, False):
+            values = value if isinstance(value, tuple) else (value,)
+            words += [word for v in values for word in (name, str(v))]
+    return shlex.join(words)
 
 
 class Training:
     """One fit: it saves checkpoints and, when interrupted, a model that can go on."""
 
-    def __init__(self, ae: isthmus.Autoencoder, path: Path, again: str) -> None:
-        self.ae, self.path, self.again = ae, path, again
+    def __init__(self, ae: isthmus.Autoencoder, path: Path, again: str, init: Any) -> None:
+        self.ae, self.path, self.again, self.init = ae, path, again, init
         self.saved = time.monotonic()
         self.resumes = ae.warm_start
         self.checkpoints = False
@@ -217,7 +245,10 @@ class Training:
         watched = checkpoint or self.resumes
         try:
             self.ae.fit(
-                rows.X, sample_weight=rows.weight, on_epoch=self._on_epoch if watched else None
+                rows.X,
+                sample_weight=rows.weight,
+                init=self.init,
+                on_epoch=self._on_epoch if watched else None,
             )
         except KeyboardInterrupt:
             self._interrupted(common)
@@ -279,7 +310,7 @@ def _result(
         "model": str(path),
         "rows": len(rows.X),
         "features": ae.n_features_in_,
-        "n_components": ae.n_components,
+        "n_components": ae.net_.n_components,
         "n_parameters": ae.n_parameters_,
         "epochs": ae.n_iter_,
         "seconds": ae.history_["seconds"][-1],
@@ -323,21 +354,28 @@ def _show_fit(result: dict[str, Any], common: Common) -> None:
 # -- use -----------------------------------------------------------------------------------------
 
 
-def encode(
-    model: Path, data: Path, written: Written, columns: Columns, common: Common, layer: int | None
-) -> int:
+def encode(model: Path, data: Source, written: Written, common: Common, layer: int | None) -> int:
     """Write the codes, or the values of a hidden layer."""
-    ae, rows = _opened(model, data, written, columns)
+    ae, rows = _opened(model, data, written)
     codes = ae.encode(rows.X, layer)
     names = [f"layer{layer}_{i}" for i in range(codes.shape[1])]
     frame = pl.DataFrame(codes, schema=names if layer else list(ae.get_feature_names_out()))
     return _write(written, rows.ids, frame, common)
 
 
-def reconstruct(model: Path, data: Path, written: Written, columns: Columns, common: Common) -> int:
+def reconstruct(model: Path, data: Source, written: Written, common: Common) -> int:
     """Write the rows as the model reproduces them."""
-    ae, rows = _opened(model, data, written, columns)
     assert written.output is not None
+    folder = _folders.goes_to_folder(data, written.output)
+    if data.is_folder and not folder and tables.ending(written.output) != ".npy":
+        raise tables.TableError(
+            f"Images do not fit into {written.output}: write them to a folder or to a .npy file."
+        )
+    ae, rows = _opened(model, data, written, folder=folder)
+    if folder:
+        n = _folders.write(ae, rows, written.output, force=written.force)
+        _show_written(written.output, f"{n:,} images", common, images=n)
+        return 0
     if ae.sample_shape_ is not None and tables.ending(written.output) != ".npy":
         raise tables.TableError(
             f"Images of shape {ae.sample_shape_} do not fit into {written.output}: write them to a "
@@ -346,15 +384,15 @@ def reconstruct(model: Path, data: Path, written: Written, columns: Columns, com
     again = ae.reconstruct(rows.X)
     if again.ndim > 2:
         tables.write_array(written.output, again)
-        _show_written(written.output, len(again), list(map(str, again.shape[1:])), common)
+        _show_table(written.output, len(again), list(map(str, again.shape[1:])), common)
         return 0
     names = getattr(ae, "feature_names_in_", [f"x{i}" for i in range(again.shape[1])])
     return _write(written, rows.ids, pl.DataFrame(again, schema=list(names)), common)
 
 
-def score(model: Path, data: Path, written: Written, columns: Columns, common: Common) -> int:
+def score(model: Path, data: Source, written: Written, common: Common) -> int:
     """Write the scores, or print them."""
-    ae, rows = _opened(model, data, written, columns)
+    ae, rows = _opened(model, data, written)
     scores = ae.score_samples(rows.X)
     if written.output is None and common.json:
         ids = {name: rows.ids[name].to_list() for name in rows.ids.columns}
@@ -365,20 +403,26 @@ def score(model: Path, data: Path, written: Written, columns: Columns, common: C
 
 
 def _opened(
-    model: Path, data: Path, written: Written, columns: Columns
+    model: Path, data: Source, written: Written, *, folder: bool = False
 ) -> tuple[isthmus.Autoencoder, tables.Rows]:
     """Load a model and read the rows for it, once it is clear that the result can be written."""
-    _check_present(model, data)
+    _check_present(model)
+    _check_present(data.path, folders=True)
+    data.check()
     output = written.output
-    if output is not None:
-        inputs = (model, data)
+    arrays = not folder and output is not None and tables.ending(output) == ".npy"
+    if output is not None and folder:
+        _folders.check_output(output, data)
+    elif output is not None:
+        inputs = (model, data.path)
         tables.check_output(output, tables.WRITTEN, force=written.force, inputs=inputs)
-        if columns.id and tables.ending(output) == ".npy":
+        if data.columns.id and arrays:
             raise UsageError(f"Identifiers do not fit into {output}: write .csv or .parquet.")
     _use_cache()
     ae = isthmus.load(model)
     names = getattr(ae, "feature_names_in_", None)
-    return ae, _rows(data, columns, names, named=names is not None)
+    rows = _rows(data, names, wanted=_wanted(ae, model), named=names is not None)
+    return ae, rows._replace(ids=pl.DataFrame()) if arrays else rows  # .npy has no place for text
 
 
 def _write(written: Written, ids: pl.DataFrame, frame: pl.DataFrame, common: Common) -> int:
@@ -391,15 +435,20 @@ def _write(written: Written, ids: pl.DataFrame, frame: pl.DataFrame, common: Com
         show_text(tables.csv_text(frame, raw=written.raw))
         return 0
     tables.write_table(written.output, frame, raw=written.raw)
-    _show_written(written.output, len(frame), frame.columns, common)
+    _show_table(written.output, len(frame), frame.columns, common)
     return 0
 
 
-def _show_written(path: Path, rows: int, columns: list[str], common: Common) -> None:
+def _show_table(path: Path, rows: int, columns: list[str], common: Common) -> None:
+    text = f"{rows:,} rows, {len(columns)} columns"
+    _show_written(path, text, common, rows=rows, columns=columns)
+
+
+def _show_written(path: Path, text: str, common: Common, **facts: Any) -> None:
     if common.json:
-        show_json({"output": str(path), "rows": rows, "columns": columns, "warnings": warned})
+        show_json({"output": str(path), **facts, "warnings": warned})
     elif not common.quiet:
-        show_lines({"output": str(path), "data": f"{rows:,} rows, {len(columns)} columns"})
+        show_lines({"output": str(path), "data": text})
 
 
 def info(model: Path, common: Common) -> int:

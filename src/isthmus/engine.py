@@ -430,6 +430,33 @@ def map_batches(
     return np.concatenate(results) if len(results) > 1 else results[0].copy()
 
 
+@jax.jit
+def _moments(
+    objective: Objective, net: Net, x: Array, weight: Array, shift: Array | None
+) -> tuple[Array, Array, Array]:
+    z = objective.encode(net, x)
+    shift = z[0] if shift is None else shift
+    centred = z - shift
+    return weight @ centred, weight @ centred**2, shift
+
+
+def code_moments(
+    objective: Objective, net: Net, x: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance of each code unit over scaled rows, whose weights add up to 1."""
+    size = rows_per_call(net)
+    shift: Any = None  # the first code: without it small variances would cancel
+    sums = np.zeros((2, net.n_components))
+    for begin in range(0, len(x), size):
+        n = len(x[begin : begin + size])
+        rows, w = np.zeros((size, x.shape[1]), x.dtype), np.zeros(size, x.dtype)
+        rows[:n], w[:n] = x[begin : begin + size], weight[begin : begin + size]
+        first, second, shift = _moments(objective, net, rows, w, shift)
+        sums += [np.asarray(first, float), np.asarray(second, float)]
+    mean, square = sums
+    return mean + np.asarray(shift, float), np.maximum(square - mean**2, 0)
+
+
 @partial(jax.jit, static_argnames="nats")
 def _compare(objective: Objective, x_out: Array, x: Array, nats: bool) -> Array:
     return objective.loss.nats(x_out, x) if nats else objective.loss(x_out, x)

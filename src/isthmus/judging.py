@@ -20,18 +20,11 @@ def judge(estimator: Any, run: Run) -> None:
 def measure_codes(estimator: Any, x: np.ndarray, weight: np.ndarray) -> None:
     """Set the mean activity and the deviation of each code unit, in one clean pass over rows."""
     objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
-    net, total = estimator.net_, weight.sum()
+    net = estimator.net_
     low, high = ACTIVATIONS[net.code_activation].bounds or (0.0, 1.0)
-    sums = np.zeros((2, net.n_components))
-    shift: np.ndarray | float = 0.0
-    for b in blocks(x, widest=net.n_components):
-        z = engine.map_batches("encode", objective, net, x[b], lambda rows: rows).astype(float)
-        z = (z - low) / (high - low)
-        shift = z[0].copy() if b.start == 0 else shift  # against cancellation in the variance
-        sums += [weight[b] @ (z - shift), weight[b] @ (z - shift) ** 2]
-    mean, square = sums / total
-    estimator.mean_activation_ = mean + shift
-    estimator._code_deviation = np.sqrt(np.maximum(square - mean**2, 0))
+    mean, variance = engine.code_moments(objective, net, x, weight / weight.sum())
+    estimator.mean_activation_ = (mean - low) / (high - low)
+    estimator._code_deviation = np.sqrt(variance) / (high - low)
 
 
 def measure_errors(estimator: Any, run: Run) -> dict[str, Any]:
@@ -39,7 +32,7 @@ def measure_errors(estimator: Any, run: Run) -> dict[str, Any]:
     rows, k = run.rows, estimator.net_.n_components
     x, weight = rows.judged
     objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
-    mean, axes = baselines.pca_axes(rows.x, rows.weight, min(k, rows.x.shape[1]))
+    mean, axes = baselines.pca_axes(rows.x, rows.weight, k)
     inverse, total = estimator.scaler_.inverse, weight.sum()
     sums: dict[str, float] = {}
     for b in blocks(x):

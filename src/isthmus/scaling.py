@@ -142,12 +142,9 @@ def _spread(spread: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray
     return np.where(constant | (spread <= 0), np.maximum(size, 1.0), spread)
 
 
-def blocks(x: np.ndarray, values: int = 2**22, widest: int = 1) -> Iterator[slice]:
-    """Cut rows into blocks of about this many values, so that temporary copies stay small.
-
-    `widest` is the width of what is made of the rows, where that is wider.
-    """
-    rows = max(values // max(x.shape[1], widest), 1)
+def blocks(x: np.ndarray, values: int = 2**22) -> Iterator[slice]:
+    """Cut rows into blocks of about this many values, so that temporary copies stay small."""
+    rows = max(values // max(x.shape[1], 1), 1)
     return (slice(i, i + rows) for i in range(0, len(x), rows))
 
 
