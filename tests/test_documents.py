@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -32,19 +33,38 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     rows = [f"row{i},{','.join(f'{v:.3f}' for v in rng.normal(size=6))}" for i in range(150)]
     (tmp_path / "data.csv").write_text("name,a,b,c,d,e,f\n" + "\n".join(rows) + "\n")
+    (tmp_path / "photos").mkdir()
+    for i in range(120):
+        picture = Image.fromarray(rng.integers(0, 255, (20, 24), np.uint8))
+        picture.save(tmp_path / "photos" / f"{i:03}.png")
     monkeypatch.chdir(tmp_path)
     commands = [line for block in blocks("sh") for line in block.splitlines()]
     ours = [shlex.split(line)[1:] for line in commands if line.startswith("isthmus")]
-    assert len(ours) == 4
+    assert len(ours) == 6
     for command in ours:
         assert main(command) == 0, command
+    assert len(list((tmp_path / "clean").iterdir())) == 120
     assert (tmp_path / "scores.csv").read_text().startswith("name,score\nrow0,")
     makes = [line.split("#")[0].strip() for line in commands if line.startswith("make")]
     assert makes == ["make demo", "make test"]
 
 
+def test_the_guide_to_layers_runs(capsys):
+    text = (ROOT / "docs" / "guides" / "layers.md").read_text()
+    space = {}
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        exec(compile(block, "layers.md", "exec"), space)
+    assert space["again"].shape == (1797, 8, 8)
+    assert space["first"].shape == (1797, 4, 4, 16)
+    assert list(space["phases"]) == ["layer 1", "layer 2", "layer 3", "fit"]
+    assert space["hidden"].shape == (1797, 128)
+    source, tuned = (space[name].net_.encoder[0].weight for name in ("source", "tuned"))
+    assert np.array_equal(source, tuned)
+    assert "8x8x1 -> 4x4x16" in capsys.readouterr().out
+
+
 def test_links_of_the_documents_lead_somewhere():
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), (page.name, link)
 
