@@ -82,16 +82,19 @@ def torch_loop(x):
         nn.ReLU(),
         nn.ConvTranspose2d(narrow, 1, 3, 2, 1, 1),
     )
-    rows = torch.from_numpy(x).reshape(-1, 1, SIDE, SIDE)
+    where = "cuda" if torch.cuda.is_available() else "cpu"
+    net, rows = net.to(where), torch.from_numpy(x).reshape(-1, 1, SIDE, SIDE).to(where)
     optimiser = torch.optim.Adam(net.parameters(), 1e-3, fused=True)
 
     def run(steps):
         begin = time.perf_counter()
         for _ in range(steps):
-            batch = rows[torch.randint(0, len(rows), (BATCH,))]
+            batch = rows[torch.randint(0, len(rows), (BATCH,), device=where)]
             optimiser.zero_grad(set_to_none=True)
             torch.nn.functional.mse_loss(net(batch), batch).backward()
             optimiser.step()
+        if where == "cuda":
+            torch.cuda.synchronize()
         return steps, time.perf_counter() - begin
 
     return run
