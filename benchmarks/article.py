@@ -3,8 +3,9 @@
     python benchmarks/article.py [--data FOLDER] [--sets mnist cifar10] [--pictures docs/images]
 
 Prints half the mean squared error of the test images on [-1, 1], which is the article's measure. Its
-model has one layer of 32 filters and no bottleneck; the stacked model has a dense code, with PCA of the
-same width beside it. FOLDER holds `mnist.npz` and `cifar10_6k.npz` with `x_train` and `x_test` as bytes.
+model has one layer of 32 filters and no bottleneck; the stacked model has a dense code, with PCA of
+the same width beside it. FOLDER holds `mnist.npz` and `cifar10_6k.npz`, each with `x_train` and
+`x_test` as bytes.
 """
 
 import argparse

@@ -383,13 +383,8 @@ class Trainer:
         return float(sum(np.asarray(total, float) for total in totals)) / data.n
 
 
-@jax.jit
-def _finite(net: Net) -> Array:
-    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(net)]))
-
-
 def _all_finite(net: Net) -> bool:
-    return bool(_finite(net))
+    return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(net))
 
 
 @partial(jax.jit, static_argnames=("what", "layer"))
@@ -432,10 +427,10 @@ def map_batches(
 
 @jax.jit
 def _moments(
-    objective: Objective, net: Net, x: Array, weight: Array, shift: Array | None
+    objective: Objective, net: Net, x: Array, weight: Array, first: Array, shift: Array
 ) -> tuple[Array, Array, Array]:
     z = objective.encode(net, x)
-    shift = z[0] if shift is None else shift
+    shift = jnp.where(first, z[0], shift)
     centred = z - shift
     return weight @ centred, weight @ centred**2, shift
 
@@ -445,14 +440,16 @@ def code_moments(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and variance of each code unit over scaled rows, whose weights add up to 1."""
     size = rows_per_call(net)
-    shift: Any = None  # the first code: without it small variances would cancel
     sums = np.zeros((2, net.n_components))
+    shift = jnp.zeros(
+        net.n_components, x.dtype
+    )  # the first code: else small variances would cancel
     for begin in range(0, len(x), size):
         n = len(x[begin : begin + size])
         rows, w = np.zeros((size, x.shape[1]), x.dtype), np.zeros(size, x.dtype)
         rows[:n], w[:n] = x[begin : begin + size], weight[begin : begin + size]
-        first, second, shift = _moments(objective, net, rows, w, shift)
-        sums += [np.asarray(first, float), np.asarray(second, float)]
+        *moments, shift = _moments(objective, net, rows, w, np.bool_(begin == 0), shift)
+        sums += [np.asarray(moment, float) for moment in moments]
     mean, square = sums
     return mean + np.asarray(shift, float), np.maximum(square - mean**2, 0)
 
