@@ -246,7 +246,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
             net = fitting.transferred(init, net)
         fitting.check_scaled(scaled, net, slots, scaling)
         objective = fitting.bound_objective(slots, scaled.x, self.dtype)
-        run = runs.Run(self, scaled, objective, net, seed, mark)
+        fresh = last.fresh if last else not known and init is None
+        run = runs.Run(self, scaled, objective, net, seed, mark, fresh)
         self.slots_, self.scaler_, self.scaling_, self.net_ = slots, scaler, scaling, net
         self.batch_size_, self.max_epochs_ = run.batch_size, run.max_epochs
         self.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(net))

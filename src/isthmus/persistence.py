@@ -191,6 +191,7 @@ def _pack_resume(ae: Autoencoder, tensors: dict[str, np.ndarray], meta: dict[str
         "earlier": training.earlier,
         "fingerprint": training.fingerprint,
         "settings": training.settings,
+        "fresh": training.fresh,
         "state": {f: getattr(state, f) for f in _STATE},
     }
 
@@ -410,7 +411,7 @@ def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> runs
         **values,
     )
     earlier = tuple((label, row) for label, row in meta["earlier"])
-    marks = meta["fingerprint"], meta["settings"]
+    marks = meta["fingerprint"], meta["settings"], bool(meta.get("fresh", True))
     return runs.Training(meta["seed"], phase, state, earlier, *marks)
 
 

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from isthmus import engine, stacking
@@ -23,12 +24,14 @@ class Training(NamedTuple):
     earlier: tuple[tuple[str, engine.Row], ...]  # history of the finished phases
     fingerprint: int
     settings: str
+    fresh: bool = True  # whether the run began with a net that had learned nothing
 
 
 def settings_mark(estimator: Any) -> str:
     """Return the settings that a run cannot change when it goes on."""
     names = ("scaling", "pretrain", "batch_size", "early_stopping", "validation_fraction", "dtype")
-    return repr([getattr(estimator, name) for name in (*names, "freeze")])
+    values = (getattr(estimator, name) for name in (*names, "freeze"))
+    return repr([v.item() if isinstance(v, np.generic) else v for v in values])  # as in a file
 
 
 def fingerprint(X: np.ndarray, weight: np.ndarray) -> int:
@@ -60,11 +63,19 @@ class Run:
     """The phases of a fit: one for each layer pair where pretraining is on, then the whole net."""
 
     def __init__(
-        self, estimator: Any, rows: Rows, objective: Objective, net: Net, seed: int, mark: int
+        self,
+        estimator: Any,
+        rows: Rows,
+        objective: Objective,
+        net: Net,
+        seed: int,
+        mark: int,
+        fresh: bool = True,
     ) -> None:
         n = len(rows.x)
         self.estimator, self.rows, self.objective = estimator, rows, objective
         self.net, self.seed, self.mark = net, seed, mark
+        self.fresh = fresh  # the net has learned nothing yet
         self.n_layers = len(net.encoder) if estimator.pretrain else 0
         self.batch_size = settle_batch_size(estimator, n)
         self.max_epochs = self._max_epochs(n)
@@ -104,7 +115,7 @@ class Run:
     def _trainer(self, state: engine.State | None) -> engine.Trainer:
         e, phase = self.estimator, self._whole()
         if self.phase < self.n_layers:
-            phase = self._pair(fresh=state is None)
+            phase = self._pair(fresh=self.fresh and state is None)
         settings = engine.Settings(
             batch_size=self.batch_size,
             max_epochs=phase.epochs,
@@ -135,10 +146,10 @@ class Run:
             validation = stacking.codes_below(self.objective, self.net, validation, i)
         objective = stacking.pair_objective(self.objective, self.net, i)
         objective = self._rebound(objective, data)
-        net = stacking.pair(self.net, i)
-        if fresh and objective.sparsity:
-            net = objective.sparsity.prepare(net, sample(np.asarray(data.x[: data.n])))
+        net = jax.tree.map(np.asarray, stacking.pair(self.net, i))  # prepared alike after a file
         movable = whole.movable and stacking.pair(whole.movable, i)
+        if fresh and objective.sparsity and movable is None:
+            net = objective.sparsity.prepare(net, sample(np.asarray(data.x)[: data.n]))
         epochs = self.estimator.pretrain
         if epochs == "layerwise":
             epochs = max(self.max_epochs // self.n_layers, 1)
@@ -146,7 +157,7 @@ class Run:
 
     def _rebound(self, objective: Objective, data: engine.Data) -> Objective:
         """Return the objective with corruptions that know the range of a layer's input."""
-        rows = data.x[: data.n]
+        rows = np.asarray(data.x)[: data.n]
         parts = self.estimator.slots_.objective().corruption
         bound = tuple(c.bind(float(rows.min()), float(rows.max())) for c in parts)
         return objective._replace(corruption=engine.traced(bound, self.estimator.dtype))
@@ -164,7 +175,8 @@ class Run:
     def training(self) -> Training:
         """Return where the run stands."""
         mark = settings_mark(self.estimator)
-        return Training(self.seed, self.phase, self.trainer.state, self.earlier, self.mark, mark)
+        state, earlier = self.trainer.state, self.earlier
+        return Training(self.seed, self.phase, state, earlier, self.mark, mark, self.fresh)
 
 
 def unfinished(estimator: Any, slots: Slots, mark: int) -> Training | None:
