@@ -15,7 +15,8 @@ LAYERS = [
     | {"incremental", "progress"},
     {"_composed", "estimator", "presets", "persistence"},
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "images", "_folders"}
-    | {"_facts", "_sections", "plots", "report", "demo"},
+    | {"_facts", "_drawing", "_tiles", "plots"}
+    | {"_pictures", "_features", "_sections", "report", "demo"},
     {"commands"},
     {"cli", "__main__"},
 ]

@@ -593,31 +593,25 @@ def test_kl_brings_every_map_and_nearly_every_unit_to_rho(digits, activation):
     assert ae.score(X) > 0.6
 
 
+NOISE = ("gaussian", "uniform", "masking", "saltpepper", "swap")
+DEEP = "conv:channels=[3,4]"
 PARTS = {
     "kl": {"sparsity": "kl", "architecture": "conv:channels=[3],code=maps"},
-    "kl of a dense code": {"sparsity": "kl"},
-    "l1": {"sparsity": "l1", "architecture": "conv:channels=[3,4],code=maps"},
-    "topk": {"sparsity": "topk:k=2", "architecture": "conv:channels=[3,4],code=maps"},
-    "gaussian": {"corruption": "gaussian"},
-    "uniform": {"corruption": "uniform"},
-    "masking": {"corruption": "masking"},
-    "saltpepper": {"corruption": "saltpepper"},
-    "swap": {"corruption": "swap"},
-    "dropout": {"architecture": "conv:channels=[3,4],dropout=0.2,input_dropout=0.1"},
-    "norm": {"architecture": "conv:channels=[3,4],norm=layer"},
-    "tied": {"architecture": "conv:channels=[3,4],tied=true", "penalty": "l2:on=both"},
-    "contractive": {"penalty": ("contractive", "contractive:probes=2")},
+    "kl of a dense code": {"sparsity": "kl", "architecture": DEEP},
+    "l1": {"sparsity": "l1", "architecture": f"{DEEP},code=maps", "loss": "poisson"},
+    "topk": {"sparsity": "topk:k=2", "architecture": f"{DEEP},code=maps,norm=layer"},
+    "noise": {"corruption": NOISE, "architecture": f"{DEEP},dropout=0.2,input_dropout=0.1"},
+    "tied": {"architecture": f"{DEEP},tied=true", "penalty": "l2:on=both", "loss": "bce"},
+    "contractive": {"architecture": DEEP, "penalty": ("contractive", "contractive:probes=2")},
     "contractive maps": {"penalty": "contractive", "architecture": "conv:channels=[3],code=maps"},
-    "poisson": {"loss": "poisson"},
-    "bce": {"loss": "bce", "scaling": "range"},
-    "float64": {"dtype": "float64"},
+    "float64": {"architecture": DEEP, "dtype": "float64"},
     "signals": {"architecture": "conv1d:channels=[3],kernel=5", "penalty": "contractive"},
 }
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_works_on_maps(digits, part):
-    chosen = {"architecture": "conv:channels=[3,4]", **PARTS[part]}
+    chosen = {"scaling": "range", "early_stopping": False, **PARTS[part]}
     X = digits[:130] if "1d" in chosen["architecture"] else digits[:130].reshape(-1, 8, 8)
     maps = "maps" in chosen["architecture"]
     ae = Autoencoder(None if maps else 3, **chosen, **BRIEF).fit(X)
@@ -629,7 +623,7 @@ def test_every_part_works_on_maps(digits, part):
 
 
 def test_a_grid_search_over_the_architecture(digits):
-    grid = {"architecture__kernel": [2, 3], "architecture__padding": ["valid", "full"]}
+    grid = {"architecture__kernel": [2, 3], "architecture__padding": ["valid"]}
     ae = Autoencoder(3, Conv((3,)), **BRIEF)
     search = GridSearchCV(ae, grid, cv=2).fit(digits[:100].reshape(-1, 8, 8))
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
@@ -757,11 +751,11 @@ def test_one_clear_sentence_for_what_does_not_fit(architecture, X, message, meth
 
 
 def test_maps_of_layers_that_have_none(digits):
-    X = digits[:100]
-    dense = Autoencoder(2, max_epochs=1).fit(X)
+    dense = Autoencoder(2, max_epochs=1).fit(digits[:100])
     with pytest.raises(ValueError, match="Only convolutional layers have maps; .*: none"):
-        dense.encode_maps(X)
-    ae = Autoencoder(2, "conv:channels=[3,4]", max_epochs=1).fit(X.reshape(-1, 8, 8))
+        dense.encode_maps(digits)
+    X = rows("images")
+    ae = model("images").fit(X)
     with pytest.raises(ValueError, match="Only convolutional layers have maps; .*: 1, 2"):
         ae.encode_maps(X, layer=3)
     with pytest.raises(ValueError, match="The layer must be from 1 to 3, or negative; got 4"):

@@ -14,6 +14,7 @@ def flat_rows(estimator: Any, X: Any, *, reset: bool, minimum: int = 1) -> np.nd
     Whole numbers and bytes keep their type, so that bytes are not blown up to eight times their
     size. Sets `n_features_in_`, `feature_names_in_` and `sample_shape_` where `reset`.
     """
+    X = as_images(X)
     shape = np.shape(X) if isinstance(X, np.ndarray) else ()
     sample_shape = tuple(shape[1:]) if len(shape) > 2 else None
     if not reset and sample_shape and sample_shape != estimator.sample_shape_:
@@ -37,6 +38,16 @@ def flat_rows(estimator: Any, X: Any, *, reset: bool, minimum: int = 1) -> np.nd
     if reset:
         estimator.sample_shape_ = sample_shape
     return X
+
+
+def as_images(X: Any) -> Any:
+    """Return images in a list, or in another library's array, as one array; all else as it is."""
+    listed = isinstance(X, list | tuple) and len(X) > 0 and np.ndim(X[0]) > 1
+    if listed and len({np.shape(x) for x in X}) > 1:
+        shapes = sorted({np.shape(x) for x in X})
+        raise ValueError(f"X has images of several shapes, such as {shapes[0]} and {shapes[1]}.")
+    other = not isinstance(X, np.ndarray) and getattr(X, "ndim", 0) > 2
+    return np.asarray(X) if listed or other else X
 
 
 def check_finite(X: np.ndarray, names: Any = None) -> None:

@@ -1,6 +1,7 @@
 """Facts about fitted models and rows, as plain data: what a report says."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import jax
@@ -28,20 +29,24 @@ def summarize(estimator: Any, X: Any, *, name: str = "model") -> Facts:
     Returns
     -------
     dict
-        "error" is the mean loss of the rows and "raw_error" their squared error per value in the
-        data's units; "score" is `score`; "columns" holds the share of each column's variance that
-        is lost; "sparsity" and "denoising" are None where the model has none.
+        "layers" are the shapes before, between and after the encoder's layers, as text; "phases"
+        the epochs of each phase of training; "error" is the mean loss of the rows and "raw_error"
+        their squared error per value in the data's units; "score" is `score`; "columns" holds the
+        share of each column's variance that is lost; "sparsity" and "denoising" are None where the
+        model has none.
     """
     flat = flat_rows(X)
     difference = flat_rows(estimator.reconstruct(X)) - flat
     facts = {
         "name": str(name),
         "equation": equation(estimator),
+        "layers": layers(estimator),
         "widths": [layer.n_out for layer in estimator.net_.encoder],
         "n_features": int(estimator.n_features_in_),
         "n_components": estimator.net_.n_components,
         "n_parameters": int(estimator.n_parameters_),
         "epochs": int(estimator.n_iter_),
+        "phases": phases(estimator.history_),
         "seconds": seconds(estimator.history_),
         "terms": last_terms(estimator.history_),
         "n_rows": len(flat),
@@ -68,6 +73,28 @@ def equation(estimator: Any) -> dict[str, str]:
     return {**texts, "scaling": str(estimator.scaling_)}
 
 
+def layers(estimator: Any) -> list[str]:
+    """Return the shapes of a row from the input to the code, such as 8x8x1, 4x4x16 and 16."""
+    encoder = estimator.net_.encoder
+    shapes = [encoder[0].shapes[0], *(layer.shapes[1] for layer in encoder)]
+    return ["x".join(map(str, shape)) for shape in shapes]
+
+
+def row_shape(models: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Return (h, w, c) of images, (length, c) of signals or None, as far as fitted models know."""
+    first = [model.net_.encoder[0].shapes[0] for model in models.values()]
+    known = [shape for shape in first if len(shape) > 1]
+    if known:
+        return tuple(known[0])
+    fitted = [m.sample_shape_ for m in models.values() if m.sample_shape_ is not None]
+    return image_shape(fitted[0]) if fitted else None
+
+
+def image_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of an image with its channels."""
+    return (*shape, 1) if len(shape) == 2 else tuple(shape)
+
+
 def corrupted(estimator: Any, X: Any, seed: int = 0) -> np.ndarray:
     """Return rows as the model's own corruption leaves them, in the data's units; (n, d)."""
     scaler = estimator.scaler_
@@ -80,6 +107,11 @@ def corrupted(estimator: Any, X: Any, seed: int = 0) -> np.ndarray:
 def seconds(history: Mapping[str, Sequence[Any]]) -> float:
     """Return the seconds of training, all phases together."""
     return float(max(history.get("seconds", ()), default=0.0))
+
+
+def phases(history: Mapping[str, Sequence[Any]]) -> list[Facts]:
+    """Return the phases of training in turn, with their epochs."""
+    return [{"name": name, "epochs": len(list(g))} for name, g in groupby(history.get("phase", ()))]
 
 
 def _part(part: Any) -> str:
@@ -141,7 +173,7 @@ def alike(values: np.ndarray, X: Any) -> Any:
     """Return values in the form of the rows they were made of: a table's columns keep their names."""
     if hasattr(X, "columns"):
         return type(X)(values, **{_names_keyword(X): list(X.columns)})
-    return values.reshape(np.shape(X))
+    return values.reshape(-1, *np.shape(X)[1:])
 
 
 def _names_keyword(X: Any) -> str:

@@ -4,66 +4,58 @@ A section appears only where it says something about these models and rows.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import groupby
+from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from isthmus import plots
+from isthmus._drawing import CLASSES
 from isthmus._facts import Facts, alike, corrupted
+from isthmus._features import filters, maps
+from isthmus._pictures import Section, listed, number, png, svg
 
 Models = Mapping[str, Any]
 MOST_POINTS = 3000  # of a t-SNE picture: more take minutes and show no more
 MOST_COLUMNS = 20
-MOST_FILTERS = 64
+MOST_SIGNALS = 4
 TYPICAL = "Of each label the row nearest to the label's mean is shown. "
-
-
-class Picture(NamedTuple):
-    """A figure: its data address, what it shows in words, and a caption."""
-
-    source: str
-    alt: str
-    caption: str = ""
-    half: bool = False  # whether two fit beside each other
-
-
-class Section(NamedTuple):
-    """A heading, paragraphs and pictures."""
-
-    title: str
-    text: list[str]
-    pictures: list[Picture]
-
-
-def number(value: float | None) -> str:
-    """Return a number to three figures, as people write it; a dash for none."""
-    if value is None:
-        return "\u2013"
-    if value == 0 or 1e-4 <= abs(value) < 1e4:
-        return f"{value:#.3g}".rstrip(".")
-    return f"{value:.1e}"
 
 
 def standard(
     models: Models, facts: Sequence[Facts], X: Any, y: Any, shape: Any, rows: str
 ) -> list[Section]:
-    """Return the sections that any models on any rows can have."""
-    images = _images(X, shape)
+    """Return the sections that any models on any rows can have.
+
+    `shape` is (h, w, c) of images, (length, c) of signals, or else of no matter.
+    """
     found: list[Section | None] = [losses(models, facts)]
-    if images is None:
-        found += [columns(facts, rows), undone(facts, rows)]
+    if shape is not None and len(shape) == 3 and shape[2] in (1, 3):
+        found += of_images(models, facts, X, y, shape, rows)
+    elif shape is not None and len(shape) == 2:
+        found += [signals(models, facts, X, y, shape, rows), undone(facts, rows)]
     else:
-        chosen = examples(images, y)
-        kinds = 0 if y is None else len(np.unique(np.asarray(y)))
-        names = [str(np.asarray(y)[i]) for i in chosen] if kinds == len(chosen) else []
-        found += [pairs(models, facts, X, images, chosen, names, rows)]
-        found += [denoised(models, facts, X, images, chosen)]
-        found += [filters(models, images)]
+        found += [columns(facts, rows), undone(facts, rows)]
     found += [activations(models, facts)]
     return [section for section in found if section is not None]
+
+
+def of_images(
+    models: Models, facts: Sequence[Facts], X: Any, y: Any, shape: Any, rows: str
+) -> list[Section | None]:
+    """Return the sections that show images."""
+    images = _shaped(X, shape)
+    chosen = examples(images, y)
+    kinds = 0 if y is None else len(np.unique(np.asarray(y)))
+    names = [str(np.asarray(y)[i]) for i in chosen] if kinds == len(chosen) else []
+    return [
+        pairs(models, facts, X, images, chosen, names, rows),
+        denoised(models, facts, X, images, chosen),
+        filters(models, images),
+        maps(models, X, images, chosen, names),
+    ]
 
 
 def comparison(facts: Sequence[Facts], rows: str) -> list[str]:
@@ -75,15 +67,39 @@ def comparison(facts: Sequence[Facts], rows: str) -> list[str]:
     if len(facts) > 1:
         best = max(facts, key=lambda f: f["score"])
         notes.append(f"The best score is the {best['name']} model's, {best['score']:.3f}.")
+    notes += _of_one_width(facts)
     wide = [f["name"] for f in facts if f["n_components"] >= f["n_features"]]
     narrow = [f for f in facts if f["baseline"] and f["name"] not in wide]
     notes += [_beside_pca(f) for f in narrow]
     if wide:
         notes.append(
-            f"No comparison with PCA for {' and '.join(wide)}: with a code as wide as the input PCA "
+            f"No comparison with PCA for {listed(wide)}: with a code as wide as the input PCA "
             "loses nothing, and only a constraint keeps a model from copying."
         )
     return notes
+
+
+def _of_one_width(facts: Sequence[Facts]) -> list[str]:
+    """Return how models with as narrow a code compare; one that learned to undo noise does not."""
+    narrow = [f for f in facts if f["n_components"] < f["n_features"] and not f["denoising"]]
+    notes = []
+    for width, group in groupby(sorted(narrow, key=_width), key=_width):
+        best, *others = sorted(group, key=lambda f: -f["score"])
+        if others:
+            said = listed([f"{f['name']} has {_worth(f)}" for f in others])
+            notes.append(
+                f"With a code of {width} units the {best['name']} model has the best score, "
+                f"{_worth(best)} parameters; {said}."
+            )
+    return notes
+
+
+def _width(f: Facts) -> int:
+    return int(f["n_components"])
+
+
+def _worth(f: Facts) -> str:
+    return f"{f['score']:.3f} with {f['n_parameters']:,}"
 
 
 def _beside_pca(f: Facts) -> str:
@@ -112,14 +128,22 @@ def losses(models: Models, facts: Sequence[Facts]) -> Section | None:
         said = ", ".join(f"{k} {number(v)}" for k, v in terms.items())
         held = f["terms"].get("validation_loss")
         after = f"; {number(held)} on the held-out rows" if held is not None else ""
-        caption = f"{name}: after {f['epochs']} epochs {said}{after}."
-        pictures.append(_svg(plots.losses(model.history_), f"Losses of {name}", caption, half=True))
+        spent = ", ".join(f"{p['name']}: {p['epochs']}" for p in f["phases"])
+        epochs = f"{f['epochs']} epochs" + (f" ({spent})" if len(f["phases"]) > 1 else "")
+        caption = f"{name}: after {epochs} {said}{after}."
+        pictures.append(svg(plots.losses(model.history_), f"Losses of {name}", caption, half=True))
     text = [
         "The loss should fall and level out; a sparsity's term may rise first, while the units "
         "become different. The curve of the held-out rows should follow "
         "the training's; where it turns up, the model has begun to memorise. Corruption and "
         "dropout act in training only, and so a denoising model does better on clean held-out rows."
     ]
+    if any(p["name"].startswith("layer ") for f in facts for p in f["phases"]):
+        text.append(
+            "A model trained layer by layer has a phase for each layer, in which it learns to code "
+            "what the layers below make of the rows, and a last one, fit, for all layers together. "
+            "Each phase has a loss of its own: heights compare within a phase only."
+        )
     return Section("Losses by epoch", text, pictures) if pictures else None
 
 
@@ -142,7 +166,23 @@ def pairs(
     ]
     figure = plots.pairs(images[chosen], made, names)
     alt = "Rows of images: originals, then reconstructions by each model"
-    return Section("Originals and reconstructions", text, [_png(figure, alt)])
+    return Section("Originals and reconstructions", text, [png(figure, alt, wide=True)])
+
+
+def signals(
+    models: Models, facts: Sequence[Facts], X: Any, y: Any, shape: Any, rows: str
+) -> Section:
+    """Return signals and what each model makes of them."""
+    values = _shaped(X, shape)
+    chosen = examples(values, y, MOST_SIGNALS)
+    made = {name: _rows(model.reconstruct(X), values)[chosen] for name, model in models.items()}
+    errors = ", ".join(f"{f['name']} {number(f['raw_error'])}" for f in facts)
+    text = [
+        f"Some of the {rows}, and what each model makes of them. Squared error per value, in the "
+        f"data's units: {errors}."
+    ]
+    figure = plots.signals(values[chosen], made)
+    return Section("Originals and reconstructions", text, [svg(figure, "Signals as lines")])
 
 
 def denoised(
@@ -162,11 +202,12 @@ def denoised(
         noisy, clean = (_rows(v, images) for v in (values, model.reconstruct(alike(values, X))))
         figure = plots.denoised(images[chosen], noisy[chosen], clean[chosen])
         alt = "Rows of images: original, noisy and denoised"
-        pictures.append(_png(figure, alt, _noise(name, d)))
+        pictures.append(png(figure, alt, _noise(name, d), wide=True))
     text = [
         "The rows are corrupted as in training, with noise the model has not seen, and then "
         "reconstructed: the last row should look like the first, not like the second. Values beyond "
-        "the range of the originals are cut in the picture only."
+        "the range of the originals are cut in the picture only.",
+        *_same_noise(facts),
     ]
     return Section("Noisy and denoised", text, pictures) if pictures else None
 
@@ -187,32 +228,19 @@ def _noise(name: str, d: Facts) -> str:
     )
 
 
-def filters(models: Models, images: np.ndarray) -> Section | None:
-    """Return what the first layer's units look for as images, where there is one channel."""
-    if images.ndim == 4 and images.shape[3] > 1:
-        return None
-    pictures, side = [], (images.shape[1], images.shape[2])
-    for name, model in models.items():
-        weight = np.asarray(model.net_.encoder[0].weight, float)
-        if weight.shape[0] != side[0] * side[1]:
-            continue
-        # A pixel that hardly varies may have any weight: what counts is what it contributes.
-        worth = weight * _scaled_deviation(model, images)[:, None]
-        order = np.argsort(-np.linalg.norm(worth, axis=0), kind="stable")[:MOST_FILTERS]
-        figure = plots.filters(worth[:, order], side, "Weight x deviation of the pixel")
-        count = weight.shape[1]
-        which = (
-            f"all {count}" if count <= MOST_FILTERS else f"the strongest {len(order)} of {count}"
-        )
-        caption = f"{name}: {which} units of the first layer."
-        pictures.append(_png(figure, f"Filters of {name}", caption, half=True))
-    text = [
-        "A tile for each unit of the first layer, the strongest first: red pixels switch it on, blue "
-        "ones off. Each weight is multiplied by its pixel's standard deviation, since the weight of a "
-        "pixel that never changes says nothing. Strokes and spots are features; speckle without form "
-        "is chance."
+def _same_noise(facts: Sequence[Facts]) -> list[str]:
+    """Return which of several models undoes the same noise best."""
+    known = [f for f in facts if f["denoising"]]
+    alike = {(f["denoising"]["text"], number(f["denoising"]["noisy_error"])) for f in known}
+    if len(known) < 2 or len(alike) > 1:
+        return []
+    best, *others = sorted(known, key=lambda f: f["denoising"]["denoised_error"])
+    least, *more = (number(f["denoising"]["denoised_error"]) for f in (best, *others))
+    left = listed([f"{f['name']} leaves {m}" for f, m in zip(others, more, strict=True)])
+    return [
+        f"Of the same noise the {best['name']} model leaves least, {least} squared units a value; "
+        f"{left}."
     ]
-    return Section("Learned filters", text, pictures) if pictures else None
 
 
 def activations(models: Models, facts: Sequence[Facts]) -> Section | None:
@@ -229,7 +257,7 @@ def activations(models: Models, facts: Sequence[Facts]) -> Section | None:
                 f"{number(1.1 * s['rho'])}."
             )
         figure = plots.mean_activations(model, s["rho"])
-        pictures.append(_svg(figure, f"Mean activations of {name}", caption))
+        pictures.append(svg(figure, f"Mean activations of {name}", caption))
     text = [
         "How active each code unit is on average over the whole training set. A sparsity keeps the "
         "means low, so that each row is told by a few units; with KL they should lie at rho."
@@ -247,7 +275,7 @@ def columns(facts: Sequence[Facts], rows: str) -> Section | None:
             continue
         figure = plots.column_errors([c["name"] for c in worst], [c["lost"] for c in worst])
         most = f"{f['name']}: most is lost of {worst[0]['name']}, {100 * worst[0]['lost']:.1f} %."
-        pictures.append(_svg(figure, f"Lost variance by column, {f['name']}", most))
+        pictures.append(svg(figure, f"Lost variance by column, {f['name']}", most))
     text = [
         f"How much of each column's variance on the {rows} the reconstruction misses: 0 % is a "
         "column kept whole, 100 % one answered by its mean. The columns that lose most are shown."
@@ -266,7 +294,8 @@ def widths(
     said = []
     for name, values in errors.items():
         below = [str(w) for w, e, p in zip(numbers, values, pca, strict=True) if e < p]
-        said.append(f"{name} is below PCA at {_listed(below)}")
+        where = f"width{'s' * (len(below) > 1)} {listed(below)}" if below else "no width"
+        said.append(f"{name} is below PCA at {where}")
     factor = {n: max(p / e for p, e in zip(pca, v, strict=True)) for n, v in errors.items()}
     best = max(factor, key=lambda n: factor[n])
     text = [
@@ -275,7 +304,7 @@ def widths(
         f"of {best}: PCA's error is up to {factor[best]:.1f} times as large."
     ]
     figure = plots.error_against_width(numbers, errors, pca, unit)
-    return Section("Error against PCA", text, [_svg(figure, "Error against the width of the code")])
+    return Section("Error against PCA", text, [svg(figure, "Error against the width of the code")])
 
 
 def embedding(
@@ -303,11 +332,11 @@ def embedding(
         text.append(
             "The model never saw a label, and yet rows of one label lie together: the nearest "
             f"neighbour in the picture has the same label for {100 * share:.1f} % of the points."
-            if share > 0.5 and len(np.unique(labels)) <= len(plots.CLASSES)
+            if share > 0.5 and len(np.unique(labels)) <= len(CLASSES)
             else "The colours are the labels, which the model never saw."
         )
     figure = plots.embedding(points, labels)
-    return Section("Codes in the plane (t-SNE)", text, [_png(figure, "t-SNE of the codes")])
+    return Section("Codes in the plane (t-SNE)", text, [png(figure, "t-SNE of the codes")])
 
 
 def examples(images: np.ndarray, y: Any, most: int = 10) -> list[int]:
@@ -323,13 +352,6 @@ def examples(images: np.ndarray, y: Any, most: int = 10) -> list[int]:
     return chosen
 
 
-def _scaled_deviation(model: Any, images: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of each input, in the units that the first layer sees."""
-    flat = images.reshape(len(images), -1)
-    deviation: np.ndarray = model.scaler_.forward(flat, model.dtype).astype(float).std(axis=0)
-    return deviation
-
-
 def _alike(points: np.ndarray, labels: np.ndarray) -> float:
     from sklearn.neighbors import NearestNeighbors
 
@@ -337,32 +359,10 @@ def _alike(points: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(labels[near] == labels))
 
 
-def _images(X: Any, shape: Any) -> np.ndarray | None:
-    """Return rows as images (n, h, w[, c]), or None where they are none."""
-    if shape is None or len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3)):
-        return None
-    values = np.asarray(X, float)
-    if values[0].size != int(np.prod(shape)):
-        raise ValueError(
-            f"image_shape={tuple(shape)} holds {int(np.prod(shape))} values, but the rows have "
-            f"{values[0].size}."
-        )
-    return values.reshape(-1, *shape)
+def _shaped(X: Any, shape: Sequence[int]) -> np.ndarray:
+    """Return rows as images (n, h, w, c) or as signals (n, length, c)."""
+    return np.asarray(X, float).reshape(-1, *shape)
 
 
 def _rows(values: Any, images: np.ndarray) -> np.ndarray:
     return np.asarray(values, float).reshape(images.shape)
-
-
-def _listed(words: Sequence[str]) -> str:
-    if not words:
-        return "no width"
-    return f"width {words[0]}" if len(words) == 1 else f"widths {', '.join(words)}"
-
-
-def _svg(figure: Figure, alt: str, caption: str = "", half: bool = False) -> Picture:
-    return Picture(plots.as_svg(figure), alt, caption, half)
-
-
-def _png(figure: Figure, alt: str, caption: str = "", half: bool = False) -> Picture:
-    return Picture(plots.as_png(figure), alt, caption, half)

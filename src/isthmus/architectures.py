@@ -198,7 +198,7 @@ class Convolutional(Architecture):
             raise ValueError(
                 f"The architecture {self.name!r} cannot move a kernel of {self.kernel} over the "
                 f"{' x '.join(map(str, sizes))} values before layer {i + 1} with padding='valid': "
-                "use padding='same', a smaller kernel, a smaller stride or fewer channels."
+                "use padding='same', a smaller kernel, a smaller stride or fewer layers."
             )
 
     def _settled(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -209,6 +209,11 @@ class Convolutional(Architecture):
             raise ValueError(
                 f"The architecture {self.name!r} has input_shape={self.input_shape}, which is "
                 f"{math.prod(self.input_shape)} values, but a row of X has {math.prod(shape)}."
+            )
+        if len(shape) > 1 and self.input_shape not in (shape, (*shape, 1)):
+            raise ValueError(
+                f"The architecture {self.name!r} has input_shape={self.input_shape}, but X has rows "
+                f"of shape {shape}: leave input_shape out, which is for flat rows."
             )
         return shape if len(shape) > 1 else self.input_shape
 
@@ -231,7 +236,7 @@ class Conv(Convolutional, name="conv"):
         By how many pixels the filters move.
     padding : "same", "valid" or "full"
         Zeros around the maps: as few as give `ceil(I / S)` positions, none, or `kernel - 1` on
-        either side. Edges that "valid" never reaches are reproduced by their mean.
+        either side. Edges that "valid" never reaches are reproduced by one value a channel.
     activation : str
         Of the layers, as in `Dense`; "auto" is "gelu", and "tanh" for lone maps as the code.
     code_activation : str
@@ -275,6 +280,11 @@ class Conv(Convolutional, name="conv"):
                 "The architecture 'conv' works on images: give X as (n, h, w) or (n, h, w, c), or "
                 f"say what flat rows are with input_shape=(h, w); a row has shape {shape}. For "
                 "signals there is 'conv1d'."
+            )
+        if len(shape) == 3 and shape[0] in (1, 3, 4) and min(shape[1:]) > 4:
+            raise ValueError(
+                f"The architecture 'conv' takes images with the channels last, (n, h, w, c), and "
+                f"rows of shape {shape} look like channels first: give np.moveaxis(X, 1, -1)."
             )
         return shape if len(shape) == 3 else (*shape, 1)
 

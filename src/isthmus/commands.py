@@ -268,7 +268,7 @@ class Training:
 
     def _on_epoch(self, row: dict[str, float]) -> None:
         signals.check()
-        if self.resumes and row["epoch"] == 1:
+        if self.resumes and row["epoch"] == 1 and len(set(self.ae.history_["phase"])) == 1:
             warnings.warn(
                 "The rows, slots or settings are not those of the interrupted fit: training starts "
                 "again, from its weights.",
@@ -358,8 +358,9 @@ def encode(model: Path, data: Source, written: Written, common: Common, layer: i
     """Write the codes, or the values of a hidden layer."""
     ae, rows = _opened(model, data, written)
     codes = ae.encode(rows.X, layer)
-    names = [f"layer{layer}_{i}" for i in range(codes.shape[1])]
-    frame = pl.DataFrame(codes, schema=names if layer else list(ae.get_feature_names_out()))
+    last = layer in (None, -1, len(ae.net_.encoder))
+    names = None if last else [f"layer{layer}_{i}" for i in range(codes.shape[1])]
+    frame = pl.DataFrame(codes, schema=names or list(ae.get_feature_names_out()))
     return _write(written, rows.ids, frame, common)
 
 

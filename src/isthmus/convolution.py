@@ -2,13 +2,11 @@
 
 Channels come last: maps are (n, *sizes, channels), a weight is (*kernels, channels in, channels out).
 On a CPU both are patches and one matrix product, several times faster than XLA's own convolution and
-as fast inside a loop (`benchmarks/conv.py`); elsewhere the library's convolution is used.
+as fast inside a loop (`benchmarks/conv.py`); elsewhere, and for long kernels, which would compile for
+minutes, the library's convolution is used.
 """
 
-import math
-from collections.abc import Iterator
 from functools import partial
-from itertools import product
 from typing import Any, NamedTuple, Self
 
 import jax
@@ -16,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 PADDINGS = ("same", "valid", "full")
+LONGEST = 32  # a longer kernel is left to the library everywhere
 
 
 class Axis(NamedTuple):
@@ -34,6 +33,7 @@ class Axis(NamedTuple):
         "valid" pads nothing, "full" `kernel - 1` on either side, so that every position that touches
         the input counts, and "same" as little as makes `ceil(size / stride)` positions.
         """
+        stride = min(stride, size + 2 * kernel)  # beyond, there is one position all the same
         total = {"valid": 0, "full": 2 * (kernel - 1)}.get(padding)
         if total is None:
             total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
@@ -55,6 +55,8 @@ Window = tuple[Axis, ...]
 
 def convolve(x: Array, weight: Array, window: Window) -> Array:
     """Return `h[o] = sum_i x[S o + i - low] W[i]`; shapes (n, *sizes, c) -> (n, *positions, m)."""
+    if max(a.kernel for a in window) > LONGEST:
+        return _library(window, x, weight)
     result: Array = jax.lax.platform_dependent(
         x, weight, cpu=partial(_convolve, window), default=partial(_library, window)
     )
@@ -66,6 +68,8 @@ def transpose(z: Array, weight: Array, window: Window) -> Array:
 
     `x[S o + i - low] += W[i] z[o]`; shapes (n, *positions, m) -> (n, *sizes, c).
     """
+    if max(a.kernel for a in window) > LONGEST:
+        return _library_transpose(window, z, weight)
     result: Array = jax.lax.platform_dependent(
         z, weight, cpu=partial(_transpose, window), default=partial(_library_transpose, window)
     )
@@ -147,59 +151,57 @@ def _gram(patches: Array, z: Array, weight: Array) -> Array:
     return flat.reshape(weight.shape)
 
 
-def _taps(window: Window) -> Iterator[tuple[int, ...]]:
-    """Yield the kernel's places in the order of a weight's memory."""
-    return product(*(range(a.kernel) for a in window))
-
-
 def _patches(window: Window, x: Array) -> Array:
-    """Return what the kernel sees at each position; (n, *sizes, c) -> (n, *positions, taps * c)."""
-    x = jnp.pad(x, ((0, 0), *((a.low, a.high) for a in window), (0, 0)))
-    n, channels = x.shape[0], x.shape[-1]
-    strides = (1, *(a.stride for a in window), 1)
-    views = []
-    for tap in _taps(window):
-        ends = (i + a.stride * (a.positions - 1) + 1 for i, a in zip(tap, window, strict=True))
-        views.append(jax.lax.slice(x, (0, *tap, 0), (n, *ends, channels), strides))
-    return jnp.concatenate(views, axis=-1)
+    """Return what the kernel sees at each position; (n, *sizes, c) -> (n, *positions, taps * c).
+
+    Axis by axis, since k + k slices compile much sooner than k * k.
+    """
+    for place, axis in enumerate(window, 1):
+        pads = [(0, 0)] * x.ndim
+        pads[place] = axis.low, axis.high
+        padded, length = jnp.pad(x, pads), axis.stride * (axis.positions - 1) + 1
+        views = [
+            jax.lax.slice_in_dim(padded, i, i + length, axis.stride, place)
+            for i in range(axis.kernel)
+        ]
+        x = jnp.stack(views, axis=-2)  # (n, *sizes and positions, *taps, c)
+    return x.reshape(*x.shape[: len(window) + 1], -1)
 
 
 def _spread(window: Window, z: Array, weight: Array) -> Array:
-    """Return the adjoint by one product, whose parts are added up where they fall.
+    """Return the adjoint by one product, whose parts are added up where they fall, axis by axis."""
+    flat = z.reshape(-1, z.shape[-1]) @ weight.reshape(-1, weight.shape[-1]).T
+    x = flat.reshape(*z.shape[:-1], *weight.shape[:-1])  # (n, *positions, *taps, c)
+    for place, axis in reversed(list(enumerate(window, 1))):
+        x = _cut(_interleaved(x, place, axis), place, axis)
+    return x
+
+
+def _interleaved(parts: Array, place: int, axis: Axis) -> Array:
+    """Return the sums along one axis, with its padding; its taps are the last axis but one.
 
     Places that are a stride apart form a phase and are added without gaps; the phases are then
-    interleaved. (n, *positions, m) -> (n, *sizes, c)
+    interleaved.
     """
-    n, channels = z.shape[0], weight.shape[-2]
-    flat = z.reshape(-1, z.shape[-1]) @ weight.reshape(-1, weight.shape[-1]).T
-    parts = flat.reshape(*z.shape[:-1], math.prod(weight.shape[:-2]), channels)
-    phases: dict[tuple[int, ...], Array] = {}
-    for i, tap in enumerate(_taps(window)):
-        at = [divmod(t, a.stride) for t, a in zip(tap, window, strict=True)]
-        pads = ((q, a.reach - 1 - q) for (q, _), a in zip(at, window, strict=True))
-        part = jnp.pad(parts[..., i, :], ((0, 0), *pads, (0, 0)))
-        phase = tuple(r for _, r in at)
-        phases[phase] = phases[phase] + part if phase in phases else part
-    zero = jnp.zeros((n, *(a.positions + a.reach - 1 for a in window), channels), z.dtype)
-    every = product(*(range(a.stride) for a in window))
-    return _cut(window, _interleave(window, [phases.get(phase, zero) for phase in every]))
+    phases: list[Array] = []
+    for tap in range(axis.kernel):
+        q, phase = divmod(tap, axis.stride)
+        pads = [(0, 0)] * (parts.ndim - 1)
+        pads[place] = q, axis.reach - 1 - q
+        part = jnp.pad(parts[..., tap, :], pads)
+        if q == 0:
+            phases.append(part)
+        else:
+            phases[phase] += part
+    x = jnp.stack(phases, axis=place + 1)
+    pads = [(0, 0)] * x.ndim
+    pads[place + 1] = 0, axis.stride - len(phases)  # phases that no tap reaches
+    x = jnp.pad(x, pads)
+    return x.reshape(*x.shape[:place], -1, *x.shape[place + 2 :])
 
 
-def _interleave(window: Window, phases: list[Array]) -> Array:
-    """Return the phases (n, *lengths, c), one behind the other along every axis."""
-    n, *lengths, channels = phases[0].shape
-    strides = [a.stride for a in window]
-    stacked = jnp.stack(phases, axis=-2).reshape(n, *lengths, *strides, channels)
-    d = len(window)
-    order = [place for i in range(d) for place in (1 + i, 1 + d + i)]
-    mixed = stacked.transpose(0, *order, 2 * d + 1)
-    return mixed.reshape(
-        n, *(s * length for s, length in zip(strides, lengths, strict=True)), channels
-    )
-
-
-def _cut(window: Window, x: Array) -> Array:
+def _cut(x: Array, place: int, axis: Axis) -> Array:
     """Return the input's part of padded sums; places that no kernel reached are 0."""
-    short = [max(a.low + a.size - s, 0) for a, s in zip(window, x.shape[1:-1], strict=True)]
-    x = jnp.pad(x, ((0, 0), *((0, s) for s in short), (0, 0)))
-    return x[(slice(None), *(slice(a.low, a.low + a.size) for a in window))]
+    pads = [(0, 0)] * x.ndim
+    pads[place] = 0, max(axis.low + axis.size - x.shape[place], 0)
+    return jax.lax.slice_in_dim(jnp.pad(x, pads), axis.low, axis.low + axis.size, 1, place)

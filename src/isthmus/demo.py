@@ -1,4 +1,4 @@
-"""The demonstration: four autoencoders on scikit-learn's handwritten digits, and their report."""
+"""The demonstration: six autoencoders on scikit-learn's handwritten digits, and their report."""
 
 import time
 import warnings
@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from isthmus import _sections, plots, presets, report
 from isthmus._facts import corrupted
+from isthmus.architectures import Conv
 from isthmus.estimator import Autoencoder
 
 SIDE = (8, 8)
@@ -32,7 +33,7 @@ class Digits(NamedTuple):
 
 
 def run(folder: Path, quick: bool = False) -> Path:
-    """Train four models on the digits, save them and write a report.
+    """Train six models on the digits, save them and write a report.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def run(folder: Path, quick: bool = False) -> Path:
     data, fitted = digits(), models(quick)
     for name, model in fitted.items():
         say(f"Training the {name} model ({model.n_components} code units)")
-        fit(model, data.train).save(folder / f"{name}.isthmus")
+        fit(model, data.train).save(folder / f"{name.replace(' ', '-')}.isthmus")
     extra = [_error_against_width(data, fitted, quick), _codes(data, fitted["deep"])]
     say("Drawing the report")
     path = report.write(
@@ -61,7 +62,7 @@ def run(folder: Path, quick: bool = False) -> Path:
         data.test,
         data.y_test,
         image_shape=SIDE,
-        title="Four autoencoders on handwritten digits",
+        title="Six autoencoders on handwritten digits",
         intro=_intro(data),
         rows=f"{len(data.test)} test digits",
         extra=extra,
@@ -78,7 +79,7 @@ def digits() -> Digits:
 
 
 def models(quick: bool = False) -> dict[str, Autoencoder]:
-    """Return the four models, not yet fitted."""
+    """Return the six models, not yet fitted."""
     return {
         "simplest": simplest(16, quick),
         "deep": deep(16, quick),
@@ -94,6 +95,14 @@ def models(quick: bool = False) -> dict[str, Autoencoder]:
             corruption=f"gaussian:std={NOISE}",
             **_settings(200, quick),
         ),
+        "convolutional": convolutional(16, quick),
+        "stacked denoising convolutional": presets.stacked_denoising_convolutional(
+            64,
+            architecture=Conv(channels=(32, 64), input_shape=SIDE),
+            corruption=f"gaussian:std={NOISE}",
+            learning_rate=0.005,
+            **_settings(150, quick),
+        ),
     }
 
 
@@ -105,6 +114,13 @@ def simplest(n_components: int, quick: bool = False) -> Autoencoder:
 def deep(n_components: int, quick: bool = False) -> Autoencoder:
     """Return a deep undercomplete autoencoder."""
     return presets.deep(n_components, **_settings(200, quick))
+
+
+def convolutional(n_components: int, quick: bool = False) -> Autoencoder:
+    """Return a convolutional autoencoder: 4 x 4 places of 16 maps, then 2 x 2 of 32, then a code."""
+    layers = Conv(channels=(16, 32), input_shape=SIDE)
+    settings = _settings(200, quick)
+    return presets.convolutional(n_components, architecture=layers, learning_rate=0.01, **settings)
 
 
 def fit(model: Autoencoder, X: np.ndarray) -> Autoencoder:
@@ -136,7 +152,8 @@ def _settings(epochs: int, quick: bool) -> dict[str, Any]:
 def _intro(data: Digits) -> list[str]:
     return [
         "The simplest autoencoder, a deep undercomplete one, a sparse one with more code units than "
-        "pixels and a denoising one learned to reproduce handwritten digits through their codes.",
+        "pixels, a denoising one, a convolutional one, and a convolutional denoising one that "
+        "first learned layer by layer, learned to reproduce handwritten digits through their codes.",
         f"They were trained on {len(data.train):,} images of {SIDE[0]} x {SIDE[1]} pixels from 0 "
         f"(no ink) to 16, scaled to [0, 1], and no label. The {len(data.test)} test digits were "
         "never shown in training, and all examples below are test digits.",

@@ -173,7 +173,7 @@ def _advance(
         )
         update, optimiser = ADAM.update(gradient, params.optimiser)
         if movable is not None:
-            update = jax.tree.map(jnp.multiply, update, movable)
+            update = jax.tree.map(lambda u, m: jnp.where(m > 0, u, 0), update, movable)
         net = jax.tree.map(lambda p, u: p - rate * u, params.net, update)
         parts = {"loss": total, **parts}
         terms = {name: terms[name].at[i].set(value) for name, value in parts.items()}
@@ -374,8 +374,9 @@ class Trainer:
             state = state._replace(best_net=state.params.net, best_score=score)
         return state
 
-    def evaluate(self, data: Data, net: Net, batch: int = 4096) -> float:
+    def evaluate(self, data: Data, net: Net) -> float:
         """Return the weighted mean loss of clean rows."""
+        batch = rows_per_call(net)
         totals = [
             _total_loss(self.objective, net, data.x[i : i + batch], data.weight[i : i + batch])
             for i in range(0, len(data.x), batch)
@@ -473,6 +474,11 @@ def compare(
 
 
 def rows_per_call(net: Net) -> int:
-    """Return the fixed number of rows of a call: about 2**18 values in the widest layer."""
+    """Return the fixed number of rows of a call: about 2**18 values in the widest layer.
+
+    Patches, which are made and used up at once, may take several times as many.
+    """
     widest = max(net.n_features, *(layer.n_out for layer in net.encoder))
-    return int(2 ** min(max(round(math.log2(2**18 / widest)), 7), 12))
+    rows = min(max(round(math.log2(2**18 / widest)), 7), 12)
+    patches = max(layer.width for layer in net.encoder)
+    return int(2 ** max(min(rows, round(math.log2(2**23 / patches))), 3))

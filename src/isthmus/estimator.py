@@ -238,7 +238,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         scaler = fitting.new_scaler(scaling, X, weight, rows[0], slots)
         scaled = fitting.scaled_rows(X, weight, rows, scaler, self.dtype)
         mean = np.average(scaled.x, axis=0, weights=scaled.weight).astype(self.dtype)
-        net = self._new_net(slots, scaled.x, mean, scaling, seed)
+        pretrained = self.pretrain is not None
+        net = self._new_net(slots, scaled.x, mean, scaling, seed, pretrained)
         if known:
             fitting.check_same_layers(self, net)
             net = self.net_
@@ -257,10 +258,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
             self.__dict__.pop(stale, None)
         self._train(run, last, on_epoch)
 
-    def _new_net(
-        self, slots: fitting.Slots, x: np.ndarray, mean: np.ndarray, scaling: Any, seed: int
-    ) -> Net:
-        net, n_features = fitting.build_net(self, slots, x, mean, scaling, seed), x.shape[1]
+    def _new_net(self, slots: fitting.Slots, x: np.ndarray, *rest: Any) -> Net:
+        net, n_features = fitting.build_net(self, slots, x, *rest), x.shape[1]
         narrowest = min(layer.n_out for layer in net.encoder)
         if narrowest >= n_features and not slots.constrained():
             baselines.warn_of_identity(net.n_components, n_features)
@@ -298,8 +297,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch over these rows, at a constant rate after the first 50 steps.
 
-        The first call fits the scaling and then leaves it; no rows are held out. After `fit` it
-        goes on from the fitted weights.
+        The first call fits the scaling and then leaves it; no rows are held out, and layers are not
+        pretrained. After `fit` it goes on from the fitted weights.
 
         Parameters
         ----------
@@ -385,7 +384,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         return self._original(self._map("decode", Z, prepare=lambda z: z.astype(self.dtype)))
 
     def reconstruct(self, X: Any) -> np.ndarray:
-        """Encode and decode rows, which denoises them; in the data's units and shape."""
+        """Encode and decode rows, which denoises them; floats in the data's units and shape.
+
+        `isthmus.images.to_pixels` makes bytes of them.
+        """
         rows = self._rows(X)
         self._need_decoder()
         return self._original(self._map("reconstruct", rows))

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from isthmus import _checks, engine
+from isthmus import _checks, engine, stacking
 from isthmus._spec import resolve, resolve_all
 from isthmus.activations import ACTIVATIONS
 from isthmus.architectures import Architecture
@@ -221,10 +221,10 @@ def check_scaled(rows: Rows, net: Net, slots: Slots, scaling: Any) -> None:
 def check_same_layers(estimator: Any, fresh: Net) -> None:
     """Raise a ValueError where these slots would make other layers than the fitted ones."""
     estimator._need_decoder()
-    was, now = (layers_in_words(net) for net in (estimator.net_, fresh))
-    if was != now:
+    lines = _differences(estimator.net_, fresh)
+    if lines:
         raise ValueError(
-            f"The fitted layers are kept, {was}, but the parameters now ask for {now}; set "
+            f"The fitted layers are kept, but the parameters now ask for others: {lines}; set "
             "warm_start=False and call fit to start anew."
         )
 
@@ -234,45 +234,52 @@ def transferred(source: Any, fresh: Net) -> Net:
     if not hasattr(source, "net_"):
         raise ValueError(f"The init must be a fitted Autoencoder; got {source!r}.")
     source._need_decoder()
-    lines = []
-    for side in ("encoder", "decoder"):
-        theirs, ours = getattr(source.net_, side), getattr(fresh, side)
-        if len(theirs) != len(ours):
-            lines.append(f"its {side} has {len(theirs)} layers, not {len(ours)}")
-            continue
-        for i, (their, our) in enumerate(zip(theirs, ours, strict=True)):
-            was, now = _in_words(their), _in_words(our)
-            lines += [f"layer {i + 1} of its {side} is {was}, not {now}"] * (was != now)
+    lines = _differences(source.net_, fresh, precise=False)
     if lines:
         raise ValueError(
-            f"The weights of init do not fit: {'; '.join(lines)}. Give this model the same "
-            "architecture, n_components and number of features as init."
+            f"The weights of init do not fit: {lines}. Give this model the same architecture, "
+            "n_components and number of features as init, and the same loss, scaling and sparsity "
+            "where only activations differ."
         )
     return jax.tree.map(lambda theirs, ours: np.asarray(theirs, ours.dtype), source.net_, fresh)
 
 
-def _in_words(layer: Any) -> str:
+def _differences(was: Net, now: Net, precise: bool = True) -> str:
+    """Return which layers of two nets do not agree, in words."""
+    lines = []
+    for side in ("encoder", "decoder"):
+        theirs, ours = getattr(was, side), getattr(now, side)
+        if len(theirs) != len(ours):
+            lines.append(f"its {side} has {len(theirs)} layers, not {len(ours)}")
+            continue
+        for i, pair in enumerate(zip(theirs, ours, strict=True)):
+            a, b = (_in_words(layer, precise) for layer in pair)
+            lines += [f"layer {i + 1} of its {side} is {a}, not {b}"] * (a != b)
+    return "; ".join(lines)
+
+
+def _in_words(layer: Any, precise: bool) -> str:
     """Return what must agree for two layers to share their weights."""
     shape = "tied" if layer.weight is None else "x".join(map(str, layer.weight.shape))
-    strides = "".join(f" {a.size}/{a.stride}" for a in getattr(layer, "window", ()))
+    window = [f"{a.size}+{a.low}+{a.high} by {a.stride}" for a in getattr(layer, "window", ())]
+    over = f" over {', '.join(window)}" if window else ""
     norm = " with layer norm" if layer.scale is not None else ""
-    return f"{shape}{strides} {layer.activation}{norm}"
-
-
-def layers_in_words(net: Net) -> str:
-    """Return shapes, activations and precision of a net in words."""
-    shapes = [net.encoder[0].shapes[0], *(layer.shapes[1] for layer in net.encoder)]
-    widths = "-".join("x".join(map(str, shape)) for shape in shapes)
-    names = [layer.activation for layer in net.encoder + net.decoder[::-1]]
-    extras = ["tied"] * (net.decoder[0].weight is None)
-    extras += ["layer norm"] * any(layer.scale is not None for layer in net.encoder)
-    return ", ".join([widths, " ".join(names), *extras, str(net.encoder[0].bias.dtype)])
+    kind = f" of {layer.bias.dtype}" if precise else ""
+    return f"{shape}{over} {layer.activation}{norm}{kind}"
 
 
 def build_net(
-    estimator: Any, slots: Slots, x: np.ndarray, mean: np.ndarray, scaling: Any, seed: int
+    estimator: Any,
+    slots: Slots,
+    x: np.ndarray,
+    mean: np.ndarray,
+    scaling: Any,
+    seed: int,
+    pretrained: bool = False,
 ) -> Net:
     """Return a fresh net whose output suits the loss and the scaling of the rows x.
+
+    Where it is to be pretrained, each pair is prepared for its sparsity then.
 
     The output starts at the mean row, from where errors shrink and no exponential overflows.
     """
@@ -291,10 +298,13 @@ def build_net(
     mean = mean.reshape(-1, len(net.decoder[0].bias)).mean(axis=0)  # of each channel
     start = ACTIVATIONS[net.output].inverse(mean).astype(estimator.dtype)
     net = eqx.tree_at(lambda n: n.decoder[0].bias, net, start)
+    frozen = stacking.movable(net, estimator.freeze) is not None
     if sparsity is None:
         return net
     sparsity.check(net.code_activation, net.n_components)
-    return sparsity.prepare(net, sample(x))
+    if pretrained and not frozen:
+        return net
+    return sparsity.prepare(net, np.asarray(slots.loss.seen(sample(x))))
 
 
 def sample(x: Any) -> np.ndarray:

@@ -52,6 +52,11 @@ class Layer(eqx.Module):
         """The number of multiplications for a row, of an encoder's layer and of its mirror each."""
         raise NotImplementedError
 
+    @property
+    def width(self) -> int:
+        """The number of values of the largest array that is made for a row."""
+        return max(self.n_in, self.n_out)
+
     def linear(self, x: Array, weight: Array | None = None) -> Array:
         """Return the layer's value before its activation, with its own or another's weight."""
         weight = self.weight if weight is None else weight
@@ -113,6 +118,11 @@ class ConvLayer(Layer):
         """Each weight, at each position."""
         assert self.weight is not None
         return math.prod(self.weight.shape) * math.prod(a.positions for a in self.window)
+
+    @property
+    def width(self) -> int:
+        """The values of all patches."""
+        return max(self.n_in, self.n_out, self.work // self.shapes[1][-1])
 
 
 class TransposedConvLayer(Layer):

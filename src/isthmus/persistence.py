@@ -5,6 +5,7 @@ is allocated that the file does not hold.
 """
 
 import json
+import math
 import os
 import struct
 import tempfile
@@ -226,7 +227,7 @@ def load(path: str | Path) -> Autoencoder:
         return _rebuild(tensors, meta)
     except ModelFileError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise ModelFileError(
             f"{path} is damaged or was changed by hand: {type(error).__name__} {error}."
         ) from error
@@ -312,6 +313,11 @@ def _unpack_layer(tensors: dict[str, np.ndarray], side: str, i: int, spec: Any) 
         raise ModelFileError(f"The file needs the activation {activation!r}, unknown here.")
     if arrays["bias"] is None or arrays["bias"].ndim != 1:
         raise ModelFileError(f"The array '{where}.bias' is missing from the file or no vector.")
+    for name, array in arrays.items():
+        if array is not None and array.dtype not in (np.float32, np.float64):
+            raise ModelFileError(f"The array '{where}.{name}' has dtype {array.dtype}.")
+        if name in ("scale", "shift") and array is not None and array.shape != arrays["bias"].shape:
+            raise ModelFileError(f"The array '{where}.{name}' has shape {array.shape}.")
     if isinstance(spec, str):
         return DenseLayer(**arrays, activation=activation)
     window = tuple(Axis(**{k: int(v) for k, v in axis.items()}) for axis in spec["window"])
@@ -323,6 +329,8 @@ def _unpack_layer(tensors: dict[str, np.ndarray], side: str, i: int, spec: Any) 
 
 def _possible(axis: Axis) -> bool:
     """Tell whether an axis is one that `Axis.of` makes, so that no header asks for huge paddings."""
+    if min(axis[:3]) < 1:
+        return False
     return axis in {Axis.of(*axis[:3], padding) for padding in PADDINGS} and axis.positions > 0
 
 
@@ -361,7 +369,9 @@ def _weight_fits(layer: Layer, shape: tuple[int, ...]) -> bool:
 def _restore(ae: Autoencoder, tensors: dict[str, np.ndarray], fitted: dict[str, Any]) -> None:
     """Set the fitted attributes."""
     d = int(fitted["n_features_in"])
-    if ae.net_.n_features != d or tensors["scaling.centre"].shape != (d,):
+    vectors = [tensors[f"scaling.{name}"].shape for name in ("centre", "scale", "mean_row")]
+    shape = tuple(fitted["sample_shape"] or (d,))
+    if ae.net_.n_features != d or set(vectors) != {(d,)} or math.prod(shape) != d:
         raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
     ae.n_features_in_ = d
     if fitted["feature_names_in"] is not None:
@@ -393,6 +403,13 @@ def _fill(tree: Any, tensors: dict[str, np.ndarray], name: str) -> Any:
     return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in stored])
 
 
+def _blank(objective: Any, net: Net, dtype: str, tensors: dict[str, np.ndarray]) -> engine.Params:
+    """Return parameters to fill, unless they would be larger than all that the file holds."""
+    if net.n_components > sum(array.size for array in tensors.values()):
+        raise ModelFileError(f"The file holds nothing for its {net.n_components} code units.")
+    return engine.start(objective, net, dtype).params
+
+
 def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> runs.Training:
     from isthmus import stacking
 
@@ -400,7 +417,7 @@ def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> runs
     if ae.pretrain and phase < len(net.encoder):
         objective = stacking.pair_objective(objective, net, phase)
         net = stacking.pair(net, phase)
-    params = engine.start(objective, net, ae.dtype).params
+    params = _blank(objective, net, ae.dtype, tensors)
     values = dict(meta["state"])
     values |= {"history": tuple(values["history"]), "recent": tuple(values["recent"])}
     partial = tensors.get("resume.partial")
@@ -416,7 +433,7 @@ def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> runs
 
 
 def _unpack_carried(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> incremental.Carried:
-    params = engine.start(ae.slots_.objective(), ae.net_, ae.dtype).params
+    params = _blank(ae.slots_.objective(), ae.net_, ae.dtype, tensors)
     rows = tuple((label, row) for label, row in meta["rows"])
     filled = _fill(params, tensors, "resume.params")
     return incremental.Carried(filled, int(meta["steps"]), int(meta["seed"]), rows)

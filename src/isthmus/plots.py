@@ -1,7 +1,7 @@
 """Pictures of models: each function returns a Matplotlib figure and touches no global state.
 
-Images are drawn as they are stored, large values bright; colours can be told apart by people with
-any colour vision, and colour is never the only sign.
+Images are drawn as they are stored, large values bright; the colours of lines and points can be told
+apart by people with any colour vision, and colour is never their only sign.
 """
 
 import base64
@@ -11,27 +11,42 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-INK, FAINT = "#22262b", "#d9dde2"
-LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b")
-CLASSES = (
-    "#332288",
-    "#e69f00",
-    "#117733",
-    "#cc6677",
-    "#88ccee",
-    "#882255",
-    "#999933",
-    "#44aa99",
-    "#b05fc0",
-    "#6b6b6b",
+from isthmus._drawing import (
+    CLASSES,
+    DASHES,
+    FAINT,
+    INK,
+    LINES,
+    MARKS,
+    RULE,
+    axes_of,
+    logarithmic,
+    plain,
+    quiet,
+    short,
+    unboxed,
 )
-MARKS = "osD^vPX*<>"
-DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1)), (0, (5, 1.5, 1, 1.5)))
+from isthmus._tiles import denoised, filters, maps, pairs
+
+__all__ = [
+    "as_png",
+    "as_svg",
+    "column_errors",
+    "denoised",
+    "embedding",
+    "error_against_width",
+    "filters",
+    "losses",
+    "maps",
+    "mean_activations",
+    "pairs",
+    "signals",
+]
+
 NOT_TERMS = ("phase", "epoch", "learning_rate", "seconds")
 
 
@@ -46,116 +61,54 @@ def losses(history: Mapping[str, Sequence[Any]]) -> Figure:
     Returns
     -------
     Figure
-        A line for each term that is not the whole loss; epochs of several phases follow each other.
+        A line for each term that is not the whole loss; epochs of several phases follow each other,
+        and lines end with their phase.
     """
-    figure, axes = _axes(5.2, 3.3, "Epoch", "Loss")
-    epochs = np.arange(1, len(history["epoch"]) + 1)
-    terms = _terms(history)
+    labels, terms = list(history["phase"]), _terms(history)
+    figure, axes = axes_of(5.2, 3.2 + 0.1 * len(terms), "Epoch", "Loss")
     for i, (name, values) in enumerate(terms.items()):
-        seen = np.isfinite(values)
         style = {"color": LINES[i % len(LINES)], "linestyle": DASHES[i % len(DASHES)]}
-        axes.plot(epochs[seen], values[seen], linewidth=1.7, label=_plain(name), **style)
-    _phases(axes, list(history["phase"]))
-    positive = all(np.nanmin(v, initial=np.inf) > 0 for v in terms.values())
-    if terms and positive:
-        axes.set_yscale("log")
-        _plain_ticks(axes)
-    axes.set_xlim(left=1, right=max(len(epochs), 2))
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+        x, y = _by_phase(values, labels)
+        axes.plot(x, y, linewidth=1.7, label=plain(name), **style)
+        alone = np.isnan(np.r_[np.nan, y[:-1]]) & np.isnan(np.r_[y[1:], np.nan])
+        if alone.any():  # a line would not show them
+            axes.plot(x[alone], y[alone], ".", color=style["color"])
+    axes.set_xlim(left=1, right=max(len(labels), 2))
+    if terms and all(np.nanmin(v) >= 0 and np.nanmax(v) > 0 for v in terms.values()):
+        logarithmic(axes)
+    _phases(axes, labels)
+    _legend_below(figure, axes, columns=2)
     return figure
 
 
-def pairs(original: np.ndarray, reconstruction: Any, names: Sequence[str] = ()) -> Figure:
-    """Draw originals above their reconstructions.
+def signals(original: np.ndarray, made: Mapping[str, np.ndarray]) -> Figure:
+    """Draw signals and what models make of them, one above the other.
 
     Parameters
     ----------
-    original : ndarray (n, h, w[, c])
-        The images.
-    reconstruction : ndarray (n, h, w[, c]) or dict of them
-        One row of images for each, named by its key.
-    names : sequence of str, optional
-        A word above each column.
+    original : ndarray (n, length, c)
+        The signals; a column of pictures for each channel.
+    made : dict of ndarray (n, length, c)
+        Reconstructions, named by their keys.
 
     Returns
     -------
     Figure
     """
-    if not isinstance(reconstruction, Mapping):
-        reconstruction = {"reconstruction": reconstruction}
-    return image_rows({"original": original, **reconstruction}, names=names)
-
-
-def denoised(original: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> Figure:
-    """Draw originals, what noise made of them and what the model made of that.
-
-    Parameters
-    ----------
-    original, noisy, denoised : ndarray (n, h, w[, c])
-        The images.
-
-    Returns
-    -------
-    Figure
-    """
-    return image_rows({"original": original, "noisy": noisy, "denoised": denoised})
-
-
-def image_rows(rows: Mapping[str, np.ndarray], names: Sequence[str] = ()) -> Figure:
-    """Draw rows of images, each row named, all in the range of the first row's values."""
-    first = next(iter(rows.values()))
-    low, high = float(np.min(first)), float(np.max(first))
-    stacked = np.stack([_bright(np.asarray(r, float), low, high) for r in rows.values()])
-    n = stacked.shape[1]
-    picture, pitch = mosaic(stacked, fill=np.nan if stacked.ndim == 4 else 1.0)
-    width = 7.6
-    height = width * 0.84 * picture.shape[0] / picture.shape[1] + 0.3
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_yticks(_centres(len(rows), pitch[0]), [_plain(name) for name in rows], fontsize=10)
-    axes.set_xticks(_centres(n, pitch[1]) if len(names) == n else [], [_plain(v) for v in names])
-    axes.xaxis.tick_top()
-    _bare(axes)
-    return figure
-
-
-def filters(weights: np.ndarray, shape: tuple[int, int], label: str = "Weight") -> Figure:
-    """Draw what each unit of the first layer looks for, as a grid of tiles.
-
-    Parameters
-    ----------
-    weights : ndarray (h * w, units)
-        The first layer's weights, or what they are worth.
-    shape : (int, int)
-        Height and width of a tile.
-    label : str
-        What the colours measure.
-
-    Returns
-    -------
-    Figure
-        White is a weight of 0; all tiles share one scale, cut at the largest 0.5 % of the weights.
-    """
-    shown = np.asarray(weights, float)
-    count = shown.shape[1]
-    columns = min(count, 8 if count <= 64 else int(np.ceil(np.sqrt(count))))
-    grid = np.full((-(-count // columns) * columns, *shape), np.nan)
-    grid[:count] = shown.T.reshape(count, *shape)
-    picture, _ = mosaic(grid.reshape(-1, columns, *shape), fill=np.nan)
-    limit = float(np.quantile(np.abs(shown), 0.995)) or 1.0
-    height = 5.4 * picture.shape[0] / picture.shape[1] + 0.75
-    figure = Figure(figsize=(5.4, height), layout="constrained")
-    axes = figure.add_subplot()
-    colours = colormaps["RdBu_r"].with_extremes(bad=FAINT)
-    image = axes.imshow(picture, cmap=colours, vmin=-limit, vmax=limit, interpolation="nearest")
-    bar = figure.colorbar(image, location="bottom", fraction=0.12 / height, aspect=45, pad=0.01)
-    bar.set_label(_plain(label), color=INK)
-    bar.ax.tick_params(labelsize=9, labelcolor=INK)
-    bar.outline.set_visible(False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    _bare(axes)
+    n, _, channels = original.shape
+    figure = Figure(figsize=(7.6, 1.25 * n + 0.7), layout="constrained")
+    grid: Any = figure.subplots(n, channels, squeeze=False, sharex=True, sharey="col")
+    for i, j in np.ndindex(n, channels):
+        unboxed(grid[i, j])
+        grid[i, j].plot(original[i, :, j], color=RULE, linewidth=2.6, label="original")
+        for k, (name, values) in enumerate(made.items()):
+            style = {"color": LINES[k % len(LINES)], "linestyle": DASHES[(k + 1) % len(DASHES)]}
+            grid[i, j].plot(values[i, :, j], linewidth=1.4, label=plain(name), **style)
+    for j in range(channels):
+        title = f"channel {j + 1}" if channels > 1 else ""
+        grid[0, j].set_title(title, fontsize=9, color=INK)
+        grid[-1, j].set_xlabel("Position", fontsize=9, color=INK)
+    _legend_below(figure, grid[0, 0], columns=min(1 + len(made), 4))
     return figure
 
 
@@ -174,7 +127,7 @@ def mean_activations(estimator: Any, rho: float | None = None) -> Figure:
     Figure
     """
     values = np.sort(np.asarray(estimator.mean_activation_, float))[::-1]
-    figure, axes = _axes(6.4, 3.2, "Code unit, sorted", "Mean activation")
+    figure, axes = axes_of(6.4, 3.2, "Code unit, sorted", "Mean activation")
     axes.bar(np.arange(1, len(values) + 1), values, width=0.8, color=LINES[5])
     axes.set_xlim(0.3, len(values) + 0.7)
     if rho is not None:
@@ -207,17 +160,16 @@ def error_against_width(
     Figure
     """
     named = ae_errors if isinstance(ae_errors, Mapping) else {"autoencoder": ae_errors}
-    label = f"Error ({_plain(unit)})" if unit else "Error"
-    figure, axes = _axes(6.4, 3.8, "Width of the code (units)", label)
+    label = f"Error ({plain(unit)})" if unit else "Error"
+    figure, axes = axes_of(6.4, 3.8, "Width of the code (units)", label)
     lines = {"PCA": pca_errors, **named}
     colours = (LINES[6], *LINES[:6])
     for i, (name, errors) in enumerate(lines.items()):
         style = {"color": colours[i % 7], "linestyle": DASHES[i % 4], "marker": MARKS[i % 10]}
-        axes.plot(widths, errors, label=_plain(name), linewidth=1.7, markersize=6, **style)
+        axes.plot(widths, errors, label=plain(name), linewidth=1.7, markersize=6, **style)
     axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
     axes.set_xticks(list(widths), [str(w) for w in widths])
-    _plain_ticks(axes)
+    logarithmic(axes)
     axes.legend(frameon=False, fontsize=10, labelcolor=INK)
     return figure
 
@@ -252,15 +204,15 @@ def embedding(points: np.ndarray, labels: Any = None) -> Figure:
     else:
         axes.scatter(points[:, 0], points[:, 1], s=9, color=LINES[0], alpha=0.7, linewidths=0)
     axes.set_aspect("equal", adjustable="datalim")
-    _quiet(axes)
+    quiet(axes)
     return figure
 
 
 def column_errors(names: Sequence[str], shares: Sequence[float]) -> Figure:
     """Draw which share of each column's variance the reconstruction misses, as bars."""
     height = 0.8 + 0.24 * len(names)
-    figure, axes = _axes(6.4, height, "Share of the column's variance that is lost (%)", "")
-    axes.barh([_short(name) for name in names], 100 * np.asarray(shares), color=LINES[5])
+    figure, axes = axes_of(6.4, height, "Share of the column's variance that is lost (%)", "")
+    axes.barh([short(name) for name in names], 100 * np.asarray(shares), color=LINES[5])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=FAINT, linewidth=0.8)
@@ -277,19 +229,6 @@ def as_png(figure: Figure, dpi: int = 160) -> str:
     return _data_address(figure, "png", "image/png", dpi=dpi)
 
 
-def mosaic(images: np.ndarray, fill: float) -> tuple[np.ndarray, tuple[int, int]]:
-    """Lay out images (rows, columns, h, w[, c]) with gaps; return the picture and the tiles' pitch."""
-    rows, columns, h, w = images.shape[:4]
-    gap = max(1, round(min(h, w) / 12))
-    pitch = (h + gap, w + gap)
-    picture = np.full((rows * pitch[0] - gap, columns * pitch[1] - gap, *images.shape[4:]), fill)
-    for i in range(rows):
-        for j in range(columns):
-            top, left = i * pitch[0], j * pitch[1]
-            picture[top : top + h, left : left + w] = images[i, j]
-    return picture, pitch
-
-
 def _data_address(figure: Figure, kind: str, mime: str, **options: Any) -> str:
     buffer = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else None
@@ -297,19 +236,6 @@ def _data_address(figure: Figure, kind: str, mime: str, **options: Any) -> str:
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
         figure.savefig(buffer, format=kind, metadata=metadata, **options)
     return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _axes(width: float, height: float, x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_xlabel(x, color=INK, fontsize=10)
-    axes.set_ylabel(y, color=INK, fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#9aa1a9")
-    axes.tick_params(labelsize=9, color="#9aa1a9", labelcolor=INK)
-    axes.grid(axis="y", color=FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    return figure, axes
 
 
 def _terms(history: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
@@ -322,15 +248,58 @@ def _terms(history: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
     return {names.get(k, k): v for k, v in measured.items()}
 
 
+def _legend_below(figure: Figure, axes: Axes, columns: int) -> None:
+    """Explain the lines below the axes, where the words hide none of them."""
+    style: Any = {"frameon": False, "fontsize": 9, "labelcolor": INK, "ncols": columns}
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", **style)
+
+
+def _by_phase(values: np.ndarray, labels: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return epochs and what was measured in them, with a gap between phases.
+
+    Another phase has another loss: a line between them would show a fall or rise that none was.
+    """
+    x: list[Any] = [[]]
+    y: list[Any] = [[]]
+    for start, end in _spans(labels):
+        seen = start + np.flatnonzero(np.isfinite(values[start:end]))
+        if len(seen):
+            x += [[np.nan], seen + 1]
+            y += [[np.nan], values[seen]]
+    return np.concatenate(x)[1:], np.concatenate(y)[1:]
+
+
+def _spans(labels: list[str]) -> list[tuple[int, int]]:
+    """Return where each phase starts and ends."""
+    starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
+    return list(zip(starts, [*starts[1:], len(labels)], strict=True))
+
+
 def _phases(axes: Axes, labels: list[str]) -> None:
-    """Mark where a phase of training ends and the next begins."""
-    starts = [i for i in range(1, len(labels)) if labels[i] != labels[i - 1]]
-    for start in [0, *starts] if starts else []:
+    """Mark where a phase of training ends and the next begins, and name each that has the room."""
+    spans = _spans(labels)
+    if len(spans) < 2:
+        return
+    inches = 4.5 / len(labels)  # an epoch's
+    texts = [labels[start] for start, _ in spans]
+    fits = [_wide(t) <= (b - a) * inches for t, (a, b) in zip(texts, spans, strict=True)]
+    if not all(fits):
+        numbers = [t.removeprefix("layer ") for t in texts]
+        texts = [texts[0] if fits[0] else numbers[0], *numbers[1:]]
+    free = 0.0
+    for text, (start, _) in zip(texts, spans, strict=True):
         if start:
-            axes.axvline(start + 0.5, color="#9aa1a9", linewidth=1)
-        place = {"xy": (start + 1, 1), "xycoords": ("data", "axes fraction")}
-        offset = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 8, "color": INK}
-        axes.annotate(_plain(labels[start]), **place, **offset)  # type: ignore[arg-type]
+            axes.axvline(start + 0.5, color=RULE, linewidth=1)
+        if start * inches >= free:
+            place = {"xy": (start + 0.5, 1), "xycoords": ("data", "axes fraction")}
+            offset = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 8, "color": INK}
+            axes.annotate(plain(text), **place, **offset)  # type: ignore[arg-type]
+            free = start * inches + _wide(text)
+
+
+def _wide(text: str) -> float:
+    """Return about how many inches a phase's name takes."""
+    return 0.07 * len(text) + 0.05
 
 
 def _by_class(axes: Axes, points: np.ndarray, labels: Any, kinds: Any) -> None:
@@ -343,59 +312,15 @@ def _by_class(axes: Axes, points: np.ndarray, labels: Any, kinds: Any) -> None:
             color=CLASSES[i],
             alpha=0.85,
             linewidths=0,
-            label=_plain(kind),
+            label=plain(kind),
         )
     for i, kind in enumerate(kinds):
         mine = points[labels == kind]
         far = np.sum((mine - np.median(mine, axis=0)) ** 2, axis=1)
         centre = mine[np.argmin(far)]  # a median alone may lie between two groups
-        text = axes.annotate(_short(kind, 12), centre, fontsize=15, fontweight="bold")
+        text = axes.annotate(short(kind, 12), centre, fontsize=15, fontweight="bold")
         text.set(color=CLASSES[i], ha="center", va="center")
         text.set_path_effects([withStroke(linewidth=4, foreground="white")])
     legend = axes.legend(frameon=False, fontsize=10, loc="center left", bbox_to_anchor=(1, 0.5))
     for handle in legend.legend_handles:
         handle.set(sizes=[45])  # type: ignore[union-attr]
-
-
-def _bright(images: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Map values to [0, 1] for drawing; a single channel loses its axis."""
-    if images.ndim == 4 and images.shape[-1] == 1:
-        images = images[..., 0]
-    return np.clip((images - low) / ((high - low) or 1.0), 0, 1)
-
-
-def _centres(count: int, pitch: int) -> list[float]:
-    gap = 1 if pitch < 19 else round(pitch / 13)
-    return [i * pitch + (pitch - gap - 1) / 2 for i in range(count)]
-
-
-def _plain_ticks(axes: Axes) -> None:
-    """Put ticks of a logarithmic axis at 1, 2 and 5, or at powers of 10, as plain numbers."""
-    axes.minorticks_off()
-    low, high = axes.get_ylim()
-    steps = (1, 2, 5) if high < 300 * low else (1,)
-    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [m * 10.0**p for p in powers for m in steps if low <= m * 10.0**p <= high]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-
-
-def _bare(axes: Axes) -> None:
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0, labelcolor=INK)
-
-
-def _quiet(axes: Axes) -> None:
-    axes.spines[:].set_color(FAINT)
-    axes.xaxis.label.set(color=INK, fontsize=10)
-    axes.yaxis.label.set(color=INK, fontsize=10)
-
-
-def _plain(text: Any) -> str:
-    """Return text that Matplotlib draws as it is: no mathematics, and never hidden in a legend."""
-    words = str(text).replace("$", r"\$")
-    return f"\u2009{words}" if words.startswith("_") else words
-
-
-def _short(text: Any, length: int = 28) -> str:
-    words = str(text)
-    return _plain(words if len(words) <= length else f"{words[: length - 1]}\u2026")

@@ -127,7 +127,7 @@ def stacked_denoising_convolutional(n_components: int = 32, **keywords: Any) -> 
     return _preset(n_components, defaults, keywords)
 
 
-def article_convolutional(**keywords: Any) -> Autoencoder:
+def article_convolutional(n_components: int | None = None, **keywords: Any) -> Autoencoder:
     """Return the article's convolutional autoencoder: one layer of 32 maps, which are the code.
 
     Its filters are 3 x 3 with 2k = 2 zeros around the image and tanh, images are scaled to [-1, 1],
@@ -143,4 +143,4 @@ def article_convolutional(**keywords: Any) -> Autoencoder:
     'conv:channels=[32],stride=1,padding=full,activation=tanh,output=tanh,code=maps'
     """
     layers = "conv:channels=[32],stride=1,padding=full,activation=tanh,output=tanh,code=maps"
-    return _preset(None, {"architecture": layers, "penalty": "l2"}, keywords)
+    return _preset(n_components, {"architecture": layers, "penalty": "l2"}, keywords)

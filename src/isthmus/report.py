@@ -4,16 +4,18 @@
 """
 
 import datetime
+import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 
-from isthmus import _sections
+from isthmus import _facts, _sections
 from isthmus._facts import Facts, summarize
-from isthmus._sections import Section
+from isthmus._pictures import Section, number
 from isthmus.persistence import write_whole
 
 __all__ = ["Section", "summarize", "to_html", "write"]
@@ -45,7 +47,8 @@ def write(
     y : array-like (n,), optional
         Labels, for colours and for choosing examples.
     image_shape : tuple, optional
-        (h, w) or (h, w, c) where flat rows are images; known already to models fitted on images.
+        (h, w) or (h, w, c) where flat rows are images; known already to models fitted on images and
+        to convolutional ones.
     title : str
         The heading.
     intro : sequence of str
@@ -65,7 +68,7 @@ def write(
     if not models:
         raise ValueError("A report needs at least one model; got an empty dict.")
     facts = {name: summarize(model, X, name=name) for name, model in models.items()}
-    shape = image_shape or next(iter(models.values())).sample_shape_
+    shape = _facts.row_shape(models) if image_shape is None else _checked(image_shape, X)
     rows = rows or f"{len(X):,} rows"
     sections = _sections.standard(models, list(facts.values()), X, y, shape, rows)
     if embedded is not None:
@@ -98,9 +101,19 @@ def to_html(facts: Facts, sections: Sequence[Section]) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["number"] = _sections.number
+    environment.filters.update(number=number)
     home = resources.files("isthmus") / "templates" / "report.html.jinja"
     template = environment.from_string(home.read_text("utf-8"))
     notes = _sections.comparison(facts["models"], facts["rows"])
     today = datetime.date.today().isoformat()
     return template.render(facts=facts, sections=sections, notes=notes, today=today)
+
+
+def _checked(image_shape: tuple[int, ...], X: Any) -> tuple[int, ...]:
+    """Return the shape of images with its channels, or raise a ValueError if the rows are others."""
+    wanted, given = math.prod(image_shape), math.prod(np.shape(X)[1:])
+    if wanted != given:
+        raise ValueError(
+            f"image_shape={tuple(image_shape)} holds {wanted} values, but the rows have {given}."
+        )
+    return _facts.image_shape(image_shape)

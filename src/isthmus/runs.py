@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from isthmus import engine, stacking
@@ -59,6 +60,15 @@ class Phase(NamedTuple):
     epochs: int
 
 
+class Position(NamedTuple):
+    """Where a run is: replaced whole, so that an interrupt finds all of it or nothing new."""
+
+    phase: int
+    net: Net  # before this phase
+    earlier: tuple[tuple[str, engine.Row], ...]  # history of the finished phases
+    trainer: Any
+
+
 class Run:
     """The phases of a fit: one for each layer pair where pretraining is on, then the whole net."""
 
@@ -74,7 +84,7 @@ class Run:
     ) -> None:
         n = len(rows.x)
         self.estimator, self.rows, self.objective = estimator, rows, objective
-        self.net, self.seed, self.mark = net, seed, mark
+        self.seed, self.mark = seed, mark
         self.fresh = fresh  # the net has learned nothing yet
         self.n_layers = len(net.encoder) if estimator.pretrain else 0
         self.batch_size = settle_batch_size(estimator, n)
@@ -82,9 +92,7 @@ class Run:
         self.data = engine.to_device(rows.x, rows.weight)
         held = rows.held_out
         self.validation = engine.to_device(rows.x_val, rows.weight_val) if held else None
-        self.phase = 0
-        self.earlier: tuple[tuple[str, engine.Row], ...] = ()
-        self.trainer: Any = None
+        self.at = Position(0, net, (), None)
         self.halted = False  # by the user's on_epoch
 
     def _max_epochs(self, n: int) -> int:
@@ -96,60 +104,66 @@ class Run:
 
     def phases(self, last: Training | None) -> Iterator[engine.Trainer]:
         """Yield the trainer of each phase, from where a last run stood."""
-        state = None
+        at, state = self.at, None
         if last:
-            self.phase, self.earlier, state = last.phase, last.earlier, last.state
-        while self.phase <= self.n_layers:
-            self.trainer = self._trainer(state)
-            yield self.trainer
+            at, state = at._replace(phase=last.phase, earlier=last.earlier), last.state
+        while at.phase <= self.n_layers:
+            at = at._replace(trainer=self._trainer(at, state))
+            self.at = at  # at once: an interrupt while a trainer is made leaves the last phase
+            yield at.trainer
             if self.halted:
                 return
-            self.net, self.earlier, state = self.best_net(), self.history(), None
-            self.phase += 1
+            at, state = Position(at.phase + 1, self.best_net(), self.history(), None), None
+
+    @property
+    def trainer(self) -> Any:
+        """The trainer of the current phase; None before the first."""
+        return self.at.trainer
 
     @property
     def label(self) -> str:
         """The name of the phase in the history."""
-        return f"layer {self.phase + 1}" if self.phase < self.n_layers else "fit"
+        return f"layer {self.at.phase + 1}" if self.at.phase < self.n_layers else "fit"
 
-    def _trainer(self, state: engine.State | None) -> engine.Trainer:
-        e, phase = self.estimator, self._whole()
-        if self.phase < self.n_layers:
-            phase = self._pair(fresh=self.fresh and state is None)
+    def _trainer(self, at: Position, state: engine.State | None) -> engine.Trainer:
+        e, phase = self.estimator, self._whole(at.net)
+        if at.phase < self.n_layers:
+            phase = self._pair(at.net, at.phase, fresh=self.fresh and state is None)
         settings = engine.Settings(
             batch_size=self.batch_size,
             max_epochs=phase.epochs,
             learning_rate=float(e.learning_rate),
-            seed=(self.seed + self.phase) % 2**32,
+            seed=(self.seed + at.phase) % 2**32,
             patience=int(e.n_iter_no_change) if phase.validation is not None else None,
             tol=float(e.tol),
         )
         if state is None:
             state = engine.start(phase.objective, phase.net, e.dtype)
-            seconds = self.earlier[-1][1]["seconds"] if self.earlier else 0.0
+            seconds = at.earlier[-1][1]["seconds"] if at.earlier else 0.0
             state = state._replace(seconds=seconds)
         return engine.Trainer(
             phase.objective, phase.data, settings, state, phase.validation, phase.movable
         )
 
-    def _whole(self) -> Phase:
-        movable = stacking.movable(self.net, self.estimator.freeze)
-        parts = self.objective, self.net, self.data, self.validation, movable
+    def _whole(self, net: Net) -> Phase:
+        movable = stacking.movable(net, self.estimator.freeze)
+        parts = self.objective, net, self.data, self.validation, movable
         return Phase(*parts, self.max_epochs)
 
-    def _pair(self, fresh: bool) -> Phase:
+    def _pair(self, net: Net, i: int, fresh: bool) -> Phase:
         """Return the phase of one pair of layers, on the codes of those below."""
-        whole, i = self._whole(), self.phase
-        data = stacking.codes_below(self.objective, self.net, whole.data, i)
+        whole = self._whole(net)
+        data = stacking.codes_below(self.objective, net, whole.data, i)
         validation = whole.validation
         if validation is not None:
-            validation = stacking.codes_below(self.objective, self.net, validation, i)
-        objective = stacking.pair_objective(self.objective, self.net, i)
+            validation = stacking.codes_below(self.objective, net, validation, i)
+        objective = stacking.pair_objective(self.objective, net, i)
         objective = self._rebound(objective, data)
-        net = jax.tree.map(np.asarray, stacking.pair(self.net, i))  # prepared alike after a file
+        net = jax.tree.map(np.asarray, stacking.pair(net, i))  # prepared alike after a file
         movable = whole.movable and stacking.pair(whole.movable, i)
         if fresh and objective.sparsity and movable is None:
-            net = objective.sparsity.prepare(net, sample(np.asarray(data.x)[: data.n]))
+            rows = jnp.asarray(sample(np.asarray(data.x)[: data.n]))
+            net = objective.sparsity.prepare(net, np.asarray(objective.loss.seen(rows)))
         epochs = self.estimator.pretrain
         if epochs == "layerwise":
             epochs = max(self.max_epochs // self.n_layers, 1)
@@ -166,17 +180,18 @@ class Run:
         """Return the whole net, with the best weights of the phase so far."""
         state = self.trainer.state
         net = state.params.net if state.best_net is None else state.best_net
-        return stacking.merge(self.net, self.phase, net) if self.phase < self.n_layers else net
+        at = self.at
+        return stacking.merge(at.net, at.phase, net) if at.phase < self.n_layers else net
 
     def history(self) -> tuple[tuple[str, engine.Row], ...]:
         """Return the rows of all phases so far, labelled."""
-        return (*self.earlier, *((self.label, row) for row in self.trainer.state.history))
+        return (*self.at.earlier, *((self.label, row) for row in self.trainer.state.history))
 
     def training(self) -> Training:
         """Return where the run stands."""
         mark = settings_mark(self.estimator)
-        state, earlier = self.trainer.state, self.earlier
-        return Training(self.seed, self.phase, state, earlier, self.mark, mark, self.fresh)
+        at, state = self.at, self.trainer.state
+        return Training(self.seed, at.phase, state, at.earlier, self.mark, mark, self.fresh)
 
 
 def unfinished(estimator: Any, slots: Slots, mark: int) -> Training | None:

@@ -102,16 +102,17 @@ class KL(Sparsity, name="kl"):
         part again.
         """
         layer = net.encoder[-1]
+        gain, shift = ("weight", "bias") if layer.scale is None else ("scale", "shift")
         activation, units = ACTIVATIONS[layer.activation], layer.bias.shape[0]
-        h = np.asarray(_linear(net, x), float).reshape(-1, units)  # a map's places are alike
-        h = activation.steepness * h[:: max(len(h) // 4096, 1)]
+        h = np.asarray(_linear(net, x)).reshape(-1, units)  # a map's places are alike
+        h = activation.steepness * h[:: max(len(h) // 4096, 1)].astype(float)
         scale = 1 / np.maximum(h.std(axis=0), 1e-6)
         bias = _logistic_bias(h * scale, self.rho) / activation.steepness
         kind = layer.bias.dtype
         net = eqx.tree_at(
-            lambda n: (n.encoder[-1].weight, n.encoder[-1].bias),
+            lambda n: (getattr(n.encoder[-1], gain), getattr(n.encoder[-1], shift)),
             net,
-            ((layer.weight * scale).astype(kind), bias.astype(kind)),
+            ((getattr(layer, gain) * scale).astype(kind), bias.astype(kind)),
         )
         low, high = activation.bounds or (0.0, 1.0)
         code = np.full((1, net.n_components), low + self.rho * (high - low), kind)
@@ -156,7 +157,10 @@ class KL(Sparsity, name="kl"):
 
 @jax.jit
 def _linear(net: Net, x: Array) -> Array:
-    return net.encoder[-1].linear(Net(net.encoder[:-1], ()).encode(x))
+    """Return the code's layer before its activation and, where it is not normalised, its bias."""
+    layer, below = net.encoder[-1], Net(net.encoder[:-1], ()).encode(x)
+    assert layer.weight is not None
+    return layer.product(below, layer.weight) if layer.scale is None else layer.linear(below)
 
 
 @jax.jit

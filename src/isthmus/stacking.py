@@ -8,6 +8,7 @@ import dataclasses
 from functools import partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -67,14 +68,20 @@ def codes_below(objective: Objective, net: Net, data: Data, i: int) -> Data:
 
 def movable(net: Net, freeze: Any) -> Net | None:
     """Return 1 for each array that training moves and 0 for each frozen one; None where all move."""
-    if freeze is None:
+    if freeze is None or freeze == 0:
         return None
     depth = len(net.encoder)
     frozen = {"encoder": (depth, 0), "decoder": (0, depth)}.get(freeze, (freeze, 0))
     if frozen[0] > depth:
         raise ValueError(f"With freeze={freeze} the encoder needs as many layers; it has {depth}.")
 
-    return Net(_marked(net.encoder, frozen[0]), _marked(net.decoder, frozen[1]))
+    encoder, decoder = _marked(net.encoder, frozen[0]), _marked(net.decoder, frozen[1])
+    shared = [i for i in range(frozen[1]) if net.decoder[i].weight is None]
+    for i in shared:  # a frozen decoder holds the weight that it shares
+        zero = _constant(encoder[i].weight, 0)
+        marked = eqx.tree_at(lambda layer: layer.weight, encoder[i], zero)
+        encoder = (*encoder[:i], marked, *encoder[i + 1 :])
+    return Net(encoder, decoder)
 
 
 def _marked(layers: tuple[Layer, ...], n: int) -> tuple[Layer, ...]:

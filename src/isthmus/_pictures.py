@@ -1,0 +1,61 @@
+"""What a section is made of: pictures, and numbers and lists in words."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from isthmus import plots
+
+
+class Picture(NamedTuple):
+    """A figure: its data address, what it shows in words, and a caption."""
+
+    source: str
+    alt: str
+    caption: str = ""
+    half: bool = False  # whether two fit beside each other
+    wide: bool = False  # whether a narrow screen scrolls it rather than make it illegible
+
+
+class Section(NamedTuple):
+    """A heading, paragraphs and pictures."""
+
+    title: str
+    text: list[str]
+    pictures: list[Picture]
+
+
+def svg(figure: Figure, alt: str, caption: str = "", half: bool = False) -> Picture:
+    """Return a figure of lines as a picture."""
+    return Picture(plots.as_svg(figure), alt, caption, half)
+
+
+def png(
+    figure: Figure, alt: str, caption: str = "", half: bool = False, wide: bool = False
+) -> Picture:
+    """Return a figure of many tiles or points as a picture."""
+    return Picture(plots.as_png(figure), alt, caption, half, wide)
+
+
+def number(value: float | None) -> str:
+    """Return a number to three figures, or whole, as people write it; a dash for none."""
+    if value is None:
+        return "\u2013"
+    if value == 0 or 1e-4 <= abs(value) < 999.5:
+        return f"{value:#.3g}".rstrip(".")
+    if 999.5 <= abs(value) < 1e6:
+        return f"{value:,.0f}"
+    return f"{value:.1e}"
+
+
+def sizes(shape: Sequence[int]) -> str:
+    """Return a shape in words, such as 8 x 8."""
+    return " x ".join(map(str, shape))
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
