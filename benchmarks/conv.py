@@ -10,6 +10,7 @@ pip install isthmus[peers].
 import os
 import statistics
 import time
+from functools import partial
 from unittest import mock
 
 import jax
@@ -52,7 +53,12 @@ def loop_of(made):
 def library_loop(x):
     """Return the same with XLA's own convolution, a call per step."""
     made = trainer(x, 1)
-    advance = jax.jit(engine._advance.__wrapped__, static_argnames="length")
+    original = engine._advance.__wrapped__
+
+    @partial(jax.jit, static_argnames="length")
+    def advance(*arguments, length):  # another function: JAX would take the known trace
+        return original(*arguments, length=length)
+
     own = {"_convolve": convolution._library, "_transpose": convolution._library_transpose}
 
     def run(steps):

@@ -1,5 +1,7 @@
 """Layer-wise training, transfer of weights and frozen layers, of dense and convolutional nets."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
@@ -205,9 +207,6 @@ def test_every_equation_holds_in_every_phase(images, kind, name, trainers):
         assert ((ae.transform(images) != 0).sum(1) == 2).all()
 
 
-@pytest.mark.xfail(
-    reason="KL.prepare is called twice for the code and forgets the bias it set before"
-)
 def test_kl_reaches_its_activity_in_each_layer_that_can_carry_it(digits, trainers):
     ae = Autoencoder(
         20,
@@ -320,14 +319,7 @@ def test_an_interrupted_fit_resumed_equals_the_uninterrupted_one(
     assert ae.baseline_ == whole.baseline_
 
 
-BETWEEN = pytest.mark.xfail(
-    reason="Run.phases moves to the next phase before it has a trainer: the old one's is adopted"
-)
-
-
-@pytest.mark.parametrize(
-    "layer", [0, pytest.param(1, marks=BETWEEN), pytest.param(2, marks=BETWEEN)]
-)
+@pytest.mark.parametrize("layer", [0, 1, 2])
 def test_an_interrupt_between_two_phases_leaves_a_whole_model(images, layer, monkeypatch):
     whole = stacked("dense").fit(images)
     ae, below = stacked("dense", warm_start=True), stacking.codes_below
@@ -449,16 +441,20 @@ MISFITS = [
         {"architecture": "dense:hidden=[12,6],tied=true"},
         "layer 1 of its decoder is 12x64 identity, not tied identity",
     ),
-    ("dense", {"architecture": "conv:channels=[3,4]"}, "is 64x12 gelu, not 3x3x1x3 8/2 8/2 gelu"),
+    (
+        "dense",
+        {"architecture": "conv:channels=[3,4]"},
+        "not 3x3x1x3 over 8+0+1 by 2, 8+0+1 by 2 gelu",
+    ),
     (
         "conv",
         {"architecture": "conv:channels=[3,4],code=maps,kernel=2"},
-        "layer 2 of its encoder is 3x3x3x4 4/2 4/2 identity, not 2x2x3x4 4/2 4/2 identity",
+        "layer 2 of its encoder is 3x3x3x4 over 4+0+1 by 2, 4+0+1 by 2 identity, not 2x2x3x4 over",
     ),
     (
         "conv",
         {"architecture": "conv:channels=[3,4],code=maps,stride=1"},
-        "layer 1 of its encoder is 3x3x1x3 8/2 8/2 gelu, not 3x3x1x3 8/1 8/1 gelu",
+        "8+0+1 by 2, 8+0+1 by 2 gelu, not 3x3x1x3 over 8+1+1 by 1, 8+1+1 by 1 gelu",
     ),
 ]
 
@@ -467,7 +463,9 @@ MISFITS = [
 def test_weights_that_do_not_fit_are_named_in_one_sentence(images, kind, change, message, sources):
     ae = beginner(kind, scaling="range" if "tied" in str(change) else "auto", **change)
     message = message.replace("identity, not tied identity", "sigmoid, not tied sigmoid")
-    with pytest.raises(ValueError, match=f"The weights of init do not fit: .*{message}") as raised:
+    with pytest.raises(
+        ValueError, match=f"The weights of init do not fit: .*{re.escape(message)}"
+    ) as raised:
         ae.fit(images, init=sources[kind])
     assert "Give this model the same architecture, n_components and number" in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -479,7 +477,6 @@ def test_weights_for_other_features_do_not_fit(digits, sources):
         beginner("dense").fit(digits[:100, 20:50], init=sources["dense"])
 
 
-@pytest.mark.xfail(reason="fitting._in_words leaves the padding out: JAX's error")
 def test_weights_of_maps_with_other_padding_do_not_fit(images):
     same_size, full = (
         beginner(
@@ -552,8 +549,9 @@ def test_a_frozen_encoder_freezes_the_filters_of_its_tied_decoder(images, archit
     ae = beginner("dense", architecture=architecture, freeze="encoder", learning_rate=1e-2)
     ae.fit(images, init=source)
     assert moved(source.net_, ae.net_) == {"encoder": [[False] * 2] * 2, "decoder": [[True]] * 2}
-    ae.set_params(freeze="decoder").fit(images, init=source)  # its biases alone are its own
-    assert moved(source.net_, ae.net_) == {"encoder": [[True] * 2] * 2, "decoder": [[False]] * 2}
+    ae.set_params(freeze="decoder").fit(images, init=source)  # which holds the shared weights
+    expected = {"encoder": [[False, True]] * 2, "decoder": [[False]] * 2}
+    assert moved(source.net_, ae.net_) == expected
 
 
 @pytest.mark.parametrize("freeze", ["encoder", "decoder", 1])
@@ -570,7 +568,6 @@ def test_kl_prepares_no_frozen_layer(images, freeze):
     assert not np.any([change["encoder"][: n[0]], change["decoder"][: n[1]]][freeze == "decoder"])
 
 
-@pytest.mark.xfail(reason="found when the model is set up already: untrained weights are left")
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_more_frozen_layers_than_there_are_is_an_error(images, method):
     ae = stacked("dense", freeze=9)
