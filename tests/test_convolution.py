@@ -846,3 +846,29 @@ def test_a_file_with_an_impossible_convolution_is_refused(saved, what, tmp_path)
     (tmp_path / "m").write_bytes(save(tensors, metadata={"isthmus": json.dumps(meta)}))
     with pytest.raises(ModelFileError):
         isthmus.load(tmp_path / "m")
+
+
+def test_channels_first_and_other_shapes_are_told(digits):
+    X = digits[:40].reshape(-1, 1, 8, 8)
+    with pytest.raises(ValueError, match=r"channels first: give np.moveaxis\(X, 1, -1\)"):
+        Autoencoder(2, "conv").fit(X)
+    with pytest.raises(
+        ValueError, match=r"input_shape=\(4, 16\), but X has rows of shape \(8, 8\)"
+    ):
+        Autoencoder(2, "conv:input_shape=[4,16]").fit(X[:, 0])
+    with pytest.raises(
+        ValueError, match=r"images of several shapes, such as \(4, 8\) and \(8, 8\)"
+    ):
+        Autoencoder(2, "conv").fit([*X[:20, 0], X[20, 0, :4]])
+
+
+def test_lists_and_other_arrays_of_images_are_images(digits):
+    X = digits[:40].reshape(-1, 8, 8)
+    ae = Autoencoder(2, "conv:channels=[3]", max_epochs=1, random_state=0).fit(list(X))
+    assert ae.sample_shape_ == (8, 8)
+    assert np.array_equal(ae.transform(X), ae.transform(jnp.asarray(X)))
+
+
+def test_a_stride_beyond_the_image_is_one_position():
+    assert Axis.of(8, 3, 10**9, "same") == Axis.of(8, 3, 14, "same")
+    assert Axis.of(8, 3, 10**9, "same").positions == 1

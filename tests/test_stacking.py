@@ -624,3 +624,9 @@ def test_freeze_is_none_a_side_or_a_number_of_layers(images, freeze):
     for method in ("fit", "partial_fit"):
         with pytest.raises(ValueError, match="freeze must be None, 'encoder', 'decoder' or .*got"):
             getattr(stacked("dense", freeze=freeze), method)(images)
+
+
+def test_no_frozen_layer_is_none_frozen(images):
+    kl = {"architecture": "dense:hidden=[6],activation=sigmoid", "sparsity": "kl"}
+    a, b = (stacked("dense", freeze=f, **kl).fit(images) for f in (None, 0))
+    assert same(a, b)
