@@ -573,7 +573,7 @@ def test_encode(cli, model):
     np.testing.assert_array_equal(written.drop("name").cast(pl.Float32).to_numpy(), codes)
     ended = cli("encode", model, "new.csv", "--layer", -1, "-o", "h.parquet", "--json")
     told = json.loads(ended.out)
-    assert told["columns"] == ["layer-1_0", "layer-1_1"]
+    assert told["columns"] == ["autoencoder0", "autoencoder1"]  # -1 is the code
     assert pl.read_parquet("h.parquet").shape == (20, 2)
 
 

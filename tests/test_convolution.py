@@ -260,6 +260,27 @@ def test_the_librarys_path_agrees_in_values_and_gradients(window):
                 np.testing.assert_allclose(mine, other, atol=1e-11)
 
 
+LONG = [
+    window_of([50], 33, 2, "same"),
+    window_of([9, 4], 35, 3, "full"),
+    window_of([7], 3, 99, "full"),
+]
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("window", LONG)
+def test_long_kernels_and_strides_are_convolutions_too(window):
+    x, weight, z = arrays(window, n=1, c=1, m=2)
+    h, *slopes = pulled(lambda v, a, w: convolve(a, w, v), window, x, z, weight)
+    back = scatter(z, weight, window)
+    np.testing.assert_allclose(h, gather(x, weight, window), atol=1e-11)
+    np.testing.assert_allclose(slopes[0], back, atol=1e-11)
+    np.testing.assert_allclose(slopes[1], gram(x, z, window), atol=1e-11)
+    np.testing.assert_allclose(
+        jax.jit(transpose, static_argnums=2)(z, weight, window), back, atol=1e-11
+    )
+
+
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("function", [convolve, transpose])
@@ -392,7 +413,7 @@ def test_the_contractive_gradient_by_finite_differences(kind):
 # -- models --------------------------------------------------------------------------------------
 
 RNG = np.random.default_rng(0)
-BRIEF = {"max_epochs": 2, "random_state": 0}
+BRIEF = {"max_epochs": 2, "random_state": 0, "early_stopping": False}
 KINDS = {
     "images": ((8, 8), {"n_components": 3, "architecture": "conv:channels=[3,4]"}),
     "odd": (
@@ -513,7 +534,8 @@ def test_an_interrupted_fit_resumed_equals_the_uninterrupted_one(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(engine, "chunk_length", lambda *_: 1)
-    X, common = rows(kind), {"max_epochs": 4, "batch_size": 30, "corruption": "gaussian"}
+    common = {"max_epochs": 4, "batch_size": 30, "corruption": "gaussian", "early_stopping": True}
+    X = rows(kind)
     whole = model(kind, **common).fit(X)
     ae = model(kind, **common, warm_start=True)
     with pytest.raises(KeyboardInterrupt):
@@ -611,7 +633,7 @@ PARTS = {
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_works_on_maps(digits, part):
-    chosen = {"scaling": "range", "early_stopping": False, **PARTS[part]}
+    chosen = {"scaling": "range", **PARTS[part]}
     X = digits[:130] if "1d" in chosen["architecture"] else digits[:130].reshape(-1, 8, 8)
     maps = "maps" in chosen["architecture"]
     ae = Autoencoder(None if maps else 3, **chosen, **BRIEF).fit(X)
@@ -660,7 +682,7 @@ def test_other_numbers_compile_nothing_new(digits, compilations):
         learning_rate=1e-2,
         max_epochs=3,
     )
-    ae.fit(X[:128]).score(X[:100])
+    ae.fit(X[:129]).score(X[:100])
     assert compilations == []
 
 
@@ -678,7 +700,7 @@ PRESETS = [
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_fit_and_take_keywords(digits, name):
     X = digits[:100].reshape(-1, 8, 8)
-    ae = getattr(presets, name)(max_epochs=2, random_state=0, batch_size=50).fit(X)
+    ae = getattr(presets, name)(**BRIEF, batch_size=50).fit(X)
     assert ae.reconstruct(X).shape == X.shape
     assert ae.batch_size_ == 50
     assert np.isfinite(ae.score(X))
@@ -691,7 +713,7 @@ def test_presets_fit_and_take_keywords(digits, name):
 
 def test_the_articles_model_is_as_written(digits):
     X = digits[:100].reshape(-1, 8, 8)
-    ae = presets.article_convolutional(max_epochs=2, random_state=0).fit(X)
+    ae = presets.article_convolutional(**BRIEF).fit(X)
     assert ae.encode_maps(X).shape == (100, 8 + 2, 8 + 2, 32)
     assert (ae.net_.code_activation, ae.net_.output) == ("tanh", "tanh")
     scaled = ae.scaler_.forward(X.reshape(100, -1), "float64")
