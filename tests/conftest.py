@@ -1,14 +1,22 @@
-"""Shared fixtures. Compiled programs are kept between runs, so that only the first run is slow."""
+"""Shared fixtures. Compiled programs are kept between runs, so that only the first run is slow.
 
+Programs are compiled with few optimisations, also in processes that tests start, because compiling
+takes most of the time; `make test` runs scikit-learn's contract once more as users do, with all.
+"""
+
+import os
 from pathlib import Path
+
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # before JAX is imported
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_iris, load_wine
 
 import isthmus
+from isthmus.runtime import release_programs
 
-isthmus.enable_compilation_cache(Path(__file__).parents[1] / ".pytest_cache" / "jax")
+isthmus.enable_compilation_cache(Path(__file__).parents[1] / ".pytest_cache" / "jax", max_bytes=-1)
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +37,10 @@ def wine():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def few_programs():
+    """Thousands of programs in one process would exceed what Linux lets it map."""
+    yield
+    release_programs()

@@ -15,7 +15,7 @@ from isthmus import _checks, baselines, engine, fitting, incremental, judging, r
 from isthmus._composed import Composed
 from isthmus.nets import Net
 from isthmus.progress import Hook, Listener
-from isthmus.runtime import computing, draw_seed
+from isthmus.runtime import computing, draw_seed, release_programs
 from isthmus.scaling import Scaler
 
 
@@ -220,6 +220,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         known = self.warm_start and hasattr(self, "net_")
         X = _checks.flat_rows(self, X, reset=not known, minimum=2)
         weight = _checks.row_weights(sample_weight, X)
+        release_programs()
         with computing(self.dtype, self.device):
             rows = X if weight.all() else X[weight > 0]
             self._fit(rows, weight[weight > 0], known and init is None, init, on_epoch)

@@ -91,6 +91,20 @@ def enable_compilation_cache(folder: str | Path | None = None, max_bytes: int = 
     return path
 
 
+def release_programs(limit: int = 30_000) -> None:
+    """Forget JAX's compiled programs where the process has mapped too much memory for them.
+
+    Each takes some fifty mappings. Linux allows a process 65,530 of them by default and ends it
+    without a word beyond; programs that are needed again are compiled, or read from the cache.
+    """
+    try:
+        mapped = Path("/proc/self/maps").read_bytes().count(b"\n")
+    except OSError:  # no Linux
+        return
+    if mapped > limit:
+        jax.clear_caches()
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
