@@ -16,9 +16,10 @@ LAYERS = [
     {"_composed", "estimator", "presets", "persistence"},
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
+    | {"embedding", "comparison"}
     | {"_pictures", "_features", "_sections", "report", "demo"},
-    {"commands"},
-    {"cli", "__main__"},
+    {"commands", "_run_embed", "_run_compare"},
+    {"cli", "_cli_embed", "_cli_compare", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ALLOWED = [

@@ -16,6 +16,8 @@ _HOMES = {
     "sparsity": ["KL", "L1", "TopK"],
     "penalties": ["L2", "Contractive"],
     "step": ["Step"],
+    "embedding": ["embed"],
+    "comparison": ["compare"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME, "presets"])

@@ -8,14 +8,13 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits
 
 from isthmus import plots
 from isthmus._drawing import CLASSES
 from isthmus._facts import Facts, alike, corrupted
 from isthmus._features import filters, maps
 from isthmus._pictures import Section, listed, number, png, svg
+from isthmus.embedding import embed
 
 Models = Mapping[str, Any]
 MOST_POINTS = 3000  # of a t-SNE picture: more take minutes and show no more
@@ -311,18 +310,11 @@ def embedding(
     name: str, model: Any, X: Any, y: Any = None, rows: str = "rows", random_state: int = 0
 ) -> Section:
     """Return the codes of a model drawn in the plane by t-SNE."""
-    codes = np.asarray(model.transform(X))
-    keep = np.arange(len(codes))
-    if len(codes) > MOST_POINTS:
-        keep = np.random.default_rng(random_state).permutation(len(codes))[:MOST_POINTS]
-    near = min(30.0, (len(keep) - 1) / 3)
-    draw = TSNE(init="pca", perplexity=near, random_state=random_state)
-    if codes.shape[1] < 2:
-        draw.set_params(init="random")
-    with threadpool_limits(1):  # on a busy CPU its threads wait for each other many times as long
-        points = draw.fit_transform(codes[keep])
+    drawn = embed(model, X, method="tsne", max_rows=MOST_POINTS, random_state=random_state)
+    points, keep = drawn.points, drawn.rows
+    width = model.transform(X[:1]).shape[1]
     text = [
-        f"The codes of {name}, {codes.shape[1]} numbers for each of {len(keep):,} {rows}, laid out "
+        f"The codes of {name}, {width} numbers for each of {len(keep):,} {rows}, laid out "
         "in the plane so that neighbours stay neighbours. The axes and the distances between "
         "groups have no unit."
     ]

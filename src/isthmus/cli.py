@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from isthmus import __version__
+from isthmus import __version__, _cli_compare, _cli_embed
 from isthmus._options import DATA, OUTPUT, Columns, Common, Model, Pictures
 from isthmus._terminal import UsageError, complain, shown_warnings, signals
 
@@ -286,6 +286,10 @@ def demo(
     from isthmus import commands
 
     return commands.demo(output, common, quick=quick)
+
+
+app.command(_cli_embed.embed)
+app.command(_cli_compare.compare)
 
 
 def run(argv: list[str]) -> int:
