@@ -1,8 +1,10 @@
-"""Draw the picture of the README: `python docs/make_images.py`."""
+"""Draw the pictures of the README and the guides: `python docs/make_images.py`."""
 
 from pathlib import Path
 
-from isthmus import demo
+from sklearn.datasets import load_digits
+
+from isthmus import Autoencoder, compare, demo, embed
 
 HOME = Path(__file__).parent / "images"
 GREY = "#7d858f"  # reads on white pages and on dark ones
@@ -16,6 +18,16 @@ def main() -> None:
     figure.axes[0].tick_params(labelcolor=GREY)
     HOME.mkdir(exist_ok=True)
     figure.savefig(HOME / "digits.png", dpi=1600 / figure.get_figwidth(), transparent=True)
+    codes()
+
+
+def codes() -> None:
+    """Draw what the guides to pictures of the data and to classification print."""
+    X, y = load_digits(return_X_y=True)
+    ae = Autoencoder(16, "dense:hidden=[64]", max_epochs=60, random_state=0).fit(X)
+    embed(ae, X, random_state=0).plot(y, "digit").savefig(HOME / "embed.png", dpi=110)
+    ae = Autoencoder(16, "dense:hidden=[128]", scaling="range", max_epochs=60)
+    compare(ae, X, y, cv=3, random_state=0).plot().savefig(HOME / "classify.png", dpi=140)
 
 
 if __name__ == "__main__":

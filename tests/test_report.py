@@ -461,7 +461,8 @@ def test_embedding_colours_few_labels_and_scales_many(rng):
     assert [len(c.get_offsets()) for c in axes.collections] == [10] * 4
     assert len(plots.embedding(points, np.arange(40.0)).axes) == 2  # a colour scale
     assert plots.embedding(points).axes[0].get_legend() is None
-    assert plots.embedding(points, [f"name {i}" for i in range(40)]).axes[0].get_legend() is None
+    words = plots.embedding(points, [f"name {i}" for i in range(40)]).axes[0].get_legend()
+    assert "31 others" in [t.get_text() for t in words.get_texts()]
 
 
 def test_hostile_words_are_drawn_as_they_are(rng):
