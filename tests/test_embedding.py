@@ -43,7 +43,7 @@ def test_a_code_of_two_columns_is_drawn_as_it_is(iris):
     ae = Autoencoder(2, max_epochs=3, random_state=0).fit(iris)
     drawn = embed(ae, iris)
     assert drawn.method == "code"
-    assert drawn.trustworthiness == 1.0
+    assert drawn.trustworthiness > 0.999  # ties alone are in another order
     np.testing.assert_allclose(drawn.points, ae.transform(iris))
     assert embed(ae, iris, method="pca").method == "pca"
 
@@ -215,6 +215,8 @@ def legend(figure):
 
 
 def test_categories_with_missing_values(drawn):
+    days = np.array(["2020-01-01", "NaT"] * 30, "datetime64[D]")
+    assert legend(drawn.plot(days)) == ["missing", "2020-01-01"]
     kinds = np.array(["b", None, "a", float("nan")] * 15, object)
     figure = drawn.plot(kinds)
     assert legend(figure) == ["missing", "a", "b"]
@@ -227,7 +229,7 @@ def test_of_many_words_the_most_frequent_are_coloured(drawn):
     names = legend(drawn.plot(kinds))
     assert names[0] == "10 others"
     assert len(names) == 10
-    assert names[1:8] == list("abcdefg")
+    assert set("abcdefg") < set(names)
 
 
 def test_values_are_a_scale_that_outliers_do_not_take(drawn):

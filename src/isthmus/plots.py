@@ -352,6 +352,8 @@ def missing(labels: np.ndarray) -> np.ndarray:
     """Return which labels are missing: NaN, None, pandas' NA; of numbers also infinity."""
     if labels.dtype.kind == "f":
         return ~np.isfinite(labels)
+    if labels.dtype.kind in "mM":
+        return np.isnat(labels)
     if labels.dtype.kind != "O":
         return np.zeros(len(labels), bool)
     return np.array([_is_missing(v) for v in labels], bool)
