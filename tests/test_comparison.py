@@ -225,8 +225,10 @@ LIGHT = "--n-components 2 --max-epochs 2 --random-state 0 --cv 2"
 
 
 def test_the_command_prints_and_writes_a_table(cli):
-    status, out, _ = cli(f"t.csv --label kind {LIGHT} -o table.csv")
+    status, out, err = cli(f"t.csv --label kind {LIGHT} -o table.csv")
     assert status == 0
+    assert err.count("epoch 2/2") == 2
+    assert "epoch" not in cli(f"t.csv --label kind {LIGHT} --quiet")[2]
     assert out.startswith("classifier ")
     assert "150 rows, 3 classes, 2 stratified folds." in out
     table = pl.read_csv("table.csv")

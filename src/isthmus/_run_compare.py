@@ -45,7 +45,7 @@ def compare(
     """Compare, tell, and write the table."""
     _check(source, wanted, equation, output, force)
     commands.use_cache()
-    model = _model(source, wanted, equation)
+    model = _model(source, wanted, equation, common)
     rows, y = _labelled(source, wanted, getattr(model, "feature_names_in_", None))
     result = isthmus.compare(
         model,
@@ -90,11 +90,12 @@ def _check(
         tables.check_output(output, WRITTEN, force=force, inputs=inputs)
 
 
-def _model(source: Source, wanted: Wanted, equation: Model) -> isthmus.Autoencoder:
+def _model(source: Source, wanted: Wanted, equation: Model, common: Common) -> isthmus.Autoencoder:
     if wanted.model is not None:
         return isthmus.load(wanted.model)
     files = commands.Files(source, None, None, None, None)
-    return commands._estimator(None, files, equation)
+    ae = commands._estimator(None, files, equation)
+    return ae.set_params(verbose=0 if common.quiet else 1)
 
 
 def _labelled(source: Source, wanted: Wanted, names: Any) -> tuple[Any, np.ndarray]:
