@@ -10,12 +10,13 @@ SOURCE = Path(isthmus.__file__).parent
 LAYERS = [
     {"_spec", "activations", "convolution"},
     {"step", "nets", "losses", "corruptions", "sparsity", "penalties", "architectures"},
-    {"objective", "engine", "stacking"},
+    {"objective", "engine", "populations", "stacking"},
     {"runtime", "scaling", "_checks", "baselines", "fitting", "runs", "judging"}
     | {"incremental", "progress"},
     {"_composed", "estimator", "presets", "persistence"},
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
+    | {"tuning", "_candidates", "_criteria", "_searches"}
     | {"_pictures", "_features", "_sections", "report", "demo"},
     {"commands"},
     {"cli", "__main__"},

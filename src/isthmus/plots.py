@@ -30,6 +30,7 @@ from isthmus._drawing import (
     short,
     unboxed,
 )
+from isthmus._searches import search
 from isthmus._tiles import denoised, filters, maps, pairs
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "maps",
     "mean_activations",
     "pairs",
+    "search",
     "signals",
 ]
 
