@@ -6,9 +6,12 @@ separate groups. What all members share (rows, and with the same seed the batche
 made once.
 """
 
+import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Lock
 from typing import Any, NamedTuple
 
 import jax
@@ -99,15 +102,66 @@ def train(
         What went wrong with each member, whose `state` then is its last good one.
     """
     errors: Errors = [None] * len(members)
-    for group in _groups(members, width):
-        trained = Group([members[i] for i in group]) if len(group) > 1 else members[group[0]]
-        if isinstance(trained, Group):
-            found = trained.run(on_steps)
-        else:
-            found = [_alone(trained, on_steps)]
+    groups = list(_groups(members, width))
+    count = _Count(on_steps)
+    locks = {_program(members[group[0]]): Lock() for group in groups}
+
+    def one(group: list[int]) -> Errors:
+        chosen = [members[i] for i in group]
+        if len(chosen) == 1:
+            return [_alone(chosen[0], count)]
+        return Group(chosen).run(count, locks[_program(chosen[0])])
+
+    for group, found in zip(groups, _each(one, groups, count), strict=True):
         for i, error in zip(group, found, strict=True):
             errors[i] = error
     return errors
+
+
+class _Count:
+    """Counts steps for all groups; after an interrupt it ends each of them at its next chunk."""
+
+    def __init__(self, on_steps: Watch | None) -> None:
+        self.on_steps, self.lock, self.ended = on_steps, Lock(), False
+
+    def __call__(self, steps: int) -> None:
+        with self.lock:
+            if self.ended:
+                raise _Ended
+            if self.on_steps is not None:
+                self.on_steps(steps)
+
+
+class _Ended(Exception):
+    """Another group was interrupted."""
+
+
+def _each(one: Callable[[list[int]], Errors], groups: list[list[int]], count: _Count) -> list[Errors]:
+    """Train the groups, on a CPU as many at once as there are cores: one keeps one core busy."""
+    threads = min(len(groups), _cores())
+    if threads < 2 or max(map(len, groups)) == 1:
+        return [one(group) for group in groups]
+    wide, device = jax.config.jax_enable_x64, jax.config.jax_default_device
+
+    def there(group: list[int]) -> Errors:
+        with jax.enable_x64(wide), jax.default_device(device):  # a thread has settings of its own
+            return one(group)
+
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            return list(pool.map(there, groups))
+        except BaseException:
+            count.ended = True
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _cores() -> int:
+    """Return how many groups are trained at once: all cores of a CPU, one on other devices."""
+    device = jax.config.jax_default_device or jax.devices()[0]
+    if device.platform != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def stack(trees: Sequence[Any]) -> Any:
@@ -140,7 +194,7 @@ def _groups(members: Sequence[Trainer], width: int | None) -> Iterator[list[int]
         few = [i for part in together.values() if len(part) < FEWEST for i in part]
         for part in [*many, few]:
             most = max(width or default_width(members[group[0]]), 1)
-            chunks = -(-len(part) // most)
+            chunks = max(-(-len(part) // most), min(_cores(), len(part) // FEWEST))
             for k in range(chunks):  # as even as can be
                 yield part[k * len(part) // chunks : (k + 1) * len(part) // chunks]
 
@@ -194,18 +248,26 @@ class Group:
     def _of(self, get: Callable[[Trainer], Any], axis: int | None) -> Any:
         return get(self.first) if axis is None else stack([get(m) for m in self.members])
 
-    def run(self, on_steps: Watch | None = None) -> Errors:
-        """Train until no member has a step left to take."""
+    def run(self, on_steps: Watch, compiling: Lock) -> Errors:
+        """Train until no member has a step left to take; the lock keeps others from compiling too."""
         try:
-            while going := [i for i, m in enumerate(self.members) if self._goes_on(i, m)]:
-                before = self.members[going[0]].state
-                self._next(going)
-                if on_steps is not None:
-                    on_steps((self.members[going[0]].state.step - before.step) * len(going))
+            with compiling:
+                going = self._advanced(on_steps)
+            while going:
+                going = self._advanced(on_steps)
         finally:
             for member in self.members:
                 member.state = _owned(member.state)
         return self.errors
+
+    def _advanced(self, on_steps: Watch) -> bool:
+        """Run one chunk, where a member has steps left to take."""
+        going = [i for i, m in enumerate(self.members) if self._goes_on(i, m)]
+        if going:
+            before = self.members[going[0]].state.step
+            self._next(going)
+            on_steps((self.members[going[0]].state.step - before) * len(going))
+        return bool(going)
 
     def _goes_on(self, i: int, member: Trainer) -> bool:
         return self.errors[i] is None and not member.finished
