@@ -18,8 +18,8 @@ LAYERS = [
     | {"_facts", "_drawing", "_tiles", "plots"}
     | {"tuning", "_candidates", "_criteria", "_searches"}
     | {"_pictures", "_features", "_sections", "report", "demo"},
-    {"commands"},
-    {"cli", "__main__"},
+    {"commands", "_run_tune"},
+    {"cli", "_cli_tune", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ALLOWED = [

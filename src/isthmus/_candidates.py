@@ -31,12 +31,8 @@ class Trained(NamedTuple):
 def build(autoencoder: Autoencoder, params: Params, seed: int) -> Autoencoder:
     """Return a fresh model with these parameters, checked; the seed is for all that name none."""
     model = clone(autoencoder).set_params(verbose=0, warm_start=False, random_state=seed)
-    known = list(model.get_params(deep=False))
     for name in params:
-        slot = name.partition("__")[0]
-        if slot not in known:
-            hint = did_you_mean(slot, known)
-            raise ValueError(f"The grid names {name!r}, which is no parameter.{hint}")
+        check_name(model, name)
     try:
         model.set_params(**params)
         fitting.check_parameters(model)
@@ -44,6 +40,14 @@ def build(autoencoder: Autoencoder, params: Params, seed: int) -> Autoencoder:
     except (ValueError, TypeError) as error:
         raise _cannot(params, error) from error
     return model
+
+
+def check_name(model: Autoencoder, name: str) -> None:
+    """Raise a ValueError for a name that is no parameter."""
+    slot, known = str(name).partition("__")[0], list(model.get_params(deep=False))
+    if slot not in known:
+        hint = did_you_mean(slot, known)
+        raise ValueError(f"The grid names {name!r}, which is no parameter.{hint}")
 
 
 def in_words(params: Params) -> str:

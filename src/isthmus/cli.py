@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from isthmus import __version__
+from isthmus import __version__, _cli_tune
 from isthmus._options import DATA, OUTPUT, Columns, Common, Model, Pictures
 from isthmus._terminal import UsageError, complain, shown_warnings, signals
 
@@ -286,6 +286,9 @@ def demo(
     from isthmus import commands
 
     return commands.demo(output, common, quick=quick)
+
+
+app.command(_cli_tune.tune)
 
 
 def run(argv: list[str]) -> int:
