@@ -60,7 +60,8 @@ def as_text(value: Any) -> str:
     if isinstance(value, Part):
         return value.to_string()
     if isinstance(value, tuple | list):
-        return f"({', '.join(map(as_text, value))})"
+        chain = any(isinstance(v, str | Part) or callable(v) for v in value)
+        return " + ".join(map(as_text, value)) if chain else str(list(value))
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
     return str(getattr(value, "__name__", value))
@@ -102,7 +103,8 @@ def _begun(
     placed: dict[int, Any] = {}
     begun = []
     for model, given in zip(models, params, strict=True):
-        vars(model).update(seen)
+        for name, value in seen.items():
+            setattr(model, name, value)
         try:
             run, _ = model._begin(rows, np.ones(len(rows)), ready=ready)
         except (ValueError, TypeError) as error:

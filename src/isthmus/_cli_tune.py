@@ -1,78 +1,11 @@
 """The declaration of `isthmus tune`; its body is in `_run_tune`."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
-from isthmus._options import DATA, OUTPUT, Columns, Common, Model, Pictures
-
-SEARCH = Group.create_ordered("The search")
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Tuning:
-    """How to search."""
-
-    grid: Annotated[
-        tuple[str, ...],
-        Parameter(
-            group=SEARCH,
-            metavar="NAME=VALUE,...",
-            help="A parameter and its values, such as n_components=2,4,8 or sparsity__rho=0.05,0.1. "
-            "Repeatable: every combination is a candidate.",
-            show_default=False,
-        ),
-    ] = ()
-    n_iter: Annotated[
-        int | None,
-        Parameter(
-            group=SEARCH, help="Draw this many candidates, instead of all.", show_default=False
-        ),
-    ] = None
-    scoring: Annotated[
-        Literal["reconstruction", "probe", "stability"],
-        Parameter(
-            group=SEARCH,
-            help="What is best on held-out rows: the least error, the codes that a linear classifier "
-            "reads best (needs --label), or those that two seeds agree on.",
-        ),
-    ] = "reconstruction"
-    label: Annotated[
-        str | None,
-        Parameter(
-            group=SEARCH, metavar="COLUMN", help="The classes of rows.", show_default=False
-        ),
-    ] = None
-    cv: Annotated[
-        str,
-        Parameter(
-            group=SEARCH, metavar="SHARE|INT", help="Share of rows held out once, or folds."
-        ),
-    ] = "0.2"
-    halving: Annotated[
-        bool,
-        Parameter(
-            group=SEARCH,
-            help="Train all for a few epochs, and only the best of them again for longer.",
-            show_default=False,
-        ),
-    ] = False
-    factor: Annotated[
-        int, Parameter(group=SEARCH, help="With --halving, one in how many goes on.")
-    ] = 3
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where the results of a search go."""
-
-    model: Path | None
-    table: Path | None
-    picture: Path | None
-    force: bool
+from isthmus._options import OUTPUT, Columns, Common, Model, Pictures, Tuning
 
 
 def tune(
@@ -91,9 +24,7 @@ def tune(
     ] = None,
     table: Annotated[
         Path | None,
-        Parameter(
-            group=OUTPUT, help="All candidates with their scores.", show_default=False
-        ),
+        Parameter(group=OUTPUT, help="All candidates with their scores.", show_default=False),
     ] = None,
     picture: Annotated[
         Path | None,
@@ -121,12 +52,13 @@ def tune(
 
     For example:
 
-        isthmus tune flowers.csv --id name --grid n_components=2,3 --grid learning_rate=1e-3,1e-2
-        isthmus tune digits.npy --sparsity kl --grid sparsity__rho=0.02,0.05,0.1 --halving
-        isthmus tune flowers.csv --label name --scoring probe --grid "sparsity=none,l1,topk:k=2"
-        isthmus tune sales.csv --grid "corruption=swap,gaussian:std=0.5+masking:rate=0.1"
-        isthmus tune sales.csv --grid "learning_rate=loguniform(1e-4,1e-1)" --n-iter 50
-        isthmus tune sales.csv --grid "architecture=dense:hidden=[64,32],dense:hidden=[16]"
+        isthmus tune t.csv --grid n_components=2,3 --grid learning_rate=1e-3,1e-2
+        isthmus tune t.csv --sparsity kl --grid sparsity__rho=0.05,0.1,0.2 --halving
+        isthmus tune t.csv --grid "architecture=dense,dense:hidden=[64,32]" --cv 5
+        isthmus tune t.csv --grid "sparsity=none,kl:rho=0.1,weight=2,topk:k=2"
+        isthmus tune t.csv --grid "corruption=swap,gaussian:std=0.5+masking"
+        isthmus tune t.csv --grid "learning_rate=loguniform(1e-4,1e-1)" --n-iter 50
+        isthmus tune t.csv --label kind --scoring probe --grid n_components=2,4,8
 
     Parameters
     ----------
@@ -136,5 +68,5 @@ def tune(
     from isthmus import _run_tune, commands
 
     source = commands.Source(data, columns, pictures)
-    outputs = Outputs(output, table, picture, force)
+    outputs = _run_tune.Outputs(output, table, picture, force)
     return _run_tune.tune(source, outputs, tuning, model, common)

@@ -11,11 +11,21 @@ from scipy import stats
 
 import isthmus
 from isthmus import _candidates, _folders, commands, tables
-from isthmus._cli_tune import Outputs, Tuning
 from isthmus._folders import Source
-from isthmus._options import Common, Model
+from isthmus._options import Common, Model, Tuning
 from isthmus._spec import _split, _value
 from isthmus._terminal import UsageError, show_json, show_lines, signals, warned
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """Where the results of a search go."""
+
+    model: Path | None
+    table: Path | None
+    picture: Path | None
+    force: bool
+
 
 CHAINS = ("corruption", "penalty")
 DRAWN = {
@@ -58,7 +68,7 @@ def tune(source: Source, outputs: Outputs, tuning: Tuning, model: Model, common:
 
 def _check(source: Source, outputs: Outputs, path: Path, tuning: Tuning) -> None:
     """Raise an error before any work where a file is missing or cannot be written."""
-    commands.check_present(source.path, folders=True)
+    commands._check_present(source.path, folders=True)
     source.check()
     if not tuning.grid:
         raise UsageError("There is nothing to search over: give --grid NAME=VALUE,... .")
@@ -72,9 +82,7 @@ def _check(source: Source, outputs: Outputs, path: Path, tuning: Tuning) -> None
         kinds = (".csv", ".csv.gz", ".parquet")
         tables.check_output(outputs.table, kinds, force=outputs.force, inputs=inputs)
     if outputs.picture is not None:
-        tables.check_output(
-            outputs.picture, (".png", ".svg"), force=outputs.force, inputs=inputs
-        )
+        tables.check_output(outputs.picture, (".png", ".svg"), force=outputs.force, inputs=inputs)
 
 
 def parse_grid(texts: tuple[str, ...]) -> dict[str, Any]:

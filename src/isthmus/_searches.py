@@ -43,7 +43,10 @@ def _values(params: Any, name: str) -> tuple[np.ndarray, list[str]]:
     number, continuous = quarters(params, name)
     kinds = np.unique(number)
     if continuous:
-        ends = [(min(v), max(v)) for v in ([values[i] for i in np.flatnonzero(number == k)] for k in kinds)]
+        ends = [
+            (min(v), max(v))
+            for v in ([values[i] for i in np.flatnonzero(number == k)] for k in kinds)
+        ]
         texts = [f"{low:.3g} to {high:.3g}" for low, high in ends]
         return np.searchsorted(kinds, number), texts
     firsts = [values[int(np.flatnonzero(number == k)[0])] for k in kinds]
@@ -80,7 +83,9 @@ def _table(names: list[str], columns: Any, scores: np.ndarray, best: int, label:
         if np.isfinite(cells[i, j]):
             colour = INK if cells[i, j] > middle else "white"
             mark = "\u2605 " if (i, j) == (rows[best], across[best]) else ""
-            axes.text(j, i, f"{mark}{cells[i, j]:.3f}", ha="center", va="center", color=colour, fontsize=9)
+            axes.text(
+                j, i, f"{mark}{cells[i, j]:.3f}", ha="center", va="center", color=colour, fontsize=9
+            )
     axes.set_yticks(range(shape[0]), [short(t) for t in row_texts])
     axes.set_xticks(range(shape[1]), [short(t, 20) for t in column_texts])
     axes.set_ylabel(plain(names[0]), color=INK)

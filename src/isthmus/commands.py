@@ -52,8 +52,8 @@ class Files:
 
     def check(self, weight: str | None, force: bool) -> None:
         """Raise an error before any work where a file is missing or cannot be written."""
-        check_present(self.data.path, self.test, folders=True)
-        check_present(self.resume, self.init)
+        _check_present(self.data.path, self.test, folders=True)
+        _check_present(self.resume, self.init)
         if self.resume and self.init:
             raise UsageError("--resume goes on with a model, --init starts anew: give one of them.")
         self.data.check(weight, self.test)
@@ -71,7 +71,7 @@ class Written:
     raw: bool
 
 
-def check_present(*paths: Path | None, folders: bool = False) -> None:
+def _check_present(*paths: Path | None, folders: bool = False) -> None:
     for path in paths:
         if path is not None and not (path.is_file() or (folders and path.is_dir())):
             kind = "file or folder" if folders and not path.suffix else "file"
@@ -407,8 +407,8 @@ def _opened(
     model: Path, data: Source, written: Written, *, folder: bool = False
 ) -> tuple[isthmus.Autoencoder, tables.Rows]:
     """Load a model and read the rows for it, once it is clear that the result can be written."""
-    check_present(model)
-    check_present(data.path, folders=True)
+    _check_present(model)
+    _check_present(data.path, folders=True)
     data.check()
     output = written.output
     arrays = not folder and output is not None and tables.ending(output) == ".npy"
@@ -454,7 +454,7 @@ def _show_written(path: Path, text: str, common: Common, **facts: Any) -> None:
 
 def info(model: Path, common: Common) -> int:
     """Show what a model file holds."""
-    check_present(model)
+    _check_present(model)
     ae, size = isthmus.load(model), model.stat().st_size
     names = getattr(ae, "feature_names_in_", None)
     if common.json:

@@ -1,9 +1,9 @@
 """Populations: many trainers whose programs are the same take their steps together, in one program.
 
-A member is an `engine.Trainer`. Its numbers (rates, weights, noise levels) may be its own, its rows, row
-weights and seed too; what has a shape or a structure must be alike, else members are trained in
-separate groups. What all members share (rows, and with the same seed the batches and the noise) is
-made once.
+A member is an `engine.Trainer`. Its numbers (rates, weights, noise levels), its rows, their weights
+and its seed may be its own; what has a shape or a structure must be alike, else members are trained
+in separate groups. What members share (rows, and with the same seed the batches and the noise) is
+made once for all.
 """
 
 import os
@@ -34,6 +34,7 @@ from isthmus.objective import Objective
 
 Errors = list[DivergenceError | None]
 Watch = Callable[[int], None]
+CONFIG: Any = jax.config  # what a context sets is read by attribute
 FEWEST = 4  # members with rows in common that are worth a program of their own
 
 
@@ -136,12 +137,14 @@ class _Ended(Exception):
     """Another group was interrupted."""
 
 
-def _each(one: Callable[[list[int]], Errors], groups: list[list[int]], count: _Count) -> list[Errors]:
+def _each(
+    one: Callable[[list[int]], Errors], groups: list[list[int]], count: _Count
+) -> list[Errors]:
     """Train the groups, on a CPU as many at once as there are cores: one keeps one core busy."""
     threads = min(len(groups), _cores())
     if threads < 2 or max(map(len, groups)) == 1:
         return [one(group) for group in groups]
-    wide, device = jax.config.jax_enable_x64, jax.config.jax_default_device
+    wide, device = CONFIG.jax_enable_x64, CONFIG.jax_default_device
 
     def there(group: list[int]) -> Errors:
         with jax.enable_x64(wide), jax.default_device(device):  # a thread has settings of its own
@@ -158,7 +161,7 @@ def _each(one: Callable[[list[int]], Errors], groups: list[list[int]], count: _C
 
 def _cores() -> int:
     """Return how many groups are trained at once: all cores of a CPU, one on other devices."""
-    device = jax.config.jax_default_device or jax.devices()[0]
+    device = CONFIG.jax_default_device or jax.devices()[0]
     if device.platform != "cpu":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -203,7 +206,7 @@ def _program(member: Trainer) -> Hashable:
     """Return everything that decides on the program a member needs."""
     trees = (member.objective, member.state.params, member.movable)
     leaves, structure = jax.tree.flatten(trees)
-    shapes = tuple((np.shape(v), np.result_type(v).name) for v in leaves)
+    shapes = tuple((v.shape, v.dtype.name) for v in leaves)
     data = (member.data.x.shape, member.data.n, member.data.x.dtype.name)
     validation = member.validation and (member.validation.x.shape, member.validation.n)
     same = member.settings._replace(learning_rate=0.0, seed=0, tol=0.0, patience=None)
@@ -240,12 +243,13 @@ class Group:
         )
         if self.first.validation is not None:
             axis = self.shared.validation
-            self.held = tuple(self._of(lambda m, i=i: m.validation[i], axis) for i in (0, 1))
+            x = self._of(lambda m: m.validation.x, axis)
+            self.held = (x, self._of(lambda m: m.validation.weight, axis))
 
     def _axis(self, mark: Callable[[Trainer], Hashable]) -> int | None:
         return None if len({mark(m) for m in self.members}) == 1 else 0
 
-    def _of(self, get: Callable[[Trainer], Any], axis: int | None) -> Any:
+    def _of(self, get: Callable[[Any], Any], axis: int | None) -> Any:
         return get(self.first) if axis is None else stack([get(m) for m in self.members])
 
     def run(self, on_steps: Watch, compiling: Lock) -> Errors:
@@ -284,7 +288,9 @@ class Group:
         states: dict[int, State] = {}
         for i in going:
             mine = {name: values[i] for name, values in terms.items()}
-            states[i] = self._moved(i, _member(host, i), mine, None if losses is None else losses[i])
+            states[i] = self._moved(
+                i, _member(host, i), mine, None if losses is None else losses[i]
+            )
         share = (time.perf_counter() - begin) / len(going)
         for i in going:
             self.members[i].state = self.members[i].timed(states[i], share)

@@ -215,9 +215,19 @@ def tune(
     results = table.results(candidates, halving)
     importance = _importance(candidates, table.first_scores)
     seconds = time.perf_counter() - begin
-    model = clone(autoencoder).set_params(random_state=seed).set_params(**candidates[best])
-    model.fit(X)
+    model = _fitted(autoencoder, candidates[best], seed, X)
     return Search(model, best, results, importance, criterion.name, seconds)
+
+
+def _fitted(autoencoder: Autoencoder, params: Params, seed: int, X: Any) -> Autoencoder:
+    """Return the best candidate, fitted on all rows; it warns as if the user had called `fit`."""
+    model = clone(autoencoder).set_params(random_state=seed).set_params(**params)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X)
+    for warning in caught:
+        warnings.warn(warning.message, stacklevel=3)
+    return model
 
 
 # -- candidates and folds ------------------------------------------------------------------------
@@ -290,7 +300,7 @@ class Table:
         self.first_scores = np.full(n, np.nan)
         self.fit_seconds, self.score_seconds = np.zeros((n, splits)), np.zeros((n, splits))
         self.rung, self.epochs = np.zeros(n, int), np.zeros(n, int)
-        self.errors: dict[int, DivergenceError] = {}
+        self.errors: dict[int, str] = {}
 
     @property
     def means(self) -> np.ndarray:
@@ -339,7 +349,7 @@ class _Scorer(NamedTuple):
     criterion: Criterion
     splits: Sequence[Any]
     seed: int
-    count: Counted
+    counted: Counted
 
     def fill(self, table: Table, chosen: Sequence[int], share: float, X: Any, y: Any) -> None:
         """Train the chosen candidates and write their scores into the table."""
@@ -349,7 +359,7 @@ class _Scorer(NamedTuple):
             models = [self._model(i, s) for i in chosen for s in range(self.criterion.seeds)]
             judged = self.criterion.judged
             trained = _candidates.train(
-                models, params, fold.X, share=share, judged=judged, count=self.count
+                models, params, fold.X, share=share, judged=judged, count=self.counted
             )
             seeds = self.criterion.seeds
             for place, i in enumerate(chosen):
@@ -371,10 +381,13 @@ class _Scorer(NamedTuple):
         errors = [one.error for one in mine if one.error is not None]
         if errors:
             table.scores[i, k] = np.nan
-            table.errors[i] = errors[0]
+            table.errors[i] = str(errors[0])
             return
-        table.scores[i, k] = self.criterion.score([one.model for one in mine], fold)
+        score = self.criterion.score([one.model for one in mine], fold)
+        table.scores[i, k] = score if math.isfinite(score) else np.nan
         table.score_seconds[i, k] = time.perf_counter() - begin
+        if not math.isfinite(score):
+            table.errors[i] = f"Its score is {score}."
 
 
 def _rows(values: Any, rows: np.ndarray) -> Any:
@@ -385,8 +398,8 @@ def _race(scorer: _Scorer, rungs: Sequence[Rung], X: Any, y: Any) -> Table:
     """Score the candidates, rung by rung: the best of one are trained for the next."""
     table = Table(len(scorer.candidates), len(scorer.splits))
     for number, rung in enumerate(rungs):
-        chosen = np.sort(np.argsort(table.ranks(), kind="stable")[: rung.n])
-        chosen = [int(i) for i in chosen if number == 0 or np.isfinite(table.means[i])]
+        best = np.sort(np.argsort(table.ranks(), kind="stable")[: rung.n]).tolist()
+        chosen = [i for i in best if number == 0 or np.isfinite(table.means[i])]
         table.rung[chosen] = number
         scorer.fill(table, chosen, rung.share, X, y)
         if number == 0:
@@ -399,8 +412,6 @@ def _race(scorer: _Scorer, rungs: Sequence[Rung], X: Any, y: Any) -> Table:
 def _check_diverged(table: Table, chosen: Sequence[int], candidates: Sequence[Params]) -> None:
     if np.isfinite(table.means[chosen]).any():
         return
-    if not table.errors:
-        raise ValueError("The scoring returned no finite number for any candidate.")
     i, error = next(iter(table.errors.items()))
     raise DivergenceError(
         f"All {len(chosen)} candidates diverged; the first, {_candidates.in_words(candidates[i])}: "
