@@ -346,12 +346,12 @@ def test_similarity_is_that_of_the_definition(rng):
 
 def test_the_probe_prefers_codes_that_tell_classes_apart(rng):
     y = np.repeat(["a", "b"], 60)
-    X = rng.normal(size=(120, 6)) * [15, 1, 1, 1, 1, 1]
-    X[:, 1] += np.where(y == "a", 3, -3)  # the second direction tells them apart
-    ae = Autoencoder(1, max_epochs=60, random_state=0, scaling=None, learning_rate=1e-2)
+    strong, weak = rng.normal(size=120), np.where(y == "a", 1, -1)
+    X = np.c_[strong, strong, strong, weak, weak] + 0.1 * rng.normal(size=(120, 5))
+    ae = Autoencoder(1, max_epochs=600, batch_size=96, random_state=0, learning_rate=2e-2)
     found = tune(ae, {"n_components": [1, 2]}, X, y, scoring="probe")
     one, two = found.cv_results_["mean_test_score"]
-    assert one < 0.8
+    assert one < 0.7
     assert two > 0.95
     assert found.best_params_ == {"n_components": 2}
     assert found.scoring_ == "probe"
