@@ -218,6 +218,7 @@ class Trainer:
         dtype = data.x.dtype
         self.schedule = Schedule(*(np.asarray(v, dtype) for v in self._schedule()))
         self.key = np.array([0, settings.seed], np.uint32)
+        self.sizes = np.array([self._size(i) for i in range(self.steps_per_epoch)])[:, None]
         platform = next(iter(data.x.devices())).platform
         self.length = chunk_length(self.batch_shape, state.params.net.work, platform)
         self._orders: deque[tuple[int, np.ndarray]] = deque(maxlen=2)
@@ -265,7 +266,7 @@ class Trainer:
         """Return the state after a chunk with these weights and terms, its epochs closed."""
         self._check_finite(terms, params, state)
         count = len(terms["loss"])
-        rates = [self._rate(state.step + i) for i in range(count)]
+        rates = self._rates(state.step, count)
         steps = np.column_stack([*(terms.values()), rates])
         state = state._replace(params=params, step=state.step + count)
         return self._close_epochs(state, np.vstack([*state.partial, steps]), list(terms))
@@ -319,10 +320,13 @@ class Trainer:
         self._orders.append((epoch, order))
         return order
 
-    def _rate(self, step: int) -> float:
+    def _rates(self, first: int, count: int) -> list[float]:
         rate, warmup, total, floor, earlier = (float(v) for v in self.schedule)
-        cosine = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(step / total, 1)))
-        return rate * min(1, (step + 1 + earlier) / warmup) * cosine
+        rates = []
+        for step in range(first, first + count):
+            cosine = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(step / total, 1)))
+            rates.append(rate * min(1, (step + 1 + earlier) / warmup) * cosine)
+        return rates
 
     def _check_finite(self, terms: dict[str, np.ndarray], params: Params, state: State) -> None:
         bad = ~np.isfinite(terms["loss"])
@@ -344,8 +348,7 @@ class Trainer:
         done = len(state.history)
         while len(steps) >= self.steps_per_epoch:
             epoch, steps = np.split(steps, [self.steps_per_epoch])
-            sizes = [self._size(i) for i in range(self.steps_per_epoch)]
-            means = np.average(epoch, axis=0, weights=sizes)
+            means = (epoch * self.sizes).sum(axis=0) / self.data.n
             row = {"epoch": float(done + len(rows) + 1)}
             row |= dict(zip(names, map(float, means), strict=False))
             row |= {"learning_rate": float(epoch[-1, -1]), "validation_loss": math.nan}
