@@ -35,6 +35,7 @@ from isthmus.objective import Objective
 Errors = list[DivergenceError | None]
 Watch = Callable[[int], None]
 CONFIG: Any = jax.config  # what a context sets is read by attribute
+MOST_BYTES = 2**29  # of rows that are stacked
 FEWEST = 4  # members with rows in common that are worth a program of their own
 
 
@@ -196,10 +197,20 @@ def _groups(members: Sequence[Trainer], width: int | None) -> Iterator[list[int]
         many = [part for part in together.values() if len(part) >= FEWEST]
         few = [i for part in together.values() if len(part) < FEWEST for i in part]
         for part in [*many, few]:
-            most = max(width or default_width(members[group[0]]), 1)
-            chunks = max(-(-len(part) // most), min(_cores(), len(part) // FEWEST))
-            for k in range(chunks):  # as even as can be
-                yield part[k * len(part) // chunks : (k + 1) * len(part) // chunks]
+            yield from _parts(members, part, width)
+
+
+def _parts(members: Sequence[Trainer], whole: list[int], width: int | None) -> Iterator[list[int]]:
+    """Yield as even parts as can be of members that one program fits."""
+    if not whole:
+        return
+    first = members[whole[0]]
+    most = max(width or default_width(first), 1)
+    if len({id(members[i].data.x) for i in whole}) > 1:  # rows of their own are stacked
+        most = min(most, max(MOST_BYTES // first.data.x.nbytes, 1))
+    n = max(-(-len(whole) // most), min(_cores(), len(whole) // FEWEST))
+    for k in range(n):
+        yield whole[k * len(whole) // n : (k + 1) * len(whole) // n]
 
 
 def _program(member: Trainer) -> Hashable:
