@@ -1,8 +1,9 @@
 """Candidates of a search: models with parameters of their own, trained many at a time."""
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -19,13 +20,28 @@ Params = Mapping[str, Any]
 SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")  # what validation learns of rows
 
 
-class Trained(NamedTuple):
-    """A model after training, or what went wrong with it."""
+class Course:
+    """A model on its way through the phases of its training."""
 
-    model: Autoencoder
-    seconds: float
-    epochs: int
-    error: DivergenceError | None
+    def __init__(self, run: runs.Run) -> None:
+        self.run, self.phases = run, run.phases(None)
+        self.trainer = next(self.phases)
+        self.error: DivergenceError | None = None
+
+    @property
+    def model(self) -> Autoencoder:
+        """The model, as trained as it is after the last `advance`."""
+        return self.run.estimator
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it has not diverged."""
+        return self.error is None
+
+    @property
+    def pretrains(self) -> bool:
+        """Whether it is in a phase before the last."""
+        return self.goes_on and self.run.label != "fit"
 
 
 def build(autoencoder: Autoencoder, params: Params, seed: int) -> Autoencoder:
@@ -67,41 +83,50 @@ def as_text(value: Any) -> str:
     return str(getattr(value, "__name__", value))
 
 
-def train(
-    models: Sequence[Autoencoder],
-    params: Sequence[Params],
-    X: Any,
-    *,
-    share: float = 1.0,
-    judged: bool = False,
-    count: Counted | None = None,
-) -> list[Trained]:
-    """Train models on the same rows, as their `fit` does, for a share of their epochs.
+def begin(models: Sequence[Autoencoder], params: Sequence[Params], X: Any) -> list[Course]:
+    """Return the courses of models, of these parameters, on the same rows."""
+    release_programs()
+    begun: dict[int, Course] = {}
+    for place, mine in _by_place(models).items():
+        with computing(*place), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = _begun([models[i] for i in mine], [params[i] for i in mine], X)
+            begun |= dict(zip(mine, found, strict=True))
+    return [begun[i] for i in range(len(models))]
+
+
+def advance(
+    courses: Sequence[Course], share: float, count: Counted | None = None, judged: bool = False
+) -> None:
+    """Train models up to a share of their epochs, as their `fit` does; pretraining counts extra.
 
     What a comparison does not need is left out: PCA and the other baselines, unless `judged`.
     """
-    release_programs()
+    for place, mine in _by_place([course.model for course in courses]).items():
+        with computing(*place):
+            _advance([courses[i] for i in mine], share, count)
+            for course in (courses[i] for i in mine):
+                course.model._adopt(course.run)
+                course.model._training = None
+                if judged and course.goes_on:
+                    judging.judge(course.model, course.run)
+
+
+def _by_place(models: Sequence[Autoencoder]) -> dict[Any, list[int]]:
+    """Return the numbers of the models by precision and device."""
     places: dict[Any, list[int]] = {}
     for i, model in enumerate(models):
         places.setdefault((model.dtype, model.device), []).append(i)
-    trained: dict[int, Trained] = {}
-    for place, mine in places.items():
-        with computing(*place), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            begun = _begun([models[i] for i in mine], [params[i] for i in mine], X, share)
-            trained |= dict(zip(mine, _trained(begun, judged, count), strict=True))
-    return [trained[i] for i in range(len(models))]
+    return places
 
 
-def _begun(
-    models: Sequence[Autoencoder], params: Sequence[Params], X: Any, share: float
-) -> list[runs.Run]:
-    """Return the runs of models, which share the rows that they scale alike."""
+def _begun(models: Sequence[Autoencoder], params: Sequence[Params], X: Any) -> list[Course]:
+    """Return the courses of models, which share the rows that they scale alike."""
     rows = _checks.flat_rows(models[0], X, reset=True, minimum=2)
     seen = {name: getattr(models[0], name) for name in SEEN if hasattr(models[0], name)}
     ready: dict[Any, fitting.Prepared] = {}
     placed: dict[int, Any] = {}
-    begun = []
+    courses = []
     for model, given in zip(models, params, strict=True):
         for name, value in seen.items():
             setattr(model, name, value)
@@ -109,46 +134,42 @@ def _begun(
             run, _ = model._begin(rows, np.ones(len(rows)), ready=ready)
         except (ValueError, TypeError) as error:
             raise _cannot(given, error) from error
-        run.max_epochs = max(round(share * run.max_epochs), 1)
         key = id(run.rows)
         if key not in placed:
             placed[key] = (run.data, run.validation)
         run.data, run.validation = placed[key]
-        begun.append(run)
-    return begun
+        courses.append(Course(run))
+    return courses
 
 
-def _trained(begun: Sequence[runs.Run], judged: bool, count: Counted | None) -> list[Trained]:
+def _advance(courses: Sequence[Course], share: float, count: Counted | None) -> None:
+    """Train the phases before the last to their ends, and the last up to a share of its steps."""
     if count is not None:
-        count.expect(sum(run.max_epochs * -(-run.data.n // run.batch_size) for run in begun))
-    errors = _through_phases(begun, count)
-    trained = []
-    for run, error in zip(begun, errors, strict=True):
-        model = run.estimator
-        model._adopt(run)
-        model._training = None
-        if judged and error is None:
-            judging.judge(model, run)
-        seconds = run.history()[-1][1]["seconds"] if run.history() else 0.0
-        trained.append(Trained(model, seconds, run.max_epochs, error))
-    return trained
+        count.expect(sum(_left(course, share) for course in courses))
+    while early := [course for course in courses if course.pretrains]:
+        _train(early, count)
+        for course in early:
+            if course.goes_on:
+                course.trainer = next(course.phases)
+    last = [course for course in courses if course.goes_on]
+    for course in last:
+        course.trainer.until = math.ceil(share * course.trainer.total)
+    _train(last, count)
 
 
-def _through_phases(
-    begun: Sequence[runs.Run], count: Counted | None
-) -> list[DivergenceError | None]:
-    """Train all runs, phase by phase."""
-    errors: list[DivergenceError | None] = [None] * len(begun)
-    phases = [run.phases(None) for run in begun]
-    while True:
-        left = [i for i in range(len(begun)) if errors[i] is None]
-        trainers = [(i, next(phases[i], None)) for i in left]
-        going = [(i, trainer) for i, trainer in trainers if trainer is not None]
-        if not going:
-            return errors
-        found = populations.train([trainer for _, trainer in going], on_steps=count)
-        for (i, _), error in zip(going, found, strict=True):
-            errors[i] = error
+def _left(course: Course, share: float) -> int:
+    """Return about how many steps a course takes up to a share."""
+    run = course.run
+    total = run.max_epochs * -(-run.data.n // run.batch_size)
+    if course.pretrains:
+        return total + math.ceil(share * total)
+    return max(math.ceil(share * total) - course.trainer.state.step, 0)
+
+
+def _train(courses: Sequence[Course], count: Counted | None) -> None:
+    errors = populations.train([course.trainer for course in courses], on_steps=count)
+    for course, error in zip(courses, errors, strict=True):
+        course.error = error
 
 
 def _cannot(params: Params, error: Exception) -> Exception:

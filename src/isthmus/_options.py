@@ -247,7 +247,7 @@ class Tuning:
         bool,
         Parameter(
             group=SEARCH,
-            help="Train all for a few epochs, and only the best of them again for longer.",
+            help="Train all for a part of their epochs, and let only the best go on.",
             show_default=False,
         ),
     ] = False

@@ -198,7 +198,8 @@ _total_loss = jax.jit(total_loss)
 class Trainer:
     """Steps from one state to the next until the last epoch or the end of patience.
 
-    `state` is always whole: after an interrupt or a divergence it is the last good one.
+    `state` is always whole: after an interrupt or a divergence it is the last good one. A run pauses
+    at the step `until`, and goes on when that is raised.
     """
 
     def __init__(
@@ -213,7 +214,7 @@ class Trainer:
         self.objective, self.data, self.settings = objective, data, settings
         self.state, self.validation, self.movable = state, validation, movable
         self.steps_per_epoch = -(-data.n // settings.batch_size)
-        self.total = settings.max_epochs * self.steps_per_epoch
+        self.total = self.until = settings.max_epochs * self.steps_per_epoch
         self.batch_shape = min(settings.batch_size, bucket(data.n))
         dtype = data.x.dtype
         self.schedule = Schedule(*(np.asarray(v, dtype) for v in self._schedule()))
@@ -242,7 +243,7 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether no step is left to take."""
-        return self.state.stopped or self.state.step >= self.total
+        return self.state.stopped or self.state.step >= self.until
 
     def _next(self, state: State) -> State:
         """Run one chunk, close its epochs and evaluate where that is due."""
@@ -256,7 +257,7 @@ class Trainer:
 
     def chunk(self, state: State) -> int:
         """Return how many steps the next chunk takes: no evaluation falls within it."""
-        return min(self.length, self._next_evaluation(state) - state.step)
+        return min(self.length, min(self._next_evaluation(state), self.until) - state.step)
 
     def due(self, state: State) -> bool:
         """Whether the validation rows are to be measured now."""
@@ -344,8 +345,7 @@ class Trainer:
 
     def _close_epochs(self, state: State, steps: np.ndarray, names: list[str]) -> State:
         """Turn the steps of finished epochs into history rows; keep the rest."""
-        rows: list[Row] = []
-        done = len(state.history)
+        rows, done = list[Row](), len(state.history)
         while len(steps) >= self.steps_per_epoch:
             epoch, steps = np.split(steps, [self.steps_per_epoch])
             means = (epoch * self.sizes).sum(axis=0) / self.data.n

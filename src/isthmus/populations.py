@@ -220,9 +220,10 @@ def _program(member: Trainer) -> Hashable:
     shapes = tuple((v.shape, v.dtype.name) for v in leaves)
     data = (member.data.x.shape, member.data.n, member.data.x.dtype.name)
     validation = member.validation and (member.validation.x.shape, member.validation.n)
+    steps = member.state.step, member.until
     same = member.settings._replace(learning_rate=0.0, seed=0, tol=0.0, patience=None)
     place = frozenset(member.data.x.devices())
-    return structure, shapes, data, place, validation, same, member.state.step
+    return structure, shapes, data, place, validation, same, steps
 
 
 def _company(member: Trainer) -> Hashable:
@@ -347,14 +348,13 @@ class Group:
         return total / self.first.validation.n
 
 
-def _alone(member: Trainer, on_steps: Watch | None) -> DivergenceError | None:
+def _alone(member: Trainer, on_steps: Watch) -> DivergenceError | None:
     """Train one member by itself, with the program of a single fit."""
     last = member.state.step
 
     def tell(row: dict[str, float]) -> None:
         nonlocal last
-        if on_steps is not None:
-            on_steps(member.state.step - last)
+        on_steps(member.state.step - last)
         last = member.state.step
 
     try:

@@ -25,6 +25,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from isthmus import _candidates, _checks, _criteria
+from isthmus._candidates import Course
 from isthmus._criteria import Criterion, Fold
 from isthmus._facts import _plain
 from isthmus.engine import DivergenceError
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 Params = Mapping[str, Any]
 HELD_OUT = 0.2
 DRAWN = 32  # candidates, where distributions are given and no number
-LONGEST = 3  # rungs of successive halving: shorter trainings than a ninth tell little
+LONGEST = 3  # rungs of successive halving: less than a ninth of the training tells little
 
 
 @dataclass(frozen=True)
@@ -172,10 +173,10 @@ def tune(
     cv : float, int, splitter or iterable, optional
         A float is the share of rows held out once, 0.2 by default; a whole number the folds.
     halving : bool
-        Whether all candidates are first trained for a few epochs, and only the best of them again
-        for longer.
+        Whether all candidates are trained for a part of their epochs first, and only the best of them
+        go on.
     factor : int
-        With halving, one in how many goes on, for as many times more epochs.
+        With halving, one in how many goes on, to as many times the epochs.
 
     Returns
     -------
@@ -209,7 +210,7 @@ def tune(
         _candidates.build(autoencoder, params, seed)
     rungs = _rungs(len(candidates), factor) if halving else [Rung(len(candidates), 1.0)]
     with closing(Counted("tune", autoencoder.verbose)) as count:
-        scorer = _Scorer(autoencoder, candidates, criterion, splits, seed, count)
+        scorer = _Scorer(autoencoder, candidates, criterion, splits, seed, count, {})
         table = _race(scorer, rungs, X, y)
     best = int(np.argmin(table.ranks()))
     results = table.results(candidates, halving)
@@ -350,20 +351,32 @@ class _Scorer(NamedTuple):
     splits: Sequence[Any]
     seed: int
     counted: Counted
+    courses: dict[tuple[int, int], list[Course]]  # of those that go on, by candidate and split
 
     def fill(self, table: Table, chosen: Sequence[int], share: float, X: Any, y: Any) -> None:
-        """Train the chosen candidates and write their scores into the table."""
-        params = [self.candidates[i] for i in chosen for _ in range(self.criterion.seeds)]
+        """Train the chosen candidates up to a share and write their scores into the table."""
+        for key in [key for key in self.courses if key[0] not in chosen]:
+            del self.courses[key]
         for k, (train, held) in enumerate(self.splits):
             fold = Fold(*(_rows(v, rows) for rows in (train, held) for v in (X, y)))
-            models = [self._model(i, s) for i in chosen for s in range(self.criterion.seeds)]
-            judged = self.criterion.judged
-            trained = _candidates.train(
-                models, params, fold.X, share=share, judged=judged, count=self.counted
-            )
-            seeds = self.criterion.seeds
-            for place, i in enumerate(chosen):
-                self._enter(table, i, k, trained[place * seeds : (place + 1) * seeds], fold)
+            self._begin([i for i in chosen if (i, k) not in self.courses], k, fold)
+            going = [course for i in chosen for course in self.courses[i, k]]
+            _candidates.advance(going, share, self.counted, self.criterion.judged)
+            for i in chosen:
+                self._enter(table, i, k, share, fold)
+                if share == 1:
+                    del self.courses[i, k]
+
+    def _begin(self, new: Sequence[int], k: int, fold: Fold) -> None:
+        """Make the courses of candidates on a split, one for each seed."""
+        if not new:
+            return
+        seeds = self.criterion.seeds
+        models = [self._model(i, number) for i in new for number in range(seeds)]
+        params = [self.candidates[i] for i in new for _ in range(seeds)]
+        begun = _candidates.begin(models, params, fold.X)
+        for place, i in enumerate(new):
+            self.courses[i, k] = begun[place * seeds : (place + 1) * seeds]
 
     def _model(self, i: int, number: int) -> Autoencoder:
         model = _candidates.build(self.autoencoder, self.candidates[i], self.seed)
@@ -372,12 +385,10 @@ class _Scorer(NamedTuple):
             model.random_state = int(seed.generate_state(1)[0])
         return model
 
-    def _enter(
-        self, table: Table, i: int, k: int, mine: Sequence[_candidates.Trained], fold: Fold
-    ) -> None:
-        begin = time.perf_counter()
-        table.fit_seconds[i, k] = sum(one.seconds for one in mine)
-        table.epochs[i] = mine[0].epochs
+    def _enter(self, table: Table, i: int, k: int, share: float, fold: Fold) -> None:
+        begin, mine = time.perf_counter(), self.courses[i, k]
+        table.fit_seconds[i, k] = sum(one.trainer.state.seconds for one in mine)
+        table.epochs[i] = max(round(share * mine[0].run.max_epochs), 1)
         errors = [one.error for one in mine if one.error is not None]
         if errors:
             table.scores[i, k] = np.nan
@@ -395,7 +406,7 @@ def _rows(values: Any, rows: np.ndarray) -> Any:
 
 
 def _race(scorer: _Scorer, rungs: Sequence[Rung], X: Any, y: Any) -> Table:
-    """Score the candidates, rung by rung: the best of one are trained for the next."""
+    """Score the candidates, rung by rung: the best of one go on to the next."""
     table = Table(len(scorer.candidates), len(scorer.splits))
     for number, rung in enumerate(rungs):
         best = np.sort(np.argsort(table.ranks(), kind="stable")[: rung.n]).tolist()
