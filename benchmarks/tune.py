@@ -23,11 +23,12 @@ from unittest import mock
 
 import numpy as np
 from scipy.stats import spearmanr
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import ParameterGrid, train_test_split
 
 import isthmus
-from isthmus import _candidates, populations
+from isthmus import populations
 
 RATES, SEEN = [3e-4, 1e-3, 3e-3, 1e-2], [0.02, 0.05, 0.1, 0.2]
 TASKS = {
@@ -124,25 +125,19 @@ def halving():
         model = isthmus.Autoencoder(**params, random_state=0, max_epochs=90)
         train, held = train_test_split(load_digits().data, test_size=0.2, random_state=0)
 
-        def trained(share, model=model, few=few, train=train):
-            models = [_candidates.build(model, c, 0) for c in few]
-            return [one.model for one in _candidates.train(models, few, train, share=share)]
+        def fitted(epochs, until, model=model, few=few, train=train):
+            models = [clone(model).set_params(**params, max_epochs=epochs) for params in few]
+            return [one.fit(train, on_epoch=lambda row: row["epoch"] >= until) for one in models]
 
-        def stopped(share, model=model, few=few, train=train):
-            models = [_candidates.build(model, c, 0) for c in few]
-            for one in models:
-                one.fit(train, on_epoch=lambda row: row["epoch"] >= share * 90)
-            return models
-
-        final = [one.score(held) for one in trained(1)]
-        for share in (1 / 9, 1 / 3):
-            ranks = [
-                spearmanr([one.score(held) for one in how(share)], final)[0]
-                for how in (trained, stopped)
-            ]
-            print(
-                f"{name:<34} {share:.0%}: anew {ranks[0]:.2f}, stopped {ranks[1]:.2f}", flush=True
-            )
+        final = [one.score(held) for one in fitted(90, 90)]
+        for epochs in (10, 30):
+            parts = {"anew": fitted(epochs, epochs), "stopped": fitted(90, epochs)}
+            ranks = {
+                name: spearmanr([one.score(held) for one in models], final)[0]
+                for name, models in parts.items()
+            }
+            told = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks.items())
+            print(f"{name:<34} {epochs} of 90 epochs: {told}", flush=True)
 
 
 def main():
