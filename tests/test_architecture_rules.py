@@ -10,16 +10,17 @@ SOURCE = Path(isthmus.__file__).parent
 LAYERS = [
     {"_spec", "activations", "convolution"},
     {"step", "nets", "losses", "corruptions", "sparsity", "penalties", "architectures"},
-    {"objective", "engine", "stacking"},
+    {"objective", "engine", "populations", "stacking"},
     {"runtime", "scaling", "_checks", "baselines", "fitting", "runs", "judging"}
     | {"incremental", "progress"},
     {"_composed", "estimator", "presets", "persistence"},
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
     | {"embedding", "comparison"}
+    | {"tuning", "_candidates", "_criteria", "_searches"}
     | {"_pictures", "_features", "_sections", "report", "demo"},
-    {"commands", "_run_embed", "_run_compare"},
-    {"cli", "_cli_embed", "_cli_compare", "__main__"},
+    {"commands", "_run_embed", "_run_compare", "_run_tune"},
+    {"cli", "_cli_embed", "_cli_compare", "_cli_tune", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ALLOWED = [

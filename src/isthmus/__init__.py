@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "estimator": ["Autoencoder"],
+    "tuning": ["Search", "tune"],
     "persistence": ["ModelFileError", "load"],
     "runtime": ["enable_compilation_cache"],
     "engine": ["DivergenceError"],

@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter
 
 EQUATION = Group.create_ordered("The equation: five slots, each a name or NAME:FIELD=VALUE,...")
 TRAINING = Group.create_ordered("Training")
+SEARCH = Group.create_ordered("The search")
 DATA = Group.create_ordered("Data")
 OUTPUT = Group.create_ordered("Output")
 
@@ -203,6 +204,56 @@ class Common:
     json: Annotated[bool, _option(OUTPUT, "Print one JSON object.")] = False
     quiet: Annotated[bool, _option(OUTPUT, "No progress; errors and warnings only.")] = False
     debug: Annotated[bool, _option(OUTPUT, "Show the traceback of an error.")] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Tuning:
+    """How to search."""
+
+    grid: Annotated[
+        tuple[str, ...],
+        Parameter(
+            group=SEARCH,
+            metavar="NAME=VALUE,...",
+            help="A parameter and its values, such as n_components=2,4,8 or sparsity__rho=0.05,0.1. "
+            "Repeatable: every combination is a candidate.",
+            show_default=False,
+        ),
+    ] = ()
+    n_iter: Annotated[
+        int | None,
+        Parameter(
+            group=SEARCH, help="Draw this many candidates, instead of all.", show_default=False
+        ),
+    ] = None
+    scoring: Annotated[
+        Literal["reconstruction", "probe", "stability"],
+        Parameter(
+            group=SEARCH,
+            help="What is best on held-out rows: the least error, the codes that a linear classifier "
+            "reads best (needs --label), or those that two seeds agree on.",
+        ),
+    ] = "reconstruction"
+    label: Annotated[
+        str | None,
+        Parameter(group=SEARCH, metavar="COLUMN", help="The classes of rows.", show_default=False),
+    ] = None
+    cv: Annotated[
+        str,
+        Parameter(group=SEARCH, metavar="SHARE|INT", help="Share of rows held out once, or folds."),
+    ] = "0.2"
+    halving: Annotated[
+        bool,
+        Parameter(
+            group=SEARCH,
+            help="Train all for a part of their epochs, and let only the best go on.",
+            show_default=False,
+        ),
+    ] = False
+    factor: Annotated[
+        int, Parameter(group=SEARCH, help="With --halving, one in how many goes on.")
+    ] = 3
 
 
 def given(options: Columns | Pictures) -> dict[str, Any]:

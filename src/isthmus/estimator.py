@@ -223,22 +223,28 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         release_programs()
         with computing(self.dtype, self.device):
             rows = X if weight.all() else X[weight > 0]
-            self._fit(rows, weight[weight > 0], known and init is None, init, on_epoch)
+            run, last = self._begin(rows, weight[weight > 0], known and init is None, init)
+            self._train(run, last, on_epoch)
         return self
 
-    def _fit(
-        self, X: np.ndarray, weight: np.ndarray, known: bool, init: Any, on_epoch: Hook | None
-    ) -> None:
+    def _begin(
+        self,
+        X: np.ndarray,
+        weight: np.ndarray,
+        known: bool = False,
+        init: Any = None,
+        ready: dict[Any, fitting.Prepared] | None = None,
+    ) -> tuple[runs.Run, runs.Training | None]:
+        """Return the run that trains this model, and where an interrupted one stood.
+
+        `ready` keeps prepared rows for models that need the same.
+        """
         slots = fitting.resolve_slots(self)
         fitting.check_functions(slots, X.shape[1])
         mark = runs.fingerprint(X, weight)
         last = runs.unfinished(self, slots, mark) if known else None
         seed = last.seed if last else runs.settle_seed(self, mark, known)
-        rows = fitting.split(len(X), self.early_stopping, self.validation_fraction, seed)
-        scaling = fitting.settle_scaling(self, X, slots)
-        scaler = fitting.new_scaler(scaling, X, weight, rows[0], slots)
-        scaled = fitting.scaled_rows(X, weight, rows, scaler, self.dtype)
-        mean = np.average(scaled.x, axis=0, weights=scaled.weight).astype(self.dtype)
+        scaling, scaler, scaled, mean = fitting.prepare(self, X, weight, slots, seed, ready)
         pretrained = self.pretrain is not None
         net = self._new_net(slots, scaled.x, mean, scaling, seed, pretrained)
         if known:
@@ -257,7 +263,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         self._carried, self._rows_seen = None, (mark, seed)
         for stale in ("baseline_", "mean_activation_", "_code_deviation"):
             self.__dict__.pop(stale, None)
-        self._train(run, last, on_epoch)
+        return run, last
 
     def _new_net(self, slots: fitting.Slots, x: np.ndarray, *rest: Any) -> Net:
         net, n_features = fitting.build_net(self, slots, x, *rest), x.shape[1]

@@ -82,7 +82,7 @@ def warn(estimator: Any) -> None:
     """Warn where the model does not beat its baselines or its code is dead."""
     net, baseline = estimator.net_, estimator.baseline_
     if baseline["mean"] <= baseline["least"]:
-        baselines.warn("All rows are equal: there is nothing to learn.", stacklevel=6)
+        baselines.warn("All rows are equal: there is nothing to learn.", stacklevel=5)
         return
     overcomplete = net.n_components >= net.n_features
     maps = estimator._code_deviation.reshape(-1, len(net.encoder[-1].bias))

@@ -31,6 +31,7 @@ from isthmus._drawing import (
     short,
     unboxed,
 )
+from isthmus._searches import search
 from isthmus._tiles import denoised, filters, maps, pairs
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "mean_activations",
     "missing",
     "pairs",
+    "search",
     "signals",
 ]
 
