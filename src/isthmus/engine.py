@@ -489,6 +489,24 @@ def compare(
     return np.concatenate(results)
 
 
+@jax.jit
+def _shares(objective: Objective, x_out: Array, x: Array) -> Array:
+    """Return each column's share of the loss, and of what a row pays for lying outside its domain."""
+    inside, _ = objective.loss.outside(x)
+    return objective.loss.columns(x_out, inside) + jnp.abs(x - inside) / x.shape[1]
+
+
+def column_shares(objective: Objective, x_out: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return each column's share of the loss of given reconstructions; float64, (n, d)."""
+    size, result = 256, np.empty(x.shape)
+    for begin in range(0, len(x), size):
+        n = len(x[begin : begin + size])
+        pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
+        pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
+        result[begin : begin + n] = np.asarray(_shares(objective, *pair))[:n]
+    return result
+
+
 def rows_per_call(net: Net) -> int:
     """Return the fixed number of rows of a call: about 2**18 values in the widest layer.
 
