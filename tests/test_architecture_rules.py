@@ -16,7 +16,7 @@ LAYERS = [
     {"_composed", "estimator", "presets", "persistence"},
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
-    | {"embedding", "comparison"}
+    | {"embedding", "comparison", "conformal", "outliers"}
     | {"tuning", "_candidates", "_criteria", "_searches"}
     | {"_pictures", "_features", "_sections", "report", "demo"},
     {"commands", "_run_embed", "_run_compare", "_run_tune"},

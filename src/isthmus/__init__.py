@@ -19,6 +19,7 @@ _HOMES = {
     "step": ["Step"],
     "embedding": ["embed"],
     "comparison": ["compare"],
+    "outliers": ["OutlierDetector"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME, "presets"])
