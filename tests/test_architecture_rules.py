@@ -10,7 +10,7 @@ SOURCE = Path(isthmus.__file__).parent
 LAYERS = [
     {"_spec", "activations", "convolution"},
     {"step", "nets", "losses", "corruptions", "sparsity", "penalties", "architectures"},
-    {"objective", "engine", "populations", "stacking"},
+    {"objective", "engine", "populations", "measures", "stacking"},
     {"runtime", "scaling", "_checks", "baselines", "fitting", "runs", "judging"}
     | {"incremental", "progress"},
     {"_composed", "estimator", "presets", "persistence"},

@@ -10,14 +10,17 @@ from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import _candidates, _checks, conformal, engine
+from isthmus import _candidates, _checks, conformal, engine, measures
 from isthmus.estimator import Autoencoder
 from isthmus.progress import Counted
 from isthmus.runtime import computing, draw_seed
 from isthmus.scaling import blocks
 
 CODE = "(code)"
-FEW, MANY = 16, 1024  # reference rows of a member, where training rows may be outliers and where not
+FEW, MANY = (
+    16,
+    1024,
+)  # reference rows of a member, where training rows may be outliers and where not
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
 USUAL = 0.05  # the false-positive rate on clean training data where none is given
 
@@ -250,13 +253,14 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         rows = train.reshape(-1, *self.sample_shape_) if self.sample_shape_ else train
         count = Counted("detector", self.verbose)
         try:
-            trained = _candidates.train(models, [{}] * len(models), rows, count=count)
+            courses = _candidates.begin(models, [{}] * len(models), rows)
+            _candidates.advance(courses, 1.0, count)
         finally:
             count.close()
-        for result in trained:
-            if result.error is not None:
-                raise result.error
-        return [result.model for result in trained]
+        for course in courses:
+            if course.error is not None:
+                raise course.error
+        return models
 
     def _compared(
         self, seen: list["_Seen"], pools: list[np.ndarray], rng: np.random.Generator
@@ -431,9 +435,9 @@ def _compare(
         objective = engine.traced(model.slots_.objective(), model.dtype)
         x, x_out = (model.scaler_.forward(v, model.dtype) for v in (rows, again))
         if objective.loss.by_column:
-            shares = engine.column_shares(objective, x_out, x)
+            shares = measures.column_shares(objective, x_out, x)
         else:
-            shares = engine.compare(objective, x_out, x)[:, None]
+            shares = measures.compare(objective, x_out, x)[:, None]
     known = np.asarray(model.inverse_transform(member.references))
     known = model.scaler_.forward(known.reshape(len(known), -1), model.dtype)
     return shares, _nearest(x_out, known), again
