@@ -48,7 +48,7 @@ class Explanation(NamedTuple):
         top : int, optional
             How many columns to list for each row; all by default.
         """
-        n, width = self.contribution.shape
+        n = len(self.contribution)
         order = np.argsort(-self.contribution, axis=1, kind="stable")[:, :top]
         nothing = np.full((n, 1), np.nan)
         seen, due = (np.hstack([v, nothing]) for v in (self.observed, self.expected))
