@@ -16,9 +16,10 @@ LAYERS = [
     {"_composed", "estimator", "presets", "persistence"},
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
-    | {"_pictures", "_features", "_sections", "report", "demo"},
-    {"commands"},
-    {"cli", "__main__"},
+    | {"_pictures", "_features", "_sections", "report", "demo"}
+    | {"_numbers", "_embedding", "_chapters", "_focus", "_pages"},
+    {"commands", "_run_report"},
+    {"cli", "_cli_report", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ALLOWED = [

@@ -16,6 +16,7 @@ _HOMES = {
     "sparsity": ["KL", "L1", "TopK"],
     "penalties": ["L2", "Contractive"],
     "step": ["Step"],
+    "report": ["Report"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME, "presets"])

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from isthmus._drawing import (
     CLASSES,
@@ -30,12 +31,13 @@ from isthmus._drawing import (
     short,
     unboxed,
 )
-from isthmus._tiles import denoised, filters, maps, pairs
+from isthmus._tiles import denoised, filters, maps, pairs, unlike
 
 __all__ = [
     "as_png",
     "as_svg",
     "column_errors",
+    "correlation",
     "denoised",
     "embedding",
     "error_against_width",
@@ -45,6 +47,7 @@ __all__ = [
     "mean_activations",
     "pairs",
     "signals",
+    "unlike",
 ]
 
 NOT_TERMS = ("phase", "epoch", "learning_rate", "seconds")
@@ -174,7 +177,7 @@ def error_against_width(
     return figure
 
 
-def embedding(points: np.ndarray, labels: Any = None) -> Figure:
+def embedding(points: np.ndarray, labels: Any = None, method: str = "t-SNE") -> Figure:
     """Draw points of the plane, coloured by label.
 
     Parameters
@@ -184,6 +187,8 @@ def embedding(points: np.ndarray, labels: Any = None) -> Figure:
     labels : array-like (n,), optional
         Up to ten kinds are coloured and named where most of them lie; more numbers than that are
         drawn as a scale, and more words not at all.
+    method : str
+        What laid them out.
 
     Returns
     -------
@@ -191,7 +196,8 @@ def embedding(points: np.ndarray, labels: Any = None) -> Figure:
     """
     figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(xticks=[], yticks=[], xlabel="t-SNE, first axis", ylabel="t-SNE, second axis")
+    first, second = (f"{plain(method)}, {which} axis" for which in ("first", "second"))
+    axes.set(xticks=[], yticks=[], xlabel=first, ylabel=second)
     values = None if labels is None else np.asarray(labels)
     kinds: Any = [] if values is None else np.unique(values)
     if 0 < len(kinds) <= len(CLASSES):
@@ -205,6 +211,22 @@ def embedding(points: np.ndarray, labels: Any = None) -> Figure:
         axes.scatter(points[:, 0], points[:, 1], s=9, color=LINES[0], alpha=0.7, linewidths=0)
     axes.set_aspect("equal", adjustable="datalim")
     quiet(axes)
+    return figure
+
+
+def correlation(r: np.ndarray) -> Figure:
+    """Draw correlations (units, units) as a grid: red is 1, blue -1 and white 0."""
+    figure = Figure(figsize=(4.6, 4.9), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(r, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    axes.set_xlabel("Code unit", color=INK, fontsize=10)
+    axes.set_ylabel("Code unit", color=INK, fontsize=10)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.tick_params(labelsize=9, color=RULE, labelcolor=INK)
+    axes.spines[:].set_color(FAINT)
+    bar = figure.colorbar(image, location="bottom", aspect=40, pad=0.02, label="Correlation")
+    bar.outline.set_visible(False)
     return figure
 
 
