@@ -18,11 +18,10 @@ EQUATION = (
 
 def data(d: Facts, sampled: str) -> Section:
     """Return what the rows are: how many, their ranges, gaps and labels."""
-    shape = f"images or signals of {sizes(d['shape'])}" if len(d["shape"]) > 1 else "columns"
-    what = shape if len(d["shape"]) > 1 else f"{d['n_columns']:,} columns"
+    what = f"shape {sizes(d['shape'])}" if len(d["shape"]) > 1 else f"{d['n_columns']:,} columns"
     gaps = f"{d['n_missing']:,} values are missing" if d["n_missing"] else "no value is missing"
     text = [f"{d['n_rows']:,} rows of {what}; {gaps}. {_repeated(d)}{sampled}".strip()]
-    constant = [c["name"] for c in d["columns"] if c["n_distinct"] < 2]
+    constant = [c["name"] for c in d["columns"] if c["min"] == c["max"]]
     if constant:
         text.append(f"Constant, and so nothing to learn from: {_few(constant)}.")
     tables = [_ranges(d)]
@@ -42,11 +41,15 @@ def _ranges(d: Facts) -> Table:
     caption = "Columns and their ranges" + (f"; {left:,} more are not shown" if left else "")
     keys = ("min", "mean", "std", "max")
     rows = [
-        [c["name"], *(number(c[k]) for k in keys), f"{c['n_distinct']:,}", f"{c['missing']:,}"]
+        [c["name"], *(number(c[k]) for k in keys), _count(c["n_distinct"]), _count(c["missing"])]
         for c in shown
     ]
     head = ("Column", "Least", "Mean", "Deviation", "Largest", "Distinct", "Missing")
     return Table(caption, head, rows)
+
+
+def _count(n: int | None) -> str:
+    return "\u2013" if n is None else f"{n:,}"
 
 
 def _counts(labels: Facts) -> Table:

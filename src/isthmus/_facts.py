@@ -77,6 +77,15 @@ def equation(estimator: Any) -> dict[str, str]:
     return {**texts, "scaling": str(estimator.scaling_)}
 
 
+def specs(estimator: Any) -> dict[str, Any]:
+    """Return what fills each slot as a spec string, or a tuple of several; None for nothing."""
+    texts: dict[str, Any] = {}
+    for slot, part in estimator.slots_._asdict().items():
+        parts = tuple(_part(p) for p in (part if isinstance(part, tuple) else (part,)) if p)
+        texts[slot] = parts if len(parts) > 1 else (parts or (None,))[0]
+    return texts
+
+
 def words(estimator: Any) -> dict[str, list[str]]:
     """Return what fills each slot in words: the first line of its own documentation."""
     told = {}

@@ -12,6 +12,7 @@ from isthmus.runtime import computing
 MOST_LABELS = 30
 MOST_STRANGE = 8
 MOST_CAUSES = 5
+MOST_VALUES = 2_000_000  # are sorted to count the distinct ones
 MOST_ROWS = 20_000  # are measured: enough for three figures, and quick
 
 
@@ -34,14 +35,13 @@ def names(model: Any, d: int) -> list[str]:
     return [str(name) for name in getattr(model, "feature_names_in_", range(d))]
 
 
-def of_rows(model: Any, X: Any, y: Any, label: str) -> Facts:
+def of_rows(model: Any, X: Any, y: Any, label: str, as_one: bool) -> Facts:
     """Return facts about rows: how many, the range of each column, gaps, and labels.
 
-    Rows with a shape, such as images, are told as one column of all their values.
+    Rows `as_one`, such as images, are told as one column of all their values.
     """
     flat = flat_rows(X)
     shape = list(np.shape(X)[1:])
-    as_one = len(shape) > 1
     columns = (
         [("all values", flat.ravel())]
         if as_one
@@ -69,7 +69,7 @@ def _column(name: str, values: np.ndarray) -> Facts:
         "mean": float(known.mean()) if measured else None,
         "std": float(known.std()) if measured else None,
         "max": float(known.max()) if measured else None,
-        "n_distinct": len(np.unique(known)),
+        "n_distinct": len(np.unique(known)) if len(known) <= MOST_VALUES else None,
     }
 
 

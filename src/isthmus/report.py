@@ -52,7 +52,7 @@ class Report:
     image_shape : tuple, optional
         (h, w) or (h, w, c) where flat rows are images; known already to models fitted on images and
         to convolutional ones.
-    title : str
+    title : str, optional
         The heading.
     intro : sequence of str
         Paragraphs below it.
@@ -97,7 +97,7 @@ class Report:
         embedding: Any = None,
         focus: str | None = None,
         image_shape: tuple[int, ...] | None = None,
-        title: str = "Autoencoders",
+        title: str | None = None,
         intro: Sequence[str] = (),
         rows: str = "",
         label: str = "label",
@@ -121,7 +121,9 @@ class Report:
         given = image_shape
         self.shape = _facts.row_shape(self.models) if given is None else _checked(given, self.X)
         self.rows = rows or f"{len(self.X):,} rows"
-        self.label, self.title, self.intro = label, title, list(intro)
+        several = "Autoencoders" if len(self.models) > 1 else "Autoencoder"
+        self.title = several if title is None else title
+        self.label, self.intro = label, list(intro)
         self.command, self.extra, self.random_state = command, list(extra), random_state
         self.comparison, self.search, self.detector = comparison, search, detector
         self.measured = _numbers.sample(len(self.X), _numbers.MOST_ROWS, random_state)
@@ -190,12 +192,12 @@ class Report:
         codes = [_numbers.of_code(model, X, name) for name, model in self.models.items()]
         drawn = len(self.X) if self.plane is None else len(self.plane.rows)
         sampling = _focus.sampled(len(self.measured), drawn, len(self.X), self.random_state)
-        model = self.models[self.focus]
+        model, as_one = self.models[self.focus], self.shape is not None or np.ndim(self.X) > 2
         facts = {
             "title": self.title,
             "intro": self.intro,
             "rows": self.rows,
-            "data": _numbers.of_rows(model, self.X, self.y, self.label),
+            "data": _numbers.of_rows(model, self.X, self.y, self.label, as_one),
             "sampling": sampling,
             "models": models,
             "codes": codes,
@@ -246,7 +248,7 @@ class Report:
         return {
             "command": self.command,
             "versions": versions,
-            "fingerprint": f"{zlib.crc32(rows.tobytes()):08x}",
+            "fingerprint": f"{zlib.crc32(rows.data):08x}",
             "models": [_made(name, model) for name, model in self.models.items()],
         }
 
@@ -257,11 +259,20 @@ def _made(name: str, model: Any) -> Facts:
     state = model.random_state
     return {
         "name": name,
-        "code": repr(model),
+        "code": _code(model),
         "parameters": {k: _told(v) for k, v in model.get_params(deep=False).items()},
         "random_state": state if state is None or isinstance(state, int) else str(state),
         "seed": None if drawn is None else int(drawn[1]),
     }
+
+
+def _code(model: Any) -> str:
+    """Return Python that makes a model, without what is the default, and slots as spec strings."""
+    slots = {k: v for k, v in _facts.specs(model).items() if v}
+    default = type(model)().get_params(deep=False)
+    given = {**model.get_params(deep=False), **slots}
+    words = [f"{k}={v!r}" for k, v in given.items() if v is not None and v != default[k]]
+    return f"{type(model).__name__}({', '.join(words)})"
 
 
 def _told(value: Any) -> Any:

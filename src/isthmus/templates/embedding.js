@@ -1,7 +1,7 @@
 "use strict";
 // Codes in the plane: a canvas to zoom, move and ask. Words reach the page as text, never as HTML.
 (() => {
-const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9",
+const COLOURS = ["#2080c4", "#e69f00", "#009e73", "#cc79a7", "#56b4e9",
   "#d55e00", "#999933", "#8f63c6", "#c43c5e", "#8a8f98"];
 const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c",
   "#28ae80", "#5ec962", "#addc30", "#fde725"].map((c) => [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16)));
