@@ -558,7 +558,7 @@ def test_pages_of_convolutional_models_on_odd_colour_images(tmp_path, coloured, 
         "Learned filters",
         "Activation maps",
     ]
-    assert "7x5x3 \u2192 4x3x6 \u2192 2x2x20 \u2192 4" in page.text
+    assert "7x5x3 \u2192\u00a04x3x6 \u2192\u00a02x2x20 \u2192\u00a04" in page.text
     assert "grey is a weight of 0" in page.text
 
 
@@ -640,7 +640,7 @@ def test_a_convolutional_model_knows_that_flat_rows_are_images(tmp_path, stacked
     again = isthmus.load(tmp_path / "m.isthmus")
     page = written(tmp_path, {"dense": models["denoising"], "again": again}, images[1])
     assert "Activation maps" in page.headings
-    assert "8x8x1 \u2192 4x4x3 \u2192 5" in page.text
+    assert "8x8x1 \u2192\u00a04x4x3 \u2192\u00a05" in page.text
 
 
 def test_a_table_that_is_images_has_maps(tmp_path, digits):

@@ -103,7 +103,7 @@ def words(f: Facts) -> str:
 
 
 def _layers(f: Facts) -> str:
-    return (" \u2192 " if "x" in f["layers"][0] else "-").join(f["layers"])
+    return (" \u2192\u00a0" if "x" in f["layers"][0] else "-").join(f["layers"])
 
 
 def _scores(facts: Sequence[Facts], rows: str) -> Table:

@@ -22,8 +22,9 @@ def code(codes: Sequence[Facts], model: Any, X: Any) -> Section:
         "were equally wide; where it is far below the width, a narrower code would do. Units whose "
         "correlation is near 1 or -1 tell the same twice. Active is the share of values above 1 % "
         "of the largest.",
-        *(_used(c) for c in codes),
     ]
+    told = codes if len(codes) == 1 else [c for c in codes if c["n_dead"] or c["n_alike"]]
+    notes = [_used(c) for c in told]
     head = ("Model", "Width", "Dead", "Effective rank", "Mean |r|", "Largest |r|", "Active")
     table = Table("How codes are used", head, [_code_row(c) for c in codes])
     pictures = []
@@ -32,7 +33,7 @@ def code(codes: Sequence[Facts], model: Any, X: Any) -> Section:
         figure = plots.correlation(r)
         caption = "Correlation between the units that change."
         pictures = [png(figure, "Correlations between code units as a grid", caption, half=True)]
-    return Section("The code", text, pictures, tables=[table])
+    return Section("The code", text, pictures, notes, tables=[table])
 
 
 def _used(c: Facts) -> str:

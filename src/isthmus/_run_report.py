@@ -20,8 +20,8 @@ def report(model: Path, source: Source, label: str | None, page: Page, common: C
     commands.check_present(model)
     commands.check_present(source.path, folders=True)
     tables.check_output(path, ENDINGS, force=page.force, inputs=(model, source.path))
-    if label is not None and source.is_folder:
-        raise UsageError(f"{source.path} is a folder of images: --label is for tables.")
+    if label is not None and (source.is_folder or tables.ending(source.path) in (".npy", ".npz")):
+        raise UsageError(f"--label needs a CSV or Parquet file: {source.path} has no column names.")
     ae, rows = commands.opened(model, _without(source, label), commands.Written(None, False, False))
     if not ae.net_.decoder:
         raise UsageError(f"{model} is an encoder alone: a report needs the whole model.")
@@ -55,11 +55,7 @@ def _labels(source: Source, label: str) -> Any:
     """Return the labels of rows: a column that the model does not use."""
     columns = source.columns
     table = tables.read_table(source.path, key=columns.key, header=not columns.no_header)
-    if not isinstance(table.rows, pl.DataFrame):
-        raise UsageError(f"{source.path} has no named columns, and so none called {label!r}.")
-    if label not in table.rows.columns:
-        known = ", ".join(table.rows.columns)
-        raise UsageError(f"{source.path} has no column {label!r}; it has: {known}.")
+    assert isinstance(table.rows, pl.DataFrame)
     values = table.rows[label]
     numbers = values.cast(pl.Float64, strict=False)
     if values.dtype != pl.String or numbers.null_count() > values.null_count():

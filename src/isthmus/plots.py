@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -254,7 +255,7 @@ def as_png(figure: Figure, dpi: int = 160) -> str:
 def _data_address(figure: Figure, kind: str, mime: str, **options: Any) -> str:
     buffer = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else None
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "isthmus"}):  # the same each time
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
         figure.savefig(buffer, format=kind, metadata=metadata, **options)
     return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -9,6 +9,7 @@ import platform
 import zlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -269,9 +270,9 @@ def _made(name: str, model: Any) -> Facts:
 def _code(model: Any) -> str:
     """Return Python that makes a model, without what is the default, and slots as spec strings."""
     slots = {k: v for k, v in _facts.specs(model).items() if v}
-    default = type(model)().get_params(deep=False)
-    given = {**model.get_params(deep=False), **slots}
-    words = [f"{k}={v!r}" for k, v in given.items() if v is not None and v != default[k]]
+    default = {k: p.default for k, p in signature(type(model)).parameters.items()}
+    given = model.get_params(deep=False) | slots
+    words = [f"{k}={given[k]!r}" for k, v in default.items() if given[k] not in (None, v)]
     return f"{type(model).__name__}({', '.join(words)})"
 
 
