@@ -215,16 +215,12 @@ def test_a_detector_judges_instead_of_the_model(tmp_path, model, table):
 
 
 def test_results_of_other_parts_are_told_where_there_are_any(tmp_path, model, table):
+    times = {"fit_seconds": 1.25, "score_seconds": 0.5}
     rows = [
-        {"representation": HOSTILE, "classifier": "k-NN", "mean": 0.7, "std": 0.1, "seconds": None},
-        {
-            "representation": "code",
-            "classifier": "linear",
-            "mean": 0.9,
-            "std": 0.02,
-            "seconds": 1.5,
-        },
+        {"input": HOSTILE, "classifier": "k-NN", "width": 2, "mean": 0.7, "std": None, **times},
+        {"input": "codes", "classifier": "linear", "width": 4, "mean": 0.9, "std": 0.02, **times},
     ]
+    compared = {"table": rows, "most_frequent": 0.4, "seen": True}
     found = {
         "scoring": "reconstruction",
         "best_params": {"n_components": 4},
@@ -232,12 +228,15 @@ def test_results_of_other_parts_are_told_where_there_are_any(tmp_path, model, ta
         "importance": {"n_components": 0.75, "loss": 0.25},
         "candidates": [{"params": {"n_components": 4}, "score": 0.8, "std": 0.1, "seconds": 2.0}],
     }
-    report = Report(model, table, comparison=Told({"rows": rows}), search=Told(found))
+    report = Report(model, table, comparison=Told(compared), search=Told(found))
     text = Page(report.save(tmp_path / "r.html").read_text()).text
-    assert "linear on code, 0.900 \u00b1 0.020" in text
+    assert "linear on codes, 0.900 \u00b1 0.020" in text
     assert HOSTILE.replace("\u2028", "") in text.replace("\u2028", "")
     assert "1 candidates were compared by reconstruction" in text
     assert "n_components=4" in text
+    assert "1.75" in text
+    assert "right for 0.400" in text
+    assert "may have seen" in text
     assert report.facts()["search"] == found
     bare = Report(model, table, embedding=False)
     assert bare.facts()["comparison"] is bare.facts()["search"] is None
@@ -321,7 +320,7 @@ def test_a_code_of_two_is_shown_as_it_is_and_others_are_laid_out(iris):
     two = Autoencoder(2, max_epochs=2, random_state=0).fit(iris)
     plane = _embedding.lay_out(two, iris)
     np.testing.assert_allclose(plane.points, two.transform(iris))
-    assert plane.facts()["method"] == "the code itself"
+    assert plane.facts()["method"] == "code"
     three = Autoencoder(3, max_epochs=2, random_state=0).fit(iris)
     first, again = (_embedding.lay_out(three, iris, random_state=4) for _ in range(2))
     np.testing.assert_array_equal(first.points, again.points)
@@ -350,7 +349,7 @@ def test_one_column_and_a_constant_one_are_reported(tmp_path, iris):
 
 def test_a_plane_from_elsewhere_is_drawn_and_none_is_left_out(tmp_path, model, table, labels):
     rows = np.arange(5, 60)
-    given = _embedding.Plane(np.random.default_rng(0).normal(size=(55, 2)), rows, "UMAP", 0.75)
+    given = _embedding.Plane(np.random.default_rng(0).normal(size=(55, 2)), rows, "umap", 0.75)
     report = Report(model, table, labels, embedding=given)
     page = Page(report.save(tmp_path / "r.html").read_text())
     assert page.data[0]["rows"] == rows.tolist()
@@ -475,6 +474,24 @@ def test_several_models_share_one_report_and_focus_on_one(tmp_path, iris):
     assert [c["name"] for c in second.facts()["codes"]] == ["two", "three"]
     rows = [[r["row"] for r in f.facts()["outliers"]["rows"]] for f in (first, second)]
     assert rows[0] != rows[1]
+
+
+@pytest.mark.parametrize(
+    ("y", "counts"),
+    [
+        ([None, "a", "b"], {"missing": 1, "a": 1, "b": 1}),
+        ([np.nan, 1.0, 1.0], {"missing": 1, "1": 2}),
+        (pd.array([pd.NA, 1, 1], dtype="Int64"), {"missing": 1, "1": 2}),
+        (pl.Series([None, 1, 1]), {"missing": 1, "1": 2}),
+        ([True, False, False], {"True": 1, "False": 2}),
+        (np.array(["2020-01-01", "NaT", "NaT"], "datetime64[D]"), {"2020-01-01": 1, "missing": 2}),
+    ],
+)
+def test_labels_of_any_kind_are_counted_and_drawn(tmp_path, model, table, y, counts):
+    report = Report(model, table[:3], y)
+    told = report.facts()["data"]["labels"]["counts"]
+    assert {c["label"]: c["rows"] for c in told} == counts
+    assert report.save(tmp_path / "r.html").exists()
 
 
 def test_polars_and_pandas_give_the_same_facts(model, table):

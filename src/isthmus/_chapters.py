@@ -207,20 +207,35 @@ def _beside_pca(f: Facts) -> str:
 
 def classifiers(c: Facts) -> Section:
     """Return how well classifiers read the labels from codes and from other representations."""
-    ranked = sorted(c["rows"], key=lambda r: -r["mean"])
+    ranked = sorted(c["table"], key=lambda r: -r["mean"])
     best = ranked[0]
     text = [
-        "How well classifiers tell the labels from each representation of the rows, measured on rows "
-        f"that they were not trained on. The best is {best['classifier']} on "
-        f"{best['representation']}, {best['mean']:.3f} \u00b1 {best['std']:.3f}."
+        "How well classifiers tell the labels from each form of the rows: the share that is right "
+        f"among rows they were not trained on. The best is {best['classifier']} on "
+        f"{best['input']}, {_accuracy(best)}.",
     ]
-    head = ("Representation", "Classifier", "Mean", "Deviation", "Seconds")
+    if c.get("most_frequent") is not None:
+        text.append(f"Always naming the most frequent class is right for {c['most_frequent']:.3f}.")
+    if c.get("seen"):
+        text.append("The model may have seen the rows that it is tested on, though no label.")
+    head = ("Input", "Classifier", "Width", "Accuracy", "Deviation", "Seconds")
     rows = [
-        [r["representation"], r["classifier"], f"{r['mean']:.3f}", f"{r['std']:.3f}", _seconds(r)]
+        [
+            r["input"],
+            r["classifier"],
+            _count(r.get("width")),
+            f"{r['mean']:.3f}",
+            "\u2013" if r["std"] is None else f"{r['std']:.3f}",
+            f"{r.get('fit_seconds', 0) + r.get('score_seconds', 0):.2f}",
+        ]
         for r in ranked
     ]
-    table = Table("Classifiers on representations, the best first", head, rows, words=2)
+    table = Table("Classifiers, the best first", head, rows, words=2)
     return Section("Classifiers on the code", text, tables=[table])
+
+
+def _accuracy(r: Facts) -> str:
+    return f"{r['mean']:.3f}" + ("" if r["std"] is None else f" \u00b1 {r['std']:.3f}")
 
 
 def _seconds(r: Mapping[str, Any]) -> str:

@@ -42,17 +42,17 @@ def lay_out(model: Any, X: Any, random_state: int = 0) -> Plane:
     rows = _numbers.sample(len(X), MOST_POINTS, random_state)
     codes = np.asarray(model.transform(_numbers.take(X, rows)), float)
     if codes.shape[1] == 2:
-        return Plane(codes, rows, "the code itself", 1.0)
+        return Plane(codes, rows, "code", 1.0)
     if len(codes) < 4 or not codes.std(axis=0).any():
         wide = np.c_[codes, np.zeros((len(codes), 2))]
-        return Plane(wide[:, :2], rows, "the first two units", None)
+        return Plane(wide[:, :2], rows, "code", None)
     near = min(30.0, (len(rows) - 1) / 3)
     init = "pca" if codes.shape[1] > 2 else "random"
     draw = TSNE(init=init, perplexity=near, random_state=random_state)
     with threadpool_limits(1):  # on a busy CPU its threads wait for each other many times as long
         points = draw.fit_transform(codes)
     k = min(NEIGHBOURS, (len(rows) - 1) // 2)
-    return Plane(points, rows, "t-SNE", float(trustworthiness(codes, points, n_neighbors=k)))
+    return Plane(points, rows, "tsne", float(trustworthiness(codes, points, n_neighbors=k)))
 
 
 def payload(

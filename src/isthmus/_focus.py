@@ -6,10 +6,18 @@ from typing import Any
 import numpy as np
 
 from isthmus import _embedding, _numbers, plots
-from isthmus._drawing import CLASSES
+from isthmus._drawing import CLASSES, plain
 from isthmus._facts import Facts
 from isthmus._pictures import Section, Table, listed, number, png
 
+METHODS = {
+    "code": "as they are",
+    "pca": "PCA",
+    "tsne": "t-SNE",
+    "opentsne": "t-SNE",
+    "umap": "UMAP",
+    "pacmap": "PaCMAP",
+}
 MOST_UNITS = 100  # that a picture of correlations can show
 DEAD = "A dead unit never changes from row to row, and could be left out. "
 
@@ -65,13 +73,16 @@ def plane(
         f"plane{_by(e)}",
         *_alike(points, labels),
     ]
-    figure = plots.embedding(points, labels, e["method"])
-    alt = f"Codes in the plane, by {e['method']}"
-    return Section(f"Codes in the plane ({e['method']})", text, [png(figure, alt)], plane=payload)
+    method = METHODS.get(e["method"], e["method"])
+    figure = plots.embedding(points, labels)
+    first, second = (plain(f"{method}, {which} axis") for which in ("first", "second"))
+    figure.axes[0].set(xlabel=first, ylabel=second)
+    alt = f"Codes in the plane, by {method}"
+    return Section(f"Codes in the plane ({method})", text, [png(figure, alt)], plane=payload)
 
 
 def _by(e: Facts) -> str:
-    if e["width"] == 2 and e["method"] == "the code itself":
+    if e["method"] == "code":
         return " as they are."
     trust = ""
     if e["trustworthiness"] is not None:
@@ -80,8 +91,8 @@ def _by(e: Facts) -> str:
             "picture are neighbours in the code too."
         )
     return (
-        f" by {e['method']} so that neighbours stay neighbours. The axes and the distances between "
-        f"groups have no unit.{trust}"
+        f" by {METHODS.get(e['method'], e['method'])} so that neighbours stay neighbours. The axes "
+        f"and the distances between groups have no unit.{trust}"
     )
 
 

@@ -178,7 +178,7 @@ def error_against_width(
     return figure
 
 
-def embedding(points: np.ndarray, labels: Any = None, method: str = "t-SNE") -> Figure:
+def embedding(points: np.ndarray, labels: Any = None) -> Figure:
     """Draw points of the plane, coloured by label.
 
     Parameters
@@ -188,8 +188,6 @@ def embedding(points: np.ndarray, labels: Any = None, method: str = "t-SNE") -> 
     labels : array-like (n,), optional
         Up to ten kinds are coloured and named where most of them lie; more numbers than that are
         drawn as a scale, and more words not at all.
-    method : str
-        What laid them out.
 
     Returns
     -------
@@ -197,8 +195,7 @@ def embedding(points: np.ndarray, labels: Any = None, method: str = "t-SNE") -> 
     """
     figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     axes = figure.add_subplot()
-    first, second = (f"{plain(method)}, {which} axis" for which in ("first", "second"))
-    axes.set(xticks=[], yticks=[], xlabel=first, ylabel=second)
+    axes.set(xticks=[], yticks=[], xlabel="t-SNE, first axis", ylabel="t-SNE, second axis")
     values = None if labels is None else np.asarray(labels)
     kinds: Any = [] if values is None else np.unique(values)
     if 0 < len(kinds) <= len(CLASSES):
@@ -331,8 +328,9 @@ def _by_class(axes: Axes, points: np.ndarray, labels: Any, kinds: Any) -> None:
         axes.scatter(
             mine[:, 0],
             mine[:, 1],
-            s=11,
+            s=13,
             color=CLASSES[i],
+            marker=MARKS[i],
             alpha=0.85,
             linewidths=0,
             label=plain(kind),

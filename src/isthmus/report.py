@@ -25,6 +25,7 @@ from isthmus.persistence import write_whole
 __all__ = ["ENDINGS", "Report", "Section", "summarize", "to_html", "to_markdown"]
 
 ENDINGS = (".html", ".md", ".json")
+MISSING = ("None", "nan", "<NA>", "NaT")
 VERSIONS = ("jax", "equinox", "numpy", "scikit-learn")
 
 
@@ -40,7 +41,7 @@ class Report:
     y : array-like (n,), optional
         Labels, for colours and for choosing examples; no model sees them.
     comparison : Comparison, optional
-        How well classifiers read the labels: an object with `facts()`, a dict with "rows".
+        How well classifiers read the labels: what `isthmus.compare` found.
     search : Search, optional
         What `isthmus.tune` found.
     detector : OutlierDetector, optional
@@ -117,7 +118,7 @@ class Report:
             known = ", ".join(map(repr, self.models))
             raise ValueError(f"The parameter focus must be one of {known}; got {focus!r}.")
         self.X = X if hasattr(X, "columns") else np.asarray(X)
-        self.y = _as_long("y", y, len(self.X))
+        self.y = _as_labels(_as_long("y", y, len(self.X)))
         self.ids = _as_long("ids", ids, len(self.X))
         given = image_shape
         self.shape = _facts.row_shape(self.models) if given is None else _checked(given, self.X)
@@ -288,6 +289,20 @@ def _as_long(name: str, values: Any, n: int) -> np.ndarray | None:
     if told.ndim != 1 or len(told) != n:
         raise ValueError(f"{name} must hold one value for each of the {n} rows; got {told.shape}.")
     return told
+
+
+def _as_labels(y: np.ndarray | None) -> np.ndarray | None:
+    """Return labels that can be sorted: words for objects and times, and where few numbers have gaps."""
+    if y is None or y.dtype.kind not in "OMmf":
+        return y
+    if y.dtype.kind == "f":
+        known = y[~np.isnan(y)]
+        if len(known) == len(y) or len(np.unique(known)) > _embedding.MOST_KINDS:
+            return y
+        words = [f"{v:g}" for v in y.tolist()]
+    else:
+        words = [str(v) for v in (y if y.dtype.kind == "O" else y.astype(str)).tolist()]
+    return np.array(["missing" if word in MISSING else word for word in words])
 
 
 def _checked(image_shape: tuple[int, ...], X: Any) -> tuple[int, ...]:
