@@ -292,7 +292,7 @@ def _as_long(name: str, values: Any, n: int) -> np.ndarray | None:
 
 
 def _as_labels(y: np.ndarray | None) -> np.ndarray | None:
-    """Return labels that can be sorted: words for objects and times, and where few numbers have gaps."""
+    """Return labels that can be sorted: words for objects, times, and few numbers with gaps."""
     if y is None or y.dtype.kind not in "OMmf":
         return y
     if y.dtype.kind == "f":
