@@ -188,18 +188,13 @@ class Detector:
         return 1 / np.asarray(X)[:, 0]
 
     def explain(self, X):
-        rows = [
-            {
-                "row": i,
-                "column": f"c{j}",
-                "contribution": float(j),
-                "observed": 1.0,
-                "expected": 2.0,
-            }
-            for i in range(len(X))
-            for j in range(7)
-        ]
-        return pl.DataFrame(rows)
+        self.n = len(X)
+        return self
+
+    def frame(self, top):
+        line = {"contribution": 1.5, "observed": None, "expected": 2.0}
+        rows = [{"row": i, "column": f"c{i}{j}"} for i in range(self.n) for j in range(top)]
+        return pl.DataFrame([{**row, **line} for row in rows])
 
 
 def test_a_detector_judges_instead_of_the_model(tmp_path, model, table):
@@ -208,10 +203,26 @@ def test_a_detector_judges_instead_of_the_model(tmp_path, model, table):
     assert [r["row"] for r in told["rows"]] == np.argsort(-first, kind="stable")[:8].tolist()
     assert told["n_flagged"] == int((first > 14).sum())
     assert told["rows"][0]["pvalue"] == pytest.approx(1 / first.max())
-    assert [c["column"] for c in told["rows"][7]["causes"]] == ["c6", "c5", "c4", "c3", "c2"]
+    assert [c["column"] for c in told["rows"][7]["causes"]] == [f"c7{j}" for j in range(5)]
     text = Page(report.save(tmp_path / "r.html").read_text()).text
     assert f"the detector flags {told['n_flagged']}" in text
     assert "p-value" in text
+    assert "adds to minus the row's score" in text
+
+
+def test_a_detector_may_know_no_p_values_and_no_causes(tmp_path, model, table):
+    class Plain(Detector):
+        calibration_scores_ = None
+
+        def explain(self, X):
+            raise ValueError("The loss is no sum over columns.")
+
+    report = Report(model, table, detector=Plain(), embedding=False)
+    (first, *_) = report.facts()["outliers"]["rows"]
+    assert first["pvalue"] is first["causes"] is None
+    text = Page(report.save(tmp_path / "r.html").read_text()).text
+    assert "p-value" not in text
+    assert "no column is to blame" in text
 
 
 def test_results_of_other_parts_are_told_where_there_are_any(tmp_path, model, table):
@@ -440,6 +451,12 @@ def test_markdown_fences_are_longer_than_what_they_hold():
     assert "| a\\|b |" in text
 
 
+def test_labels_have_the_name_of_a_series(model, table):
+    y = pd.Series(range(len(table)), name="vintage")
+    told = [Report(model, table, y, label=n, embedding=False).facts() for n in (None, "year")]
+    assert [f["data"]["labels"]["name"] for f in told] == ["vintage", "year"]
+
+
 def test_json_is_the_facts(report, tmp_path):
     path = report.save(tmp_path / "r.JSON")
     assert json.loads(path.read_text("utf-8")) == report.facts()
@@ -489,6 +506,7 @@ def test_several_models_share_one_report_and_focus_on_one(tmp_path, iris):
 )
 def test_labels_of_any_kind_are_counted_and_drawn(tmp_path, model, table, y, counts):
     report = Report(model, table[:3], y)
+    assert report.facts()["data"]["labels"]["name"] == "label"
     told = report.facts()["data"]["labels"]["counts"]
     assert {c["label"]: c["rows"] for c in told} == counts
     assert report.save(tmp_path / "r.html").exists()

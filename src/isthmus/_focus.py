@@ -122,21 +122,33 @@ def strange(o: Facts, name: str, model: Any, X: Any, shape: Any) -> Section:
         pictures = [png(figure, alt, wide=True)]
     elif any(r["causes"] for r in told):
         tables.append(_causes(o))
-        text.append(
-            "A column's share is what it adds to the row's loss. Observed is the value in the row, "
-            "expected what the model makes of the whole row; both are in the data's own units."
-        )
+        text.append(_causes_words(o))
     else:
         text.append("The model's loss is no mean over columns, and so no column is to blame.")
     return Section("The strangest rows", text, pictures, tables=tables)
 
 
+def _causes_words(o: Facts) -> str:
+    adds = "share is what it adds to the row's loss"
+    if o["by"] == "detector":
+        adds = "contribution is what it adds to minus the row's score"
+    text = (
+        f"A column's {adds}. Observed is the value in the row, expected what the model makes of the "
+        "whole row; both are in the data's own units."
+    )
+    if any(c["column"] == "(code)" for r in o["rows"] for c in r["causes"] or []):
+        text += " The code's own is how far it lies from those of rows for reference."
+    return text
+
+
 def _strange_words(o: Facts, name: str) -> str:
     if o["by"] == "detector":
+        calibrated = ""
+        if any(r["pvalue"] is not None for r in o["rows"]):
+            calibrated = " The p-value is the share of ordinary rows that would be as strange."
         return (
             f"Of {o['n_rows']:,} rows the detector flags {o['n_flagged']:,}. These have the lowest "
-            f"scores; the median is {number(o['median'])}. The p-value is the share of ordinary "
-            "rows that would be as strange."
+            f"scores; the median is {number(o['median'])}.{calibrated}"
         )
     return (
         f"The rows that {name} reproduces worst, of {o['n_rows']:,}. A score is minus the loss of "

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus._facts import Facts, alike, flat_rows
+from isthmus._facts import Facts, flat_rows
 from isthmus.runtime import computing
 
 MOST_LABELS = 30
@@ -141,8 +141,10 @@ def outliers(model: Any, X: Any, y: Any, ids: Any, detector: Any = None) -> Fact
     scores = np.asarray(judge.score_samples(X), float)
     rows = np.argsort(scores, kind="stable")[: min(MOST_STRANGE, len(scores))]
     some = take(X, rows)
-    causes = _causes(model, some) if detector is None else _told(detector.explain(some), len(rows))
-    p = None if detector is None else np.asarray(detector.pvalues(some), float)
+    causes = _causes(model, some) if detector is None else _explained(detector, some)
+    p = None
+    if detector is not None and getattr(detector, "calibration_scores_", ()) is not None:
+        p = np.asarray(detector.pvalues(some), float)
     told = [
         {
             "row": int(row),
@@ -208,25 +210,19 @@ def _singly(loss: Any, out: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.asarray(loss(jnp.asarray(out).reshape(-1, 1), inside), float).reshape(x.shape)
 
 
-def _told(explained: Any, n: int) -> list[list[Facts]]:
-    """Return a detector's table of row, column, contribution, observed, expected as lists by row."""
-    if hasattr(explained, "to_dicts"):
-        explained = explained.to_dicts()
-    elif hasattr(explained, "to_dict"):
-        explained = explained.to_dict("records")
-    groups: dict[Any, list[Facts]] = {}
-    for line in explained:
-        groups.setdefault(line["row"], []).append({k: v for k, v in line.items() if k != "row"})
-    ranked = [
-        sorted(g, key=lambda c: -abs(c["contribution"]))[:MOST_CAUSES] for g in groups.values()
-    ]
-    return (ranked + [[] for _ in range(n)])[:n]
+def _explained(detector: Any, X: Any) -> list[list[Facts]] | None:
+    """Return a detector's reasons by row; None where its loss is no sum over columns."""
+    try:
+        lines = detector.explain(X).frame(MOST_CAUSES).to_dicts()
+    except ValueError:
+        return None
+    found: list[list[Facts]] = [[] for _ in range(len(X))]
+    for line in lines:
+        found[line.pop("row")].append(line)
+    return found
 
 
 def differences(model: Any, X: Any, rows: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return some rows and their reconstructions, in the data's units and flat."""
     some = take(X, rows)
     return flat_rows(some), flat_rows(model.reconstruct(some))
-
-
-__all__ = ["alike", "column_losses", "correlation", "of_code", "of_rows", "outliers", "take"]

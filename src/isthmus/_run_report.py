@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from rich.console import Console
 
 from isthmus import commands, tables
 from isthmus._folders import Source
 from isthmus._options import Common, Page, given, spelt
-from isthmus._terminal import UsageError, show_json, show_lines, signals, warned
+from isthmus._terminal import UsageError, show_json, show_lines, warned
 from isthmus.report import ENDINGS, Report
 
 
@@ -25,20 +26,20 @@ def report(model: Path, source: Source, label: str | None, page: Page, common: C
     ae, rows = commands.opened(model, _without(source, label), commands.Written(None, False, False))
     if not ae.net_.decoder:
         raise UsageError(f"{model} is an encoder alone: a report needs the whole model.")
-    made = Report(
-        {tables.stem(model): ae},
-        rows.X,
-        None if label is None else _labels(source, label),
-        title=page.title or tables.stem(model),
-        intro=[f"The model {model.name} and {len(rows.X):,} rows of {source.path.name}."],
-        rows=f"{len(rows.X):,} rows of {source.path.name}",
-        label=label or "label",
-        ids=_ids(rows.ids),
-        command=_command(model, source, label, page, path),
-    )
-    with signals.hold():
+    y = None if label is None else _labels(source, label)
+    with Console(stderr=True, quiet=common.quiet).status("Measuring and drawing"):
+        made = Report(
+            {tables.stem(model): ae},
+            rows.X,
+            y,
+            title=page.title or tables.stem(model),
+            intro=[f"The model {model.name} and {len(rows.X):,} rows of {source.path.name}."],
+            rows=f"{len(rows.X):,} rows of {source.path.name}",
+            label=label,
+            ids=_ids(rows.ids),
+            command=_command(model, source, label, page, path),
+        )
         made.save(path)
-    signals.check()
     _show(path, len(rows.X), common)
     return 0
 
@@ -57,11 +58,13 @@ def _labels(source: Source, label: str) -> Any:
     table = tables.read_table(source.path, key=columns.key, header=not columns.no_header)
     assert isinstance(table.rows, pl.DataFrame)
     values = table.rows[label]
-    numbers = values.cast(pl.Float64, strict=False)
-    if values.dtype != pl.String or numbers.null_count() > values.null_count():
-        return values.fill_null("").to_numpy() if values.dtype == pl.String else values.to_numpy()
-    whole = (numbers.drop_nulls() % 1 == 0).all() and numbers.null_count() == 0
-    return (numbers.cast(pl.Int64) if whole else numbers).to_numpy()
+    if values.dtype != pl.String:
+        return values
+    numbers = values.cast(pl.Float64, strict=False)  # text files hold text alone
+    if numbers.null_count() > values.null_count():
+        return values
+    whole = numbers.null_count() == 0 and (numbers % 1 == 0).all()
+    return numbers.cast(pl.Int64) if whole else numbers
 
 
 def _ids(ids: pl.DataFrame) -> list[str] | None:

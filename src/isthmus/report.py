@@ -60,8 +60,8 @@ class Report:
         Paragraphs below it.
     rows : str, optional
         What the rows are, such as "450 test digits".
-    label : str
-        What y is called.
+    label : str, optional
+        What y is called; by default the name of a Series, or "label".
     ids : array-like (n,), optional
         What the rows are called.
     command : str, optional
@@ -102,7 +102,7 @@ class Report:
         title: str | None = None,
         intro: Sequence[str] = (),
         rows: str = "",
-        label: str = "label",
+        label: str | None = None,
         ids: Any = None,
         command: str | None = None,
         extra: Sequence[Section] = (),
@@ -125,7 +125,8 @@ class Report:
         self.rows = rows or f"{len(self.X):,} rows"
         several = "Autoencoders" if len(self.models) > 1 else "Autoencoder"
         self.title = several if title is None else title
-        self.label, self.intro = label, list(intro)
+        self.label = str(getattr(y, "name", None) or "label") if label is None else label
+        self.intro = list(intro)
         self.command, self.extra, self.random_state = command, list(extra), random_state
         self.comparison, self.search, self.detector = comparison, search, detector
         self.measured = _numbers.sample(len(self.X), _numbers.MOST_ROWS, random_state)
