@@ -117,7 +117,7 @@ def strange(o: Facts, name: str, model: Any, X: Any, shape: Any) -> Section:
     if images:
         observed, expected = _numbers.differences(model, X, [r["row"] for r in told])
         first, second = (v.reshape(-1, *shape) for v in (observed, expected))
-        figure = plots.unlike(first, second, [_called(r) for r in told])
+        figure = plots.unlike(first, second, [str(r["row"]) for r in told])
         alt = "The strangest images, what the model makes of them, and the difference"
         pictures = [png(figure, alt, wide=True)]
     elif any(r["causes"] for r in told):
