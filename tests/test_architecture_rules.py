@@ -18,9 +18,10 @@ LAYERS = [
     | {"_facts", "_drawing", "_tiles", "plots"}
     | {"embedding", "comparison", "conformal", "outliers"}
     | {"tuning", "_candidates", "_criteria", "_searches"}
-    | {"_pictures", "_features", "_sections", "report", "demo"},
-    {"commands", "_run_embed", "_run_compare", "_run_tune"},
-    {"cli", "_cli_embed", "_cli_compare", "_cli_tune", "__main__"},
+    | {"_pictures", "_features", "_sections", "report", "demo"}
+    | {"_numbers", "_embedding", "_chapters", "_focus", "_pages"},
+    {"commands", "_run_embed", "_run_compare", "_run_report", "_run_tune"},
+    {"cli", "_cli_embed", "_cli_compare", "_cli_report", "_cli_tune", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ALLOWED = [

@@ -20,6 +20,7 @@ _HOMES = {
     "embedding": ["embed"],
     "comparison": ["compare"],
     "outliers": ["OutlierDetector"],
+    "report": ["Report"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME, "presets"])

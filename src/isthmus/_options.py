@@ -4,6 +4,7 @@ None stands for "not given", so that a resumed model keeps what it was trained w
 """
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
@@ -198,6 +199,31 @@ class Pictures:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class Page:
+    """What a report is called, and where it goes."""
+
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["--output", "-o"],
+            group=OUTPUT,
+            help="The report: a page (.html), a text (.md) or the facts (.json); by default MODEL's "
+            "name with .html, in this folder.",
+            show_default=False,
+        ),
+    ] = None
+    title: Annotated[
+        str | None,
+        Parameter(group=OUTPUT, help="The heading; by default MODEL's name.", show_default=False),
+    ] = None
+    force: Annotated[
+        bool,
+        Parameter(group=OUTPUT, help="Overwrite the output where it exists.", show_default=False),
+    ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Common:
     """How results and errors are told."""
 
@@ -260,3 +286,15 @@ def given(options: Columns | Pictures) -> dict[str, Any]:
     """Return the options that were given, by their names on the command line."""
     values = {f.name: getattr(options, f.name) for f in fields(options)}
     return {f"--{k.replace('_', '-')}": v for k, v in values.items() if v not in (None, (), False)}
+
+
+def spelt(options: dict[str, Any]) -> list[str]:
+    """Return options as words of a command line, without those that were not given."""
+    words: list[str] = []
+    for name, value in options.items():
+        if value is True:
+            words.append(name)
+        elif value not in (None, False):
+            values = value if isinstance(value, tuple) else (value,)
+            words += [word for v in values for word in (name, str(v))]
+    return words

@@ -70,8 +70,8 @@ def _check(
     source: Source, wanted: Wanted, equation: Model, output: Path | None, force: bool
 ) -> None:
     """Raise an error before any work where a file or an option cannot be."""
-    commands._check_present(source.path, folders=True)
-    commands._check_present(wanted.model)
+    commands.check_present(source.path, folders=True)
+    commands.check_present(wanted.model)
     if source.is_folder:
         raise UsageError(f"{source.path} is a folder of images: --label is for tables.")
     given = [name for name in equation.given() if name != "random_state"]

@@ -53,8 +53,8 @@ def embed(model: Path, source: Source, drawing: Drawing, written: Written, commo
 
 def _check(model: Path, source: Source, drawing: Drawing, written: Written) -> None:
     """Raise an error before any work where a file is missing or cannot be written."""
-    commands._check_present(model)
-    commands._check_present(source.path, folders=True)
+    commands.check_present(model)
+    commands.check_present(source.path, folders=True)
     source.check()
     if source.is_folder and drawing.colour not in (None, "score"):
         raise UsageError(f"{source.path} is a folder of images: its colour can only be score.")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from isthmus import __version__, _cli_compare, _cli_embed, _cli_tune
+from isthmus import __version__, _cli_compare, _cli_embed, _cli_report, _cli_tune
 from isthmus._options import DATA, OUTPUT, Columns, Common, Model, Pictures
 from isthmus._terminal import UsageError, complain, shown_warnings, signals
 
@@ -263,6 +263,9 @@ def info(model: Path, /, *, common: Common = Common()) -> int:  # noqa: B008
     from isthmus import commands
 
     return commands.info(model, common)
+
+
+app.command(_cli_report.report)
 
 
 @app.command

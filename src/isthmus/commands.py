@@ -15,7 +15,7 @@ import isthmus
 from isthmus import _folders, tables
 from isthmus._folders import Source as Source
 from isthmus._folders import Wanted
-from isthmus._options import Columns, Common, Model, given
+from isthmus._options import Columns, Common, Model, given, spelt
 from isthmus._terminal import (
     UsageError,
     complain,
@@ -52,8 +52,8 @@ class Files:
 
     def check(self, weight: str | None, force: bool) -> None:
         """Raise an error before any work where a file is missing or cannot be written."""
-        _check_present(self.data.path, self.test, folders=True)
-        _check_present(self.resume, self.init)
+        check_present(self.data.path, self.test, folders=True)
+        check_present(self.resume, self.init)
         if self.resume and self.init:
             raise UsageError("--resume goes on with a model, --init starts anew: give one of them.")
         self.data.check(weight, self.test)
@@ -71,7 +71,8 @@ class Written:
     raw: bool
 
 
-def _check_present(*paths: Path | None, folders: bool = False) -> None:
+def check_present(*paths: Path | None, folders: bool = False) -> None:
+    """Raise a TableError for a file that is not there."""
     for path in paths:
         if path is not None and not (path.is_file() or (folders and path.is_dir())):
             kind = "file or folder" if folders and not path.suffix else "file"
@@ -220,13 +221,7 @@ def _again(files: Files, common: Common, weight: str | None, checkpoint: bool) -
     options = given(files.data.columns) | given(files.data.pictures)
     options |= {"--weight": weight, "--test": files.test, "--checkpoint": checkpoint}
     options |= {"--json": common.json, "--quiet": common.quiet}
-    for name, value in options.items():
-        if value is True:
-            words.append(name)
-        elif value not in (None, False):
-            values = value if isinstance(value, tuple) else (value,)
-            words += [word for v in values for word in (name, str(v))]
-    return shlex.join(words)
+    return shlex.join([*words, *spelt(options)])
 
 
 class Training:
@@ -356,7 +351,7 @@ def _show_fit(result: dict[str, Any], common: Common) -> None:
 
 def encode(model: Path, data: Source, written: Written, common: Common, layer: int | None) -> int:
     """Write the codes, or the values of a hidden layer."""
-    ae, rows = _opened(model, data, written)
+    ae, rows = opened(model, data, written)
     codes = ae.encode(rows.X, layer)
     last = layer in (None, -1, len(ae.net_.encoder))
     names = None if last else [f"layer{layer}_{i}" for i in range(codes.shape[1])]
@@ -372,7 +367,7 @@ def reconstruct(model: Path, data: Source, written: Written, common: Common) -> 
         raise tables.TableError(
             f"Images do not fit into {written.output}: write them to a folder or to a .npy file."
         )
-    ae, rows = _opened(model, data, written, folder=folder)
+    ae, rows = opened(model, data, written, folder=folder)
     if folder:
         n = _folders.write(ae, rows, written.output, force=written.force)
         _show_written(written.output, f"{n:,} images", common, images=n)
@@ -393,7 +388,7 @@ def reconstruct(model: Path, data: Source, written: Written, common: Common) -> 
 
 def score(model: Path, data: Source, written: Written, common: Common) -> int:
     """Write the scores, or print them."""
-    ae, rows = _opened(model, data, written)
+    ae, rows = opened(model, data, written)
     scores = ae.score_samples(rows.X)
     if written.output is None and common.json:
         ids = {name: rows.ids[name].to_list() for name in rows.ids.columns}
@@ -403,12 +398,12 @@ def score(model: Path, data: Source, written: Written, common: Common) -> int:
     return _write(written, rows.ids, pl.DataFrame({"score": scores}), common)
 
 
-def _opened(
+def opened(
     model: Path, data: Source, written: Written, *, folder: bool = False
 ) -> tuple[isthmus.Autoencoder, tables.Rows]:
     """Load a model and read the rows for it, once it is clear that the result can be written."""
-    _check_present(model)
-    _check_present(data.path, folders=True)
+    check_present(model)
+    check_present(data.path, folders=True)
     data.check()
     output = written.output
     arrays = not folder and output is not None and tables.ending(output) == ".npy"
@@ -454,7 +449,7 @@ def _show_written(path: Path, text: str, common: Common, **facts: Any) -> None:
 
 def info(model: Path, common: Common) -> int:
     """Show what a model file holds."""
-    _check_present(model)
+    check_present(model)
     ae, size = isthmus.load(model), model.stat().st_size
     names = getattr(ae, "feature_names_in_", None)
     if common.json:

@@ -54,19 +54,22 @@ def run(folder: Path, quick: bool = False) -> Path:
     for name, model in fitted.items():
         say(f"Training the {name} model ({model.n_components} code units)")
         fit(model, data.train).save(folder / f"{name.replace(' ', '-')}.isthmus")
-    extra = [_error_against_width(data, fitted, quick), _codes(data, fitted["deep"])]
+    extra = [_error_against_width(data, fitted, quick)]
     say("Drawing the report")
-    path = report.write(
-        folder / "report.html",
+    told = report.Report(
         fitted,
         data.test,
         data.y_test,
+        focus="deep",
         image_shape=SIDE,
         title="Six autoencoders on handwritten digits",
         intro=_intro(data),
         rows=f"{len(data.test)} test digits",
+        label="digit",
+        command="isthmus demo" + " --quick" * quick,
         extra=extra,
     )
+    path = told.save(folder / "report.html")
     say(f"Done in {time.perf_counter() - begin:.0f} s")
     return path
 
@@ -179,9 +182,3 @@ def _pca_error(data: Digits, width: int) -> float:
     train, test = ((x - low) / (high - low) for x in (data.train, data.test))
     pca = PCA(width, svd_solver="full").fit(train)
     return float(np.mean((pca.inverse_transform(pca.transform(test)) - test) ** 2))
-
-
-def _codes(data: Digits, model: Autoencoder) -> Any:
-    say("Laying out the codes by t-SNE")
-    X, y = np.vstack([data.train, data.test]), np.concatenate([data.y_train, data.y_test])
-    return _sections.embedding("deep", model, X, y, "digits, of training and test")

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from isthmus._drawing import (
     CLASSES,
@@ -32,12 +34,13 @@ from isthmus._drawing import (
     unboxed,
 )
 from isthmus._searches import search
-from isthmus._tiles import denoised, filters, maps, pairs
+from isthmus._tiles import denoised, filters, maps, pairs, unlike
 
 __all__ = [
     "as_png",
     "as_svg",
     "column_errors",
+    "correlation",
     "denoised",
     "embedding",
     "error_against_width",
@@ -50,6 +53,7 @@ __all__ = [
     "pairs",
     "search",
     "signals",
+    "unlike",
 ]
 
 NOT_TERMS = ("phase", "epoch", "learning_rate", "seconds")
@@ -216,6 +220,22 @@ def embedding(
     return figure
 
 
+def correlation(r: np.ndarray) -> Figure:
+    """Draw correlations (units, units) as a grid: red is 1, blue -1 and white 0."""
+    figure = Figure(figsize=(4.6, 4.9), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(r, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    axes.set_xlabel("Code unit", color=INK, fontsize=10)
+    axes.set_ylabel("Code unit", color=INK, fontsize=10)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.tick_params(labelsize=9, color=RULE, labelcolor=INK)
+    axes.spines[:].set_color(FAINT)
+    bar = figure.colorbar(image, location="bottom", aspect=40, pad=0.02, label="Correlation")
+    bar.outline.set_visible(False)
+    return figure
+
+
 def column_errors(names: Sequence[str], shares: Sequence[float]) -> Figure:
     """Draw which share of each column's variance the reconstruction misses, as bars."""
     height = 0.8 + 0.24 * len(names)
@@ -246,7 +266,7 @@ def file_content(figure: Figure, kind: str, **options: Any) -> bytes:
     """Return a figure as the content of a file of this kind, such as "png" or "svg"."""
     buffer = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else None
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "isthmus"}):  # the same each time
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
         figure.savefig(buffer, format=kind, metadata=metadata, **options)
     return buffer.getvalue()
@@ -371,8 +391,9 @@ def _by_class(axes: Axes, points: np.ndarray, labels: Any, kinds: Any) -> None:
         axes.scatter(
             mine[:, 0],
             mine[:, 1],
-            s=11,
+            s=13,
             color=CLASSES[i],
+            marker=MARKS[i],
             alpha=0.85,
             linewidths=0,
             label=plain(kind),

@@ -27,7 +27,7 @@ from sklearn.utils.validation import _num_samples
 from isthmus import _candidates, _checks, _criteria
 from isthmus._candidates import Course
 from isthmus._criteria import Criterion, Fold
-from isthmus._facts import _plain
+from isthmus._facts import as_json
 from isthmus.engine import DivergenceError
 from isthmus.estimator import Autoencoder
 from isthmus.progress import Counted
@@ -109,7 +109,7 @@ class Search:
             {"params": _told(params), **{name: values[i] for name, values in known.items()}}
             for i, params in enumerate(found["params"])
         ]
-        facts: dict[str, Any] = _plain(
+        facts: dict[str, Any] = as_json(
             {
                 "scoring": self.scoring_,
                 "best_params": _told(self.best_params_),
