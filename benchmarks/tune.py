@@ -1,6 +1,6 @@
 """How long a search takes: `isthmus.tune` beside scikit-learn's `GridSearchCV`, same candidates.
 
-    python benchmarks/tune.py [--repeats 3] [--folds 1] [--widths] [--halving]
+    python benchmarks/tune.py [--repeats 3] [--folds 1] [--only denoising] [--widths] [--halving]
 
 Each figure is from a new process without a cache of compiled programs, so that compiling counts; the
 two take turns. Both score 32 candidates on the same held-out rows, once or by folds, and fit the best
@@ -86,10 +86,12 @@ def measure(kind, folds, task):
     return json.loads(done.stdout)
 
 
-def compare(repeats, folds):
+def compare(repeats, folds, only):
     """Print the times of both searches, and their ratio."""
     print(f"{'':<44}{'tune':>14}{'GridSearchCV':>18}    faster (CPU)")
     for name, task in TASKS.items():
+        if only not in name:
+            continue
         times, best = {"tune": [], "GridSearchCV": []}, {}
         for _ in range(repeats):
             for kind in times:
@@ -146,6 +148,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folds", type=int, default=1)
+    parser.add_argument("--only", default="", help="tasks whose name holds this")
     parser.add_argument("--widths", action="store_true")
     parser.add_argument("--halving", action="store_true")
     arguments = parser.parse_args()
@@ -155,7 +158,7 @@ def main():
     elif arguments.halving:
         halving()
     else:
-        compare(arguments.repeats, arguments.folds)
+        compare(arguments.repeats, arguments.folds, arguments.only)
 
 
 if __name__ == "__main__":

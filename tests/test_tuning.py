@@ -134,6 +134,25 @@ def test_groups_are_even(n, width, sizes):
     assert {len(group) for group in groups} == sizes
 
 
+def test_rows_of_their_own_are_stacked_within_a_limit(monkeypatch):
+    monkeypatch.setattr(populations, "MOST_BYTES", 3 * trainers(1)[0].data.x.nbytes)
+    assert {len(g) for g in populations._groups(trainers(9, own_rows=True), 16)} == {3}
+    assert max(len(g) for g in populations._groups(trainers(9), 16)) > 3
+
+
+def test_a_paused_member_goes_on():
+    paused, whole = trainers(3), trainers(3)
+    for until in (5, 11, paused[0].total):
+        for member in paused:
+            member.until = until
+        assert populations.train(paused) == [None] * 3
+        assert {member.state.step for member in paused} == {until}
+    populations.train(whole)
+    for a, b in zip(paused, whole, strict=True):
+        assert_alike(a.state.params, b.state.params, 1e-6)
+        assert len(a.state.history) == len(b.state.history)
+
+
 def test_a_member_that_diverges_leaves_the_others_alone():
     together, alone = trainers(4), trainers(4)
     for members in (together, alone):

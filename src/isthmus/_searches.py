@@ -10,8 +10,6 @@ from isthmus._candidates import as_text
 from isthmus._drawing import INK, LINES, axes_of, bare, plain, short
 from isthmus.tuning import quarters
 
-MOST = 12  # values of a parameter with a row or column of their own
-
 
 def search(found: Any) -> Figure:
     """Draw the scores of a search over its two most important parameters.
@@ -33,7 +31,7 @@ def search(found: Any) -> Figure:
     columns = [_values(params, name) for name in names]
     label = f"Score on held-out rows ({found.scoring_})"
     if len(names) < 2:
-        return _line(names[0], *columns[0], scores, label)
+        return _line(names[0], columns[0], scores, found.best_index_, label)
     return _table(names, columns, scores, found.best_index_, label)
 
 
@@ -57,11 +55,13 @@ def _values(params: Any, name: str) -> tuple[np.ndarray, list[str]]:
     return place[np.searchsorted(kinds, number)], [as_text(firsts[k]) for k in order]
 
 
-def _line(name: str, place: np.ndarray, texts: list[str], scores: np.ndarray, label: str) -> Figure:
+def _line(name: str, column: Any, scores: np.ndarray, best: int, label: str) -> Figure:
+    place, texts = column
     figure, axes = axes_of(max(3.6, 0.7 * len(texts) + 1.4), 3.2, plain(name), label)
     means = [_mean(scores[place == k]) for k in range(len(texts))]
     axes.plot(place, scores, "o", color=LINES[0], alpha=0.5)
     axes.plot(range(len(texts)), means, "-", color=LINES[0], linewidth=1.7)
+    axes.plot(place[best], scores[best], "*", color=LINES[1], markersize=13)
     axes.set_xticks(range(len(texts)), [short(t, 20) for t in texts])
     _slanted(axes, texts)
     return figure

@@ -182,7 +182,7 @@ def default_width(member: Trainer) -> int:
     if next(iter(member.data.x.devices())).platform != "cpu":
         return 64
     work = member.batch_shape * member.state.params.net.work
-    return 16 if work < 4_000_000 else 4 if work < 30_000_000 else 1
+    return 16 if work < 4_000_000 else 4 if work < 16_000_000 else 1
 
 
 def _groups(members: Sequence[Trainer], width: int | None) -> Iterator[list[int]]:
