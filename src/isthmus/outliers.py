@@ -17,10 +17,8 @@ from isthmus.runtime import computing, draw_seed
 from isthmus.scaling import blocks
 
 CODE = "(code)"
-FEW, MANY = (
-    16,
-    1024,
-)  # reference rows of a member, where training rows may be outliers and where not
+FEW = 16  # reference rows of a member where training rows may be outliers
+MANY = 2048  # at most, where they are not
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
 USUAL = 0.05  # the false-positive rate on clean training data where none is given
 
@@ -76,7 +74,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
 
     Where training rows may be outliers, each member compares with few rows (a group of outliers
     then seldom has one of its own among them) out of the half that looks most normal; where they
-    are clean, with many of all.
+    are clean, with a random half of all.
 
     Parameters
     ----------
@@ -102,7 +100,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
     calibration_fraction : float in (0, 1)
         The share of the rows that is held out for `target_fpr`, `alpha` and "none".
     n_references : "auto" or int
-        How many training rows a member compares with: 16 where they may be outliers, else 1,024.
+        How many training rows a member compares with: 16 where they may be outliers, else half of
+        them, at most 2,048.
     random_state : None, int, RandomState or Generator
         The seed of everything random.
     verbose : int
@@ -268,10 +267,10 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         """Return members with reference rows drawn from these."""
         number = self.n_references
         if number == "auto":
-            number = MANY if self.contamination == "none" else FEW
+            number = min(len(pools[0]) // 2, MANY) if self.contamination == "none" else FEW
         members = []
         for one, pool in zip(seen, pools, strict=True):
-            chosen = rng.choice(pool, min(int(number), len(pool)), replace=False)
+            chosen = rng.choice(pool, min(max(int(number), 1), len(pool)), replace=False)
             members.append(Member(one.model, one.model.transform(one.rows(chosen))))
         return members
 
@@ -413,7 +412,7 @@ def default(train: np.ndarray) -> Autoencoder:
     return Autoencoder(
         min(d, 32),
         "dense:hidden=[64],activation=tanh",
-        corruption="gaussian:std=0.3",
+        corruption="gaussian:std=0.1",
         max_epochs=max(math.ceil(STEPS / math.ceil(n / 128)), 1),
         batch_size=128,
         learning_rate=0.01,
