@@ -85,10 +85,11 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         The number of members, trained in one program.
     contamination : "auto", "none" or float in [0, 0.5]
         What is known of the training rows. A number is the share of outliers among them, and
-        `predict` finds that share; with "auto" the share is unknown, and rows are outliers whose
-        log score lies 3.5 robust deviations beyond the median; "none" says that they are clean,
-        and `predict` finds new rows that differ (novelties), at a false-positive rate of 5 %, or
-        the least that the rows held out allow, unless `target_fpr` or `alpha` is given.
+        `predict` finds that share; with "auto" the share is unknown, and rows are outliers where
+        the cube root of minus the score lies 2.33 robust deviations above the median, which
+        a few per cent of rows do where all are normal; "none" says that they are clean, and `predict` finds new
+        rows that differ (novelties), at a false-positive rate of 5 %, or the least that the rows
+        held out allow, unless `target_fpr` or `alpha` is given.
     target_fpr : float in (0, 1), optional
         The share of normal rows that may be called outliers; the threshold is a quantile of the
         scores of rows held out.
@@ -384,6 +385,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
                 result[b] += shares.sum(axis=1) + near
         return result / len(self.members_)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        dtype = "float32" if self.autoencoder is None else self.autoencoder.dtype
+        tags.transformer_tags.preserves_dtype = [dtype]
+        return tags
+
     @property
     def _n_features_out(self) -> int:
         return self.members_[0].model.net_.n_components
@@ -459,11 +466,14 @@ def _nearest(x: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _robust_limit(strangeness: np.ndarray) -> float:
-    """Return the value whose logarithm lies 3.5 robust deviations above the median's."""
-    logs = np.log(np.maximum(strangeness, np.finfo(float).tiny))
-    middle = np.median(logs)
-    deviation = 1.4826 * np.median(np.abs(logs - middle))
-    return float(np.exp(min(middle + 3.5 * deviation, 700.0)))
+    """Return the value whose cube root lies 2.33 robust deviations above the median's.
+
+    Sums of squares are nearly normal under a cube root (Wilson and Hilferty, 1931).
+    """
+    roots = np.cbrt(strangeness)
+    middle = np.median(roots)
+    deviation = 1.4826 * np.median(np.abs(roots - middle))
+    return float((middle + 2.33 * deviation) ** 3)
 
 
 def _is_share(value: Any) -> bool:
