@@ -2,24 +2,22 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus import _checks, baselines, engine, fitting, incremental, judging, runs
-from isthmus._composed import Composed
+from isthmus._stored import Stored
 from isthmus.nets import Net
 from isthmus.progress import Hook, Listener
 from isthmus.runtime import computing, draw_seed, release_programs
 from isthmus.scaling import Scaler
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     """An autoencoder: architecture + constraints + loss, each a slot of one equation.
 
     For a scaled row x::
@@ -426,23 +424,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         check_is_fitted(self)
         return judging.summary(self)
 
-    def save(self, path: str | Path, *, part: str = "model", resume: bool = False) -> None:
-        """Write the model to one safe file; `isthmus.load` reads it.
-
-        Parameters
-        ----------
-        path : path
-            The file; written whole or not at all.
-        part : "model" or "encoder"
-            The encoder alone cannot decode, reconstruct or score.
-        resume : bool
-            Whether an interrupted or partial fit can go on after loading.
-        """
-        from isthmus.persistence import save
-
-        check_is_fitted(self)
-        save(self, path, part=part, resume=resume)
-
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return _checks.flat_rows(self, X, reset=False)
@@ -480,20 +461,3 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = [self.dtype]
         return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        return {
-            k: _host(v) if k in ("net_", "_training", "_carried") else v for k, v in state.items()
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "net_" in state:
-            with computing(self.dtype, None):
-                self.net_ = jax.tree.map(jnp.asarray, state["net_"])
-
-
-def _host(tree: Any) -> Any:
-    """Return a tree with its JAX arrays as NumPy arrays, which survive any pickling."""
-    return jax.tree.map(lambda v: np.asarray(v) if isinstance(v, jax.Array) else v, tree)
