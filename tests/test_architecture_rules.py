@@ -16,11 +16,11 @@ LAYERS = [
     {"_composed", "estimator", "presets", "persistence"},
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
-    | {"embedding", "comparison", "conformal", "outliers"}
+    | {"embedding", "comparison", "conformal", "outliers", "_detectorfile"}
     | {"tuning", "_candidates", "_criteria", "_searches"}
     | {"_pictures", "_features", "_sections", "report", "demo"},
-    {"commands", "_run_embed", "_run_compare", "_run_tune"},
-    {"cli", "_cli_embed", "_cli_compare", "_cli_tune", "__main__"},
+    {"commands", "_run_embed", "_run_compare", "_run_tune", "_run_detect"},
+    {"cli", "_cli_embed", "_cli_compare", "_cli_tune", "_cli_detect", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ALLOWED = [

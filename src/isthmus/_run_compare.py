@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 import isthmus
-from isthmus import commands, comparison, tables
+from isthmus import _folders, commands, comparison, tables
 from isthmus._folders import Source as Source
 from isthmus._options import Common, Model
 from isthmus._run_embed import labels
@@ -70,8 +70,8 @@ def _check(
     source: Source, wanted: Wanted, equation: Model, output: Path | None, force: bool
 ) -> None:
     """Raise an error before any work where a file or an option cannot be."""
-    commands._check_present(source.path, folders=True)
-    commands._check_present(wanted.model)
+    commands.check_present(source.path, folders=True)
+    commands.check_present(wanted.model)
     if source.is_folder:
         raise UsageError(f"{source.path} is a folder of images: --label is for tables.")
     given = [name for name in equation.given() if name != "random_state"]
@@ -92,7 +92,7 @@ def _check(
 
 def _model(source: Source, wanted: Wanted, equation: Model, common: Common) -> isthmus.Autoencoder:
     if wanted.model is not None:
-        return isthmus.load(wanted.model)
+        return _folders.load_model(wanted.model)
     files = commands.Files(source, None, None, None, None)
     ae = commands._estimator(None, files, equation)
     return ae.set_params(verbose=0 if common.quiet else 1)

@@ -68,7 +68,7 @@ def tune(source: Source, outputs: Outputs, tuning: Tuning, model: Model, common:
 
 def _check(source: Source, outputs: Outputs, path: Path, tuning: Tuning) -> None:
     """Raise an error before any work where a file is missing or cannot be written."""
-    commands._check_present(source.path, folders=True)
+    commands.check_present(source.path, folders=True)
     source.check()
     if not tuning.grid:
         raise UsageError("There is nothing to search over: give --grid NAME=VALUE,... .")

@@ -52,8 +52,8 @@ class Files:
 
     def check(self, weight: str | None, force: bool) -> None:
         """Raise an error before any work where a file is missing or cannot be written."""
-        _check_present(self.data.path, self.test, folders=True)
-        _check_present(self.resume, self.init)
+        check_present(self.data.path, self.test, folders=True)
+        check_present(self.resume, self.init)
         if self.resume and self.init:
             raise UsageError("--resume goes on with a model, --init starts anew: give one of them.")
         self.data.check(weight, self.test)
@@ -71,7 +71,8 @@ class Written:
     raw: bool
 
 
-def _check_present(*paths: Path | None, folders: bool = False) -> None:
+def check_present(*paths: Path | None, folders: bool = False) -> None:
+    """Raise a TableError for a file that is not there."""
     for path in paths:
         if path is not None and not (path.is_file() or (folders and path.is_dir())):
             kind = "file or folder" if folders and not path.suffix else "file"
@@ -93,7 +94,7 @@ def fit(
     """Train, save and tell how well it went; an interrupt saves a model that can go on."""
     files.check(weight, force)
     use_cache()
-    fitted = None if files.fitted is None else isthmus.load(files.fitted)
+    fitted = None if files.fitted is None else _folders.load_model(files.fitted)
     ae = _estimator(fitted, files, model)
     ae.set_params(verbose=0 if common.quiet else 1, warm_start=files.resume is not None)
     wanted = None if fitted is None else _wanted(fitted, files.fitted)
@@ -407,8 +408,8 @@ def _opened(
     model: Path, data: Source, written: Written, *, folder: bool = False
 ) -> tuple[isthmus.Autoencoder, tables.Rows]:
     """Load a model and read the rows for it, once it is clear that the result can be written."""
-    _check_present(model)
-    _check_present(data.path, folders=True)
+    check_present(model)
+    check_present(data.path, folders=True)
     data.check()
     output = written.output
     arrays = not folder and output is not None and tables.ending(output) == ".npy"
@@ -420,7 +421,7 @@ def _opened(
         if data.columns.id and arrays:
             raise UsageError(f"Identifiers do not fit into {output}: write .csv or .parquet.")
     use_cache()
-    ae = isthmus.load(model)
+    ae = _folders.load_model(model)
     names = getattr(ae, "feature_names_in_", None)
     rows = read_rows(data, names, wanted=_wanted(ae, model), named=names is not None)
     return ae, rows._replace(ids=pl.DataFrame()) if arrays else rows  # .npy has no place for text
@@ -454,8 +455,8 @@ def _show_written(path: Path, text: str, common: Common, **facts: Any) -> None:
 
 def info(model: Path, common: Common) -> int:
     """Show what a model file holds."""
-    _check_present(model)
-    ae, size = isthmus.load(model), model.stat().st_size
+    check_present(model)
+    ae, size = _folders.load_model(model), model.stat().st_size
     names = getattr(ae, "feature_names_in_", None)
     if common.json:
         show_json(_described(ae, model, size))
