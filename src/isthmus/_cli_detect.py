@@ -1,14 +1,11 @@
 """The declarations of `isthmus detect` and `isthmus explain`; their bodies are in `_run_detect`."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from isthmus._options import DATA, OUTPUT, Columns, Common, Model, Pictures
-
-DETECTOR = Group.create_ordered("The detector")
+from isthmus._options import DATA, OUTPUT, Columns, Common, Detector, Model, Pictures
 
 
 def _option(group: Group, help: str, **more: Any) -> Parameter:
@@ -28,37 +25,6 @@ Raw = Annotated[
     bool,
     _option(OUTPUT, "Write text to CSV as it is, even where a spreadsheet would run it."),
 ]
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Detector:
-    """The parameters of `OutlierDetector`, by the same names."""
-
-    contamination: Annotated[
-        str | None,
-        _option(
-            DETECTOR,
-            "The share of outliers in DATA; none: DATA is clean; auto, the default: unknown.",
-            metavar="auto|none|SHARE",
-        ),
-    ] = None
-    target_fpr: Annotated[
-        float | None, _option(DETECTOR, "The share of normal rows that may be called outliers.")
-    ] = None
-    alpha: Annotated[
-        float | None, _option(DETECTOR, "Rows with a p-value of at most alpha are outliers.")
-    ] = None
-    fdr: Annotated[
-        bool, _option(DETECTOR, "Alpha bounds the share of normal rows among the outliers.")
-    ] = False
-    calibration_fraction: Annotated[
-        float | None,
-        _option(DETECTOR, "The share of rows held out for p-values; 0.2 by default."),
-    ] = None
-    n_estimators: Annotated[
-        int | None, _option(DETECTOR, "The number of autoencoders; 16 by default.")
-    ] = None
 
 
 def detect(
@@ -81,7 +47,7 @@ def detect(
     ] = 0,
     force: Force = False,
     raw: Raw = False,
-    detector: Detector = Detector(),
+    detector: Detector = Detector(),  # noqa: B008
     columns: Columns = Columns(),  # noqa: B008
     pictures: Pictures = Pictures(),  # noqa: B008
     equation: Model = Model(),  # noqa: B008

@@ -9,10 +9,9 @@ import polars as pl
 
 import isthmus
 from isthmus import commands, tables
-from isthmus._cli_detect import Detector
 from isthmus._folders import Source as Source
 from isthmus._folders import Wanted
-from isthmus._options import Columns, Common, Model
+from isthmus._options import Columns, Common, Detector, Model
 from isthmus._terminal import (
     UsageError,
     complain,

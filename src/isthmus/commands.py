@@ -305,7 +305,6 @@ class Training:
 def _result(
     ae: isthmus.Autoencoder, path: Path, rows: tables.Rows, test: tables.Rows | None
 ) -> dict[str, Any]:
-    baseline = ae.baseline_
     return {
         "interrupted": False,
         "model": str(path),
@@ -315,8 +314,8 @@ def _result(
         "n_parameters": ae.n_parameters_,
         "epochs": ae.n_iter_,
         "seconds": ae.history_["seconds"][-1],
-        "baseline": baseline,
-        "score": baseline["score"],
+        "baseline": ae.baseline_,
+        "score": ae.baseline_["score"],
         "test": None if test is None else _tested(ae, test),
         "warnings": warned,
     }
