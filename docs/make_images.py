@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from sklearn.datasets import load_digits
+import numpy as np
+from matplotlib import pyplot as plt
+from sklearn.datasets import load_digits, load_wine
 
-from isthmus import Autoencoder, compare, demo, embed, tune
+from isthmus import Autoencoder, OutlierDetector, compare, demo, embed, tune
 
 HOME = Path(__file__).parent / "images"
 GREY = "#7d858f"  # reads on white pages and on dark ones
@@ -27,6 +29,7 @@ def main() -> None:
     digits()
     search()
     codes()
+    outliers()
 
 
 def digits() -> None:
@@ -45,6 +48,26 @@ def codes() -> None:
     embed(ae, X, random_state=0).plot(y, "digit").savefig(HOME / "embed.png", dpi=110)
     ae = Autoencoder(16, "dense:hidden=[128]", scaling="range", max_epochs=60)
     compare(ae, X, y, cv=3, random_state=0).plot().savefig(HOME / "classify.png", dpi=140)
+
+
+def outliers() -> None:
+    """Draw the scores of wines with four odd ones among them, and the columns of the oddest."""
+    X = load_wine(as_frame=True).data
+    X.loc[7, "alcohol"], X.loc[60, "proline"] = 9.1, 1700
+    X.loc[100, "hue"], X.loc[150, "flavanoids"] = 2.6, 4.9
+    detector = OutlierDetector(contamination=0.05, random_state=0).fit(X)
+    strangeness = -detector.score_samples(X)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    bins = np.geomspace(strangeness.min(), strangeness.max(), 40)
+    left.hist(strangeness, bins, color="#4477aa")
+    left.axvline(-detector.offset_, color="#cc3311")
+    left.text(-detector.offset_, left.get_ylim()[1], " outliers", color="#cc3311", va="top")
+    left.set(xscale="log", xlabel="strangeness (minus the score)", ylabel="wines")
+    row = int(strangeness.argmax())
+    top = detector.explain(X.iloc[[row]]).frame(top=6).reverse()
+    right.barh(top["column"].to_list(), top["contribution"], color="#4477aa")
+    right.set(xlabel="share of the strangeness", title=f"the strangest: row {row}")
+    figure.savefig(HOME / "outliers.png", dpi=130)
 
 
 if __name__ == "__main__":

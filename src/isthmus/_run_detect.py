@@ -197,17 +197,18 @@ def _fit(found: Any, train: tables.Rows, equation: Model) -> None:
 
 
 def _decided(found: Any, X: Any, columns: int) -> pl.DataFrame:
-    """Return score and decision on each row, and what speaks for it."""
+    """Return score and decision on each row, and the columns that made it an outlier."""
     outlier = found.predict(X) == -1
     frame = pl.DataFrame({"score": found.score_samples(X), "outlier": outlier})
     if found.calibration_scores_ is not None:
         frame = frame.with_columns(pvalue=found.pvalues(X))
     if not columns:
         return frame
-    columns = min(columns, found.n_features_in_ + 1)
+    columns = min(columns, found.n_features_in_)
     reasons = np.full((len(frame), columns), None, object)
     if outlier.any():
-        table = found.explain(X[outlier]).frame(columns)
+        table = found.explain(X[outlier]).frame().drop_nulls("observed")
+        table = table.group_by("row", maintain_order=True).head(columns)
         words = [_because(line) for line in table.iter_rows(named=True)]
         reasons[outlier] = np.array(words, object).reshape(-1, columns)
     named = [pl.Series(f"because{i + 1}", reasons[:, i], pl.String) for i in range(columns)]
@@ -215,8 +216,6 @@ def _decided(found: Any, X: Any, columns: int) -> pl.DataFrame:
 
 
 def _because(line: dict[str, Any]) -> str:
-    if line["observed"] is None:
-        return str(line["column"])
     return f"{line['column']} {line['observed']:.4g} (expected {line['expected']:.4g})"
 
 
