@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 from matplotlib import pyplot as plt
 from sklearn.datasets import load_digits, load_wine
 
@@ -57,16 +56,18 @@ def outliers() -> None:
     X.loc[100, "hue"], X.loc[150, "flavanoids"] = 2.6, 4.9
     detector = OutlierDetector(contamination=0.05, random_state=0).fit(X)
     strangeness = -detector.score_samples(X)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    bins = np.geomspace(strangeness.min(), strangeness.max(), 40)
-    left.hist(strangeness, bins, color="#4477aa")
-    left.axvline(-detector.offset_, color="#cc3311")
-    left.text(-detector.offset_, left.get_ylim()[1], " outliers", color="#cc3311", va="top")
-    left.set(xscale="log", xlabel="strangeness (minus the score)", ylabel="wines")
-    row = int(strangeness.argmax())
-    top = detector.explain(X.iloc[[row]]).frame(top=6).reverse()
-    right.barh(top["column"].to_list(), top["contribution"], color="#4477aa")
-    right.set(xlabel="share of the strangeness", title=f"the strangest: row {row}")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    left.hist(strangeness, 40, color="#4477aa")
+    left.axvline(-detector.offset_, color="#cc3311", label="threshold")
+    planted = [7, 60, 100, 150]
+    left.plot(strangeness[planted], [0.5] * 4, "v", color="#ee7733", label="odd by design")
+    left.set(xlabel="strangeness (minus the score)", ylabel="wines")
+    left.legend(loc="upper right")
+    top = detector.explain(X.loc[[7]]).frame().drop_nulls("observed").head(5).reverse()
+    told = ("column", "observed", "expected")
+    names = [f"{c}\n{o:.4g}, expected {e:.4g}" for c, o, e in top.select(told).iter_rows()]
+    right.barh(names, top["contribution"], color="#4477aa")
+    right.set(xlabel="share of the error", title="wine 7")
     figure.savefig(HOME / "outliers.png", dpi=130)
 
 
