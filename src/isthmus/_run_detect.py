@@ -204,18 +204,21 @@ def _decided(found: Any, X: Any, columns: int) -> pl.DataFrame:
         frame = frame.with_columns(pvalue=found.pvalues(X))
     if not columns:
         return frame
-    columns = min(columns, found.n_features_in_)
+    columns = min(columns, found.n_features_in_ + 1)
     reasons = np.full((len(frame), columns), None, object)
     if outlier.any():
-        table = found.explain(X[outlier]).frame().drop_nulls("observed")
-        table = table.group_by("row", maintain_order=True).head(columns)
+        table = found.explain(X[np.flatnonzero(outlier)]).frame(columns)
         words = [_because(line) for line in table.iter_rows(named=True)]
         reasons[outlier] = np.array(words, object).reshape(-1, columns)
-    named = [pl.Series(f"because{i + 1}", reasons[:, i], pl.String) for i in range(columns)]
+    named = [
+        pl.Series(f"because{i + 1}", reasons[:, i].tolist(), pl.String) for i in range(columns)
+    ]
     return frame.with_columns(named)
 
 
 def _because(line: dict[str, Any]) -> str:
+    if line["observed"] is None:  # what no single column has
+        return str(line["column"])
     return f"{line['column']} {line['observed']:.4g} (expected {line['expected']:.4g})"
 
 
