@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from sklearn.datasets import load_digits
+from matplotlib import pyplot as plt
+from sklearn.datasets import load_digits, load_wine
 
-from isthmus import Autoencoder, compare, demo, embed, tune
+from isthmus import Autoencoder, OutlierDetector, compare, demo, embed, tune
 
 HOME = Path(__file__).parent / "images"
 GREY = "#7d858f"  # reads on white pages and on dark ones
@@ -27,6 +28,7 @@ def main() -> None:
     digits()
     search()
     codes()
+    outliers()
 
 
 def digits() -> None:
@@ -45,6 +47,28 @@ def codes() -> None:
     embed(ae, X, random_state=0).plot(y, "digit").savefig(HOME / "embed.png", dpi=110)
     ae = Autoencoder(16, "dense:hidden=[128]", scaling="range", max_epochs=60)
     compare(ae, X, y, cv=3, random_state=0).plot().savefig(HOME / "classify.png", dpi=140)
+
+
+def outliers() -> None:
+    """Draw the scores of wines with four odd ones among them, and the columns of the oddest."""
+    X = load_wine(as_frame=True).data
+    X.loc[7, "alcohol"], X.loc[60, "proline"] = 9.1, 1700
+    X.loc[100, "hue"], X.loc[150, "flavanoids"] = 2.6, 4.9
+    detector = OutlierDetector(contamination=0.05, random_state=0).fit(X)
+    strangeness = -detector.score_samples(X)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    left.hist(strangeness, 40, color="#4477aa")
+    left.axvline(-detector.offset_, color="#cc3311", label="threshold")
+    planted = [7, 60, 100, 150]
+    left.plot(strangeness[planted], [0.5] * 4, "v", color="#ee7733", label="odd by design")
+    left.set(xlabel="strangeness (minus the score)", ylabel="wines")
+    left.legend(loc="upper right")
+    top = detector.explain(X.loc[[7]]).frame().drop_nulls("observed").head(5).reverse()
+    told = ("column", "observed", "expected")
+    names = [f"{c}\n{o:.4g}, expected {e:.4g}" for c, o, e in top.select(told).iter_rows()]
+    right.barh(names, top["contribution"], color="#4477aa")
+    right.set(xlabel="share of the error", title="wine 7")
+    figure.savefig(HOME / "outliers.png", dpi=130)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "estimator": ["Autoencoder"],
     "tuning": ["Search", "tune"],
-    "persistence": ["ModelFileError", "load"],
+    "persistence": ["ModelFileError"],
     "runtime": ["enable_compilation_cache"],
     "engine": ["DivergenceError"],
     "architectures": ["Conv", "Conv1d", "Dense"],
@@ -21,6 +21,7 @@ _HOMES = {
     "comparison": ["compare"],
     "outliers": ["OutlierDetector"],
     "report": ["Report"],
+    "_detectorfile": ["load"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME, "presets"])

@@ -54,6 +54,13 @@ def model_name(data: Path) -> str:
     return f"{data.name if data.name not in ('', '..') else data.resolve().name}.isthmus"
 
 
+def load_model(path: Path) -> Any:
+    """Read the file of an Autoencoder; that of a detector is refused in a sentence."""
+    from isthmus.persistence import load  # takes a second, and mistakes are answered before
+
+    return load(path)
+
+
 def read(path: Path, pictures: Pictures, wanted: Wanted | None = None) -> tables.Rows:
     """Read a folder of images, in the size and the colours that are wanted."""
     size = _size(pictures)

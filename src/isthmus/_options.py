@@ -12,6 +12,7 @@ from cyclopts import Group, Parameter
 EQUATION = Group.create_ordered("The equation: five slots, each a name or NAME:FIELD=VALUE,...")
 TRAINING = Group.create_ordered("Training")
 SEARCH = Group.create_ordered("The search")
+DETECTOR = Group.create_ordered("The detector")
 DATA = Group.create_ordered("Data")
 OUTPUT = Group.create_ordered("Output")
 
@@ -230,6 +231,37 @@ class Common:
     json: Annotated[bool, _option(OUTPUT, "Print one JSON object.")] = False
     quiet: Annotated[bool, _option(OUTPUT, "No progress; errors and warnings only.")] = False
     debug: Annotated[bool, _option(OUTPUT, "Show the traceback of an error.")] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Detector:
+    """The parameters of `OutlierDetector`, by the same names."""
+
+    contamination: Annotated[
+        str | None,
+        _option(
+            DETECTOR,
+            "The share of outliers in DATA; none: DATA is clean; auto, the default: unknown.",
+            metavar="auto|none|SHARE",
+        ),
+    ] = None
+    target_fpr: Annotated[
+        float | None, _option(DETECTOR, "The share of normal rows that may be called outliers.")
+    ] = None
+    alpha: Annotated[
+        float | None, _option(DETECTOR, "Rows with a p-value of at most alpha are outliers.")
+    ] = None
+    fdr: Annotated[
+        bool, _option(DETECTOR, "Alpha bounds the share of normal rows among the outliers.")
+    ] = False
+    calibration_fraction: Annotated[
+        float | None,
+        _option(DETECTOR, "The share of rows held out for p-values; 0.2 by default."),
+    ] = None
+    n_estimators: Annotated[
+        int | None, _option(DETECTOR, "The number of autoencoders; 16 by default.")
+    ] = None
 
 
 @Parameter(name="*")

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 import isthmus
-from isthmus import commands, comparison, tables
+from isthmus import _folders, commands, comparison, tables
 from isthmus._folders import Source as Source
 from isthmus._options import Common, Model
 from isthmus._run_embed import labels
@@ -92,7 +92,7 @@ def _check(
 
 def _model(source: Source, wanted: Wanted, equation: Model, common: Common) -> isthmus.Autoencoder:
     if wanted.model is not None:
-        return isthmus.load(wanted.model)
+        return _folders.load_model(wanted.model)
     files = commands.Files(source, None, None, None, None)
     ae = commands._estimator(None, files, equation)
     return ae.set_params(verbose=0 if common.quiet else 1)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 import isthmus
-from isthmus import commands, tables
+from isthmus import _folders, commands, tables
 from isthmus._folders import Source as Source
 from isthmus._options import Common
 from isthmus._terminal import UsageError, show_json, show_lines, warned
@@ -33,7 +33,7 @@ def embed(model: Path, source: Source, drawing: Drawing, written: Written, commo
     assert written.output is not None
     _check(model, source, drawing, written)
     commands.use_cache()
-    ae = isthmus.load(model)
+    ae = _folders.load_model(model)
     rows, colour = _coloured(ae, model, source, drawing.colour)
     found = isthmus.embed(
         ae,

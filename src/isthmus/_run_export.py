@@ -13,7 +13,7 @@ def export(model: Path, output: Path, part: str, common: Common, *, force: bool)
     commands.check_present(model)
     tables.check_output(output, (".onnx",), force=force, inputs=(model,))
     commands.use_cache()
-    ae = isthmus.load(model)
+    ae = _folders.load_model(model)
     try:
         ae.export(output, part)
     except ImportError as error:

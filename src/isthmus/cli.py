@@ -12,7 +12,15 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from isthmus import __version__, _cli_compare, _cli_embed, _cli_export, _cli_report, _cli_tune
+from isthmus import (
+    __version__,
+    _cli_compare,
+    _cli_detect,
+    _cli_embed,
+    _cli_export,
+    _cli_report,
+    _cli_tune,
+)
 from isthmus._options import DATA, OUTPUT, Columns, Common, Model, Pictures
 from isthmus._terminal import UsageError, complain, shown_warnings, signals
 
@@ -295,6 +303,8 @@ app.command(_cli_embed.embed)
 app.command(_cli_compare.compare)
 app.command(_cli_tune.tune)
 app.command(_cli_export.export)
+app.command(_cli_detect.detect)
+app.command(_cli_detect.explain)
 
 
 def run(argv: list[str]) -> int:

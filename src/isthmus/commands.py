@@ -94,7 +94,7 @@ def fit(
     """Train, save and tell how well it went; an interrupt saves a model that can go on."""
     files.check(weight, force)
     use_cache()
-    fitted = None if files.fitted is None else isthmus.load(files.fitted)
+    fitted = None if files.fitted is None else _folders.load_model(files.fitted)
     ae = _estimator(fitted, files, model)
     ae.set_params(verbose=0 if common.quiet else 1, warm_start=files.resume is not None)
     wanted = None if fitted is None else _wanted(fitted, files.fitted)
@@ -299,7 +299,6 @@ class Training:
 def _result(
     ae: isthmus.Autoencoder, path: Path, rows: tables.Rows, test: tables.Rows | None
 ) -> dict[str, Any]:
-    baseline = ae.baseline_
     return {
         "interrupted": False,
         "model": str(path),
@@ -309,8 +308,8 @@ def _result(
         "n_parameters": ae.n_parameters_,
         "epochs": ae.n_iter_,
         "seconds": ae.history_["seconds"][-1],
-        "baseline": baseline,
-        "score": baseline["score"],
+        "baseline": ae.baseline_,
+        "score": ae.baseline_["score"],
         "test": None if test is None else _tested(ae, test),
         "warnings": warned,
     }
@@ -415,7 +414,7 @@ def opened(
         if data.columns.id and arrays:
             raise UsageError(f"Identifiers do not fit into {output}: write .csv or .parquet.")
     use_cache()
-    ae = isthmus.load(model)
+    ae = _folders.load_model(model)
     names = getattr(ae, "feature_names_in_", None)
     rows = read_rows(data, names, wanted=_wanted(ae, model), named=names is not None)
     return ae, rows._replace(ids=pl.DataFrame()) if arrays else rows  # .npy has no place for text
@@ -450,7 +449,7 @@ def _show_written(path: Path, text: str, common: Common, **facts: Any) -> None:
 def info(model: Path, common: Common) -> int:
     """Show what a model file holds."""
     check_present(model)
-    ae, size = isthmus.load(model), model.stat().st_size
+    ae, size = _folders.load_model(model), model.stat().st_size
     names = getattr(ae, "feature_names_in_", None)
     if common.json:
         show_json(_described(ae, model, size))

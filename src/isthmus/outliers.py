@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -87,9 +88,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         What is known of the training rows. A number is the share of outliers among them, and
         `predict` finds that share; with "auto" the share is unknown, and rows are outliers where
         the cube root of minus the score lies 2.33 robust deviations above the median, which
-        a few per cent of rows do where all are normal; "none" says that they are clean, and `predict` finds new
-        rows that differ (novelties), at a false-positive rate of 5 %, or the least that the rows
-        held out allow, unless `target_fpr` or `alpha` is given.
+        a few per cent of rows do where all are normal; "none" says that they are clean, and
+        `predict` finds new rows that differ (novelties), at a false-positive rate of 5 %, or the
+        least that the rows held out allow, unless `target_fpr` or `alpha` is given.
     target_fpr : float in (0, 1), optional
         The share of normal rows that may be called outliers; the threshold is a quantile of the
         scores of rows held out.
@@ -365,6 +366,13 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         k = len(self.members_)
         columns = (*map(str, names), CODE)
         return Explanation(columns, contribution / k, np.array(rows, float), expected / k)
+
+    def save(self, path: str | Path) -> None:
+        """Write the detector to one safe file, whole or not at all; `isthmus.load` reads it."""
+        from isthmus._detectorfile import save
+
+        check_is_fitted(self)
+        save(self, path)
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
