@@ -14,13 +14,13 @@ LAYERS = [
     {"runtime", "scaling", "_checks", "baselines", "fitting", "runs", "judging"}
     | {"incremental", "progress"},
     {"_composed", "estimator", "presets", "persistence"},
-    {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "images", "_folders"}
+    {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "tiling", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
     | {"embedding", "comparison", "conformal", "outliers"}
     | {"tuning", "_candidates", "_criteria", "_searches"}
     | {"_pictures", "_features", "_sections", "report", "demo"},
-    {"commands", "_run_embed", "_run_compare", "_run_tune"},
-    {"cli", "_cli_embed", "_cli_compare", "_cli_tune", "__main__"},
+    {"commands", "_run_embed", "_run_compare", "_run_tune", "_run_denoise"},
+    {"cli", "_cli_embed", "_cli_compare", "_cli_tune", "_cli_denoise", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ALLOWED = [

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from isthmus import __version__, _cli_compare, _cli_embed, _cli_tune
+from isthmus import __version__, _cli_compare, _cli_denoise, _cli_embed, _cli_tune
 from isthmus._options import DATA, OUTPUT, Columns, Common, Model, Pictures
 from isthmus._terminal import UsageError, complain, shown_warnings, signals
 
@@ -291,6 +291,7 @@ def demo(
 app.command(_cli_embed.embed)
 app.command(_cli_compare.compare)
 app.command(_cli_tune.tune)
+app.command(_cli_denoise.denoise)
 
 
 def run(argv: list[str]) -> int:
