@@ -1,10 +1,12 @@
 """Draw the pictures of the README and the guides: `python docs/make_images.py`."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 from sklearn.datasets import load_digits
 
-from isthmus import Autoencoder, compare, demo, embed, tune
+from isthmus import Autoencoder, compare, demo, embed, plots, tune
 
 HOME = Path(__file__).parent / "images"
 GREY = "#7d858f"  # reads on white pages and on dark ones
@@ -27,6 +29,7 @@ def main() -> None:
     digits()
     search()
     codes()
+    pages()
 
 
 def digits() -> None:
@@ -45,6 +48,16 @@ def codes() -> None:
     embed(ae, X, random_state=0).plot(y, "digit").savefig(HOME / "embed.png", dpi=110)
     ae = Autoencoder(16, "dense:hidden=[128]", scaling="range", max_epochs=60)
     compare(ae, X, y, cv=3, random_state=0).plot().savefig(HOME / "classify.png", dpi=140)
+
+
+def pages() -> None:
+    """Run the guide to denoising, and draw its page of digits, noisy and denoised in tiles."""
+    guide = (Path(__file__).parent / "guides" / "denoise.md").read_text()
+    space: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL):
+        exec(block, space)
+    shown = [space[name][None, :40] for name in ("original", "given", "restored")]
+    plots.denoised(*shown).savefig(HOME / "denoise.png", dpi=130)
 
 
 if __name__ == "__main__":
