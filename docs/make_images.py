@@ -1,11 +1,13 @@
 """Draw the pictures of the README and the guides: `python docs/make_images.py`."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 from matplotlib import pyplot as plt
 from sklearn.datasets import load_digits, load_wine
 
-from isthmus import Autoencoder, OutlierDetector, compare, demo, embed, tune
+from isthmus import Autoencoder, OutlierDetector, compare, demo, embed, plots, tune
 
 HOME = Path(__file__).parent / "images"
 GREY = "#7d858f"  # reads on white pages and on dark ones
@@ -29,6 +31,7 @@ def main() -> None:
     search()
     codes()
     outliers()
+    pages()
 
 
 def digits() -> None:
@@ -69,6 +72,16 @@ def outliers() -> None:
     right.barh(names, top["contribution"], color="#4477aa")
     right.set(xlabel="share of the error", title="wine 7")
     figure.savefig(HOME / "outliers.png", dpi=130)
+
+
+def pages() -> None:
+    """Run the guide to denoising, and draw its page of digits, noisy and denoised in tiles."""
+    guide = (Path(__file__).parent / "guides" / "denoise.md").read_text()
+    space: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL):
+        exec(block, space)
+    shown = [space[name][None, :40] for name in ("original", "given", "restored")]
+    plots.denoised(*shown).savefig(HOME / "denoise.png", dpi=130)
 
 
 if __name__ == "__main__":

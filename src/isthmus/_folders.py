@@ -66,7 +66,7 @@ def read(path: Path, pictures: Pictures, wanted: Wanted | None = None) -> tables
     size = _size(pictures)
     mode: str = pictures.mode or "auto"
     if wanted is not None:
-        mode = _wanted_mode(path, mode, wanted)
+        mode = wanted_mode(path, mode, wanted)
         if size not in (None, wanted.shape[:2]):
             raise UsageError(
                 f"--size {pictures.size} is another size: {wanted.who} {_by(wanted)} images, so "
@@ -90,7 +90,7 @@ def _size(pictures: Pictures) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def _wanted_mode(path: Path, mode: str, wanted: Wanted) -> str:
+def wanted_mode(path: Path, mode: str, wanted: Wanted) -> str:
     """Return the mode that gives the shape that is wanted."""
     if len(wanted.shape) < 2:
         raise tables.TableError(

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import isthmus
-from isthmus import commands, tables
+from isthmus import _folders, commands, tables
 from isthmus._options import Common
 from isthmus._terminal import UsageError, show_json, show_lines, warned
 

@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 from isthmus import (
     __version__,
     _cli_compare,
+    _cli_denoise,
     _cli_detect,
     _cli_embed,
     _cli_export,
@@ -305,6 +306,7 @@ app.command(_cli_tune.tune)
 app.command(_cli_export.export)
 app.command(_cli_detect.detect)
 app.command(_cli_detect.explain)
+app.command(_cli_denoise.denoise)
 
 
 def run(argv: list[str]) -> int:
