@@ -20,12 +20,12 @@ def denoise(
     tiled = tiled and data.pictures.size is None
     if overlap is not None and not tiled:
         raise UsageError("--overlap is for a folder of images that go to a folder, without --size.")
-    commands._check_present(model)
-    commands._check_present(data.path, folders=True)
+    commands.check_present(model)
+    commands.check_present(data.path, folders=True)
     data.check()
     if tiled:
         _folders.check_output(written.output, data)
-    ae = isthmus.load(model)
+    ae = _folders.load_model(model)
     if not ae.slots_.corruption:
         warnings.warn(
             f"{model} was trained without corruption, so that it may keep noise: fit one with, for "

@@ -15,7 +15,10 @@ from sklearn.model_selection import train_test_split
 from isthmus import _sections, plots, presets, report
 from isthmus._facts import corrupted
 from isthmus.architectures import Conv
+from isthmus.comparison import compare
 from isthmus.estimator import Autoencoder
+from isthmus.outliers import OutlierDetector
+from isthmus.tuning import tune
 
 SIDE = (8, 8)
 SEED = 0
@@ -55,11 +58,21 @@ def run(folder: Path, quick: bool = False) -> Path:
         say(f"Training the {name} model ({model.n_components} code units)")
         fit(model, data.train).save(folder / f"{name.replace(' ', '-')}.isthmus")
     extra = [_error_against_width(data, fitted, quick)]
+    say("Comparing classifiers on codes, on PCA and on pixels")
+    train, test = (data.train, data.y_train), (data.test, data.y_test)
+    comparison = compare(fitted["deep"], *train, *test, random_state=SEED)
+    say("Searching over learning rates and widths")
+    search = tune(simplest(16, quick), _grid(quick), data.train)
+    say("Training a population to find outliers")
+    detector = OutlierDetector(contamination="none", random_state=SEED).fit(data.train)
     say("Drawing the report")
     told = report.Report(
         fitted,
         data.test,
         data.y_test,
+        comparison=comparison,
+        search=search,
+        detector=detector,
         focus="deep",
         image_shape=SIDE,
         title="Six autoencoders on handwritten digits",
@@ -124,6 +137,12 @@ def convolutional(n_components: int, quick: bool = False) -> Autoencoder:
     layers = Conv(channels=(16, 32), input_shape=SIDE)
     settings = _settings(200, quick)
     return presets.convolutional(n_components, architecture=layers, learning_rate=0.01, **settings)
+
+
+def _grid(quick: bool) -> dict[str, list[Any]]:
+    """Return what the search tries."""
+    rates = [0.001, 0.003, 0.01, 0.03]
+    return {"learning_rate": rates, "n_components": [4, 16], "max_epochs": [20 if quick else 80]}
 
 
 def fit(model: Autoencoder, X: np.ndarray) -> Autoencoder:
