@@ -10,6 +10,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev lint
 	$(BIN)/python -m pytest -n 2
+	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(BIN)/python -m pytest -n 2 tests/test_sklearn.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check src tests benchmarks docs
