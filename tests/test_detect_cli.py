@@ -256,6 +256,16 @@ def test_an_interrupt_writes_nothing(cli, monkeypatch):
     assert set(Path().iterdir()) - before <= {Path("cache")}
 
 
+def test_identifiers_keep_out_of_the_results(cli):
+    pl.read_csv("t.csv").rename({"name": "because1"}).write_csv("t.csv")
+    words = ("detect", "t.csv", "--id", "because1", "--save", "d.isthmus", *FAST)
+    refused(cli(*words, "--explain", 1), "The identifier 'because1' has the name of a column")
+    assert not Path("d.isthmus").exists()
+    assert cli(*words).status == 0
+    pl.read_csv("t.csv").rename({"because1": "column"}).write_csv("t.csv")
+    refused(cli("explain", "d.isthmus", "t.csv", "--id", "column"), "The identifier 'column'")
+
+
 @pytest.mark.parametrize("verb", ["detect", "explain"])
 def test_help_has_examples(cli, verb):
     assert "For example:" in cli(verb, "--help").out

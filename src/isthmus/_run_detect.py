@@ -54,11 +54,13 @@ def detect(task: Task, options: Detector, equation: Model, written: Written, com
         commands.use_cache()
         found = _loaded(task.model)
         rows = _rows(found, task.model, task.data)
+        _check_ids(rows.ids, _results(task.explain))
     else:
         found = _detector(options, equation, common)
         commands.use_cache()
         train = commands.read_rows(task.data, None)
         rows = train if task.new is None else _like(train, task)
+        _check_ids(rows.ids, _results(task.explain))
         _fit(found, train, equation)
     if task.explain and found.sample_shape_ is not None:
         raise UsageError(f"{task.decided.path} holds images: --explain is for columns of tables.")
@@ -87,6 +89,7 @@ def explain(
     if found.sample_shape_ is not None:
         raise UsageError(f"{model} was fitted on images: explanations are for columns of tables.")
     rows = _rows(found, model, data)
+    _check_ids(rows.ids, ["column", "contribution", "observed", "expected"])
     frame, ids = _explained(found, rows, top, every)
     facts = {"rows": len(rows.X), "explained": frame["row"].n_unique()}
     if ids.width:
@@ -142,6 +145,13 @@ def _detector(options: Detector, equation: Model, common: Common) -> Any:
     except (ValueError, TypeError) as error:
         raise UsageError(str(error)) from error
     return found.set_params(verbose=0 if common.quiet else 1)
+
+
+def _check_ids(ids: pl.DataFrame, names: list[str]) -> None:
+    """Raise a UsageError for an identifier that has the name of a result."""
+    both = [name for name in ids.columns if name in names]
+    if both:
+        raise UsageError(f"The identifier {both[0]!r} has the name of a column of the result.")
 
 
 def _share(text: str) -> float:
@@ -210,10 +220,13 @@ def _decided(found: Any, X: Any, columns: int) -> pl.DataFrame:
         table = found.explain(X[np.flatnonzero(outlier)]).frame(columns)
         words = [_because(line) for line in table.iter_rows(named=True)]
         reasons[outlier] = np.array(words, object).reshape(-1, columns)
-    named = [
-        pl.Series(f"because{i + 1}", reasons[:, i].tolist(), pl.String) for i in range(columns)
-    ]
-    return frame.with_columns(named)
+    named = zip(_results(columns)[3:], reasons.T.tolist(), strict=True)
+    return frame.with_columns(pl.Series(name, texts, pl.String) for name, texts in named)
+
+
+def _results(columns: int) -> list[str]:
+    """Return the names of the columns of results."""
+    return ["score", "outlier", "pvalue", *(f"because{i + 1}" for i in range(columns))]
 
 
 def _because(line: dict[str, Any]) -> str:
@@ -273,9 +286,6 @@ def _write(
     written: Written, ids: pl.DataFrame, frame: pl.DataFrame, facts: dict[str, Any], common: Common
 ) -> None:
     """Write identifiers and results to a file or to the standard output, and tell the counts."""
-    both = [name for name in ids.columns if name in frame.columns]
-    if both:
-        raise UsageError(f"The identifier {both[0]!r} has the name of a column of the result.")
     frame = pl.concat([ids, frame], how="horizontal") if ids.width else frame
     if written.output is not None:
         tables.write_table(written.output, frame, raw=written.raw)
