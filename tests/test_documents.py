@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from isthmus import engine
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -18,6 +20,19 @@ def blocks(kind):
     return re.findall(rf"```{kind}\n(.*?)```", README, flags=re.DOTALL)
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    """Let every fit end after three epochs: that the blocks run is what is tested."""
+    begin = engine.Trainer.__init__
+
+    def short(self, objective, data, settings, *others):
+        settings = settings._replace(max_epochs=min(settings.max_epochs, 3))
+        begin(self, objective, data, settings, *others)
+
+    monkeypatch.setattr(engine.Trainer, "__init__", short)
+
+
+@pytest.mark.usefixtures("brief")
 def test_every_python_block_of_the_readme_runs(capsys):
     space = {}
     assert len(blocks("python")) >= 4
@@ -27,6 +42,7 @@ def test_every_python_block_of_the_readme_runs(capsys):
     assert "PCA" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("brief")
 def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     from isthmus.__main__ import main
 
@@ -49,6 +65,7 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     assert makes == ["make demo", "make test"]
 
 
+@pytest.mark.usefixtures("brief")
 def test_the_guide_to_layers_runs(capsys):
     text = (ROOT / "docs" / "guides" / "layers.md").read_text()
     space = {}
