@@ -66,11 +66,11 @@ def outliers() -> None:
     left.plot(strangeness[planted], [0.5] * 4, "v", color="#ee7733", label="odd by design")
     left.set(xlabel="strangeness (minus the score)", ylabel="wines")
     left.legend(loc="upper right")
-    top = detector.explain(X.loc[[7]]).frame().drop_nulls("observed").head(5).reverse()
+    top = detector.explain(X.loc[[7]]).frame(5).reverse()
     told = ("column", "observed", "expected")
     names = [f"{c}\n{o:.4g}, expected {e:.4g}" for c, o, e in top.select(told).iter_rows()]
     right.barh(names, top["contribution"], color="#4477aa")
-    right.set(xlabel="share of the error", title="wine 7")
+    right.set(xlabel="contribution", title="wine 7")
     figure.savefig(HOME / "outliers.png", dpi=130)
 
 

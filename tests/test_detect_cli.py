@@ -75,10 +75,8 @@ def test_flags_are_the_detectors(cli, saved):
     assert table["outlier"].sum() == 3
     odd = table.filter("outlier", name="n002").row(0, named=True)
     for i, line in enumerate(same.explain(X[2]).frame(2).iter_rows(named=True)):
-        text = (
-            f"{line['column']} {line['observed'] or 0:.4g} (expected {line['expected'] or 0:.4g})"
-        )
-        assert odd[f"because{i + 1}"] == (line["column"] if line["observed"] is None else text)
+        text = f"{line['column']} {line['observed']:.4g} (expected {line['expected']:.4g})"
+        assert odd[f"because{i + 1}"] == text
     assert table.filter(~pl.col("outlier"))["because1"].null_count() == 97
 
 
@@ -146,7 +144,7 @@ def test_arrays_and_images(cli, digits):
     assert cli("detect", "x.npy", *fast, "-o", "x.csv", "--save", "x.isthmus").status == 0
     assert pl.read_csv("x.csv").columns == ["score", "outlier"]
     why = cli("explain", "x.isthmus", "x.npy", "--all", "--top", 2, "--quiet").out
-    assert re.search(r"^59,(x\d+|\(code\)),", why, flags=re.MULTILINE)
+    assert re.search(r"^59,x\d+,", why, flags=re.MULTILINE)
     assert why.count("\n") == 121
     refused(cli("detect", "photos.npy", *fast, "--explain", 2), "--explain is for columns")
     assert cli("detect", "photos.npy", *fast, "--save", "p.isthmus", "-o", "p.csv").status == 0

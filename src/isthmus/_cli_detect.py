@@ -100,8 +100,7 @@ def explain(
 
     A line for each row and column, the largest contributions first: the identifiers, or else the
     number of the row from 0, then column, contribution, observed and expected. The contributions of
-    a row add up to minus its score. The column (code) is the distance from the rows trained on that
-    no single column shows. A model that is no detector explains the errors of all rows.
+    a row add up to minus its score. A model that is no detector explains the errors of all rows.
 
     For example:
 

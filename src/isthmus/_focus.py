@@ -132,13 +132,10 @@ def _causes_words(o: Facts) -> str:
     adds = "share is what it adds to the row's loss"
     if o["by"] == "detector":
         adds = "contribution is what it adds to minus the row's score"
-    text = (
+    return (
         f"A column's {adds}. Observed is the value in the row, expected what the model makes of the "
-        "whole row; both are in the data's own units."
+        "whole row, or the detector of the normal row nearest to it; both are in the data's own units."
     )
-    if any(c["column"] == "(code)" for r in o["rows"] for c in r["causes"] or []):
-        text += " The code's own is how far it lies from those of rows for reference."
-    return text
 
 
 def _strange_words(o: Facts, name: str) -> str:

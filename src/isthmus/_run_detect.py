@@ -214,7 +214,7 @@ def _decided(found: Any, X: Any, columns: int) -> pl.DataFrame:
         frame = frame.with_columns(pvalue=found.pvalues(X))
     if not columns:
         return frame
-    columns = min(columns, found.n_features_in_ + 1)
+    columns = min(columns, found.n_features_in_)
     reasons = np.full((len(frame), columns), None, object)
     if outlier.any():
         table = found.explain(X[np.flatnonzero(outlier)]).frame(columns)
@@ -230,8 +230,6 @@ def _results(columns: int) -> list[str]:
 
 
 def _because(line: dict[str, Any]) -> str:
-    if line["observed"] is None:  # what no single column has
-        return str(line["column"])
     return f"{line['column']} {line['observed']:.4g} (expected {line['expected']:.4g})"
 
 
@@ -251,7 +249,7 @@ def _explained(
 
 
 def _by_loss(ae: isthmus.Autoencoder, X: Any) -> Any:
-    """Return each column's share of the loss of an autoencoder; it has no `(code)`, which is last."""
+    """Return each column's share of the loss of an autoencoder."""
     from isthmus import _checks, engine, measures, outliers
     from isthmus.runtime import computing
 
@@ -264,10 +262,9 @@ def _by_loss(ae: isthmus.Autoencoder, X: Any) -> Any:
         objective = engine.traced(ae.slots_.objective(), ae.dtype)
         x, x_out = (ae.scaler_.forward(v, ae.dtype) for v in (rows, again))
         shares = measures.column_shares(objective, x_out, x)
-    nothing = np.full((len(rows), 1), -np.inf)
     names = getattr(ae, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
-    columns = (*map(str, names), outliers.CODE)
-    return outliers.Explanation(columns, np.hstack([shares, nothing]), np.array(rows, float), again)
+    columns = tuple(map(str, names))
+    return outliers.Explanation(columns, shares, np.array(rows, float), again)
 
 
 # -- results -------------------------------------------------------------------------------------

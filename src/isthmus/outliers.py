@@ -17,7 +17,6 @@ from isthmus.progress import Counted
 from isthmus.runtime import computing, draw_seed
 from isthmus.scaling import blocks
 
-CODE = "(code)"
 FEW = 16  # reference rows of a member where training rows may be outliers
 MANY = 2048  # at most, where they are not
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
@@ -34,8 +33,8 @@ class Member(NamedTuple):
 class Explanation(NamedTuple):
     """What made each row as strange as it is, by column; see `OutlierDetector.explain`."""
 
-    columns: tuple[str, ...]  # d of them, and "(code)" last
-    contribution: np.ndarray  # (n, d + 1); the sum of a row is minus its score
+    columns: tuple[str, ...]
+    contribution: np.ndarray  # (n, d); the sum of a row is minus its score
     observed: np.ndarray  # (n, d), in the data's units
     expected: np.ndarray  # (n, d)
 
@@ -47,19 +46,14 @@ class Explanation(NamedTuple):
         top : int, optional
             How many columns to list for each row; all by default.
         """
-        n = len(self.contribution)
         order = np.argsort(-self.contribution, axis=1, kind="stable")[:, :top]
-        nothing = np.full((n, 1), np.nan)
-        seen, due = (np.hstack([v, nothing]) for v in (self.observed, self.expected))
-        names = np.asarray(self.columns, object)
-        parts = {"contribution": self.contribution, "observed": seen, "expected": due}
         table = {
-            "row": np.repeat(np.arange(n), order.shape[1]),
-            "column": [str(name) for name in names[order].ravel()],
+            "row": np.repeat(np.arange(len(order)), order.shape[1]),
+            "column": [self.columns[j] for j in order.ravel()],
         }
-        for name, values in parts.items():
-            table[name] = np.take_along_axis(values, order, axis=1).ravel()
-        return pl.DataFrame(table).with_columns(pl.col("observed", "expected").fill_nan(None))
+        for name in ("contribution", "observed", "expected"):
+            table[name] = np.take_along_axis(getattr(self, name), order, axis=1).ravel()
+        return pl.DataFrame(table)
 
 
 class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
@@ -70,8 +64,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
 
         score(x) = - mean_k [ loss(x'_k, x) + min_r mean_j (x'_kj - r'_kj)^2 ]
 
-    where x'_k is the reconstruction by member k, in scaled units, and r another row than x. The
-    first term is a sum over columns; the second is named `(code)` in explanations.
+    where x'_k is the reconstruction by member k, in scaled units, and r another row than x; both
+    terms are sums over columns.
 
     Where training rows may be outliers, each member compares with few rows (a group of outliers
     then seldom has one of its own among them) out of the half that looks most normal; where they
@@ -332,7 +326,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
     def explain(self, X: Any) -> Explanation:
         """Return what each column adds to a row's strangeness, what was seen and what was expected.
 
-        The contributions of a row add up to minus its score; members are averaged.
+        The contributions of a row add up to minus its score. What is expected is the nearest
+        reference row, as the members see it; members are averaged.
 
         Parameters
         ----------
@@ -342,8 +337,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         Explanation
-            `columns`, `contribution` (n, d + 1), with `(code)` last, `observed` and `expected`
-            (n, d) in the data's units; `frame(top=3)` makes a table of them.
+            `columns` and, in arrays (n, d), `contribution` and, in the data's units, `observed` and
+            `expected`; `frame(top=3)` makes a table of them.
 
         Raises
         ------
@@ -355,24 +350,15 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         if not loss.by_column:
             name = loss.name or repr(getattr(loss, "function", loss))
             raise ValueError(f"The loss {name} is no sum over columns, so it explains none.")
-        contribution = np.zeros((len(rows), rows.shape[1] + 1))
-        expected = np.zeros(rows.shape)
+        contribution, expected = np.zeros(rows.shape), np.zeros(rows.shape)
         for member in self.members_:
-            shares, near, again = _compare(member, self._shaped(rows), rows)
-            contribution[:, :-1] += shares
-            contribution[:, -1] += near
-            expected += again
+            shares, gaps, nearest = _compare(member, _known(member), self._shaped(rows), rows)
+            contribution += shares + gaps
+            expected += nearest
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
         k = len(self.members_)
-        columns = (*map(str, names), CODE)
+        columns = tuple(map(str, names))
         return Explanation(columns, contribution / k, np.array(rows, float), expected / k)
-
-    def save(self, path: str | Path) -> None:
-        """Write the detector to one safe file, whole or not at all; `isthmus.load` reads it."""
-        from isthmus._detectorfile import save
-
-        check_is_fitted(self)
-        save(self, path)
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -387,10 +373,11 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
     def _strangeness(self, rows: np.ndarray) -> np.ndarray:
         """Return minus the scores, block by block."""
         result = np.zeros(len(rows))
-        for b in blocks(rows, 2**21):
-            for member in self.members_:
-                shares, near, _ = _compare(member, self._shaped(rows[b]), rows[b])
-                result[b] += shares.sum(axis=1) + near
+        for member in self.members_:
+            known = _known(member)
+            for b in blocks(rows, 2**21):
+                shares, gaps, _ = _compare(member, known, self._shaped(rows[b]), rows[b])
+                result[b] += shares.sum(axis=1) + gaps.sum(axis=1)
         return result / len(self.members_)
 
     def __sklearn_tags__(self) -> Any:
@@ -435,13 +422,17 @@ def default(train: np.ndarray) -> Autoencoder:
     )
 
 
-def _compare(
-    member: Member, X: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return each column's share of the loss, the distance to the nearest reference row, and the
-    expected values in the data's units; shapes (n, d), (n,), (n, d).
+def _known(member: Member) -> np.ndarray:
+    """Return the reference rows as the member reproduces them, scaled; (k, d)."""
+    known = np.asarray(member.model.inverse_transform(member.references))
+    return member.model.scaler_.forward(known.reshape(len(known), -1), member.model.dtype)
 
-    Where the loss is no sum over columns, its shares are one column.
+
+def _compare(
+    member: Member, known: np.ndarray, X: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the columns' shares of the loss and of the distance to the nearest reference row, and
+    that row in the data's units; each (n, d), but shares are (n, 1) for a loss without columns.
     """
     model = member.model
     again = np.asarray(model.reconstruct(X)).reshape(len(rows), -1)
@@ -452,25 +443,24 @@ def _compare(
             shares = measures.column_shares(objective, x_out, x)
         else:
             shares = measures.compare(objective, x_out, x)[:, None]
-    known = np.asarray(model.inverse_transform(member.references))
-    known = model.scaler_.forward(known.reshape(len(known), -1), model.dtype)
-    return shares, _nearest(x_out, known), again
+    nearest = known[_nearest(x_out, known)].astype(float)
+    gaps = (x_out - nearest) ** 2 / x.shape[1]
+    return shares, gaps, model.scaler_.inverse(nearest)
 
 
 def _nearest(x: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the mean squared difference to the nearest known row that is not the row itself.
+    """Return the number of the known row that is nearest to each row and is not the row itself.
 
     A row may have been drawn as a reference; one difference of exactly 0 is passed over.
     """
-    result = np.empty(len(x))
+    result = np.empty(len(x), int)
     for b in blocks(x, max(2**22 * x.shape[1] // len(known), x.shape[1])):
         distances = cdist(x[b].astype(float), known.astype(float), "sqeuclidean")
-        first = distances.min(axis=1)
-        if len(known) > 1:
-            second = np.partition(distances, 1, axis=1)[:, 1]
-            first = np.where(first == 0, second, first)
-        result[b] = first
-    return result / x.shape[1]
+        first = distances.argmin(axis=1)
+        own = np.flatnonzero(distances[np.arange(len(first)), first] == 0)
+        distances[own, first[own]] = np.inf
+        result[b] = distances.argmin(axis=1)
+    return result
 
 
 def _robust_limit(strangeness: np.ndarray) -> float:
