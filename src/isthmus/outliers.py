@@ -2,7 +2,6 @@
 
 import math
 import numbers
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
