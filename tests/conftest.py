@@ -1,7 +1,7 @@
 """Shared fixtures. Compiled programs are kept between runs, so that only the first run is slow.
 
 Programs are compiled with few optimisations, also in processes that tests start, because compiling
-takes most of the time; `make test` runs scikit-learn's contract once more as users do, with all.
+takes most of the time; `make test` runs what holds to the bit once more as users do, with all.
 """
 
 import os

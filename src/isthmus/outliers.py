@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -358,6 +359,13 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         k = len(self.members_)
         columns = tuple(map(str, names))
         return Explanation(columns, contribution / k, np.array(rows, float), expected / k)
+
+    def save(self, path: str | Path) -> None:
+        """Write the detector to one safe file, whole or not at all; `isthmus.load` reads it."""
+        from isthmus._detectorfile import save
+
+        check_is_fitted(self)
+        save(self, path)
 
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
