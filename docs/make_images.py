@@ -55,8 +55,8 @@ def codes() -> None:
 def outliers() -> None:
     """Draw the scores of wines with four odd ones among them, and the columns of the oddest."""
     X = load_wine(as_frame=True).data
-    X.loc[7, "alcohol"], X.loc[60, "proline"] = 9.1, 1700
-    X.loc[100, "hue"], X.loc[150, "flavanoids"] = 2.6, 4.9
+    X.loc[7, "alcohol"], X.loc[60, "proline"] = 9.1, 1900
+    X.loc[100, "hue"], X.loc[150, "flavanoids"] = 2.6, 6.9
     detector = OutlierDetector(contamination=0.05, random_state=0).fit(X)
     strangeness = -detector.score_samples(X)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
