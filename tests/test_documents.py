@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from isthmus.runs import Run
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -18,6 +20,14 @@ def blocks(kind):
     return re.findall(rf"```{kind}\n(.*?)```", README, flags=re.DOTALL)
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    """Train for two epochs: that examples run is what counts here, and not how well they learn."""
+    settled = Run._max_epochs
+    monkeypatch.setattr(Run, "_max_epochs", lambda self, n: min(settled(self, n), 2))
+
+
+@pytest.mark.usefixtures("brief")
 def test_every_python_block_of_the_readme_runs(capsys):
     space = {}
     assert len(blocks("python")) >= 4
@@ -27,6 +37,7 @@ def test_every_python_block_of_the_readme_runs(capsys):
     assert "PCA" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("brief")
 def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     from isthmus.__main__ import main
 
@@ -49,6 +60,7 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     assert makes == ["make demo", "make test"]
 
 
+@pytest.mark.usefixtures("brief")
 def test_the_guide_to_layers_runs(capsys):
     text = (ROOT / "docs" / "guides" / "layers.md").read_text()
     space = {}
