@@ -10,15 +10,20 @@ SOURCE = Path(isthmus.__file__).parent
 LAYERS = [
     {"_spec", "activations", "convolution"},
     {"step", "nets", "losses", "corruptions", "sparsity", "penalties", "architectures"},
-    {"objective", "engine", "stacking"},
+    {"objective", "engine", "populations", "measures", "stacking"},
     {"runtime", "scaling", "_checks", "baselines", "fitting", "runs", "judging"}
     | {"incremental", "progress"},
-    {"_composed", "estimator", "presets", "persistence"},
-    {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "images", "_folders"}
+    {"_composed", "_stored", "estimator", "presets", "persistence", "exporting"},
+    {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "tiling", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
-    | {"_pictures", "_features", "_sections", "report", "demo"},
-    {"commands"},
-    {"cli", "__main__"},
+    | {"embedding", "comparison", "conformal", "outliers", "_detectorfile"}
+    | {"tuning", "_candidates", "_criteria", "_searches"}
+    | {"_pictures", "_features", "_sections", "report", "demo"}
+    | {"_numbers", "_embedding", "_chapters", "_focus", "_pages"},
+    {"commands", "_run_compare", "_run_denoise", "_run_detect", "_run_embed", "_run_export"}
+    | {"_run_report", "_run_tune"},
+    {"cli", "_cli_compare", "_cli_denoise", "_cli_detect", "_cli_embed", "_cli_export"}
+    | {"_cli_report", "_cli_tune", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ALLOWED = [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from isthmus.runs import Run
+from isthmus import engine
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -22,9 +22,14 @@ def blocks(kind):
 
 @pytest.fixture
 def brief(monkeypatch):
-    """Train for two epochs: that examples run is what counts here, and not how well they learn."""
-    settled = Run._max_epochs
-    monkeypatch.setattr(Run, "_max_epochs", lambda self, n: min(settled(self, n), 2))
+    """Let every fit end after three epochs: that the blocks run is what is tested."""
+    begin = engine.Trainer.__init__
+
+    def short(self, objective, data, settings, *others):
+        settings = settings._replace(max_epochs=min(settings.max_epochs, 3))
+        begin(self, objective, data, settings, *others)
+
+    monkeypatch.setattr(engine.Trainer, "__init__", short)
 
 
 @pytest.mark.usefixtures("brief")

@@ -12,7 +12,19 @@ import pytest
 from matplotlib.figure import Figure
 
 import isthmus
-from isthmus import Autoencoder, _facts, _features, _sections, _tiles, demo, judging, plots, report
+from isthmus import (
+    Autoencoder,
+    Report,
+    _chapters,
+    _facts,
+    _features,
+    _sections,
+    _tiles,
+    demo,
+    judging,
+    plots,
+    report,
+)
 from isthmus._pictures import Picture, Section, number
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -115,8 +127,9 @@ def table(iris):
     return pd.DataFrame(iris, columns=["a", HOSTILE, "c", "_d"])
 
 
-def written(tmp_path, *args, **keywords):
-    return Page(report.write(tmp_path / "r.html", *args, **keywords).read_text("utf-8"))
+def written(tmp_path, *args, embedding=False, **keywords):
+    made = Report(*args, embedding=embedding, **keywords)
+    return Page(made.save(tmp_path / "r.html").read_text("utf-8"))
 
 
 # -- facts -----------------------------------------------------------------------------------------
@@ -461,7 +474,8 @@ def test_embedding_colours_few_labels_and_scales_many(rng):
     assert [len(c.get_offsets()) for c in axes.collections] == [10] * 4
     assert len(plots.embedding(points, np.arange(40.0)).axes) == 2  # a colour scale
     assert plots.embedding(points).axes[0].get_legend() is None
-    assert plots.embedding(points, [f"name {i}" for i in range(40)]).axes[0].get_legend() is None
+    words = plots.embedding(points, [f"name {i}" for i in range(40)]).axes[0].get_legend()
+    assert "31 others" in [t.get_text() for t in words.get_texts()]
 
 
 def test_hostile_words_are_drawn_as_they_are(rng):
@@ -487,21 +501,26 @@ def test_figures_leave_the_global_state_alone():
 
 
 def test_the_page_holds_all_it_shows(tmp_path, models, images, digits):
-    page = written(tmp_path, models, images[1], image_shape=(8, 8), embedded="sparse")
-    assert all(reference.startswith("data:") for reference in page.references)
-    assert not {"script", "iframe", "object"} & set(page.tags)
+    page = written(tmp_path, models, images[1], image_shape=(8, 8), embedding=None)
+    assert all(reference.startswith(("data:", "#")) for reference in page.references)
+    assert not {"iframe", "object"} & set(page.tags)
+    assert page.tags.count("script") == 2  # what is drawn in the plane, and what draws it
     assert page.open == []
     html = (tmp_path / "r.html").read_text("utf-8")
     assert not re.search(r"@import|url\(|https?://", html)
     assert page.headings == [
         "Autoencoders",
+        "The data",
         "The models",
         "Losses by epoch",
         "Originals and reconstructions",
         "Noisy and denoised",
         "Learned filters",
         "Mean activations",
+        "The code",
         "Codes in the plane (t-SNE)",
+        "The strangest rows",
+        "How to reproduce",
     ]
 
 
@@ -520,7 +539,7 @@ def test_the_page_says_what_the_facts_are(tmp_path, models, images, facts):
 def test_sections_that_make_no_sense_are_absent(tmp_path, iris):
     model = Autoencoder(2, max_epochs=3, random_state=0).fit(iris)
     page = written(tmp_path, {"plain": model}, iris)
-    assert page.headings[1:] == ["The models", "Losses by epoch", "What is lost, by column"]
+    assert page.headings[2:-3] == ["The model", "Losses by epoch", "What is lost, by column"]
 
 
 def test_denoising_a_table_is_told_in_words(tmp_path, iris):
@@ -532,7 +551,7 @@ def test_denoising_a_table_is_told_in_words(tmp_path, iris):
 
 def test_pages_of_convolutional_models_on_odd_colour_images(tmp_path, coloured, colours):
     page = written(tmp_path, coloured, colours[0][80:], colours[1][80:])
-    assert page.headings[1:] == [
+    assert page.headings[2:-3] == [
         "The models",
         "Losses by epoch",
         "Originals and reconstructions",
@@ -643,11 +662,11 @@ def test_stacked_training_is_told_phase_by_phase(tmp_path, stacked, images):
 def test_a_code_of_maps_wider_than_the_input_is_not_compared_with_pca(tmp_path, coloured, colours):
     f = report.summarize(coloured["maps"], colours[0], name="maps")
     assert (f["n_components"], f["n_features"]) == (175, 105)
-    notes = " ".join(_sections.comparison([f], "rows"))
+    notes = " ".join(_chapters.comparison([f], "rows"))
     assert "No comparison with PCA for maps" in notes
     assert "below that of PCA" not in notes
     narrow = {**f, "n_components": 20}
-    assert "that of PCA with 20 components" in " ".join(_sections.comparison([narrow], "rows"))
+    assert "that of PCA with 20 components" in " ".join(_chapters.comparison([narrow], "rows"))
 
 
 def test_signals_are_lines_and_no_images(tmp_path, rng, drawn):
@@ -658,7 +677,7 @@ def test_signals_are_lines_and_no_images(tmp_path, rng, drawn):
         "conv": Autoencoder(3, "conv1d:channels=[4]", **settings).fit(X),
     }
     page = written(tmp_path, made, X)
-    assert page.headings[1:] == [
+    assert page.headings[2:-3] == [
         "The models",
         "Losses by epoch",
         "Originals and reconstructions",
@@ -675,7 +694,7 @@ def test_images_of_other_channels_are_told_as_columns(tmp_path, rng):
     X = rng.uniform(size=(40, 4, 4, 2))
     model = Autoencoder(3, "conv:channels=[2]", max_epochs=1, random_state=0).fit(X)
     headings = written(tmp_path, {"two": model}, X).headings
-    assert headings[1:] == ["The models", "What is lost, by column"]
+    assert headings[2:-3] == ["The model", "What is lost, by column"]
 
 
 def told(name, score, width=4, parameters=1234, denoising=None):
@@ -687,7 +706,7 @@ def test_models_of_one_width_are_compared_by_score():
     group = [told("a", 0.7), told("b", 0.9, parameters=56), told("c", 0.8)]
     alone, noise = told("d", 0.95, width=8), told("e", 0.99, denoising={"text": "gaussian"})
     wide = told("v", 1.0, 64), told("w", 0.9, 64)
-    said = _sections.comparison([*group, alone, noise, *wide], "rows")
+    said = _chapters.comparison([*group, alone, noise, *wide], "rows")
     assert [note for note in said if "With a code" in note] == [
         "With a code of 4 units the b model has the best score, 0.900 with 56 parameters; c has "
         "0.800 with 1,234 and a has 0.700 with 1,234."
@@ -727,14 +746,14 @@ def test_pictures_are_escaped_too():
     section = Section(HOSTILE, [HOSTILE], [Picture("data:,", f'"{HOSTILE}', HOSTILE)])
     page = Page(report.to_html({"title": "t", "intro": [], "rows": "r", "models": []}, [section]))
     assert "script" not in page.tags
-    assert page.references == ["data:,", "data:,"]
+    assert [r for r in page.references if not r.startswith("#")] == ["data:,", "data:,"]
 
 
 def test_what_cannot_be_reported_is_refused_clearly(tmp_path, iris, models, images):
     with pytest.raises(ValueError, match="at least one model"):
-        report.write(tmp_path / "r.html", {}, iris)
+        Report({}, iris)
     with pytest.raises(ValueError, match="holds 63 values, but the rows have 64"):
-        report.write(tmp_path / "r.html", models, images[1], image_shape=(7, 9))
+        Report(models, images[1], image_shape=(7, 9))
 
 
 def test_examples_are_typical_of_their_labels(digits):
@@ -772,12 +791,14 @@ def test_the_demonstration_counts_its_models(tmp_path, monkeypatch):
         return Autoencoder(2, max_epochs=1, random_state=0).fit(X)
 
     nothing = Section("Nothing", [], [])
+    saved = type("Saved", (), {"save": lambda self, path: path})()
     monkeypatch.setattr(demo, "fit", fit)
     monkeypatch.setattr(demo, "report", monkeypatched := type("Report", (), {})())
-    monkeypatched.write = lambda path, models, X, y, **said: (path, models, said)
+    seen = []
+    monkeypatched.Report = lambda models, X, y, **said: seen.append((models, said)) or saved
     monkeypatch.setattr(demo, "_error_against_width", lambda *_: nothing)
-    monkeypatch.setattr(demo, "_codes", lambda *_: nothing)
-    _, models, said = demo.run(tmp_path, quick=True)
+    assert demo.run(tmp_path, quick=True) == tmp_path / "report.html"
+    ((models, said),) = seen
     assert len(fitted) == len(models) == 6
     assert said["title"].startswith("Six ")
     files = {path.name for path in tmp_path.iterdir()}

@@ -1,6 +1,7 @@
 """Training: PCA, identity, sparsity, exact repetition and resumption, weights, budgets of compiling."""
 
 import random
+from itertools import combinations, product
 
 import jax
 import numpy as np
@@ -470,8 +471,8 @@ FIELDS = [
 def test_every_field_of_every_part_changes_the_outcome(table, slot, part, field, value):
     scaling = "minmax" if field == "output" else "auto"
     changed = clone(part).set_params(**{field: value})
-    common = {"n_components": None, "scaling": scaling, "max_epochs": 2, "early_stopping": False}
-    a, b = (outcome(table, **{slot: p}, **common) for p in (part, changed))
+    common = {"n_components": None, "scaling": scaling, "early_stopping": False}
+    a, b = (outcome(table, **common, **{slot: p}) for p in (part, changed))
     kept = a.net_.encoder[0].bias, b.net_.encoder[0].bias  # of one shape, whatever the field
     assert kept[0].shape != kept[1].shape or not np.array_equal(*kept)
 
@@ -485,37 +486,62 @@ def test_the_fields_above_are_all_fields():
             assert tested.get(part, set()) == set(part().get_params()), part
 
 
-COMBINED = [  # each loss with two kinds of sparsity, and each sparsity with a deep net and a lone code
-    *(("mse", None), ("mse", "kl"), ("mae", "l1"), ("mae", "topk:k=1"), ("lp", "kl"), ("lp", None)),
-    *(("huber", "topk:k=1"), ("huber", "l1"), ("bce", "topk:k=1"), ("bce", "l1")),
-    *(("poisson", "kl"), ("poisson", None), ("cosine", "kl"), ("cosine", "l1")),
-]
+LOSSES = ("mse", "mae", "lp", "huber", "bce", "poisson", "cosine")
+SPARSITIES = (None, "kl", "l1", "topk:k=1")
+PENALTIES = ("l2", "contractive", "contractive:probes=2")
+NOISE = ("gaussian", "uniform", "masking", "saltpepper", "swap")
+NETS = (Dense(tied=True), Dense(hidden=(4,), dropout=0.1, norm="layer"))
 
 
-@pytest.mark.parametrize(("loss", "sparsity"), COMBINED)
-def test_everything_combines_with_everything(table, loss, sparsity):
-    deep = loss in ("mse", "bce", "cosine")  # the exact Jacobian of a deep net is slow to compile
-    exact = ("contractive",) if sparsity is None or not deep else ()
-    penalty = ("l2", "contractive:probes=2", *exact)
-    ae = Autoencoder(
-        2,
-        Dense(hidden=(4,) if deep else (), dropout=0.1, tied=True, norm="layer" if deep else None),
-        ("gaussian", "swap"),
-        sparsity,
-        penalty,
-        loss,
-        scaling="minmax",
-        max_epochs=2,
-        random_state=0,
-    ).fit(table)
+def combination(i, j):
+    """Return what the i-th loss and the j-th sparsity are tried with."""
+    return {
+        "loss": LOSSES[i],
+        "sparsity": SPARSITIES[j],
+        "penalty": PENALTIES[(i + j) % 3],
+        "corruption": (NOISE[(i + j) % 5], NOISE[(i + j + 1) % 5]),
+        "architecture": NETS[(i + j // 2) % 2],
+    }
+
+
+COMBINATIONS = [combination(i, j) for i in range(7) for j in range(4)]
+
+
+def test_every_two_parts_meet_in_some_combination():
+    def met(*slots):
+        return {
+            (str(a), str(b))
+            for chosen in COMBINATIONS
+            for a in np.atleast_1d(np.array(chosen[slots[0]], object))
+            for b in np.atleast_1d(np.array(chosen[slots[1]], object))
+        }
+
+    parts = {
+        "loss": LOSSES,
+        "sparsity": SPARSITIES,
+        "penalty": PENALTIES,
+        "corruption": NOISE,
+        "architecture": NETS,
+    }
+    for one, other in combinations(parts, 2):
+        assert met(one, other) == set(product(map(str, parts[one]), map(str, parts[other])))
+
+
+@pytest.mark.parametrize(
+    "parts", COMBINATIONS, ids=lambda parts: f"{parts['loss']}-{parts['sparsity']}"
+)
+def test_everything_combines_with_everything(table, parts):
+    ae = Autoencoder(2, **parts, scaling="minmax", max_epochs=2, random_state=0).fit(table)
     assert np.isfinite(ae.score_samples(table)).all()
     assert np.isfinite([v for v in ae.baseline_.values() if not isinstance(v, str)]).all()
 
 
 def test_every_combination_lowers_its_loss(digits):
     for loss in (BCE(), Poisson(), Cosine()):
-        X = digits if isinstance(loss, Poisson) else digits / 16
-        ae = Autoencoder(8, "dense:hidden=[32]", "masking", loss=loss, random_state=0).fit(X)
+        X = digits[:600] if isinstance(loss, Poisson) else digits[:600] / 16
+        ae = Autoencoder(
+            8, "dense:hidden=[32]", "masking", loss=loss, max_epochs=60, random_state=0
+        ).fit(X)
         assert ae.score(X) > 0.2
         assert ("nats" in ae.baseline_) == loss.likelihood
 

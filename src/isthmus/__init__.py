@@ -7,7 +7,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "estimator": ["Autoencoder"],
-    "persistence": ["ModelFileError", "load"],
+    "tuning": ["Search", "tune"],
+    "persistence": ["ModelFileError"],
     "runtime": ["enable_compilation_cache"],
     "engine": ["DivergenceError"],
     "architectures": ["Conv", "Conv1d", "Dense"],
@@ -16,6 +17,11 @@ _HOMES = {
     "sparsity": ["KL", "L1", "TopK"],
     "penalties": ["L2", "Contractive"],
     "step": ["Step"],
+    "embedding": ["embed"],
+    "comparison": ["compare"],
+    "outliers": ["OutlierDetector"],
+    "report": ["Report"],
+    "_detectorfile": ["load"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME, "presets"])

@@ -1,5 +1,6 @@
 """Facts about fitted models and rows, as plain data: what a report says."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -12,6 +13,7 @@ from isthmus.judging import last_terms
 from isthmus.runtime import computing
 
 Facts = dict[str, Any]
+MOST_EPOCHS = 500
 
 
 def summarize(estimator: Any, X: Any, *, name: str = "model") -> Facts:
@@ -49,6 +51,8 @@ def summarize(estimator: Any, X: Any, *, name: str = "model") -> Facts:
         "phases": phases(estimator.history_),
         "seconds": seconds(estimator.history_),
         "terms": last_terms(estimator.history_),
+        "history": _history(estimator.history_),
+        "words": words(estimator),
         "n_rows": len(flat),
         "loss": estimator.slots_.loss.name,
         "error": float(-np.mean(estimator.score_samples(X))),
@@ -60,8 +64,8 @@ def summarize(estimator: Any, X: Any, *, name: str = "model") -> Facts:
         "denoising": _denoising(estimator, X),
         "columns": _columns(estimator, flat, difference),
     }
-    plain: Facts = _plain(facts)
-    return plain
+    told: Facts = as_json(facts)
+    return told
 
 
 def equation(estimator: Any) -> dict[str, str]:
@@ -71,6 +75,37 @@ def equation(estimator: Any) -> dict[str, str]:
         parts = part if isinstance(part, tuple) else (part,)
         texts[slot] = " + ".join(_part(p) for p in parts if p is not None)
     return {**texts, "scaling": str(estimator.scaling_)}
+
+
+def specs(estimator: Any) -> dict[str, Any]:
+    """Return what fills each slot as a spec string, or a tuple of several; None for nothing."""
+    texts: dict[str, Any] = {}
+    for slot, part in estimator.slots_._asdict().items():
+        parts = tuple(_part(p) for p in (part if isinstance(part, tuple) else (part,)) if p)
+        texts[slot] = parts if len(parts) > 1 else (parts or (None,))[0]
+    return texts
+
+
+def words(estimator: Any) -> dict[str, list[str]]:
+    """Return what fills each slot in words: the first line of its own documentation."""
+    told = {}
+    for slot, part in estimator.slots_._asdict().items():
+        parts = [p for p in (part if isinstance(part, tuple) else (part,)) if p is not None]
+        told[slot] = [f"{_part(p)}: {_first_line(p)}" for p in parts]
+    return told
+
+
+def _first_line(part: Any) -> str:
+    documented = getattr(part, "function", part)
+    text = (inspect.getdoc(documented) or "a function of the user's").partition("\n")[0]
+    return text.replace("`", "").rstrip(".")
+
+
+def _history(history: Mapping[str, Sequence[Any]]) -> Facts:
+    """Return the history by epoch; of very long ones every so many epochs, and the last."""
+    n = len(history.get("epoch", ()))
+    shown = sorted({*range(0, n, -(-n // MOST_EPOCHS) or 1), n - 1} - {-1})
+    return {name: [values[i] for i in shown] for name, values in history.items()}
 
 
 def layers(estimator: Any) -> list[str]:
@@ -180,12 +215,12 @@ def _names_keyword(X: Any) -> str:
     return "schema" if hasattr(type(X), "schema") else "columns"  # Polars, pandas
 
 
-def _plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Return data as JSON holds it: lists, floats and None for what is not finite."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): as_json(v) for k, v in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(v) for v in value]
+        return [as_json(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value

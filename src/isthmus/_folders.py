@@ -54,12 +54,19 @@ def model_name(data: Path) -> str:
     return f"{data.name if data.name not in ('', '..') else data.resolve().name}.isthmus"
 
 
+def load_model(path: Path) -> Any:
+    """Read the file of an Autoencoder; that of a detector is refused in a sentence."""
+    from isthmus.persistence import load  # takes a second, and mistakes are answered before
+
+    return load(path)
+
+
 def read(path: Path, pictures: Pictures, wanted: Wanted | None = None) -> tables.Rows:
     """Read a folder of images, in the size and the colours that are wanted."""
     size = _size(pictures)
     mode: str = pictures.mode or "auto"
     if wanted is not None:
-        mode = _wanted_mode(path, mode, wanted)
+        mode = wanted_mode(path, mode, wanted)
         if size not in (None, wanted.shape[:2]):
             raise UsageError(
                 f"--size {pictures.size} is another size: {wanted.who} {_by(wanted)} images, so "
@@ -83,7 +90,7 @@ def _size(pictures: Pictures) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def _wanted_mode(path: Path, mode: str, wanted: Wanted) -> str:
+def wanted_mode(path: Path, mode: str, wanted: Wanted) -> str:
     """Return the mode that gives the shape that is wanted."""
     if len(wanted.shape) < 2:
         raise tables.TableError(

@@ -4,12 +4,15 @@ None stands for "not given", so that a resumed model keeps what it was trained w
 """
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
 EQUATION = Group.create_ordered("The equation: five slots, each a name or NAME:FIELD=VALUE,...")
 TRAINING = Group.create_ordered("Training")
+SEARCH = Group.create_ordered("The search")
+DETECTOR = Group.create_ordered("The detector")
 DATA = Group.create_ordered("Data")
 OUTPUT = Group.create_ordered("Output")
 
@@ -197,6 +200,31 @@ class Pictures:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class Page:
+    """What a report is called, and where it goes."""
+
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["--output", "-o"],
+            group=OUTPUT,
+            help="The report: a page (.html), a text (.md) or the facts (.json); by default MODEL's "
+            "name with .html, in this folder.",
+            show_default=False,
+        ),
+    ] = None
+    title: Annotated[
+        str | None,
+        Parameter(group=OUTPUT, help="The heading; by default MODEL's name.", show_default=False),
+    ] = None
+    force: Annotated[
+        bool,
+        Parameter(group=OUTPUT, help="Overwrite the output where it exists.", show_default=False),
+    ] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Common:
     """How results and errors are told."""
 
@@ -205,7 +233,100 @@ class Common:
     debug: Annotated[bool, _option(OUTPUT, "Show the traceback of an error.")] = False
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Detector:
+    """The parameters of `OutlierDetector`, by the same names."""
+
+    contamination: Annotated[
+        str | None,
+        _option(
+            DETECTOR,
+            "The share of outliers in DATA; none: DATA is clean; auto, the default: unknown.",
+            metavar="auto|none|SHARE",
+        ),
+    ] = None
+    target_fpr: Annotated[
+        float | None, _option(DETECTOR, "The share of normal rows that may be called outliers.")
+    ] = None
+    alpha: Annotated[
+        float | None, _option(DETECTOR, "Rows with a p-value of at most alpha are outliers.")
+    ] = None
+    fdr: Annotated[
+        bool, _option(DETECTOR, "Alpha bounds the share of normal rows among the outliers.")
+    ] = False
+    calibration_fraction: Annotated[
+        float | None,
+        _option(DETECTOR, "The share of rows held out for p-values; 0.2 by default."),
+    ] = None
+    n_estimators: Annotated[
+        int | None, _option(DETECTOR, "The number of autoencoders; 16 by default.")
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Tuning:
+    """How to search."""
+
+    grid: Annotated[
+        tuple[str, ...],
+        Parameter(
+            group=SEARCH,
+            metavar="NAME=VALUE,...",
+            help="A parameter and its values, such as n_components=2,4,8 or sparsity__rho=0.05,0.1. "
+            "Repeatable: every combination is a candidate.",
+            show_default=False,
+        ),
+    ] = ()
+    n_iter: Annotated[
+        int | None,
+        Parameter(
+            group=SEARCH, help="Draw this many candidates, instead of all.", show_default=False
+        ),
+    ] = None
+    scoring: Annotated[
+        Literal["reconstruction", "probe", "stability"],
+        Parameter(
+            group=SEARCH,
+            help="What is best on held-out rows: the least error, the codes that a linear classifier "
+            "reads best (needs --label), or those that two seeds agree on.",
+        ),
+    ] = "reconstruction"
+    label: Annotated[
+        str | None,
+        Parameter(group=SEARCH, metavar="COLUMN", help="The classes of rows.", show_default=False),
+    ] = None
+    cv: Annotated[
+        str,
+        Parameter(group=SEARCH, metavar="SHARE|INT", help="Share of rows held out once, or folds."),
+    ] = "0.2"
+    halving: Annotated[
+        bool,
+        Parameter(
+            group=SEARCH,
+            help="Train all for a part of their epochs, and let only the best go on.",
+            show_default=False,
+        ),
+    ] = False
+    factor: Annotated[
+        int, Parameter(group=SEARCH, help="With --halving, one in how many goes on.")
+    ] = 3
+
+
 def given(options: Columns | Pictures) -> dict[str, Any]:
     """Return the options that were given, by their names on the command line."""
     values = {f.name: getattr(options, f.name) for f in fields(options)}
     return {f"--{k.replace('_', '-')}": v for k, v in values.items() if v not in (None, (), False)}
+
+
+def spelt(options: dict[str, Any]) -> list[str]:
+    """Return options as words of a command line, without those that were not given."""
+    words: list[str] = []
+    for name, value in options.items():
+        if value is True:
+            words.append(name)
+        elif value not in (None, False):
+            values = value if isinstance(value, tuple) else (value,)
+            words += [word for v in values for word in (name, str(v))]
+    return words

@@ -1,7 +1,7 @@
-"""What a section is made of: pictures, and numbers and lists in words."""
+"""What a section is made of: pictures and tables, and numbers and lists in words."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -18,12 +18,32 @@ class Picture(NamedTuple):
     wide: bool = False  # whether a narrow screen scrolls it rather than make it illegible
 
 
+class Table(NamedTuple):
+    """A caption, a head and rows of text; the first columns hold words, the others numbers.
+
+    A name in the head may be a pair: the name, and a note in small type below it.
+    """
+
+    caption: str
+    head: Sequence[str | tuple[str, str]]
+    rows: Sequence[Sequence[str]]
+    words: int = 1  # how many columns, from the first, hold words
+    code: bool = False  # whether words after the first column are specs
+
+
 class Section(NamedTuple):
-    """A heading, paragraphs and pictures."""
+    """A heading, paragraphs, a list, tables and pictures.
+
+    `plane` holds what the interactive picture draws, as JSON; its still picture is the first one.
+    """
 
     title: str
-    text: list[str]
-    pictures: list[Picture]
+    text: Sequence[str]
+    pictures: Sequence[Picture] = ()
+    notes: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    plane: dict[str, Any] | None = None
+    code: Sequence[tuple[str, str]] = ()  # titled lines to copy
 
 
 def svg(figure: Figure, alt: str, caption: str = "", half: bool = False) -> Picture:

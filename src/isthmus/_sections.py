@@ -4,21 +4,16 @@ A section appears only where it says something about these models and rows.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
-from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits
 
 from isthmus import plots
-from isthmus._drawing import CLASSES
 from isthmus._facts import Facts, alike, corrupted
 from isthmus._features import filters, maps
 from isthmus._pictures import Section, listed, number, png, svg
 
 Models = Mapping[str, Any]
-MOST_POINTS = 3000  # of a t-SNE picture: more take minutes and show no more
 MOST_COLUMNS = 20
 MOST_SIGNALS = 4
 TYPICAL = "Of each label the row nearest to the label's mean is shown. "
@@ -56,66 +51,6 @@ def of_images(
         filters(models, images),
         maps(models, X, images, chosen, names),
     ]
-
-
-def comparison(facts: Sequence[Facts], rows: str) -> list[str]:
-    """Return sentences about the table of models."""
-    notes = [
-        f"The score is 1 - error / error of the training mean on the {rows}: 1 is perfect and 0 is "
-        "no better than always answering the mean."
-    ]
-    if len(facts) > 1:
-        best = max(facts, key=lambda f: f["score"])
-        notes.append(f"The best score is the {best['name']} model's, {best['score']:.3f}.")
-    notes += _of_one_width(facts)
-    wide = [f["name"] for f in facts if f["n_components"] >= f["n_features"]]
-    narrow = [f for f in facts if f["baseline"] and f["name"] not in wide]
-    notes += [_beside_pca(f) for f in narrow]
-    if wide:
-        notes.append(
-            f"No comparison with PCA for {listed(wide)}: with a code as wide as the input PCA "
-            "loses nothing, and only a constraint keeps a model from copying."
-        )
-    return notes
-
-
-def _of_one_width(facts: Sequence[Facts]) -> list[str]:
-    """Return how models with as narrow a code compare; one that learned to undo noise does not."""
-    narrow = [f for f in facts if f["n_components"] < f["n_features"] and not f["denoising"]]
-    notes = []
-    for width, group in groupby(sorted(narrow, key=_width), key=_width):
-        best, *others = sorted(group, key=lambda f: -f["score"])
-        if others:
-            said = listed([f"{f['name']} has {_worth(f)}" for f in others])
-            notes.append(
-                f"With a code of {width} units the {best['name']} model has the best score, "
-                f"{_worth(best)} parameters; {said}."
-            )
-    return notes
-
-
-def _width(f: Facts) -> int:
-    return int(f["n_components"])
-
-
-def _worth(f: Facts) -> str:
-    return f"{f['score']:.3f} with {f['n_parameters']:,}"
-
-
-def _beside_pca(f: Facts) -> str:
-    b = f["baseline"]
-    model, pca = number(b["model"]), number(b["pca"])
-    where = f"on the {b['rows']} rows, {model} against {pca}"
-    if f["denoising"]:
-        return (
-            f"The {f['name']} model learned to undo noise rather than to copy; on clean rows its "
-            f"error beside PCA's with {f['n_components']} components is, {where}."
-        )
-    verdict = "below" if b["model"] < b["pca"] else "not below"
-    return (
-        f"The {f['name']} model's error is {verdict} that of PCA with {f['n_components']} components "
-        f"{where}."
-    )
 
 
 def losses(models: Models, facts: Sequence[Facts]) -> Section | None:
@@ -307,38 +242,6 @@ def widths(
     return Section("Error against PCA", text, [svg(figure, "Error against the width of the code")])
 
 
-def embedding(
-    name: str, model: Any, X: Any, y: Any = None, rows: str = "rows", random_state: int = 0
-) -> Section:
-    """Return the codes of a model drawn in the plane by t-SNE."""
-    codes = np.asarray(model.transform(X))
-    keep = np.arange(len(codes))
-    if len(codes) > MOST_POINTS:
-        keep = np.random.default_rng(random_state).permutation(len(codes))[:MOST_POINTS]
-    near = min(30.0, (len(keep) - 1) / 3)
-    draw = TSNE(init="pca", perplexity=near, random_state=random_state)
-    if codes.shape[1] < 2:
-        draw.set_params(init="random")
-    with threadpool_limits(1):  # on a busy CPU its threads wait for each other many times as long
-        points = draw.fit_transform(codes[keep])
-    text = [
-        f"The codes of {name}, {codes.shape[1]} numbers for each of {len(keep):,} {rows}, laid out "
-        "in the plane so that neighbours stay neighbours. The axes and the distances between "
-        "groups have no unit."
-    ]
-    labels = None if y is None else np.asarray(y)[keep]
-    if labels is not None:
-        share = _alike(points, labels)
-        text.append(
-            "The model never saw a label, and yet rows of one label lie together: the nearest "
-            f"neighbour in the picture has the same label for {100 * share:.1f} % of the points."
-            if share > 0.5 and len(np.unique(labels)) <= len(CLASSES)
-            else "The colours are the labels, which the model never saw."
-        )
-    figure = plots.embedding(points, labels)
-    return Section("Codes in the plane (t-SNE)", text, [png(figure, "t-SNE of the codes")])
-
-
 def examples(images: np.ndarray, y: Any, most: int = 10) -> list[int]:
     """Choose rows to show: the most typical of each label where there are few, else evenly spaced."""
     kinds: Any = [] if y is None else np.unique(np.asarray(y))
@@ -350,13 +253,6 @@ def examples(images: np.ndarray, y: Any, most: int = 10) -> list[int]:
         far = np.sum((flat[mine] - flat[mine].mean(axis=0)) ** 2, axis=1)
         chosen.append(int(mine[np.argmin(far)]))
     return chosen
-
-
-def _alike(points: np.ndarray, labels: np.ndarray) -> float:
-    from sklearn.neighbors import NearestNeighbors
-
-    near = NearestNeighbors(n_neighbors=1).fit(points).kneighbors(return_distance=False)[:, 0]
-    return float(np.mean(labels[near] == labels))
 
 
 def _shaped(X: Any, shape: Sequence[int]) -> np.ndarray:

@@ -64,6 +64,25 @@ def denoised(original: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> F
     return image_rows({"original": original, "noisy": noisy, "denoised": denoised})
 
 
+def unlike(original: np.ndarray, made: np.ndarray, names: Sequence[str] = ()) -> Figure:
+    """Draw images, what a model made of them, and how far they lie apart, bright where far.
+
+    Parameters
+    ----------
+    original, made : ndarray (n, h, w[, c])
+        The images.
+    names : sequence of str, optional
+        A word above each column.
+
+    Returns
+    -------
+    Figure
+    """
+    low, high = extent(original)
+    apart = low + np.clip(np.abs(made - original), 0, high - low)
+    return image_rows({"observed": original, "expected": made, "difference": apart}, names)
+
+
 def image_rows(rows: Mapping[str, np.ndarray], names: Sequence[str] = ()) -> Figure:
     """Draw rows of images, each row named, all in the range of the first row's values."""
     low, high = extent(next(iter(rows.values())))

@@ -41,7 +41,7 @@ def project(x: np.ndarray, mean: np.ndarray, axes: np.ndarray | None) -> np.ndar
     return x if axes is None else mean + (x - mean) @ axes.T @ axes
 
 
-def warn(message: str, stacklevel: int = 7) -> None:
+def warn(message: str, stacklevel: int = 6) -> None:
     """Warn of a model that did not learn what it should; the level is the user's call of `fit`."""
     warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
 

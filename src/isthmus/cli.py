@@ -12,7 +12,16 @@ from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from isthmus import __version__
+from isthmus import (
+    __version__,
+    _cli_compare,
+    _cli_denoise,
+    _cli_detect,
+    _cli_embed,
+    _cli_export,
+    _cli_report,
+    _cli_tune,
+)
 from isthmus._options import DATA, OUTPUT, Columns, Common, Model, Pictures
 from isthmus._terminal import UsageError, complain, shown_warnings, signals
 
@@ -265,6 +274,9 @@ def info(model: Path, /, *, common: Common = Common()) -> int:  # noqa: B008
     return commands.info(model, common)
 
 
+app.command(_cli_report.report)
+
+
 @app.command
 def demo(
     *,
@@ -286,6 +298,15 @@ def demo(
     from isthmus import commands
 
     return commands.demo(output, common, quick=quick)
+
+
+app.command(_cli_embed.embed)
+app.command(_cli_compare.compare)
+app.command(_cli_tune.tune)
+app.command(_cli_export.export)
+app.command(_cli_detect.detect)
+app.command(_cli_detect.explain)
+app.command(_cli_denoise.denoise)
 
 
 def run(argv: list[str]) -> int:

@@ -15,7 +15,7 @@ import isthmus
 from isthmus import _folders, tables
 from isthmus._folders import Source as Source
 from isthmus._folders import Wanted
-from isthmus._options import Columns, Common, Model, given
+from isthmus._options import Columns, Common, Model, given, spelt
 from isthmus._terminal import (
     UsageError,
     complain,
@@ -52,8 +52,8 @@ class Files:
 
     def check(self, weight: str | None, force: bool) -> None:
         """Raise an error before any work where a file is missing or cannot be written."""
-        _check_present(self.data.path, self.test, folders=True)
-        _check_present(self.resume, self.init)
+        check_present(self.data.path, self.test, folders=True)
+        check_present(self.resume, self.init)
         if self.resume and self.init:
             raise UsageError("--resume goes on with a model, --init starts anew: give one of them.")
         self.data.check(weight, self.test)
@@ -71,7 +71,8 @@ class Written:
     raw: bool
 
 
-def _check_present(*paths: Path | None, folders: bool = False) -> None:
+def check_present(*paths: Path | None, folders: bool = False) -> None:
+    """Raise a TableError for a file that is not there."""
     for path in paths:
         if path is not None and not (path.is_file() or (folders and path.is_dir())):
             kind = "file or folder" if folders and not path.suffix else "file"
@@ -92,13 +93,13 @@ def fit(
 ) -> int:
     """Train, save and tell how well it went; an interrupt saves a model that can go on."""
     files.check(weight, force)
-    _use_cache()
-    fitted = None if files.fitted is None else isthmus.load(files.fitted)
+    use_cache()
+    fitted = None if files.fitted is None else _folders.load_model(files.fitted)
     ae = _estimator(fitted, files, model)
     ae.set_params(verbose=0 if common.quiet else 1, warm_start=files.resume is not None)
     wanted = None if fitted is None else _wanted(fitted, files.fitted)
     names = getattr(ae, "feature_names_in_", None)
-    rows = _rows(files.data, names, weight, wanted=wanted)
+    rows = read_rows(files.data, names, weight, wanted=wanted)
     test = _test_rows(files, rows, weight)
     again = _again(files, common, weight, checkpoint)
     training = Training(ae, files.model, again, fitted if files.init else None)
@@ -108,7 +109,7 @@ def fit(
     return 0
 
 
-def _use_cache() -> None:
+def use_cache() -> None:
     """Keep compiled programs on disk; without a folder for them the work is only slower."""
     from isthmus.runtime import cache_folder
 
@@ -149,7 +150,7 @@ def _wanted(ae: isthmus.Autoencoder, path: Path | None) -> Wanted:
     return Wanted(ae.sample_shape_ or (ae.n_features_in_,), f"{path} was fitted on")
 
 
-def _rows(
+def read_rows(
     source: Source,
     names: Any,
     weight: str | None = None,
@@ -198,7 +199,7 @@ def _test_rows(files: Files, rows: tables.Rows, weight: str | None) -> tables.Ro
     key = columns.key if tables.ending(path) == ".npz" else None
     only = Columns(key=key, no_header=columns.no_header)
     shape = np.shape(rows.X)[1:]
-    test = _rows(
+    test = read_rows(
         Source(path, only, files.data.pictures),
         names,
         weight,
@@ -220,13 +221,7 @@ def _again(files: Files, common: Common, weight: str | None, checkpoint: bool) -
     options = given(files.data.columns) | given(files.data.pictures)
     options |= {"--weight": weight, "--test": files.test, "--checkpoint": checkpoint}
     options |= {"--json": common.json, "--quiet": common.quiet}
-    for name, value in options.items():
-        if value is True:
-            words.append(name)
-        elif value not in (None, False):
-            values = value if isinstance(value, tuple) else (value,)
-            words += [word for v in values for word in (name, str(v))]
-    return shlex.join(words)
+    return shlex.join([*words, *spelt(options)])
 
 
 class Training:
@@ -304,7 +299,6 @@ class Training:
 def _result(
     ae: isthmus.Autoencoder, path: Path, rows: tables.Rows, test: tables.Rows | None
 ) -> dict[str, Any]:
-    baseline = ae.baseline_
     return {
         "interrupted": False,
         "model": str(path),
@@ -314,8 +308,8 @@ def _result(
         "n_parameters": ae.n_parameters_,
         "epochs": ae.n_iter_,
         "seconds": ae.history_["seconds"][-1],
-        "baseline": baseline,
-        "score": baseline["score"],
+        "baseline": ae.baseline_,
+        "score": ae.baseline_["score"],
         "test": None if test is None else _tested(ae, test),
         "warnings": warned,
     }
@@ -356,7 +350,7 @@ def _show_fit(result: dict[str, Any], common: Common) -> None:
 
 def encode(model: Path, data: Source, written: Written, common: Common, layer: int | None) -> int:
     """Write the codes, or the values of a hidden layer."""
-    ae, rows = _opened(model, data, written)
+    ae, rows = opened(model, data, written)
     codes = ae.encode(rows.X, layer)
     last = layer in (None, -1, len(ae.net_.encoder))
     names = None if last else [f"layer{layer}_{i}" for i in range(codes.shape[1])]
@@ -372,7 +366,7 @@ def reconstruct(model: Path, data: Source, written: Written, common: Common) -> 
         raise tables.TableError(
             f"Images do not fit into {written.output}: write them to a folder or to a .npy file."
         )
-    ae, rows = _opened(model, data, written, folder=folder)
+    ae, rows = opened(model, data, written, folder=folder)
     if folder:
         n = _folders.write(ae, rows, written.output, force=written.force)
         _show_written(written.output, f"{n:,} images", common, images=n)
@@ -393,7 +387,7 @@ def reconstruct(model: Path, data: Source, written: Written, common: Common) -> 
 
 def score(model: Path, data: Source, written: Written, common: Common) -> int:
     """Write the scores, or print them."""
-    ae, rows = _opened(model, data, written)
+    ae, rows = opened(model, data, written)
     scores = ae.score_samples(rows.X)
     if written.output is None and common.json:
         ids = {name: rows.ids[name].to_list() for name in rows.ids.columns}
@@ -403,12 +397,12 @@ def score(model: Path, data: Source, written: Written, common: Common) -> int:
     return _write(written, rows.ids, pl.DataFrame({"score": scores}), common)
 
 
-def _opened(
+def opened(
     model: Path, data: Source, written: Written, *, folder: bool = False
 ) -> tuple[isthmus.Autoencoder, tables.Rows]:
     """Load a model and read the rows for it, once it is clear that the result can be written."""
-    _check_present(model)
-    _check_present(data.path, folders=True)
+    check_present(model)
+    check_present(data.path, folders=True)
     data.check()
     output = written.output
     arrays = not folder and output is not None and tables.ending(output) == ".npy"
@@ -419,10 +413,10 @@ def _opened(
         tables.check_output(output, tables.WRITTEN, force=written.force, inputs=inputs)
         if data.columns.id and arrays:
             raise UsageError(f"Identifiers do not fit into {output}: write .csv or .parquet.")
-    _use_cache()
-    ae = isthmus.load(model)
+    use_cache()
+    ae = _folders.load_model(model)
     names = getattr(ae, "feature_names_in_", None)
-    rows = _rows(data, names, wanted=_wanted(ae, model), named=names is not None)
+    rows = read_rows(data, names, wanted=_wanted(ae, model), named=names is not None)
     return ae, rows._replace(ids=pl.DataFrame()) if arrays else rows  # .npy has no place for text
 
 
@@ -454,8 +448,8 @@ def _show_written(path: Path, text: str, common: Common, **facts: Any) -> None:
 
 def info(model: Path, common: Common) -> int:
     """Show what a model file holds."""
-    _check_present(model)
-    ae, size = isthmus.load(model), model.stat().st_size
+    check_present(model)
+    ae, size = _folders.load_model(model), model.stat().st_size
     names = getattr(ae, "feature_names_in_", None)
     if common.json:
         show_json(_described(ae, model, size))
@@ -491,7 +485,7 @@ def demo(output: Path, common: Common, *, quick: bool) -> int:
         raise tables.TableError(f"Cannot write {output}: it is a file, and a folder is needed.")
     from isthmus import demo as demonstration
 
-    _use_cache()
+    use_cache()
     report = demonstration.run(output, quick)
     if common.json:
         show_json({"report": str(report), "warnings": warned})

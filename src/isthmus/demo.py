@@ -15,7 +15,10 @@ from sklearn.model_selection import train_test_split
 from isthmus import _sections, plots, presets, report
 from isthmus._facts import corrupted
 from isthmus.architectures import Conv
+from isthmus.comparison import compare
 from isthmus.estimator import Autoencoder
+from isthmus.outliers import OutlierDetector
+from isthmus.tuning import tune
 
 SIDE = (8, 8)
 SEED = 0
@@ -54,19 +57,32 @@ def run(folder: Path, quick: bool = False) -> Path:
     for name, model in fitted.items():
         say(f"Training the {name} model ({model.n_components} code units)")
         fit(model, data.train).save(folder / f"{name.replace(' ', '-')}.isthmus")
-    extra = [_error_against_width(data, fitted, quick), _codes(data, fitted["deep"])]
+    extra = [_error_against_width(data, fitted, quick)]
+    say("Comparing classifiers on codes, on PCA and on pixels")
+    train, test = (data.train, data.y_train), (data.test, data.y_test)
+    comparison = compare(fitted["deep"], *train, *test, random_state=SEED)
+    say("Searching over learning rates and widths")
+    search = tune(simplest(16, quick), _grid(quick), data.train)
+    say("Training a population to find outliers")
+    detector = OutlierDetector(contamination="none", random_state=SEED).fit(data.train)
     say("Drawing the report")
-    path = report.write(
-        folder / "report.html",
+    told = report.Report(
         fitted,
         data.test,
         data.y_test,
+        comparison=comparison,
+        search=search,
+        detector=detector,
+        focus="deep",
         image_shape=SIDE,
         title="Six autoencoders on handwritten digits",
         intro=_intro(data),
         rows=f"{len(data.test)} test digits",
+        label="digit",
+        command="isthmus demo" + " --quick" * quick,
         extra=extra,
     )
+    path = told.save(folder / "report.html")
     say(f"Done in {time.perf_counter() - begin:.0f} s")
     return path
 
@@ -121,6 +137,12 @@ def convolutional(n_components: int, quick: bool = False) -> Autoencoder:
     layers = Conv(channels=(16, 32), input_shape=SIDE)
     settings = _settings(200, quick)
     return presets.convolutional(n_components, architecture=layers, learning_rate=0.01, **settings)
+
+
+def _grid(quick: bool) -> dict[str, list[Any]]:
+    """Return what the search tries."""
+    rates = [0.001, 0.003, 0.01, 0.03]
+    return {"learning_rate": rates, "n_components": [4, 16], "max_epochs": [20 if quick else 80]}
 
 
 def fit(model: Autoencoder, X: np.ndarray) -> Autoencoder:
@@ -179,9 +201,3 @@ def _pca_error(data: Digits, width: int) -> float:
     train, test = ((x - low) / (high - low) for x in (data.train, data.test))
     pca = PCA(width, svd_solver="full").fit(train)
     return float(np.mean((pca.inverse_transform(pca.transform(test)) - test) ** 2))
-
-
-def _codes(data: Digits, model: Autoencoder) -> Any:
-    say("Laying out the codes by t-SNE")
-    X, y = np.vstack([data.train, data.test]), np.concatenate([data.y_train, data.y_test])
-    return _sections.embedding("deep", model, X, y, "digits, of training and test")

@@ -141,8 +141,7 @@ def chunk_length(batch_size: int, work: int, platform: str) -> int:
     return int(min(max(2 ** math.ceil(math.log2(0.25 / seconds)), 1), 1024))
 
 
-@partial(jax.jit, static_argnames="length")
-def _advance(
+def run_steps(
     objective: Objective,
     params: Params,
     data: tuple[Array, Array, Array],
@@ -186,16 +185,21 @@ def _advance(
     return result
 
 
-@jax.jit
-def _total_loss(objective: Objective, net: Net, x: Array, weight: Array) -> Array:
+def total_loss(objective: Objective, net: Net, x: Array, weight: Array) -> Array:
+    """Return the sum of the weighted losses of clean rows."""
     losses = objective.losses(net, x)
     return jnp.sum(jnp.where(weight > 0, weight * losses, 0))
+
+
+_advance = jax.jit(run_steps, static_argnames="length")
+_total_loss = jax.jit(total_loss)
 
 
 class Trainer:
     """Steps from one state to the next until the last epoch or the end of patience.
 
-    `state` is always whole: after an interrupt or a divergence it is the last good one.
+    `state` is always whole: after an interrupt or a divergence it is the last good one. A run pauses
+    at the step `until`, and goes on when that is raised.
     """
 
     def __init__(
@@ -210,11 +214,12 @@ class Trainer:
         self.objective, self.data, self.settings = objective, data, settings
         self.state, self.validation, self.movable = state, validation, movable
         self.steps_per_epoch = -(-data.n // settings.batch_size)
-        self.total = settings.max_epochs * self.steps_per_epoch
+        self.total = self.until = settings.max_epochs * self.steps_per_epoch
         self.batch_shape = min(settings.batch_size, bucket(data.n))
         dtype = data.x.dtype
         self.schedule = Schedule(*(np.asarray(v, dtype) for v in self._schedule()))
         self.key = np.array([0, settings.seed], np.uint32)
+        self.sizes = np.array([self._size(i) for i in range(self.steps_per_epoch)])[:, None]
         platform = next(iter(data.x.devices())).platform
         self.length = chunk_length(self.batch_shape, state.params.net.work, platform)
         self._orders: deque[tuple[int, np.ndarray]] = deque(maxlen=2)
@@ -238,21 +243,38 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether no step is left to take."""
-        return self.state.stopped or self.state.step >= self.total
+        return self.state.stopped or self.state.step >= self.until
 
     def _next(self, state: State) -> State:
         """Run one chunk, close its epochs and evaluate where that is due."""
         begin = time.perf_counter()
-        count = min(self.length, self._next_evaluation(state) - state.step)
-        params, terms = self._run_chunk(state, count)
+        params, terms = self._run_chunk(state, self.chunk(state))
+        state = self.moved(state, params, terms)
+        if self.due(state):
+            assert self.validation is not None
+            state = self.judged(state, self.evaluate(self.validation, state.params.net))
+        return self.timed(state, time.perf_counter() - begin)
+
+    def chunk(self, state: State) -> int:
+        """Return how many steps the next chunk takes: no evaluation falls within it."""
+        return min(self.length, min(self._next_evaluation(state), self.until) - state.step)
+
+    def due(self, state: State) -> bool:
+        """Whether the validation rows are to be measured now."""
+        return self.validation is not None and state.step == self._next_evaluation(state)
+
+    def moved(self, state: State, params: Params, terms: dict[str, np.ndarray]) -> State:
+        """Return the state after a chunk with these weights and terms, its epochs closed."""
         self._check_finite(terms, params, state)
-        rates = [self._rate(state.step + i) for i in range(count)]
+        count = len(terms["loss"])
+        rates = self._rates(state.step, count)
         steps = np.column_stack([*(terms.values()), rates])
         state = state._replace(params=params, step=state.step + count)
-        state = self._close_epochs(state, np.vstack([*state.partial, steps]), list(terms))
-        if self.validation is not None and state.step == self._next_evaluation(state):
-            state = self._evaluate(state)
-        seconds = state.seconds + time.perf_counter() - begin
+        return self._close_epochs(state, np.vstack([*state.partial, steps]), list(terms))
+
+    def timed(self, state: State, seconds: float) -> State:
+        """Return the state with its new rows of history dated."""
+        seconds += state.seconds
         for row in state.history[len(self.state.history) :]:
             row["seconds"] = seconds
         return state._replace(seconds=seconds)
@@ -265,23 +287,19 @@ class Trainer:
         return min(epochs * self.steps_per_epoch, self.total)
 
     def _run_chunk(self, state: State, count: int) -> tuple[Params, dict[str, np.ndarray]]:
+        data, plan = (self.data.x, self.data.weight, self.key), self.plan(state.step, count)
+        arguments = (self.objective, state.params, data, plan, self.schedule, self.movable)
+        params, terms = _advance(*arguments, length=self.length)
+        names = ("loss", *self.objective.terms)
+        return params, {name: np.asarray(terms[name])[:count].astype(float) for name in names}
+
+    def plan(self, first: int, count: int) -> tuple[Any, Any, Any, Any]:
+        """Return the rows to gather in each step, how many are real, first step and step count."""
         index = np.zeros((self.length, self.batch_shape), np.int32)
         rows = np.ones(self.length, np.int32)
         for i in range(count):
-            index[i], rows[i] = self._batch(state.step + i)
-        plan = (index, rows, np.int32(state.step), np.int32(count))
-        data = (self.data.x, self.data.weight, self.key)
-        params, terms = _advance(
-            self.objective,
-            state.params,
-            data,
-            plan,
-            self.schedule,
-            self.movable,
-            length=self.length,
-        )
-        names = ("loss", *self.objective.terms)
-        return params, {name: np.asarray(terms[name])[:count].astype(float) for name in names}
+            index[i], rows[i] = self._batch(first + i)
+        return index, rows, np.int32(first), np.int32(count)
 
     def _batch(self, step: int) -> tuple[np.ndarray, int]:
         """Return the rows of a step; a last partial batch is filled up with rows that count 0."""
@@ -303,10 +321,13 @@ class Trainer:
         self._orders.append((epoch, order))
         return order
 
-    def _rate(self, step: int) -> float:
+    def _rates(self, first: int, count: int) -> list[float]:
         rate, warmup, total, floor, earlier = (float(v) for v in self.schedule)
-        cosine = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(step / total, 1)))
-        return rate * min(1, (step + 1 + earlier) / warmup) * cosine
+        rates = []
+        for step in range(first, first + count):
+            cosine = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(step / total, 1)))
+            rates.append(rate * min(1, (step + 1 + earlier) / warmup) * cosine)
+        return rates
 
     def _check_finite(self, terms: dict[str, np.ndarray], params: Params, state: State) -> None:
         bad = ~np.isfinite(terms["loss"])
@@ -324,32 +345,27 @@ class Trainer:
 
     def _close_epochs(self, state: State, steps: np.ndarray, names: list[str]) -> State:
         """Turn the steps of finished epochs into history rows; keep the rest."""
-        rows: list[Row] = []
-        done = len(state.history)
+        rows, done = list[Row](), len(state.history)
         while len(steps) >= self.steps_per_epoch:
             epoch, steps = np.split(steps, [self.steps_per_epoch])
-            sizes = [self._size(i) for i in range(self.steps_per_epoch)]
-            means = np.average(epoch, axis=0, weights=sizes)
-            row = {
-                "epoch": float(done + len(rows) + 1),
-                **dict(zip(names, map(float, means), strict=False)),
-            }
-            rows.append({**row, "learning_rate": float(epoch[-1, -1]), "validation_loss": math.nan})
+            means = (epoch * self.sizes).sum(axis=0) / self.data.n
+            row = {"epoch": float(done + len(rows) + 1)}
+            row |= dict(zip(names, map(float, means), strict=False))
+            row |= {"learning_rate": float(epoch[-1, -1]), "validation_loss": math.nan}
+            rows.append(row)
         left = (steps,) if len(steps) else ()
         return state._replace(history=(*state.history, *rows), partial=left)
 
     def _size(self, i: int) -> int:
         return min(self.settings.batch_size, self.data.n - i * self.settings.batch_size)
 
-    def _evaluate(self, state: State) -> State:
-        """Measure the validation rows; keep the best weights and count the patience down.
+    def judged(self, state: State, loss: float) -> State:
+        """Take in the loss of the validation rows; keep the best weights, count the patience down.
 
         The score adds the constraints' terms as training measured them: reconstruction alone would
         prefer weights from before a sparsity took hold.
         """
-        assert self.validation is not None
         row = state.history[-1]
-        loss = self.evaluate(self.validation, state.params.net)
         row["validation_loss"] = loss
         if not math.isfinite(loss):
             raise DivergenceError(
@@ -424,53 +440,6 @@ def map_batches(
             results.append(np.asarray(result)[:n])
     results.extend(np.asarray(result)[:n] for result, n in pending)
     return np.concatenate(results) if len(results) > 1 else results[0].copy()
-
-
-@jax.jit
-def _moments(
-    objective: Objective, net: Net, x: Array, weight: Array, first: Array, shift: Array
-) -> tuple[Array, Array, Array]:
-    z = objective.encode(net, x)
-    shift = jnp.where(first, z[0], shift)
-    centred = z - shift
-    return weight @ centred, weight @ centred**2, shift
-
-
-def code_moments(
-    objective: Objective, net: Net, x: np.ndarray, weight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and variance of each code unit over scaled rows, whose weights add up to 1."""
-    size = rows_per_call(net)
-    sums = np.zeros((2, net.n_components))
-    shift = jnp.zeros(
-        net.n_components, x.dtype
-    )  # the first code: else small variances would cancel
-    for begin in range(0, len(x), size):
-        n = len(x[begin : begin + size])
-        rows, w = np.zeros((size, x.shape[1]), x.dtype), np.zeros(size, x.dtype)
-        rows[:n], w[:n] = x[begin : begin + size], weight[begin : begin + size]
-        *moments, shift = _moments(objective, net, rows, w, np.bool_(begin == 0), shift)
-        sums += [np.asarray(moment, float) for moment in moments]
-    mean, square = sums
-    return mean + np.asarray(shift, float), np.maximum(square - mean**2, 0)
-
-
-@partial(jax.jit, static_argnames="nats")
-def _compare(objective: Objective, x_out: Array, x: Array, nats: bool) -> Array:
-    return objective.loss.nats(x_out, x) if nats else objective.loss(x_out, x)
-
-
-def compare(
-    objective: Objective, x_out: np.ndarray, x: np.ndarray, nats: bool = False
-) -> np.ndarray:
-    """Return the loss of given reconstructions, or its nats, in batches of one shape; float64."""
-    size, results = 1024, []
-    for begin in range(0, len(x), size):
-        n = len(x[begin : begin + size])
-        pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
-        pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
-        results.append(np.asarray(_compare(objective, *pair, nats=nats), float)[:n])
-    return np.concatenate(results)
 
 
 def rows_per_call(net: Net) -> int:

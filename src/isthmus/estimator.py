@@ -2,24 +2,22 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus import _checks, baselines, engine, fitting, incremental, judging, runs
-from isthmus._composed import Composed
+from isthmus._stored import Stored
 from isthmus.nets import Net
 from isthmus.progress import Hook, Listener
 from isthmus.runtime import computing, draw_seed, release_programs
 from isthmus.scaling import Scaler
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     """An autoencoder: architecture + constraints + loss, each a slot of one equation.
 
     For a scaled row x::
@@ -223,22 +221,28 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         release_programs()
         with computing(self.dtype, self.device):
             rows = X if weight.all() else X[weight > 0]
-            self._fit(rows, weight[weight > 0], known and init is None, init, on_epoch)
+            run, last = self._begin(rows, weight[weight > 0], known and init is None, init)
+            self._train(run, last, on_epoch)
         return self
 
-    def _fit(
-        self, X: np.ndarray, weight: np.ndarray, known: bool, init: Any, on_epoch: Hook | None
-    ) -> None:
+    def _begin(
+        self,
+        X: np.ndarray,
+        weight: np.ndarray,
+        known: bool = False,
+        init: Any = None,
+        ready: dict[Any, fitting.Prepared] | None = None,
+    ) -> tuple[runs.Run, runs.Training | None]:
+        """Return the run that trains this model, and where an interrupted one stood.
+
+        `ready` keeps prepared rows for models that need the same.
+        """
         slots = fitting.resolve_slots(self)
         fitting.check_functions(slots, X.shape[1])
         mark = runs.fingerprint(X, weight)
         last = runs.unfinished(self, slots, mark) if known else None
         seed = last.seed if last else runs.settle_seed(self, mark, known)
-        rows = fitting.split(len(X), self.early_stopping, self.validation_fraction, seed)
-        scaling = fitting.settle_scaling(self, X, slots)
-        scaler = fitting.new_scaler(scaling, X, weight, rows[0], slots)
-        scaled = fitting.scaled_rows(X, weight, rows, scaler, self.dtype)
-        mean = np.average(scaled.x, axis=0, weights=scaled.weight).astype(self.dtype)
+        scaling, scaler, scaled, mean = fitting.prepare(self, X, weight, slots, seed, ready)
         pretrained = self.pretrain is not None
         net = self._new_net(slots, scaled.x, mean, scaling, seed, pretrained)
         if known:
@@ -257,7 +261,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         self._carried, self._rows_seen = None, (mark, seed)
         for stale in ("baseline_", "mean_activation_", "_code_deviation"):
             self.__dict__.pop(stale, None)
-        self._train(run, last, on_epoch)
+        return run, last
 
     def _new_net(self, slots: fitting.Slots, x: np.ndarray, *rest: Any) -> Net:
         net, n_features = fitting.build_net(self, slots, x, *rest), x.shape[1]
@@ -420,23 +424,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         check_is_fitted(self)
         return judging.summary(self)
 
-    def save(self, path: str | Path, *, part: str = "model", resume: bool = False) -> None:
-        """Write the model to one safe file; `isthmus.load` reads it.
-
-        Parameters
-        ----------
-        path : path
-            The file; written whole or not at all.
-        part : "model" or "encoder"
-            The encoder alone cannot decode, reconstruct or score.
-        resume : bool
-            Whether an interrupted or partial fit can go on after loading.
-        """
-        from isthmus.persistence import save
-
-        check_is_fitted(self)
-        save(self, path, part=part, resume=resume)
-
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return _checks.flat_rows(self, X, reset=False)
@@ -474,20 +461,3 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Composed):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = [self.dtype]
         return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        return {
-            k: _host(v) if k in ("net_", "_training", "_carried") else v for k, v in state.items()
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "net_" in state:
-            with computing(self.dtype, None):
-                self.net_ = jax.tree.map(jnp.asarray, state["net_"])
-
-
-def _host(tree: Any) -> Any:
-    """Return a tree with its JAX arrays as NumPy arrays, which survive any pickling."""
-    return jax.tree.map(lambda v: np.asarray(v) if isinstance(v, jax.Array) else v, tree)

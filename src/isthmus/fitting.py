@@ -176,6 +176,39 @@ def settle_scaling(estimator: Any, X: np.ndarray, slots: Slots) -> Any:
     )
 
 
+class Prepared(NamedTuple):
+    """Rows split and scaled, and what their scaling is."""
+
+    scaling: Any
+    scaler: Scaler
+    rows: Rows
+    mean: np.ndarray
+
+
+def prepare(
+    estimator: Any,
+    X: np.ndarray,
+    weight: np.ndarray,
+    slots: Slots,
+    seed: int,
+    ready: dict[Any, Prepared] | None = None,
+) -> Prepared:
+    """Split and scale rows, or return them from `ready`, where they are kept."""
+    e, scaling = estimator, settle_scaling(estimator, X, slots)
+    rows = split(len(X), e.early_stopping, e.validation_fraction, seed)
+    named = scaling if isinstance(scaling, str | None) else id(scaling)
+    key = (named, output_interval(slots), e.dtype, len(rows[1]) and (seed, len(rows[1])))
+    if ready is not None and key in ready:
+        return ready[key]
+    scaler = new_scaler(scaling, X, weight, rows[0], slots)
+    scaled = scaled_rows(X, weight, rows, scaler, e.dtype)
+    mean = np.average(scaled.x, axis=0, weights=scaled.weight).astype(e.dtype)
+    prepared = Prepared(scaling, scaler, scaled, mean)
+    if ready is not None:
+        ready[key] = prepared
+    return prepared
+
+
 def scaled_rows(
     X: np.ndarray,
     weight: np.ndarray,

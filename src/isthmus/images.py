@@ -19,8 +19,9 @@ from PIL import Image
 
 from isthmus._arrays import TableError
 from isthmus._imagefiles import BadImageError, Header, Size, decoded, examined, opened, whole
+from isthmus.tiling import denoise
 
-__all__ = ["ENDINGS", "Images", "read_images", "to_pixels", "write_images"]
+__all__ = ["ENDINGS", "Images", "denoise", "read_images", "to_pixels", "write_images"]
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 WRITTEN = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
@@ -150,10 +151,10 @@ class Scan:
 
     def read(self, size: Size | None, mode: str) -> Images:
         """Decode the images to an array; see `read_images`."""
-        deep, colour = self._deep(mode), self._colour(mode)
+        dtype, colour = self.dtype(mode), self._colour(mode)
         size = size or self._one_size()
         shape = (len(self.headers), *size, *([3] if colour else []))
-        pixels = _room(self.folder, shape, np.dtype(np.uint16 if deep else np.uint8))
+        pixels = _room(self.folder, shape, dtype)
         names: list[str] = []
         for header in self.headers:
             with self._tolerant(header.name), opened(self.folder / header.name) as image:
@@ -162,6 +163,23 @@ class Scan:
         self._check_any(names)
         self._warn()
         return Images(names, pixels[: len(names)])
+
+    def each(self, mode: str) -> Iterator[tuple[str, np.ndarray]]:
+        """Decode the images one by one, each in its own size."""
+        colour, read = self._colour(mode), 0
+        for header in self.headers:
+            pixels = None
+            with self._tolerant(header.name), opened(self.folder / header.name) as image:
+                pixels = decoded(image, header.size, colour)
+            if pixels is not None:
+                read += 1
+                yield header.name, pixels
+        self._check_any(range(read))
+        self._warn()
+
+    def dtype(self, mode: str) -> np.dtype[Any]:
+        """Return the type of all images, or raise a TableError where they have several."""
+        return np.dtype(np.uint16 if self._deep(mode) else np.uint8)
 
     def _colour(self, mode: str) -> bool:
         stored = any(h.colour for h in self.headers)

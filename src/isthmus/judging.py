@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from isthmus import baselines, engine
+from isthmus import baselines, engine, measures
 from isthmus.activations import ACTIVATIONS
 from isthmus.runs import Run
 from isthmus.scaling import blocks
@@ -22,7 +22,7 @@ def measure_codes(estimator: Any, x: np.ndarray, weight: np.ndarray) -> None:
     objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
     net = estimator.net_
     low, high = ACTIVATIONS[net.code_activation].bounds or (0.0, 1.0)
-    mean, variance = engine.code_moments(objective, net, x, weight / weight.sum())
+    mean, variance = measures.code_moments(objective, net, x, weight / weight.sum())
     estimator.mean_activation_ = (mean - low) / (high - low)
     estimator._code_deviation = np.sqrt(variance) / (high - low)
 
@@ -43,12 +43,12 @@ def measure_errors(estimator: Any, run: Run) -> dict[str, Any]:
         guesses["least"] = x[b]
         for name, guess in guesses.items():
             guess = inside_domain(estimator, guess.astype(estimator.dtype))
-            errors = engine.compare(objective, guess, x[b])
+            errors = measures.compare(objective, guess, x[b])
             sums[name] = sums.get(name, 0.0) + float(weight[b] @ errors) / total
             raw = np.mean((inverse(guess) - original) ** 2, axis=1)
             sums[f"{name}_raw"] = sums.get(f"{name}_raw", 0.0) + float(weight[b] @ raw) / total
         if estimator.slots_.loss.likelihood:
-            nats = engine.compare(objective, model, x[b], nats=True)
+            nats = measures.compare(objective, model, x[b], nats=True)
             sums["nats"] = sums.get("nats", 0.0) + float(weight[b] @ nats) / total
     del sums["least_raw"]
     score = explained(sums["model"] - sums["least"], sums["mean"] - sums["least"])
@@ -68,8 +68,8 @@ def reference_errors(estimator: Any, X: np.ndarray) -> tuple[np.ndarray, np.ndar
     for b in blocks(X):
         x = inside_domain(estimator, estimator.scaler_.forward(X[b], estimator.dtype))
         guess = np.broadcast_to(inside_domain(estimator, estimator._mean_row), x.shape)
-        mean.append(engine.compare(objective, guess, x))
-        least.append(engine.compare(objective, x, x))
+        mean.append(measures.compare(objective, guess, x))
+        least.append(measures.compare(objective, x, x))
     return np.concatenate(mean), np.concatenate(least)
 
 
@@ -82,7 +82,7 @@ def warn(estimator: Any) -> None:
     """Warn where the model does not beat its baselines or its code is dead."""
     net, baseline = estimator.net_, estimator.baseline_
     if baseline["mean"] <= baseline["least"]:
-        baselines.warn("All rows are equal: there is nothing to learn.", stacklevel=6)
+        baselines.warn("All rows are equal: there is nothing to learn.", stacklevel=5)
         return
     overcomplete = net.n_components >= net.n_features
     maps = estimator._code_deviation.reshape(-1, len(net.encoder[-1].bias))

@@ -22,10 +22,20 @@ class Loss(Part, slot="loss"):
     link: ClassVar[str] = "identity"
     domain: ClassVar[tuple[float, float]] = (-float("inf"), float("inf"))
     likelihood: ClassVar[bool] = False
+    by_column: ClassVar[bool] = True  # whether it is a mean of what each column costs
 
     def __call__(self, x_out: Array, x: Array) -> Array:
         """Return the loss of each sample; shapes (n, d), (n, d) -> (n,)."""
         raise NotImplementedError
+
+    def columns(self, x_out: Array, x: Array) -> Array:
+        """Return each column's share of the loss; shapes (n, d), (n, d) -> (n, d)."""
+
+        def one(x_out: Array, x: Array) -> Array:
+            return self(x_out[:, None], x[:, None])
+
+        shares: Array = jax.vmap(one, 1, 1)(x_out, x) / x.shape[1]
+        return shares
 
     def from_linear(self, a: Array, x: Array) -> Array:
         """Return the loss of `link(a)`, in a form that is stable for large `a`."""
@@ -196,6 +206,8 @@ class Cosine(Loss, name="cosine"):
     Array([1.], dtype=float32)
     """
 
+    by_column: ClassVar[bool] = False
+
     def __call__(self, x_out: Array, x: Array) -> Array:
         tiny = jnp.asarray(1e-12, x.dtype)
         lengths = jnp.sum(x_out**2, axis=1) * jnp.sum(x**2, axis=1)
@@ -206,6 +218,7 @@ class Cosine(Loss, name="cosine"):
 class CustomLoss(Loss):
     """A user's function `(x_out, x) -> (n,)`, written with `jax.numpy`."""
 
+    by_column: ClassVar[bool] = False
     function: Callable[[Array, Array], Array]
 
     def __call__(self, x_out: Array, x: Array) -> Array:

@@ -9,6 +9,8 @@ import math
 import os
 import struct
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ from isthmus.runtime import computing
 from isthmus.scaling import Affine
 
 FORMAT = "isthmus"
-VERSION = (1, 1)
+VERSION = (1, 2)
+MODEL, DETECTOR = "autoencoder", "detector"  # what a file holds
 ARRAYS = ("weight", "bias", "scale", "shift")
 PLAIN = (str, int, float, bool, type(None))
 
@@ -43,14 +46,17 @@ def save(ae: Autoencoder, path: str | Path, *, part: str = "model", resume: bool
     """Write a fitted model; see `Autoencoder.save`."""
     if part not in ("model", "encoder"):
         raise ValueError(f"The part must be 'model' or 'encoder'; got {part!r}.")
+    write(path, *pack(ae, part, resume=resume))
+
+
+def pack(
+    ae: Autoencoder, part: str = "model", *, resume: bool = False
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return a fitted model as arrays by name and JSON."""
     net = ae.net_ if part == "model" else Net(ae.net_.encoder, ())
     tensors, layers = _pack_net(net, "net")
     meta: dict[str, Any] = {
-        "format": FORMAT,
-        "version": list(VERSION),
-        "isthmus": isthmus.__version__,
-        "parameters": _parameters(ae),
-        "slots": _slots(ae),
+        **pack_parameters(ae, ae.slots_),
         "layers": layers,
         "fitted": _fitted(ae),
     }
@@ -61,7 +67,19 @@ def save(ae: Autoencoder, path: str | Path, *, part: str = "model", resume: bool
         tensors["code_deviation"] = np.asarray(ae._code_deviation)
     if resume and part == "model":
         _pack_resume(ae, tensors, meta)
-    text = json.dumps(meta, allow_nan=True)
+    return tensors, meta
+
+
+def pack_parameters(ae: Autoencoder, slots: fitting.Slots) -> dict[str, Any]:
+    """Return the constructor's parameters as JSON: the slots resolved, the others as they are."""
+    params = {k: v for k, v in ae.get_params(deep=False).items() if k not in fitting.SLOTS}
+    return {"parameters": plain(params), "slots": _slots(slots)}
+
+
+def write(path: str | Path, tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+    """Write arrays and JSON to a file, whole or not at all."""
+    head = {"format": FORMAT, "version": list(VERSION), "isthmus": isthmus.__version__}
+    text = json.dumps({**head, **meta}, allow_nan=True)
     write_whole(Path(path), save_tensors(tensors, metadata={FORMAT: text}))
 
 
@@ -121,9 +139,8 @@ def _layer_spec(layer: Layer) -> Any:
     return {"activation": layer.activation, "window": [axis._asdict() for axis in window]}
 
 
-def _parameters(ae: Autoencoder) -> dict[str, Any]:
-    """Return the constructor's parameters that JSON holds; the slots are stored resolved."""
-    params = {k: v for k, v in ae.get_params(deep=False).items() if k not in fitting.SLOTS}
+def plain(params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters that JSON holds; None takes the place of what it does not."""
     for name, value in params.items():
         if isinstance(value, np.generic):
             params[name] = value.item()
@@ -132,15 +149,15 @@ def _parameters(ae: Autoencoder) -> dict[str, Any]:
     return params
 
 
-def _slots(ae: Autoencoder) -> dict[str, Any]:
-    for name, parts in ae.slots_._asdict().items():
+def _slots(slots: fitting.Slots) -> dict[str, Any]:
+    for name, parts in slots._asdict().items():
         for part in parts if isinstance(parts, tuple) else (parts,):
             if part is not None and part.name not in type(part).known:
                 raise ModelFileError(
                     f"A model file holds no code, and the {name} is a function: replace it by a "
                     f"built-in part (fit again with another {name}), or keep the model by pickle."
                 )
-    return ae.slots_.to_dict()
+    return slots.to_dict()
 
 
 def _fitted(ae: Autoencoder) -> dict[str, Any]:
@@ -204,7 +221,7 @@ _STATE = ("step", "seconds", "best_score", "wait", "recent", "evaluated_at", "st
 
 
 def load(path: str | Path) -> Autoencoder:
-    """Read a model that `Autoencoder.save` wrote.
+    """Read a model that `Autoencoder.save` wrote; `isthmus.load` reads detectors too.
 
     Parameters
     ----------
@@ -221,10 +238,21 @@ def load(path: str | Path) -> Autoencoder:
     ModelFileError
         For missing, foreign, damaged and newer files.
     """
-    path = Path(path)
-    tensors, meta = _read(path)
+    tensors, meta = read(Path(path))
+    if meta.get("kind", MODEL) != MODEL:
+        raise ModelFileError(
+            f"{path} holds a detector of outliers and no single autoencoder: isthmus.load, isthmus "
+            "detect --model and isthmus explain read it."
+        )
+    with told(path):
+        return rebuild(tensors, meta)
+
+
+@contextmanager
+def told(path: str | Path) -> Iterator[None]:
+    """Turn what a file changed by hand can raise to one clear error."""
     try:
-        return _rebuild(tensors, meta)
+        yield
     except ModelFileError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
@@ -233,7 +261,7 @@ def load(path: str | Path) -> Autoencoder:
         ) from error
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the file's arrays and JSON, after checks that need no trust."""
     try:
         content = path.read_bytes()
@@ -259,6 +287,8 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise ModelFileError(
             f"{path} has format version {newer}; this isthmus reads up to {VERSION[0]}: upgrade it."
         )
+    if meta.get("kind", MODEL) not in (MODEL, DETECTOR):
+        raise ModelFileError(f"{path} holds a {meta['kind']!r}, not known here: upgrade isthmus.")
     for name, array in tensors.items():
         if not np.isfinite(array).all() and not name.startswith("resume."):
             raise ModelFileError(
@@ -267,11 +297,9 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return tensors, meta
 
 
-def _rebuild(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Autoencoder:
-    ae = Autoencoder(**{**meta["parameters"], "device": None})
-    slots = {name: _parts(name, spec) for name, spec in meta["slots"].items()}
-    ae.set_params(**{k: (v or None) if isinstance(v, tuple) else v for k, v in slots.items()})
-    fitting.check_parameters(ae)
+def rebuild(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Autoencoder:
+    """Return the fitted model of arrays and JSON, after checks that they fit one another."""
+    ae = rebuild_parameters(meta)
     ae.slots_ = fitting.resolve_slots(ae)
     fitted = meta["fitted"]
     with computing(ae.dtype, None):
@@ -281,6 +309,15 @@ def _rebuild(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Autoencode
             ae._training = _unpack_training(ae, tensors, meta["training"])
         if "carried" in meta:
             ae._carried = _unpack_carried(ae, tensors, meta["carried"])
+    return ae
+
+
+def rebuild_parameters(meta: dict[str, Any]) -> Autoencoder:
+    """Return an estimator that is not fitted, with parameters from JSON."""
+    ae = Autoencoder(**{**meta["parameters"], "device": None})
+    slots = {name: _parts(name, spec) for name, spec in meta["slots"].items()}
+    ae.set_params(**{k: (v or None) if isinstance(v, tuple) else v for k, v in slots.items()})
+    fitting.check_parameters(ae)
     return ae
 
 

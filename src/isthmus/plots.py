@@ -11,14 +11,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from isthmus._drawing import (
     CLASSES,
     DASHES,
     FAINT,
+    GAP,
     INK,
     LINES,
     MARKS,
@@ -30,21 +33,27 @@ from isthmus._drawing import (
     short,
     unboxed,
 )
-from isthmus._tiles import denoised, filters, maps, pairs
+from isthmus._searches import search
+from isthmus._tiles import denoised, filters, maps, pairs, unlike
 
 __all__ = [
     "as_png",
     "as_svg",
     "column_errors",
+    "correlation",
     "denoised",
     "embedding",
     "error_against_width",
+    "file_content",
     "filters",
     "losses",
     "maps",
     "mean_activations",
+    "missing",
     "pairs",
+    "search",
     "signals",
+    "unlike",
 ]
 
 NOT_TERMS = ("phase", "epoch", "learning_rate", "seconds")
@@ -174,7 +183,12 @@ def error_against_width(
     return figure
 
 
-def embedding(points: np.ndarray, labels: Any = None) -> Figure:
+def embedding(
+    points: np.ndarray,
+    labels: Any = None,
+    names: tuple[str, str] = ("t-SNE, first axis", "t-SNE, second axis"),
+    meaning: str = "Label",
+) -> Figure:
     """Draw points of the plane, coloured by label.
 
     Parameters
@@ -182,8 +196,13 @@ def embedding(points: np.ndarray, labels: Any = None) -> Figure:
     points : ndarray (n, 2)
         The points, such as t-SNE's of the codes.
     labels : array-like (n,), optional
-        Up to ten kinds are coloured and named where most of them lie; more numbers than that are
-        drawn as a scale, and more words not at all.
+        Up to ten kinds are coloured and named where most of them lie. More numbers than that are a
+        scale, which ends at their first and last hundredth; of more words the nine most frequent
+        are coloured. Points whose label is missing are grey.
+    names : (str, str)
+        The names of the axes.
+    meaning : str
+        What the labels are.
 
     Returns
     -------
@@ -191,20 +210,29 @@ def embedding(points: np.ndarray, labels: Any = None) -> Figure:
     """
     figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     axes = figure.add_subplot()
-    axes.set(xticks=[], yticks=[], xlabel="t-SNE, first axis", ylabel="t-SNE, second axis")
-    values = None if labels is None else np.asarray(labels)
-    kinds: Any = [] if values is None else np.unique(values)
-    if 0 < len(kinds) <= len(CLASSES):
-        _by_class(axes, points, values, kinds)
-    elif values is not None and values.dtype.kind in "fiu":
-        image = axes.scatter(
-            points[:, 0], points[:, 1], c=values, s=9, cmap="viridis", linewidths=0
-        )
-        figure.colorbar(image, ax=axes, shrink=0.8, label="Label").outline.set_visible(False)
-    else:
+    axes.set(xticks=[], yticks=[], xlabel=names[0], ylabel=names[1])
+    if labels is None:
         axes.scatter(points[:, 0], points[:, 1], s=9, color=LINES[0], alpha=0.7, linewidths=0)
+    else:
+        _coloured(figure, points, np.asarray(labels), plain(meaning))
     axes.set_aspect("equal", adjustable="datalim")
     quiet(axes)
+    return figure
+
+
+def correlation(r: np.ndarray) -> Figure:
+    """Draw correlations (units, units) as a grid: red is 1, blue -1 and white 0."""
+    figure = Figure(figsize=(4.6, 4.9), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(r, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    axes.set_xlabel("Code unit", color=INK, fontsize=10)
+    axes.set_ylabel("Code unit", color=INK, fontsize=10)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.tick_params(labelsize=9, color=RULE, labelcolor=INK)
+    axes.spines[:].set_color(FAINT)
+    bar = figure.colorbar(image, location="bottom", aspect=40, pad=0.02, label="Correlation")
+    bar.outline.set_visible(False)
     return figure
 
 
@@ -230,12 +258,18 @@ def as_png(figure: Figure, dpi: int = 160) -> str:
 
 
 def _data_address(figure: Figure, kind: str, mime: str, **options: Any) -> str:
+    content = file_content(figure, kind, **options)
+    return f"data:{mime};base64,{base64.b64encode(content).decode()}"
+
+
+def file_content(figure: Figure, kind: str, **options: Any) -> bytes:
+    """Return a figure as the content of a file of this kind, such as "png" or "svg"."""
     buffer = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else None
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "isthmus"}):  # the same each time
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
         figure.savefig(buffer, format=kind, metadata=metadata, **options)
-    return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return buffer.getvalue()
 
 
 def _terms(history: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
@@ -302,14 +336,64 @@ def _wide(text: str) -> float:
     return 0.07 * len(text) + 0.05
 
 
+def _coloured(figure: Figure, points: np.ndarray, labels: np.ndarray, meaning: str) -> None:
+    """Draw points by what is known of their labels; those of which nothing is lie below."""
+    axes, known = figure.axes[0], ~missing(labels)
+    lost = points[~known]
+    if len(lost):
+        axes.scatter(lost[:, 0], lost[:, 1], s=9, color=GAP, linewidths=0, label="missing")
+    points, labels = points[known], labels[known]
+    kinds: Any = np.unique(labels if labels.dtype.kind != "O" else labels.astype(str))
+    if 0 < len(kinds) <= len(CLASSES):
+        texts = labels if labels.dtype.kind != "O" else labels.astype(str)
+        _by_class(axes, points, texts, kinds)
+    elif len(kinds) and labels.dtype.kind in "fiu":
+        low, high = np.percentile(labels, (1, 99))
+        style: Any = {"s": 9, "cmap": "viridis", "linewidths": 0, "vmin": low, "vmax": high}
+        image = axes.scatter(points[:, 0], points[:, 1], c=labels, **style)
+        figure.colorbar(
+            image, ax=axes, shrink=0.8, label=meaning, extend="both"
+        ).outline.set_visible(False)
+    elif len(kinds):
+        _by_frequency(axes, points, labels.astype(str))
+
+
+def _by_frequency(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
+    """Colour the most frequent kinds, and leave the others grey."""
+    kinds, counts = np.unique(labels, return_counts=True)
+    chosen = np.sort(kinds[np.argsort(-counts, kind="stable")[: len(CLASSES) - 1]])
+    mine = np.isin(labels, chosen)
+    rest = f"{len(kinds) - len(chosen)} others"
+    axes.scatter(
+        points[~mine][:, 0], points[~mine][:, 1], s=9, color=RULE, linewidths=0, label=rest
+    )
+    _by_class(axes, points[mine], labels[mine], chosen)
+
+
+def missing(labels: np.ndarray) -> np.ndarray:
+    """Return which labels are missing: NaN, None, pandas' NA; of numbers also infinity."""
+    if labels.dtype.kind == "f":
+        return ~np.isfinite(labels)
+    if labels.dtype.kind in "mM":
+        return np.isnat(labels)
+    if labels.dtype.kind != "O":
+        return np.zeros(len(labels), bool)
+    return np.array([_is_missing(v) for v in labels], bool)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ == "NAType" or value != value
+
+
 def _by_class(axes: Axes, points: np.ndarray, labels: Any, kinds: Any) -> None:
     for i, kind in enumerate(kinds):
         mine = points[labels == kind]
         axes.scatter(
             mine[:, 0],
             mine[:, 1],
-            s=11,
+            s=13,
             color=CLASSES[i],
+            marker=MARKS[i],
             alpha=0.85,
             linewidths=0,
             label=plain(kind),

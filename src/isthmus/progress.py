@@ -92,3 +92,48 @@ def describe(row: Row) -> str:
     text = f"loss {row['loss']:.5f}"
     validation = row.get("validation_loss", float("nan"))
     return f"{text}  validation {validation:.5f}" if validation == validation else text
+
+
+class Counted:
+    """Counts the steps of many models; `close` gives the terminal back."""
+
+    def __init__(self, label: str, verbose: int) -> None:
+        self.label, self.done, self.total, self.last = label, 0, 0, 0.0
+        self.bar: Progress | None = None
+        if verbose:
+            from rich.console import Console
+
+            self.console = Console(stderr=True)
+            self.bar = self._new_bar() if self.console.is_terminal else None
+        self.lines = bool(verbose) and self.bar is None
+
+    def expect(self, steps: int) -> None:
+        """Announce more steps; those announced before are done, or no longer needed."""
+        self.done = self.total
+        self.total += steps
+        self(0)
+
+    def __call__(self, steps: int) -> None:
+        """Count steps."""
+        self.done = min(self.done + steps, self.total)
+        if self.bar:
+            self.bar.update(self.task, completed=self.done, total=self.total)
+        elif self.lines and time.monotonic() - self.last >= 5:
+            self.last = time.monotonic()
+            text = f"{self.label}: {self.done:,} of {self.total:,} steps"
+            self.console.print(text, highlight=False, soft_wrap=True)
+
+    def _new_bar(self) -> "Progress":
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        text = "{task.completed:.0f}/{task.total:.0f} steps"
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn(text))
+        bar = Progress(*columns, console=self.console)
+        self.task = bar.add_task(self.label, total=None)
+        bar.start()
+        return bar
+
+    def close(self) -> None:
+        """Stop drawing."""
+        if self.bar:
+            self.bar.stop()

@@ -1,112 +1,309 @@
-"""Reports: one self-contained HTML page about fitted models and the rows they are shown.
+"""Reports: one page about fitted models and the rows they are shown, which needs nothing else.
 
-`summarize` gathers facts as plain data, `_sections` draws them, `to_html` renders and does no more.
+Facts are gathered first, as plain data; sections tell and draw them; pages only show sections.
 """
 
-import datetime
+import json
 import math
+import platform
+import zlib
 from collections.abc import Mapping, Sequence
-from importlib import resources
+from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
-from isthmus import _facts, _sections
+from isthmus import __version__, _chapters, _embedding, _facts, _focus, _numbers, _sections
 from isthmus._facts import Facts, summarize
-from isthmus._pictures import Section, number
+from isthmus._pages import to_html, to_markdown
+from isthmus._pictures import Section
 from isthmus.persistence import write_whole
 
-__all__ = ["Section", "summarize", "to_html", "write"]
+__all__ = ["ENDINGS", "Report", "Section", "summarize", "to_html", "to_markdown"]
+
+ENDINGS = (".html", ".md", ".json")
+MISSING = ("None", "nan", "<NA>", "NaT")
+VERSIONS = ("jax", "equinox", "numpy", "scikit-learn")
 
 
-def write(
-    path: str | Path,
-    models: Mapping[str, Any],
-    X: Any,
-    y: Any = None,
-    *,
-    image_shape: tuple[int, ...] | None = None,
-    title: str = "Autoencoders",
-    intro: Sequence[str] = (),
-    rows: str = "",
-    embedded: str | None = None,
-    extra: Sequence[Section] = (),
-) -> Path:
-    """Write a report about fitted models to an HTML file, whole or not at all.
+class Report:
+    """A report about one fitted model or several, and rows.
 
     Parameters
     ----------
-    path : path
-        The file.
-    models : dict of Autoencoder
-        Fitted models by name, all of the same columns.
+    model : Autoencoder or dict of them
+        A fitted model, or several by name, all of the same columns.
     X : array-like (n, d), DataFrame, or images (n, h, w[, c])
         The rows to show and to measure on, best ones that no model was trained on.
     y : array-like (n,), optional
-        Labels, for colours and for choosing examples.
+        Labels, for colours and for choosing examples; no model sees them.
+    comparison : Comparison, optional
+        How well classifiers read the labels: what `isthmus.compare` found.
+    search : Search, optional
+        What `isthmus.tune` found.
+    detector : OutlierDetector, optional
+        What judges the strangest rows; by default it is the model's own score.
+    embedding : Embedding or False, optional
+        Where the codes lie in the plane; by default it is computed, with False left out.
+    focus : str, optional
+        Of several models the one whose code is laid out and whose strangest rows are told; by
+        default the first.
     image_shape : tuple, optional
         (h, w) or (h, w, c) where flat rows are images; known already to models fitted on images and
         to convolutional ones.
-    title : str
+    title : str, optional
         The heading.
     intro : sequence of str
         Paragraphs below it.
     rows : str, optional
         What the rows are, such as "450 test digits".
-    embedded : str, optional
-        The name of the model whose codes are drawn in the plane by t-SNE.
+    label : str, optional
+        What y is called; by default the name of a Series, or "label".
+    ids : array-like (n,), optional
+        What the rows are called.
+    command : str, optional
+        The command line that writes this report.
     extra : sequence of Section
-        Further sections, put at the end.
+        Further sections, put before the last.
+    random_state : int
+        The seed of samples and of the embedding.
 
-    Returns
-    -------
-    Path
-        The file.
+    Raises
+    ------
+    ValueError
+        For no model, rows of another shape, or labels of another length.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from isthmus import Autoencoder, Report
+    >>> iris = load_iris()
+    >>> ae = Autoencoder(2, max_epochs=5, random_state=0).fit(iris.data)
+    >>> report = Report(ae, iris.data, iris.target)
+    >>> report.facts()["data"]["n_rows"]
+    150
     """
-    if not models:
-        raise ValueError("A report needs at least one model; got an empty dict.")
-    facts = {name: summarize(model, X, name=name) for name, model in models.items()}
-    shape = _facts.row_shape(models) if image_shape is None else _checked(image_shape, X)
-    rows = rows or f"{len(X):,} rows"
-    sections = _sections.standard(models, list(facts.values()), X, y, shape, rows)
-    if embedded is not None:
-        sections.append(_sections.embedding(embedded, models[embedded], X, y, rows))
-    page = to_html(
-        {"title": title, "intro": list(intro), "rows": rows, "models": list(facts.values())},
-        [*sections, *extra],
-    )
-    path = Path(path)
-    write_whole(path, page.encode())
-    return path
+
+    def __init__(
+        self,
+        model: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        comparison: Any = None,
+        search: Any = None,
+        detector: Any = None,
+        embedding: Any = None,
+        focus: str | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        title: str | None = None,
+        intro: Sequence[str] = (),
+        rows: str = "",
+        label: str | None = None,
+        ids: Any = None,
+        command: str | None = None,
+        extra: Sequence[Section] = (),
+        random_state: int = 0,
+    ) -> None:
+        self.models = dict(model) if isinstance(model, Mapping) else {"autoencoder": model}
+        if not self.models:
+            raise ValueError("A report needs at least one model; got an empty dict.")
+        for fitted in self.models.values():
+            check_is_fitted(fitted)
+        self.focus = next(iter(self.models)) if focus is None else focus
+        if self.focus not in self.models:
+            known = ", ".join(map(repr, self.models))
+            raise ValueError(f"The parameter focus must be one of {known}; got {focus!r}.")
+        self.X = X if hasattr(X, "columns") else np.asarray(X)
+        self.y = _as_labels(_as_long("y", y, len(self.X)))
+        self.ids = _as_long("ids", ids, len(self.X))
+        given = image_shape
+        self.shape = _facts.row_shape(self.models) if given is None else _checked(given, self.X)
+        self.rows = rows or f"{len(self.X):,} rows"
+        several = "Autoencoders" if len(self.models) > 1 else "Autoencoder"
+        self.title = several if title is None else title
+        self.label = str(getattr(y, "name", None) or "label") if label is None else label
+        self.intro = list(intro)
+        self.command, self.extra, self.random_state = command, list(extra), random_state
+        self.comparison, self.search, self.detector = comparison, search, detector
+        self.measured = _numbers.sample(len(self.X), _numbers.MOST_ROWS, random_state)
+        self.plane = self._lay_out(embedding)
+        self._known = self._gather()
+
+    def facts(self) -> Facts:
+        """Return all that the report says, as plain data that JSON holds."""
+        return self._known
+
+    def save(self, path: str | Path) -> Path:
+        """Write the report, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            The file; its ending chooses what it becomes: a page with all pictures (.html), a text
+            (.md) or the facts alone (.json).
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in ENDINGS:
+            known = ", ".join(ENDINGS)
+            raise ValueError(f"A report is written to a file that ends in {known}; got {path}.")
+        kind = path.suffix.lower()
+        if kind == ".json":
+            content = json.dumps(self._known, allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+        else:
+            render = to_html if kind == ".html" else to_markdown
+            content = render(self._known, self.sections())
+        write_whole(path, content.encode())
+        return path
+
+    def sections(self) -> list[Section]:
+        """Return what pages show, in its order."""
+        f, X, y = self._known, *self._sample()
+        models = f["models"]
+        found = [_chapters.data(f["data"], f["sampling"]), _chapters.models(models, self.rows)]
+        found += _sections.standard(self.models, models, X, y, self.shape, self.rows)
+        found.append(_focus.code(f["codes"], self.models[self.focus], X))
+        if self.plane is not None:
+            found.append(self._plane())
+        model = self.models[self.focus]
+        if f["outliers"] is not None:
+            found.append(_focus.strange(f["outliers"], self.focus, model, self.X, self.shape))
+        if f["comparison"] is not None:
+            found.append(_chapters.classifiers(f["comparison"]))
+        if f["search"] is not None:
+            found.append(_chapters.search(f["search"]))
+        return [*found, *self.extra, _chapters.reproduce(f["reproduce"])]
+
+    def _sample(self) -> tuple[Any, Any]:
+        """Return the rows to measure on, and their labels."""
+        if len(self.measured) == len(self.X):
+            return self.X, self.y
+        y = None if self.y is None else self.y[self.measured]
+        return _numbers.take(self.X, self.measured), y
+
+    def _gather(self) -> Facts:
+        X, _ = self._sample()
+        models = [summarize(model, X, name=name) for name, model in self.models.items()]
+        codes = [_numbers.of_code(model, X, name) for name, model in self.models.items()]
+        drawn = len(self.X) if self.plane is None else len(self.plane.rows)
+        sampling = _focus.sampled(len(self.measured), drawn, len(self.X), self.random_state)
+        model, as_one = self.models[self.focus], self.shape is not None or np.ndim(self.X) > 2
+        facts = {
+            "title": self.title,
+            "intro": self.intro,
+            "rows": self.rows,
+            "data": _numbers.of_rows(model, self.X, self.y, self.label, as_one),
+            "sampling": sampling,
+            "models": models,
+            "codes": codes,
+            "embedding": self._embedding_facts(),
+            "outliers": _numbers.outliers(model, self.X, self.y, self.ids, self.detector),
+            "comparison": None if self.comparison is None else self.comparison.facts(),
+            "search": None if self.search is None else self.search.facts(),
+            "reproduce": self._reproduce(),
+        }
+        told: Facts = _facts.as_json(facts)
+        return told
+
+    def _lay_out(self, embedding: Any) -> Any:
+        if embedding is False:
+            return None
+        if embedding is None:
+            return _embedding.lay_out(self.models[self.focus], self.X, self.random_state)
+        return embedding
+
+    def _embedding_facts(self) -> Facts | None:
+        if self.plane is None:
+            return None
+        plane = self.plane
+        return {
+            "name": self.focus,
+            "width": self.models[self.focus].net_.n_components,
+            "method": plane.method,
+            "trustworthiness": plane.trustworthiness,
+            "n_points": len(plane.points),
+            "n_rows": len(self.X),
+        }
+
+    def _plane(self) -> Section:
+        plane, model = self.plane, self.models[self.focus]
+        judge = model if self.detector is None else self.detector
+        scores = judge.score_samples(_numbers.take(self.X, plane.rows))
+        labels = None if self.y is None else self.y[np.asarray(plane.rows)]
+        payload = _embedding.payload(
+            plane, model, self.X, self.y, self.label, self.ids, scores, self.shape
+        )
+        points = np.asarray(plane.points, float)
+        return _focus.plane(self._known["embedding"], points, labels, payload, self.rows)
+
+    def _reproduce(self) -> Facts:
+        versions = {"isthmus": __version__, "Python": platform.python_version()}
+        versions |= {name: version(name) for name in VERSIONS}
+        rows = np.ascontiguousarray(_facts.flat_rows(self.X), "<f8")
+        return {
+            "command": self.command,
+            "versions": versions,
+            "fingerprint": f"{zlib.crc32(rows.data):08x}",
+            "models": [_made(name, model) for name, model in self.models.items()],
+        }
 
 
-def to_html(facts: Facts, sections: Sequence[Section]) -> str:
-    """Render a page; every text is escaped.
+def _made(name: str, model: Any) -> Facts:
+    """Return how a model is made again: its parameters, its seed, and the seed drawn from it."""
+    drawn = getattr(model, "_rows_seen", None)
+    state = model.random_state
+    return {
+        "name": name,
+        "code": _code(model),
+        "parameters": {k: _told(v) for k, v in model.get_params(deep=False).items()},
+        "random_state": state if state is None or isinstance(state, int) else str(state),
+        "seed": None if drawn is None else int(drawn[1]),
+    }
 
-    Parameters
-    ----------
-    facts : dict
-        "title", "intro" (paragraphs), "rows" (what the rows are) and "models", each as
-        `summarize` returns it.
-    sections : sequence of Section
-        What follows the table of models.
 
-    Returns
-    -------
-    str
-        HTML that asks for nothing from outside.
-    """
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(number=number)
-    home = resources.files("isthmus") / "templates" / "report.html.jinja"
-    template = environment.from_string(home.read_text("utf-8"))
-    notes = _sections.comparison(facts["models"], facts["rows"])
-    today = datetime.date.today().isoformat()
-    return template.render(facts=facts, sections=sections, notes=notes, today=today)
+def _code(model: Any) -> str:
+    """Return Python that makes a model, without what is the default, and slots as spec strings."""
+    slots = {k: v for k, v in _facts.specs(model).items() if v}
+    default = {k: p.default for k, p in signature(type(model)).parameters.items()}
+    given = model.get_params(deep=False) | slots
+    words = [f"{k}={given[k]!r}" for k, v in default.items() if given[k] not in (None, v)]
+    return f"{type(model).__name__}({', '.join(words)})"
+
+
+def _told(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str | None) else repr(value)
+
+
+def _as_long(name: str, values: Any, n: int) -> np.ndarray | None:
+    """Return one value for each row, or raise a ValueError."""
+    if values is None:
+        return None
+    told = np.asarray(values)
+    if told.ndim != 1 or len(told) != n:
+        raise ValueError(f"{name} must hold one value for each of the {n} rows; got {told.shape}.")
+    return told
+
+
+def _as_labels(y: np.ndarray | None) -> np.ndarray | None:
+    """Return labels that can be sorted: words for objects, times, and few numbers with gaps."""
+    if y is None or y.dtype.kind not in "OMmf":
+        return y
+    if y.dtype.kind == "f":
+        known = y[~np.isnan(y)]
+        if len(known) == len(y) or len(np.unique(known)) > _embedding.MOST_KINDS:
+            return y
+        words = [f"{v:g}" for v in y.tolist()]
+    else:
+        words = [str(v) for v in (y if y.dtype.kind == "O" else y.astype(str)).tolist()]
+    return np.array(["missing" if word in MISSING else word for word in words])
 
 
 def _checked(image_shape: tuple[int, ...], X: Any) -> tuple[int, ...]:

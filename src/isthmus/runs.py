@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -89,11 +90,19 @@ class Run:
         self.n_layers = len(net.encoder) if estimator.pretrain else 0
         self.batch_size = settle_batch_size(estimator, n)
         self.max_epochs = self._max_epochs(n)
-        self.data = engine.to_device(rows.x, rows.weight)
-        held = rows.held_out
-        self.validation = engine.to_device(rows.x_val, rows.weight_val) if held else None
         self.at = Position(0, net, (), None)
         self.halted = False  # by the user's on_epoch
+
+    @cached_property
+    def data(self) -> engine.Data:
+        """The rows to train on, on the device."""
+        return engine.to_device(self.rows.x, self.rows.weight)
+
+    @cached_property
+    def validation(self) -> engine.Data | None:
+        """The rows held out, on the device."""
+        rows = self.rows
+        return engine.to_device(rows.x_val, rows.weight_val) if rows.held_out else None
 
     def _max_epochs(self, n: int) -> int:
         """Settle "auto": about 2,000 steps, or 500 for small sets that nothing stops early."""

@@ -1,0 +1,69 @@
+"""The declaration of `isthmus denoise`; its body is in `_run_denoise`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from isthmus._options import DATA, OUTPUT, Columns, Common, Pictures
+
+
+def denoise(
+    model: Path,
+    data: Path,
+    /,
+    *,
+    output: Annotated[
+        Path,
+        Parameter(
+            name=["--output", "-o"], group=OUTPUT, help="Where the result goes.", show_default=False
+        ),
+    ],
+    overlap: Annotated[
+        int | None,
+        Parameter(
+            group=DATA,
+            help="Pixels that tiles of an image share; by default half a tile.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        Parameter(group=OUTPUT, help="Overwrite the output where it exists.", show_default=False),
+    ] = False,
+    raw: Annotated[
+        bool,
+        Parameter(
+            group=OUTPUT,
+            help="Write text to CSV as it is, even where a spreadsheet would run it as a formula.",
+            show_default=False,
+        ),
+    ] = False,
+    columns: Columns = Columns(),  # noqa: B008
+    pictures: Pictures = Pictures(),  # noqa: B008
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Remove noise from rows or images, by a model that was trained with corruption.
+
+    Tables and arrays have the model's own shape. The images of a folder may have any sizes from the
+    model's upwards: they go through it in overlapping tiles, and to a folder under their names.
+
+    For example:
+
+        isthmus fit patches --corruption gaussian:std=0.3 -o d.isthmus
+        isthmus denoise d.isthmus photos -o clean
+        isthmus denoise d.isthmus noisy.npy -o clean.npy
+        isthmus denoise flowers.isthmus flowers.csv --id name -o smooth.csv
+
+    Parameters
+    ----------
+    model : Path
+        The model file.
+    data : Path
+        The rows, or a folder of images; columns are found by name, others are left.
+    """
+    from isthmus import _run_denoise
+
+    source = _run_denoise.Source(data, columns, pictures)
+    written = _run_denoise.Written(output, force, raw)
+    return _run_denoise.denoise(model, source, written, common, overlap)

@@ -1,0 +1,122 @@
+"""The declarations of `isthmus detect` and `isthmus explain`; their bodies are in `_run_detect`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from isthmus._options import DATA, OUTPUT, Columns, Common, Detector, Model, Pictures
+
+
+def _option(group: Group, help: str, **more: Any) -> Parameter:
+    return Parameter(group=group, help=help, show_default=False, **more)
+
+
+Flags = Annotated[
+    Path | None,
+    _option(
+        OUTPUT,
+        "A .csv or .parquet file; by default CSV on the standard output.",
+        name=["--output", "-o"],
+    ),
+]
+Force = Annotated[bool, _option(OUTPUT, "Overwrite outputs that exist.")]
+Raw = Annotated[
+    bool,
+    _option(OUTPUT, "Write text to CSV as it is, even where a spreadsheet would run it."),
+]
+
+
+def detect(
+    data: Path,
+    /,
+    *,
+    output: Flags = None,
+    new: Annotated[
+        Path | None, _option(DATA, "Rows to decide on; by default those of DATA themselves.")
+    ] = None,
+    model: Annotated[
+        Path | None, _option(DATA, "Decide on DATA by this saved detector; nothing is trained.")
+    ] = None,
+    save: Annotated[Path | None, _option(OUTPUT, "Keep the detector, as .isthmus.")] = None,
+    explain: Annotated[
+        int,
+        _option(
+            OUTPUT, "Tell of each outlier this many columns that made it one.", metavar="COLUMNS"
+        ),
+    ] = 0,
+    force: Force = False,
+    raw: Raw = False,
+    detector: Detector = Detector(),  # noqa: B008
+    columns: Columns = Columns(),  # noqa: B008
+    pictures: Pictures = Pictures(),  # noqa: B008
+    equation: Model = Model(),  # noqa: B008
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Find rows unlike the others, or unlike those trained on.
+
+    The columns are the identifiers, the score (the higher, the more normal), whether the row is an
+    outlier, its p-value where rows were held out, and with --explain because1, because2 and so on.
+    Options of the equation and of training change the detector's own autoencoder.
+
+    For example:
+
+        isthmus detect wines.csv --id name -o flags.csv --explain 3
+        isthmus detect wines.csv --contamination 0.05 --save wines.isthmus
+        isthmus detect clean.csv --contamination none --new today.csv -o flags.csv
+        isthmus detect clean.csv --new today.csv --alpha 0.1 --fdr
+        isthmus detect today.csv --model wines.isthmus -o flags.csv
+
+    Parameters
+    ----------
+    data : Path
+        The rows, or a folder of images.
+    """
+    from isthmus import _run_detect
+
+    source = _run_detect.Source(data, columns, pictures)
+    task = _run_detect.Task(source, new, model, save, explain)
+    written = _run_detect.Written(output, force, raw)
+    return _run_detect.detect(task, detector, equation, written, common)
+
+
+def explain(
+    model: Path,
+    data: Path,
+    /,
+    *,
+    output: Flags = None,
+    top: Annotated[int, Parameter(group=OUTPUT, help="How many columns to tell of a row.")] = 3,
+    all: Annotated[
+        bool,
+        _option(DATA, "All rows, and not only those that the detector finds to be outliers."),
+    ] = False,
+    force: Force = False,
+    raw: Raw = False,
+    columns: Columns = Columns(),  # noqa: B008
+    common: Common = Common(),  # noqa: B008
+) -> int:
+    """Tell which columns make rows strange, what was seen in them and what was expected.
+
+    A line for each row and column, the largest contributions first: the identifiers, or else the
+    number of the row from 0, then column, contribution, observed and expected. The contributions of
+    a row add up to minus its score. A model that is no detector explains the errors of all rows.
+
+    For example:
+
+        isthmus detect wines.csv --save wines.isthmus -o flags.csv
+        isthmus explain wines.isthmus wines.csv --id name -o why.csv
+        isthmus explain wines.isthmus today.csv --all --top 5
+
+    Parameters
+    ----------
+    model : Path
+        The file of a detector, or of a model.
+    data : Path
+        The rows; columns are found by name, others are left.
+    """
+    from isthmus import _run_detect
+
+    source = _run_detect.Source(data, columns, Pictures())
+    written = _run_detect.Written(output, force, raw)
+    return _run_detect.explain(model, source, top, written, common, every=all)

@@ -1,0 +1,122 @@
+"""Files of detectors: the arrays of all members under prefixes, and their JSON; see `persistence`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isthmus import fitting, persistence
+from isthmus.estimator import Autoencoder
+from isthmus.outliers import Member, OutlierDetector
+from isthmus.persistence import DETECTOR, ModelFileError
+
+
+def load(path: str | Path) -> Autoencoder | OutlierDetector:
+    """Read a model that `Autoencoder.save` or `OutlierDetector.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The file. Reading it runs no code and opens nothing else.
+
+    Returns
+    -------
+    Autoencoder or OutlierDetector
+        What was saved, with the same scores to the bit on the same machine.
+
+    Raises
+    ------
+    ModelFileError
+        For missing, foreign, damaged and newer files.
+    """
+    tensors, meta = persistence.read(Path(path))
+    with persistence.told(path):
+        if meta.get("kind") == DETECTOR:
+            return _rebuild(tensors, meta)
+        return persistence.rebuild(tensors, meta)
+
+
+def save(detector: OutlierDetector, path: str | Path) -> None:
+    """Write a fitted detector; see `OutlierDetector.save`."""
+    params, template = detector.get_params(deep=False), detector.autoencoder
+    del params["autoencoder"]
+    names = getattr(detector, "feature_names_in_", None)
+    tensors: dict[str, np.ndarray] = {}
+    members = []
+    for k, member in enumerate(detector.members_):
+        arrays, meta = persistence.pack(member.model)
+        arrays["references"] = np.ascontiguousarray(member.references)
+        tensors |= {f"member.{k}.{name}": array for name, array in arrays.items()}
+        members.append(meta)
+    if detector.calibration_scores_ is not None:
+        tensors["calibration_scores"] = np.asarray(detector.calibration_scores_)
+    meta = {
+        "kind": DETECTOR,
+        "parameters": persistence.plain(params),
+        "autoencoder": None
+        if template is None
+        else persistence.pack_parameters(template, fitting.resolve_slots(template)),
+        "fitted": {
+            "n_features_in": int(detector.n_features_in_),
+            "feature_names_in": None if names is None else [str(n) for n in names],
+            "sample_shape": detector.sample_shape_,
+            "offset": float(detector.offset_),
+        },
+        "members": members,
+    }
+    persistence.write(path, tensors, meta)
+
+
+def _rebuild(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> OutlierDetector:
+    template = meta["autoencoder"]
+    detector = OutlierDetector(
+        None if template is None else persistence.rebuild_parameters(template),
+        **meta["parameters"],
+    )
+    detector._check_parameters()
+    fitted = meta["fitted"]
+    detector.n_features_in_ = int(fitted["n_features_in"])
+    if fitted["feature_names_in"] is not None:
+        detector.feature_names_in_ = np.array(fitted["feature_names_in"], dtype=object)
+    shape = fitted["sample_shape"]
+    detector.sample_shape_ = None if shape is None else tuple(shape)
+    detector.offset_ = float(fitted["offset"])
+    detector.calibration_scores_ = tensors.get("calibration_scores")
+    detector.members_ = [
+        _member(tensors, k, member, detector) for k, member in enumerate(meta["members"])
+    ]
+    _check(detector)
+    return detector
+
+
+def _member(
+    tensors: dict[str, np.ndarray], k: int, meta: dict[str, Any], detector: OutlierDetector
+) -> Member:
+    prefix = f"member.{k}."
+    mine = {n.removeprefix(prefix): array for n, array in tensors.items() if n.startswith(prefix)}
+    model, references = persistence.rebuild(mine, meta), mine["references"]
+    kept, width = references.shape[0] if references.ndim else 0, model.net_.n_components
+    if references.dtype.kind != "f" or references.shape != (kept, width) or not kept:
+        raise ModelFileError(
+            f"The array '{prefix}references' has shape {references.shape} and dtype "
+            f"{references.dtype}, not ({max(kept, 1)}, {width}) and floats."
+        )
+    seen = model.n_features_in_, model.sample_shape_
+    if seen != (detector.n_features_in_, detector.sample_shape_) or not model.net_.decoder:
+        raise ModelFileError(f"Member {k} does not fit the {detector.n_features_in_} features.")
+    return Member(model, references)
+
+
+def _check(detector: OutlierDetector) -> None:
+    """Raise a ModelFileError unless members, names and calibration scores are as many as needed."""
+    held, d = detector.calibration_scores_, detector.n_features_in_
+    if len(detector.members_) != detector.n_estimators:
+        raise ModelFileError(
+            f"The file holds {len(detector.members_)} members, not {detector.n_estimators}."
+        )
+    if len(getattr(detector, "feature_names_in_", range(d))) != d:
+        raise ModelFileError(f"The file's names of columns are not {d}.")
+    if (held is None and detector.fdr) or not np.isfinite(detector.offset_):
+        raise ModelFileError("The file's calibration scores, threshold and parameters do not fit.")
+    if held is not None and (held.ndim != 1 or held.dtype != np.float64 or not len(held)):
+        raise ModelFileError(f"The calibration scores have shape {held.shape}, {held.dtype}.")

@@ -1,0 +1,110 @@
+"""What `isthmus compare` does."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import isthmus
+from isthmus import _folders, commands, comparison, tables
+from isthmus._folders import Source as Source
+from isthmus._options import Common, Model
+from isthmus._run_embed import labels
+from isthmus._terminal import UsageError, show_json, show_text, warned
+
+WRITTEN = (".csv", ".csv.gz", ".parquet")
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What is compared, and how."""
+
+    label: str
+    model: Path | None
+    classifiers: str
+    cv: int
+    unlabelled: str
+
+    @property
+    def names(self) -> list[str]:
+        """The classifiers' names."""
+        return [name.strip() for name in self.classifiers.split(",")]
+
+
+def compare(
+    source: Source,
+    wanted: Wanted,
+    equation: Model,
+    output: Path | None,
+    common: Common,
+    *,
+    force: bool,
+) -> int:
+    """Compare, tell, and write the table."""
+    _check(source, wanted, equation, output, force)
+    commands.use_cache()
+    model = _model(source, wanted, equation, common)
+    rows, y = _labelled(source, wanted, getattr(model, "feature_names_in_", None))
+    result = isthmus.compare(
+        model,
+        rows,
+        y,
+        classifiers=wanted.names,
+        cv=wanted.cv,
+        unlabelled=wanted.unlabelled,
+        random_state=equation.random_state,
+    )
+    if output is not None:
+        tables.write_table(output, pl.DataFrame(result.table))
+    if common.json:
+        told = {} if output is None else {"output": str(output)}
+        show_json({**told, **result.facts(), "warnings": warned})
+    else:
+        show_text(f"{result}\n")
+    return 0
+
+
+def _check(
+    source: Source, wanted: Wanted, equation: Model, output: Path | None, force: bool
+) -> None:
+    """Raise an error before any work where a file or an option cannot be."""
+    commands.check_present(source.path, folders=True)
+    commands.check_present(wanted.model)
+    if source.is_folder:
+        raise UsageError(f"{source.path} is a folder of images: --label is for tables.")
+    given = [name for name in equation.given() if name != "random_state"]
+    if wanted.model is not None and given:
+        raise UsageError(
+            f"--model takes a model as it is: --{given[0].replace('_', '-')} cannot be given."
+        )
+    if wanted.cv < 2:
+        raise UsageError(f"--cv must be at least 2; got {wanted.cv}.")
+    try:
+        comparison.named(wanted.names)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if output is not None:
+        inputs = (source.path, wanted.model)
+        tables.check_output(output, WRITTEN, force=force, inputs=inputs)
+
+
+def _model(source: Source, wanted: Wanted, equation: Model, common: Common) -> isthmus.Autoencoder:
+    if wanted.model is not None:
+        return _folders.load_model(wanted.model)
+    files = commands.Files(source, None, None, None, None)
+    ae = commands._estimator(None, files, equation)
+    return ae.set_params(verbose=0 if common.quiet else 1)
+
+
+def _labelled(source: Source, wanted: Wanted, names: Any) -> tuple[Any, np.ndarray]:
+    """Read the rows and their classes."""
+    if tables.ending(source.path) in (".npy", ".npz"):
+        raise UsageError(
+            f"{source.path} is an array without column names: --label needs a CSV or Parquet file."
+        )
+    columns = dataclasses.replace(source.columns, id=(*source.columns.id, wanted.label))
+    rows = commands.read_rows(dataclasses.replace(source, columns=columns), names)
+    y = np.array(labels(rows.ids[wanted.label]).to_list(), dtype=object)
+    return rows.X, y

@@ -1,0 +1,64 @@
+"""What `isthmus denoise` does."""
+
+import warnings
+from pathlib import Path
+
+import isthmus
+from isthmus import _folders, commands, images, tables, tiling
+from isthmus._folders import Source as Source
+from isthmus._options import Common
+from isthmus._terminal import UsageError
+from isthmus.commands import Written as Written
+
+
+def denoise(
+    model: Path, data: Source, written: Written, common: Common, overlap: int | None
+) -> int:
+    """Write what the model makes of rows or images; a folder's images go through it in tiles."""
+    assert written.output is not None
+    tiled = data.is_folder and _folders.goes_to_folder(data, written.output)
+    tiled = tiled and data.pictures.size is None
+    if overlap is not None and not tiled:
+        raise UsageError("--overlap is for a folder of images that go to a folder, without --size.")
+    commands.check_present(model)
+    commands.check_present(data.path, folders=True)
+    data.check()
+    if tiled:
+        _folders.check_output(written.output, data)
+    ae = _folders.load_model(model)
+    if not ae.slots_.corruption:
+        warnings.warn(
+            f"{model} was trained without corruption, so that it may keep noise: fit one with, for "
+            "example, --corruption gaussian.",
+            stacklevel=2,
+        )
+    if not tiled:
+        return commands.reconstruct(model, data, written, common)
+    commands.use_cache()
+    n = _write_tiled(ae, model, data, written, overlap)
+    commands._show_written(written.output, f"{n:,} images", common, images=n)
+    return 0
+
+
+def _write_tiled(
+    ae: isthmus.Autoencoder, model: Path, data: Source, written: Written, overlap: int | None
+) -> int:
+    """Denoise the images of a folder one by one, and return how many."""
+    assert written.output is not None
+    wanted = commands._wanted(ae, model)
+    mode = _folders.wanted_mode(data.path, data.pictures.mode or "auto", wanted)
+    found = images.Scan(data.path, "skip" if data.pictures.skip_bad else "raise")
+    for header in found.headers:
+        try:
+            tiling.check_size(header.size, wanted.shape, str(data.path / header.name))
+        except ValueError as error:
+            raise tables.TableError(str(error)) from error
+    names = [header.name for header in found.headers]
+    images.targets(written.output, names, found.dtype(mode), overwrite=written.force)
+    count = 0
+    for name, pixels in found.each(mode):
+        shaped = pixels.reshape(*pixels.shape[:2], *wanted.shape[2:])
+        again = tiling.denoise(ae, shaped, overlap=overlap)
+        images.write_images(written.output, [name], again[None], overwrite=written.force)
+        count += 1
+    return count

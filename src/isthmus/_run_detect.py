@@ -1,0 +1,305 @@
+"""What `isthmus detect` and `isthmus explain` do."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import isthmus
+from isthmus import commands, tables
+from isthmus._folders import Source as Source
+from isthmus._folders import Wanted
+from isthmus._options import Columns, Common, Detector, Model
+from isthmus._terminal import (
+    UsageError,
+    complain,
+    show_json,
+    show_lines,
+    show_text,
+    signals,
+    warned,
+)
+from isthmus.commands import Written as Written
+
+WRITTEN = (".csv", ".csv.gz", ".parquet")
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is decided on, by which detector, and what is kept and told of it."""
+
+    data: Source
+    new: Path | None
+    model: Path | None
+    save: Path | None
+    explain: int
+
+    @property
+    def decided(self) -> Source:
+        """The rows to decide on: of NEW only columns of DATA and identifiers are used."""
+        if self.new is None:
+            return self.data
+        ours = self.data.columns
+        key = ours.key if tables.ending(self.new) == ".npz" else None
+        columns = Columns(id=ours.id, no_header=ours.no_header, key=key)
+        return Source(self.new, columns, self.data.pictures)
+
+
+def detect(task: Task, options: Detector, equation: Model, written: Written, common: Common) -> int:
+    """Fit a detector or load one, decide, and write what was found."""
+    _check(task, options, equation, written)
+    if task.model is not None:
+        commands.use_cache()
+        found = _loaded(task.model)
+        rows = _rows(found, task.model, task.data)
+        _check_ids(rows.ids, _results(task.explain))
+    else:
+        found = _detector(options, equation, common)
+        commands.use_cache()
+        train = commands.read_rows(task.data, None)
+        rows = train if task.new is None else _like(train, task)
+        _check_ids(rows.ids, _results(task.explain))
+        _fit(found, train, equation)
+    if task.explain and found.sample_shape_ is not None:
+        raise UsageError(f"{task.decided.path} holds images: --explain is for columns of tables.")
+    frame = _decided(found, rows.X, task.explain)
+    with signals.hold():
+        if task.save is not None:
+            found.set_params(verbose=0).save(task.save)
+        _write(written, rows.ids, frame, _facts(found, frame, task), common)
+    signals.check()
+    return 0
+
+
+def explain(
+    model: Path, data: Source, top: int, written: Written, common: Common, *, every: bool
+) -> int:
+    """Write which columns make rows strange."""
+    if top < 1:
+        raise UsageError(f"--top must be at least 1; got {top}.")
+    commands.check_present(model)
+    commands.check_present(data.path, folders=True)
+    if data.is_folder:
+        raise UsageError(f"{data.path} is a folder of images: explanations are for columns.")
+    _check_output(written, WRITTEN, model, data.path)
+    commands.use_cache()
+    found = isthmus.load(model)
+    if found.sample_shape_ is not None:
+        raise UsageError(f"{model} was fitted on images: explanations are for columns of tables.")
+    rows = _rows(found, model, data)
+    _check_ids(rows.ids, ["column", "contribution", "observed", "expected"])
+    frame, ids = _explained(found, rows, top, every)
+    facts = {"rows": len(rows.X), "explained": frame["row"].n_unique()}
+    if ids.width:
+        ids, frame = ids[frame["row"].to_numpy()], frame.drop("row")
+    _write(written, ids, frame, facts, common)
+    return 0
+
+
+# -- before the work -----------------------------------------------------------------------------
+
+
+def _check(task: Task, options: Detector, equation: Model, written: Written) -> None:
+    """Raise an error before any work where a file or an option cannot be."""
+    commands.check_present(task.data.path, task.new, folders=True)
+    commands.check_present(task.model)
+    task.data.check(test=task.new)
+    if task.explain < 0:
+        raise UsageError(f"--explain must be at least 0; got {task.explain}.")
+    if task.model is not None:
+        given = dataclasses.asdict(options).items()
+        names = [name for name, value in given if value is not None and value is not False]
+        names += [name for name in ("new", "save") if getattr(task, name) is not None]
+        names += equation.given()
+        if names:
+            option = names[0].replace("_", "-")
+            raise UsageError(f"--model decides on DATA as it is: --{option} cannot be given.")
+    inputs = (task.data.path, task.new, task.model)
+    _check_output(written, WRITTEN, *inputs)
+    if task.save is not None:
+        _check_output(dataclasses.replace(written, output=task.save), (".isthmus",), *inputs)
+
+
+def _check_output(written: Written, kinds: tuple[str, ...], *inputs: Path | None) -> None:
+    if written.output is not None:
+        tables.check_output(written.output, kinds, force=written.force, inputs=inputs)
+
+
+def _detector(options: Detector, equation: Model, common: Common) -> Any:
+    """Return a new detector, once it is clear that its parameters can be."""
+    from isthmus import fitting, runtime
+
+    given = dataclasses.asdict(options)
+    if options.contamination not in (None, "auto", "none"):
+        given["contamination"] = _share(str(options.contamination))
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        found = isthmus.OutlierDetector(**given, random_state=equation.random_state)
+        found._check_parameters()
+        ae = isthmus.Autoencoder(**equation.given())
+        fitting.check_parameters(ae)
+        fitting.resolve_slots(ae)
+        runtime.find_device(ae.device)
+    except (ValueError, TypeError) as error:
+        raise UsageError(str(error)) from error
+    return found.set_params(verbose=0 if common.quiet else 1)
+
+
+def _check_ids(ids: pl.DataFrame, names: list[str]) -> None:
+    """Raise a UsageError for an identifier that has the name of a result."""
+    both = [name for name in ids.columns if name in names]
+    if both:
+        raise UsageError(f"The identifier {both[0]!r} has the name of a column of the result.")
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--contamination must be auto, none or a share; got {text!r}.") from None
+
+
+def _loaded(path: Path) -> Any:
+    found = isthmus.load(path)
+    if not isinstance(found, isthmus.OutlierDetector):
+        raise UsageError(
+            f"{path} holds a single autoencoder and no detector: isthmus score has its scores, and "
+            "isthmus detect DATA --save makes a detector."
+        )
+    return found
+
+
+def _rows(found: Any, model: Path, data: Source) -> tables.Rows:
+    """Read the rows for a fitted detector or model."""
+    names = getattr(found, "feature_names_in_", None)
+    wanted = commands._wanted(found, model)
+    return commands.read_rows(data, names, wanted=wanted, named=names is not None)
+
+
+def _like(train: tables.Rows, task: Task) -> tables.Rows:
+    """Read the rows to decide on, with the columns of those trained on."""
+    names = train.X.columns if isinstance(train.X, pl.DataFrame) else None
+    shape = np.shape(train.X)[1:]
+    wanted = Wanted(shape, f"{task.data.path} has")
+    rows = commands.read_rows(task.decided, names, wanted=wanted, named=names is not None)
+    if np.shape(rows.X)[1:] != shape:
+        raise tables.TableError(
+            f"{task.new} has rows of shape {np.shape(rows.X)[1:]}, but those of {task.data.path} "
+            f"have {shape}."
+        )
+    return rows
+
+
+# -- the work ------------------------------------------------------------------------------------
+
+
+def _fit(found: Any, train: tables.Rows, equation: Model) -> None:
+    """Fit the detector; options of the equation change its own autoencoder."""
+    from isthmus import outliers
+
+    given = {k: v for k, v in equation.given().items() if k != "random_state"}
+    if given:
+        flat = np.empty((len(train.X), int(np.prod(np.shape(train.X)[1:]))), np.bool_)
+        found.set_params(autoencoder=outliers.default(flat).set_params(**given))
+    found.fit(train.X)
+
+
+def _decided(found: Any, X: Any, columns: int) -> pl.DataFrame:
+    """Return score and decision on each row, and the columns that made it an outlier."""
+    outlier = found.predict(X) == -1
+    frame = pl.DataFrame({"score": found.score_samples(X), "outlier": outlier})
+    if found.calibration_scores_ is not None:
+        frame = frame.with_columns(pvalue=found.pvalues(X))
+    if not columns:
+        return frame
+    columns = min(columns, found.n_features_in_)
+    reasons = np.full((len(frame), columns), None, object)
+    if outlier.any():
+        table = found.explain(X[np.flatnonzero(outlier)]).frame(columns)
+        words = [_because(line) for line in table.iter_rows(named=True)]
+        reasons[outlier] = np.array(words, object).reshape(-1, columns)
+    named = zip(_results(columns)[3:], reasons.T.tolist(), strict=True)
+    return frame.with_columns(pl.Series(name, texts, pl.String) for name, texts in named)
+
+
+def _results(columns: int) -> list[str]:
+    """Return the names of the columns of results."""
+    return ["score", "outlier", "pvalue", *(f"because{i + 1}" for i in range(columns))]
+
+
+def _because(line: dict[str, Any]) -> str:
+    return f"{line['column']} {line['observed']:.4g} (expected {line['expected']:.4g})"
+
+
+def _explained(
+    found: Any, rows: tables.Rows, top: int, every: bool
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the long table, and the identifiers of the rows that it counts."""
+    if not isinstance(found, isthmus.OutlierDetector):
+        return _by_loss(found, rows.X).frame(min(top, found.n_features_in_)), rows.ids
+    chosen = np.full(len(rows.X), True) if every else found.predict(rows.X) == -1
+    numbers = np.flatnonzero(chosen)
+    some = rows.X[numbers] if len(numbers) else rows.X[:1]
+    frame = found.explain(some).frame(top)
+    if not len(numbers):
+        return frame.head(0), rows.ids
+    return frame.with_columns(row=numbers[frame["row"].to_numpy()]), rows.ids
+
+
+def _by_loss(ae: isthmus.Autoencoder, X: Any) -> Any:
+    """Return each column's share of the loss of an autoencoder."""
+    from isthmus import _checks, engine, measures, outliers
+    from isthmus.runtime import computing
+
+    loss = ae.slots_.loss
+    if not loss.by_column:
+        raise UsageError(f"The loss {loss.name} is no sum over columns, so it explains none.")
+    rows = _checks.flat_rows(ae, X, reset=False)
+    again = np.asarray(ae.reconstruct(X), float)
+    with computing(ae.dtype, ae.device):
+        objective = engine.traced(ae.slots_.objective(), ae.dtype)
+        x, x_out = (ae.scaler_.forward(v, ae.dtype) for v in (rows, again))
+        shares = measures.column_shares(objective, x_out, x)
+    names = getattr(ae, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
+    columns = tuple(map(str, names))
+    return outliers.Explanation(columns, shares, np.array(rows, float), again)
+
+
+# -- results -------------------------------------------------------------------------------------
+
+
+def _facts(found: Any, frame: pl.DataFrame, task: Task) -> dict[str, Any]:
+    facts = {
+        "rows": len(frame),
+        "outliers": int(frame["outlier"].sum()),
+        "threshold": None if found.fdr else float(found.offset_),
+    }
+    return facts if task.save is None else {**facts, "detector": str(task.save)}
+
+
+def _write(
+    written: Written, ids: pl.DataFrame, frame: pl.DataFrame, facts: dict[str, Any], common: Common
+) -> None:
+    """Write identifiers and results to a file or to the standard output, and tell the counts."""
+    frame = pl.concat([ids, frame], how="horizontal") if ids.width else frame
+    if written.output is not None:
+        tables.write_table(written.output, frame, raw=written.raw)
+        facts = {"output": str(written.output), **facts}
+    elif common.json:
+        facts = {**facts, "table": frame.to_dict(as_series=False)}
+    else:
+        show_text(tables.csv_text(frame, raw=written.raw))
+    if common.json:
+        show_json({**facts, "warnings": warned})
+    elif not common.quiet:
+        texts = {name: _text(value) for name, value in facts.items() if value is not None}
+        if written.output is not None:
+            show_lines(texts)
+        else:
+            complain(", ".join(f"{name} {text}" for name, text in texts.items()))
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,89 @@
+"""What `isthmus report` does."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+
+from isthmus import commands, tables
+from isthmus._folders import Source
+from isthmus._options import Common, Page, given, spelt
+from isthmus._terminal import UsageError, show_json, show_lines, warned
+from isthmus.report import ENDINGS, Report
+
+
+def report(model: Path, source: Source, label: str | None, page: Page, common: Common) -> int:
+    """Read a model and rows, and write the report."""
+    path = page.output or Path(f"{tables.stem(model)}.html")
+    commands.check_present(model)
+    commands.check_present(source.path, folders=True)
+    tables.check_output(path, ENDINGS, force=page.force, inputs=(model, source.path))
+    if label is not None and (source.is_folder or tables.ending(source.path) in (".npy", ".npz")):
+        raise UsageError(f"--label needs a CSV or Parquet file: {source.path} has no column names.")
+    ae, rows = commands.opened(model, _without(source, label), commands.Written(None, False, False))
+    if not ae.net_.decoder:
+        raise UsageError(f"{model} is an encoder alone: a report needs the whole model.")
+    y = None if label is None else _labels(source, label)
+    with Console(stderr=True, quiet=common.quiet).status("Measuring and drawing"):
+        made = Report(
+            {tables.stem(model): ae},
+            rows.X,
+            y,
+            title=page.title or tables.stem(model),
+            intro=[f"The model {model.name} and {len(rows.X):,} rows of {source.path.name}."],
+            rows=f"{len(rows.X):,} rows of {source.path.name}",
+            label=label,
+            ids=_ids(rows.ids),
+            command=_command(model, source, label, page, path),
+        )
+        made.save(path)
+    _show(path, len(rows.X), common)
+    return 0
+
+
+def _without(source: Source, label: str | None) -> Source:
+    """Return where rows come from, with the labels left out of what a model without names sees."""
+    if label is None:
+        return source
+    ignore = (*source.columns.ignore, label)
+    return replace(source, columns=replace(source.columns, ignore=ignore))
+
+
+def _labels(source: Source, label: str) -> Any:
+    """Return the labels of rows: a column that the model does not use."""
+    columns = source.columns
+    table = tables.read_table(source.path, key=columns.key, header=not columns.no_header)
+    assert isinstance(table.rows, pl.DataFrame)
+    values = table.rows[label]
+    if values.dtype != pl.String:
+        return values
+    numbers = values.cast(pl.Float64, strict=False)  # text files hold text alone
+    if numbers.null_count() > values.null_count():
+        return values
+    whole = numbers.null_count() == 0 and (numbers % 1 == 0).all()
+    return numbers.cast(pl.Int64) if whole else numbers
+
+
+def _ids(ids: pl.DataFrame) -> list[str] | None:
+    """Return one name for each row, of one column of identifiers or several."""
+    if ids.width == 0:
+        return None
+    return [", ".join(str(value) for value in row) for row in ids.iter_rows()]
+
+
+def _command(model: Path, source: Source, label: str | None, page: Page, path: Path) -> str:
+    """Return the command line that writes this report again."""
+    options = given(source.columns) | given(source.pictures)
+    options |= {"--label": label, "--title": page.title, "--output": path, "--force": page.force}
+    return shlex.join(["isthmus", "report", str(model), str(source.path), *spelt(options)])
+
+
+def _show(path: Path, n: int, common: Common) -> None:
+    size = path.stat().st_size
+    if common.json:
+        show_json({"report": str(path), "rows": n, "bytes": size, "warnings": warned})
+    elif not common.quiet:
+        show_lines({"report": f"{path} ({size / 1e6:.1f} MB)", "data": f"{n:,} rows"})

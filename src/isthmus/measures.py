@@ -1,0 +1,77 @@
+"""What is measured of a fitted net, in batches of one shape: moments of codes, losses by column."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from isthmus.engine import rows_per_call
+from isthmus.nets import Net
+from isthmus.objective import Objective
+
+
+@jax.jit
+def _moments(
+    objective: Objective, net: Net, x: Array, weight: Array, first: Array, shift: Array
+) -> tuple[Array, Array, Array]:
+    z = objective.encode(net, x)
+    shift = jnp.where(first, z[0], shift)
+    centred = z - shift
+    return weight @ centred, weight @ centred**2, shift
+
+
+def code_moments(
+    objective: Objective, net: Net, x: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance of each code unit over scaled rows, whose weights add up to 1."""
+    size = rows_per_call(net)
+    sums = np.zeros((2, net.n_components))
+    shift = jnp.zeros(
+        net.n_components, x.dtype
+    )  # the first code: else small variances would cancel
+    for begin in range(0, len(x), size):
+        n = len(x[begin : begin + size])
+        rows, w = np.zeros((size, x.shape[1]), x.dtype), np.zeros(size, x.dtype)
+        rows[:n], w[:n] = x[begin : begin + size], weight[begin : begin + size]
+        *moments, shift = _moments(objective, net, rows, w, np.bool_(begin == 0), shift)
+        sums += [np.asarray(moment, float) for moment in moments]
+    mean, square = sums
+    return mean + np.asarray(shift, float), np.maximum(square - mean**2, 0)
+
+
+@partial(jax.jit, static_argnames="nats")
+def _compare(objective: Objective, x_out: Array, x: Array, nats: bool) -> Array:
+    return objective.loss.nats(x_out, x) if nats else objective.loss(x_out, x)
+
+
+def compare(
+    objective: Objective, x_out: np.ndarray, x: np.ndarray, nats: bool = False
+) -> np.ndarray:
+    """Return the loss of given reconstructions, or its nats, in batches of one shape; float64."""
+    size, results = 1024, []
+    for begin in range(0, len(x), size):
+        n = len(x[begin : begin + size])
+        pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
+        pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
+        results.append(np.asarray(_compare(objective, *pair, nats=nats), float)[:n])
+    return np.concatenate(results)
+
+
+@jax.jit
+def _shares(objective: Objective, x_out: Array, x: Array) -> Array:
+    """Return each column's share of the loss, and of what a row pays for lying outside its domain."""
+    inside, _ = objective.loss.outside(x)
+    return objective.loss.columns(x_out, inside) + jnp.abs(x - inside) / x.shape[1]
+
+
+def column_shares(objective: Objective, x_out: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return each column's share of the loss of given reconstructions; float64, (n, d)."""
+    size, result = 256, np.empty(x.shape)
+    for begin in range(0, len(x), size):
+        n = len(x[begin : begin + size])
+        pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
+        pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
+        result[begin : begin + n] = np.asarray(_shares(objective, *pair))[:n]
+    return result

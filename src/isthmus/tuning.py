@@ -1,0 +1,485 @@
+"""`tune`: search over the parameters of an autoencoder, many candidates in one program."""
+
+import math
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import (
+    KFold,
+    ParameterGrid,
+    ParameterSampler,
+    ShuffleSplit,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+    check_cv,
+)
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from isthmus import _candidates, _checks, _criteria
+from isthmus._candidates import Course
+from isthmus._criteria import Criterion, Fold
+from isthmus._facts import as_json
+from isthmus.engine import DivergenceError
+from isthmus.estimator import Autoencoder
+from isthmus.progress import Counted
+from isthmus.runtime import draw_seed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Params = Mapping[str, Any]
+HELD_OUT = 0.2
+DRAWN = 32  # candidates, where distributions are given and no number
+LONGEST = 3  # rungs of successive halving: less than a ninth of the training tells little
+
+
+@dataclass(frozen=True)
+class Search:
+    """What `tune` found; the attributes are those of scikit-learn's searches.
+
+    Attributes
+    ----------
+    best_estimator_ : Autoencoder
+        The best candidate, fitted anew on all rows.
+    best_params_ : dict
+        Its parameters.
+    best_score_ : float
+        Its mean score on held-out rows.
+    best_index_ : int
+        Its place in `cv_results_`.
+    cv_results_ : dict of arrays
+        By candidate: "params", "param_*", "split*_test_score", "mean_test_score", "std_test_score",
+        "rank_test_score", "mean_fit_time", "mean_score_time" and their deviations. With halving
+        also "iter", the last rung that a candidate reached, and "n_resources", its epochs there.
+    importance_ : dict of float
+        By parameter: the share of the variance of mean scores that lies between its values, most
+        important first; a continuous one is cut at its quartiles.
+    scoring_ : str
+        The name of the criterion.
+    seconds_ : float
+        How long the search took, without the last fit.
+    """
+
+    best_estimator_: Autoencoder
+    best_index_: int
+    cv_results_: dict[str, Any]
+    importance_: dict[str, float]
+    scoring_: str
+    seconds_: float
+
+    @property
+    def best_params_(self) -> dict[str, Any]:
+        """The parameters of the best candidate."""
+        params: dict[str, Any] = self.cv_results_["params"][self.best_index_]
+        return params
+
+    @property
+    def best_score_(self) -> float:
+        """The mean score of the best candidate."""
+        return float(self.cv_results_["mean_test_score"][self.best_index_])
+
+    def plot(self) -> "Figure":
+        """Draw the mean score over the two most important parameters."""
+        from isthmus import plots
+
+        return plots.search(self)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the search as plain data that JSON holds: the best, all candidates, importance."""
+        found = self.cv_results_
+        columns = {
+            "score": "mean_test_score",
+            "std": "std_test_score",
+            "rank": "rank_test_score",
+            "seconds": "mean_fit_time",
+            "rung": "iter",
+            "epochs": "n_resources",
+        }
+        known = {name: found[key] for name, key in columns.items() if key in found}
+        rows = [
+            {"params": _told(params), **{name: values[i] for name, values in known.items()}}
+            for i, params in enumerate(found["params"])
+        ]
+        facts: dict[str, Any] = as_json(
+            {
+                "scoring": self.scoring_,
+                "best_params": _told(self.best_params_),
+                "best_score": self.best_score_,
+                "importance": self.importance_,
+                "seconds": self.seconds_,
+                "candidates": sorted(rows, key=lambda row: row["rank"]),
+            }
+        )
+        return facts
+
+    def __repr__(self) -> str:
+        best = _candidates.in_words(self.best_params_)
+        n = len(self.cv_results_["params"])
+        return f"Search of {n} candidates; best by {self.scoring_}, {self.best_score_:.4f}: {best}"
+
+
+def _told(params: Params) -> dict[str, Any]:
+    """Return parameters as JSON holds them."""
+    plain = (bool, int, float, np.number, str, type(None))
+    return {k: v if isinstance(v, plain) else _candidates.as_text(v) for k, v in params.items()}
+
+
+def tune(
+    autoencoder: Autoencoder,
+    grid: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    n_iter: int | None = None,
+    scoring: Any = "reconstruction",
+    cv: Any = None,
+    halving: bool = False,
+    factor: int = 3,
+) -> Search:
+    """Search over parameters; candidates whose shapes agree are trained in one program.
+
+    Every candidate is what `autoencoder.set_params(**params).fit(rows)` makes of the rows it is
+    trained on, within rounding, and all have the same seed.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder
+        What the candidates have in common; its `random_state` seeds everything, and its `verbose`
+        shows progress.
+    grid : dict or list of dicts
+        Lists of values by parameter, which may belong to a part, as `sparsity__rho` or
+        `corruption__0__std`. With `n_iter`, or with distributions among them (anything with `rvs`,
+        as in `scipy.stats`), candidates are drawn.
+    X : array-like (n, d), DataFrame, or images (n, h, w[, c])
+        The rows.
+    y : array-like (n,), optional
+        Classes of rows, for the scoring.
+    n_iter : int, optional
+        How many candidates to draw; 32 where there are distributions.
+    scoring : {"reconstruction", "probe", "stability"} or callable
+        On held-out rows, higher is better. "reconstruction" is `Autoencoder.score`, to compare
+        codes of one width; "probe" the accuracy of a linear classifier of the codes, learned on the
+        training rows; "stability" the agreement of the codes of two seeds up to rotation, as linear
+        CKA. A function is called as `scoring(estimator, X_held, y_held)`.
+    cv : float, int, splitter or iterable, optional
+        A float is the share of rows held out once, 0.2 by default; a whole number the folds.
+    halving : bool
+        Whether all candidates are trained for a part of their epochs first, and only the best of them
+        go on.
+    factor : int
+        With halving, one in how many goes on, to as many times the epochs.
+
+    Returns
+    -------
+    Search
+        Results under scikit-learn's names, with the best candidate fitted on all rows.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an empty grid, unknown parameters, candidates that cannot be trained, too few rows or a
+        scoring without its y.
+    DivergenceError
+        When every candidate diverges. One that does has the score NaN and is ranked last.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from isthmus import Autoencoder, tune
+    >>> ae = Autoencoder(2, max_epochs=20, random_state=0)
+    >>> found = tune(ae, {"learning_rate": [1e-4, 1e-2]}, load_iris().data)
+    >>> found.best_params_
+    {'learning_rate': 0.01}
+    """
+    begin = time.perf_counter()
+    seed = _settled_seed(autoencoder)
+    candidates = _listed(grid, n_iter, seed)
+    criterion = _criteria.choose(scoring, y)
+    X = _checks.as_images(X)
+    splits = _splits(cv, X, y, criterion, seed)
+    for params in candidates:  # before any work
+        _candidates.build(autoencoder, params, seed)
+    rungs = _rungs(len(candidates), factor) if halving else [Rung(len(candidates), 1.0)]
+    with closing(Counted("tune", autoencoder.verbose)) as count:
+        scorer = _Scorer(autoencoder, candidates, criterion, splits, seed, count, {})
+        table = _race(scorer, rungs, X, y)
+    best = int(np.argmin(table.ranks()))
+    results = table.results(candidates, halving)
+    importance = _importance(candidates, table.first_scores)
+    seconds = time.perf_counter() - begin
+    model = _fitted(autoencoder, candidates[best], seed, X)
+    return Search(model, best, results, importance, criterion.name, seconds)
+
+
+def _fitted(autoencoder: Autoencoder, params: Params, seed: int, X: Any) -> Autoencoder:
+    """Return the best candidate, fitted on all rows; it warns as if the user had called `fit`."""
+    model = clone(autoencoder).set_params(random_state=seed).set_params(**params)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X)
+    for warning in caught:
+        warnings.warn(warning.message, stacklevel=3)
+    return model
+
+
+# -- candidates and folds ------------------------------------------------------------------------
+
+
+def _settled_seed(autoencoder: Autoencoder) -> int:
+    state = autoencoder.random_state
+    return int(state) if isinstance(state, int | np.integer) else draw_seed(state)
+
+
+def _listed(grid: Any, n_iter: int | None, seed: int) -> list[dict[str, Any]]:
+    """Return the candidates of a grid, or drawn ones."""
+    if not grid or not (isinstance(grid, Mapping) or all(grid)):
+        raise ValueError(
+            f"The grid is empty; give values by parameter, such as {{'learning_rate': [1e-3, 1e-2]}}; "
+            f"got {grid!r}."
+        )
+    parts = [grid] if isinstance(grid, Mapping) else list(grid)
+    drawn = any(hasattr(v, "rvs") for part in parts for v in part.values())
+    if n_iter is None and not drawn:
+        return list(ParameterGrid(grid))
+    n = DRAWN if n_iter is None else n_iter
+    _checks.whole("n_iter", n, 1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The total space of parameters")  # then all of it
+        return list(ParameterSampler(grid, n, random_state=seed % 2**32))
+
+
+def _splits(cv: Any, X: Any, y: Any, criterion: Criterion, seed: int) -> list[Any]:
+    """Return the rows to train on and to hold out of each split."""
+    n, seed = _num_samples(X), seed % 2**32
+    if n < 4:
+        raise ValueError(f"To train on some rows and hold out others needs at least 4; got {n}.")
+    if y is not None and _num_samples(y) != n:
+        raise ValueError(f"X has {n} rows, but y has {_num_samples(y)}.")
+    classes = criterion.name == "probe"
+    if cv is None or isinstance(cv, float):
+        share = HELD_OUT if cv is None else cv
+        _checks.real("cv", share, "(0, 1) where it is a share", 0 < share < 1)
+        once = StratifiedShuffleSplit if classes else ShuffleSplit
+        cv = once(1, test_size=share, random_state=seed)
+    elif isinstance(cv, int | np.integer):
+        folds = StratifiedKFold if classes else KFold
+        cv = folds(int(cv), shuffle=True, random_state=seed)
+    return list(check_cv(cv, y, classifier=classes).split(np.zeros(n), y))
+
+
+class Rung(NamedTuple):
+    """How many candidates are trained, and for which share of their epochs."""
+
+    n: int
+    share: float
+
+
+def _rungs(n: int, factor: int) -> list[Rung]:
+    """Return the rungs of successive halving, the last of which trains to the end."""
+    _checks.whole("factor", factor, 2)
+    depth = min(int(math.log(n, factor) + 1e-9), LONGEST - 1)
+    return [Rung(-(-n // factor**r), 1 / factor ** (depth - r)) for r in range(depth + 1)]
+
+
+# -- scores --------------------------------------------------------------------------------------
+
+
+class Table:
+    """The last scores and times of each candidate, by split."""
+
+    def __init__(self, n: int, splits: int) -> None:
+        self.scores = np.full((n, splits), np.nan)
+        self.first_scores = np.full(n, np.nan)
+        self.fit_seconds, self.score_seconds = np.zeros((n, splits)), np.zeros((n, splits))
+        self.rung, self.epochs = np.zeros(n, int), np.zeros(n, int)
+        self.errors: dict[int, str] = {}
+
+    @property
+    def means(self) -> np.ndarray:
+        """The mean score of each candidate; NaN where one of its trainings diverged."""
+        return self.scores.mean(axis=1)
+
+    def ranks(self) -> np.ndarray:
+        """Return ranks from 1, the best; who was trained longer goes first, who diverged last."""
+        ranks = np.zeros(len(self.scores), int)
+        for k in np.unique(self.rung):
+            mine = self.rung == k
+            means = np.where(np.isnan(self.means[mine]), -np.inf, self.means[mine])
+            ranks[mine] = rankdata(-means, method="min") + np.sum(self.rung > k)
+        return ranks
+
+    def results(self, candidates: Sequence[Params], halving: bool) -> dict[str, Any]:
+        """Return everything under scikit-learn's names."""
+        names = dict.fromkeys(name for params in candidates for name in params)
+        found: dict[str, Any] = {}
+        for name, times in (("fit", self.fit_seconds), ("score", self.score_seconds)):
+            found[f"mean_{name}_time"] = times.mean(axis=1)
+            found[f"std_{name}_time"] = times.std(axis=1)
+        for name in names:
+            found[f"param_{name}"] = _column(candidates, name)
+        found["params"] = [dict(params) for params in candidates]
+        found |= {f"split{i}_test_score": self.scores[:, i] for i in range(self.scores.shape[1])}
+        found["mean_test_score"] = self.means
+        found["std_test_score"] = self.scores.std(axis=1)
+        found["rank_test_score"] = self.ranks().astype(np.int32)
+        return found | ({"iter": self.rung, "n_resources": self.epochs} if halving else {})
+
+
+def _column(candidates: Sequence[Params], name: str) -> np.ma.MaskedArray:
+    column = np.ma.masked_all(len(candidates), dtype=object)
+    for i, params in enumerate(candidates):
+        if name in params:
+            column[i] = params[name]
+    return column
+
+
+class _Scorer(NamedTuple):
+    """Trains and scores candidates on each split."""
+
+    autoencoder: Autoencoder
+    candidates: Sequence[Params]
+    criterion: Criterion
+    splits: Sequence[Any]
+    seed: int
+    counted: Counted
+    courses: dict[tuple[int, int], list[Course]]  # of those that go on, by candidate and split
+
+    def fill(self, table: Table, chosen: Sequence[int], share: float, X: Any, y: Any) -> None:
+        """Train the chosen candidates up to a share and write their scores into the table."""
+        for key in [key for key in self.courses if key[0] not in chosen]:
+            del self.courses[key]
+        for k, (train, held) in enumerate(self.splits):
+            fold = Fold(*(_rows(v, rows) for rows in (train, held) for v in (X, y)))
+            self._begin([i for i in chosen if (i, k) not in self.courses], k, fold)
+            going = [course for i in chosen for course in self.courses[i, k]]
+            _candidates.advance(going, share, self.counted, self.criterion.judged)
+            for i in chosen:
+                self._enter(table, i, k, share, fold)
+                if share == 1:
+                    del self.courses[i, k]
+
+    def _begin(self, new: Sequence[int], k: int, fold: Fold) -> None:
+        """Make the courses of candidates on a split, one for each seed."""
+        if not new:
+            return
+        seeds = self.criterion.seeds
+        models = [self._model(i, number) for i in new for number in range(seeds)]
+        params = [self.candidates[i] for i in new for _ in range(seeds)]
+        begun = _candidates.begin(models, params, fold.X)
+        for place, i in enumerate(new):
+            self.courses[i, k] = begun[place * seeds : (place + 1) * seeds]
+
+    def _model(self, i: int, number: int) -> Autoencoder:
+        model = _candidates.build(self.autoencoder, self.candidates[i], self.seed)
+        if number:  # another seed of the same candidate
+            seed = np.random.SeedSequence((draw_seed(model.random_state), number))
+            model.random_state = int(seed.generate_state(1)[0])
+        return model
+
+    def _enter(self, table: Table, i: int, k: int, share: float, fold: Fold) -> None:
+        begin, mine = time.perf_counter(), self.courses[i, k]
+        table.fit_seconds[i, k] = sum(one.trainer.state.seconds for one in mine)
+        table.epochs[i] = max(round(share * mine[0].run.max_epochs), 1)
+        errors = [one.error for one in mine if one.error is not None]
+        if errors:
+            table.scores[i, k] = np.nan
+            table.errors[i] = str(errors[0])
+            return
+        score = self.criterion.score([one.model for one in mine], fold)
+        table.scores[i, k] = score if math.isfinite(score) else np.nan
+        table.score_seconds[i, k] = time.perf_counter() - begin
+        if not math.isfinite(score):
+            table.errors[i] = f"Its score is {score}."
+
+
+def _rows(values: Any, rows: np.ndarray) -> Any:
+    return None if values is None else _safe_indexing(values, rows)
+
+
+def _race(scorer: _Scorer, rungs: Sequence[Rung], X: Any, y: Any) -> Table:
+    """Score the candidates, rung by rung: the best of one go on to the next."""
+    table = Table(len(scorer.candidates), len(scorer.splits))
+    for number, rung in enumerate(rungs):
+        best = np.sort(np.argsort(table.ranks(), kind="stable")[: rung.n]).tolist()
+        chosen = [i for i in best if number == 0 or np.isfinite(table.means[i])]
+        table.rung[chosen] = number
+        scorer.fill(table, chosen, rung.share, X, y)
+        if number == 0:
+            table.first_scores = table.means
+        _check_diverged(table, chosen, scorer.candidates)
+    _warn_diverged(table, scorer.candidates)
+    return table
+
+
+def _check_diverged(table: Table, chosen: Sequence[int], candidates: Sequence[Params]) -> None:
+    if np.isfinite(table.means[chosen]).any():
+        return
+    i, error = next(iter(table.errors.items()))
+    raise DivergenceError(
+        f"All {len(chosen)} candidates diverged; the first, {_candidates.in_words(candidates[i])}: "
+        f"{error}"
+    )
+
+
+def _warn_diverged(table: Table, candidates: Sequence[Params]) -> None:
+    if table.errors:
+        named = "; ".join(_candidates.in_words(candidates[i]) for i in list(table.errors)[:3])
+        more = "; ..." if len(table.errors) > 3 else ""
+        warnings.warn(
+            f"{len(table.errors)} of {len(candidates)} candidates diverged and are ranked last: "
+            f"{named}{more}. Leave out the largest learning rates and weights.",
+            FitFailedWarning,
+            stacklevel=4,
+        )
+
+
+# -- importance ----------------------------------------------------------------------------------
+
+
+def _importance(candidates: Sequence[Params], scores: np.ndarray) -> dict[str, float]:
+    """Return the share of the scores' variance between the values of each parameter."""
+    names = dict.fromkeys(name for params in candidates for name in params)
+    finite = np.isfinite(scores)
+    shares = {}
+    for name in names:
+        group, _ = quarters(candidates, name)
+        shares[name] = _explained(group[finite], scores[finite])
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def quarters(candidates: Sequence[Params], name: str) -> tuple[np.ndarray, bool]:
+    """Return for each candidate the number of its value, or of the quarter its value lies in.
+
+    The latter, and True, where there are too many values to compare.
+    """
+    values = [params.get(name) for params in candidates]
+    texts = [repr(v) for v in values]
+    distinct = list(dict.fromkeys(texts))
+    if len(distinct) > max(5, len(values) // 3) and all(map(_is_number, values)):
+        numbers = np.array(values, float)
+        return np.searchsorted(np.quantile(numbers, (0.25, 0.5, 0.75)), numbers), True
+    return np.array([distinct.index(text) for text in texts]), False
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _explained(group: np.ndarray, scores: np.ndarray) -> float:
+    total = float(np.sum((scores - scores.mean()) ** 2)) if len(scores) else 0.0
+    if total <= 0:
+        return 0.0
+    between = (
+        np.sum(group == g) * (scores[group == g].mean() - scores.mean()) ** 2
+        for g in np.unique(group)
+    )
+    return float(sum(between) / total)
