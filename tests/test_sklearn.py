@@ -20,8 +20,7 @@ ESTIMATORS = [
     Autoencoder(),
     Autoencoder(3, "dense:hidden=[8],dropout=0.2", "gaussian", "l1", "l2", "huber", max_epochs=2),
     Autoencoder(3, sparsity="kl", max_epochs=2),
-    Autoencoder(2, "dense:hidden=[4]", pretrain="layerwise", max_epochs=2),
-    Autoencoder(2, "conv1d:channels=[2,3]", max_epochs=2),
+    Autoencoder(2, "conv1d:channels=[2]", "masking", pretrain="layerwise", max_epochs=2),
     Autoencoder(max_epochs=2, dtype="float64"),
 ]
 

@@ -120,7 +120,6 @@ def test_the_held_out_rows_are_coded_too(images, trainers):
 
 
 TUNED = {
-    "dense": {"architecture": "dense:hidden=[32]"},
     "denoising": {"architecture": "dense:hidden=[32]", "corruption": "gaussian:std=0.2"},
     "kl": {"architecture": "dense:hidden=[32],activation=sigmoid", "sparsity": "kl"},
     "conv": {"architecture": "conv:channels=[4]"},
@@ -131,8 +130,8 @@ TUNED = {
 @pytest.mark.parametrize("name", TUNED)
 def test_fine_tuning_makes_the_whole_better(digits, name):
     X, errors = digits[:300].reshape(-1, 8, 8), {}
-    common = {"max_epochs": 20, "learning_rate": 1e-2, "scaling": "range", "random_state": 0}
-    ae = Autoencoder(10, **TUNED[name], pretrain=20, **common)
+    common = {"max_epochs": 20, "learning_rate": 1e-2, "scaling": "range", "early_stopping": False}
+    ae = Autoencoder(10, **TUNED[name], pretrain=20, **common, random_state=0)
 
     def measure(row):
         phase = ae.history_["phase"][-1]
@@ -141,21 +140,20 @@ def test_fine_tuning_makes_the_whole_better(digits, name):
 
     ae.fit(X, on_epoch=measure)
     *_, before, after = errors.values()
-    assert np.mean((ae.reconstruct(X) - X) ** 2) <= after < before
+    assert np.mean((ae.reconstruct(X) - X) ** 2) == after < before
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_deep_saturating_net_needs_its_layers_trained_one_by_one(digits, seed):
+def test_a_deep_saturating_net_needs_its_layers_trained_one_by_one(digits):
     common = {
         "architecture": Dense(hidden=(64, 64, 64, 64), activation="sigmoid"),
         "scaling": "range",
         "early_stopping": False,
-        "random_state": seed,
+        "random_state": 0,
     }
     X = digits[:1000]
-    ours = Autoencoder(10, pretrain=20, max_epochs=40, learning_rate=1e-2, **common).fit(X)
+    ours = Autoencoder(10, pretrain=12, max_epochs=24, learning_rate=1e-2, **common).fit(X)
     plain = [
-        Autoencoder(10, max_epochs=140, learning_rate=rate, **common).fit(X)
+        Autoencoder(10, max_epochs=84, learning_rate=rate, **common).fit(X)
         for rate in (3e-3, 1e-2)  # whichever suits it better
     ]
     assert ours.n_iter_ == plain[0].n_iter_
@@ -290,9 +288,17 @@ def interrupt_in(ae, phase, epoch):
     return stop
 
 
-@pytest.mark.parametrize("phase", ["layer 1", "layer 2", "fit"])
-@pytest.mark.parametrize("epoch", [1, 3])
-@pytest.mark.parametrize("through_file", [False, True])
+@pytest.mark.parametrize(
+    ("phase", "epoch", "through_file"),
+    [
+        ("layer 1", 1, True),
+        ("layer 1", 3, False),
+        ("layer 2", 1, False),
+        ("layer 2", 3, True),
+        ("fit", 1, False),
+        ("fit", 3, True),
+    ],
+)
 def test_an_interrupted_fit_resumed_equals_the_uninterrupted_one(
     images, kind, phase, epoch, through_file, tmp_path, monkeypatch
 ):
@@ -441,17 +447,17 @@ MISFITS = [
     (
         "dense",
         {"architecture": "conv:channels=[3,4]"},
-        "not 3x3x1x3 over 8+0+1 by 2, 8+0+1 by 2 gelu",
+        "not 3x3x1x3 over 8x8 (stride 2, zeros 0+1) gelu",
     ),
     (
         "conv",
         {"architecture": "conv:channels=[3,4],code=maps,kernel=2"},
-        "layer 2 of its encoder is 3x3x3x4 over 4+0+1 by 2, 4+0+1 by 2 identity, not 2x2x3x4 over",
+        "encoder is 3x3x3x4 over 4x4 (stride 2, zeros 0+1) identity, not 2x2x3x4 over 4x4 (stride 2,",
     ),
     (
         "conv",
         {"architecture": "conv:channels=[3,4],code=maps,stride=1"},
-        "8+0+1 by 2, 8+0+1 by 2 gelu, not 3x3x1x3 over 8+1+1 by 1, 8+1+1 by 1 gelu",
+        "8x8 (stride 2, zeros 0+1) gelu, not 3x3x1x3 over 8x8 (stride 1, zeros 1+1) gelu",
     ),
 ]
 
