@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from rich.console import Console
 
@@ -12,7 +13,10 @@ from isthmus import commands, tables
 from isthmus._folders import Source
 from isthmus._options import Common, Page, given, spelt
 from isthmus._terminal import UsageError, show_json, show_lines, warned
+from isthmus.comparison import compare
 from isthmus.report import ENDINGS, Report
+
+MOST_COMPARED, MOST_CLASSES, FOLDS = 5000, 20, 3
 
 
 def report(model: Path, source: Source, label: str | None, page: Page, common: Common) -> int:
@@ -32,6 +36,7 @@ def report(model: Path, source: Source, label: str | None, page: Page, common: C
             {tables.stem(model): ae},
             rows.X,
             y,
+            comparison=_compared(ae, rows.X, y),
             title=page.title or tables.stem(model),
             intro=[f"The model {model.name} and {len(rows.X):,} rows of {source.path.name}."],
             rows=f"{len(rows.X):,} rows of {source.path.name}",
@@ -65,6 +70,16 @@ def _labels(source: Source, label: str) -> Any:
         return values
     whole = numbers.null_count() == 0 and (numbers % 1 == 0).all()
     return numbers.cast(pl.Int64) if whole else numbers
+
+
+def _compared(ae: Any, X: Any, y: pl.Series | None) -> Any:
+    """Return classifiers of the labels compared, where these are a few classes and soon compared."""
+    if y is None or y.null_count() or len(y) > MOST_COMPARED:
+        return None
+    _, counts = np.unique(y.to_numpy(), return_counts=True)
+    if not 2 <= len(counts) <= MOST_CLASSES or counts.min() < FOLDS:
+        return None
+    return compare(ae, X, y.to_numpy(), cv=FOLDS, random_state=0)
 
 
 def _ids(ids: pl.DataFrame) -> list[str] | None:
