@@ -1,6 +1,6 @@
 """Denoising of MNIST digits, beside classical filters and PCA.
 
-    python benchmarks/denoise.py [--data FILE] [--epochs 5] [--pictures docs/images] [--json FILE]
+    python benchmarks/denoise.py [--data FILE] [--epochs 12] [--pictures docs/images] [--json FILE]
 
 Prints mean PSNR and SSIM of the first 500 test images, on [0, 1], for Gaussian noise of standard
 deviation 0.5, which is not clipped, and for salt and pepper on 30 % of the pixels. All methods get the
@@ -153,7 +153,7 @@ def main():
     """Train, tune, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/mnist.npz"))
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

@@ -95,11 +95,12 @@ def _member(
     prefix = f"member.{k}."
     mine = {n.removeprefix(prefix): array for n, array in tensors.items() if n.startswith(prefix)}
     model, references = persistence.rebuild(mine, meta), mine["references"]
-    kept, width = references.shape[0] if references.ndim else 0, model.net_.n_components
-    if references.dtype.kind != "f" or references.shape != (kept, width) or not kept:
+    width = model.net_.n_components
+    whole = references.ndim == 3 and references.size and references.shape[2] == width
+    if references.dtype.kind != "f" or not whole:
         raise ModelFileError(
             f"The array '{prefix}references' has shape {references.shape} and dtype "
-            f"{references.dtype}, not ({max(kept, 1)}, {width}) and floats."
+            f"{references.dtype}, not (draws, rows, {width}) and floats."
         )
     seen = model.n_features_in_, model.sample_shape_
     if seen != (detector.n_features_in_, detector.sample_shape_) or not model.net_.decoder:

@@ -17,8 +17,8 @@ from isthmus.progress import Counted
 from isthmus.runtime import computing, draw_seed
 from isthmus.scaling import blocks
 
-FEW = 16  # reference rows of a member where training rows may be outliers
-MANY = 2048  # at most, where they are not
+FEW, DRAWS = 16, 8  # reference rows in a draw, and a member's draws, where rows may be outliers
+MANY = 2048  # reference rows at most, in one draw, where they are clean
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
 USUAL = 0.05  # the false-positive rate on clean training data where none is given
 
@@ -27,7 +27,7 @@ class Member(NamedTuple):
     """A fitted autoencoder and the codes of the training rows that it compares with."""
 
     model: Autoencoder
-    references: np.ndarray  # (n_references, m)
+    references: np.ndarray  # (draws, n_references, m)
 
 
 class Explanation(NamedTuple):
@@ -62,14 +62,14 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
     A row x is as strange as it is far from the training rows as the autoencoders see them: off the
     surface on which they lie, and along it from the nearest of a few reference rows r::
 
-        score(x) = - mean_k [ loss(x'_k, x) + min_r mean_j (x'_kj - r'_kj)^2 ]
+        score(x) = - mean_k [ loss(x'_k, x) + mean_R min_r mean_j (x'_kj - r'_kj)^2 ]
 
-    where x'_k is the reconstruction by member k, in scaled units, and r another row than x; both
-    terms are sums over columns.
+    where x'_k is the reconstruction by member k, in scaled units, R a random draw of reference rows
+    and r one of them, another row than x; both terms are sums over columns.
 
-    Where training rows may be outliers, each member compares with few rows (a group of outliers
-    then seldom has one of its own among them) out of the half that looks most normal; where they
-    are clean, with a random half of all.
+    Where training rows may be outliers, each member compares with several draws of few rows (a
+    group of outliers then seldom has one of its own among them) out of the half that looks most
+    normal; where they are clean, with one random half of all.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         What is known of the training rows. A number is the share of outliers among them, and
         `predict` finds that share; with "auto" the share is unknown, and rows are outliers where
         the cube root of minus the score lies 2.33 robust deviations above the median, which
-        a few per cent of rows do where all are normal; "none" says that they are clean, and
+        one or two per cent of rows do where all are normal; "none" says that they are clean, and
         `predict` finds new rows that differ (novelties), at a false-positive rate of 5 %, or the
         least that the rows held out allow, unless `target_fpr` or `alpha` is given.
     target_fpr : float in (0, 1), optional
@@ -96,8 +96,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
     calibration_fraction : float in (0, 1)
         The share of the rows that is held out for `target_fpr`, `alpha` and "none".
     n_references : "auto" or int
-        How many training rows a member compares with: 16 where they may be outliers, else half of
-        them, at most 2,048.
+        How many training rows a draw holds: 16 where they may be outliers, and each member then
+        has 8 draws; else half of them, at most 2,048, in one draw.
     random_state : None, int, RandomState or Generator
         The seed of everything random.
     verbose : int
@@ -261,13 +261,15 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         self, seen: list["_Seen"], pools: list[np.ndarray], rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows drawn from these."""
-        number = self.n_references
+        clean, number = self.contamination == "none", self.n_references
         if number == "auto":
-            number = min(len(pools[0]) // 2, MANY) if self.contamination == "none" else FEW
+            number = min(len(pools[0]) // 2, MANY) if clean else FEW
         members = []
         for one, pool in zip(seen, pools, strict=True):
-            chosen = rng.choice(pool, min(max(int(number), 1), len(pool)), replace=False)
-            members.append(Member(one.model, one.model.transform(one.rows(chosen))))
+            size = min(max(int(number), 1), len(pool))
+            drawn = [rng.choice(pool, size, replace=False) for _ in range(1 if clean else DRAWS)]
+            codes = one.model.transform(one.rows(np.concatenate(drawn)))
+            members.append(Member(one.model, codes.reshape(len(drawn), size, -1)))
         return members
 
     def _threshold(self, train: np.ndarray) -> float:
@@ -327,7 +329,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         """Return what each column adds to a row's strangeness, what was seen and what was expected.
 
         The contributions of a row add up to minus its score. What is expected is the nearest
-        reference row, as the members see it; members are averaged.
+        reference row, as the members see it; members and their draws are averaged.
 
         Parameters
         ----------
@@ -354,7 +356,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         for member in self.members_:
             shares, gaps, nearest = _compare(member, _known(member), self._shaped(rows), rows)
             contribution += shares + gaps
-            expected += nearest
+            expected += member.model.scaler_.inverse(nearest)
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
         k = len(self.members_)
         columns = tuple(map(str, names))
@@ -430,16 +432,19 @@ def default(train: np.ndarray) -> Autoencoder:
 
 
 def _known(member: Member) -> np.ndarray:
-    """Return the reference rows as the member reproduces them, scaled; (k, d)."""
-    known = np.asarray(member.model.inverse_transform(member.references))
-    return member.model.scaler_.forward(known.reshape(len(known), -1), member.model.dtype)
+    """Return the reference rows as the member reproduces them, scaled; (draws, k, d)."""
+    draws, k, m = member.references.shape
+    known = np.asarray(member.model.inverse_transform(member.references.reshape(-1, m)))
+    scaled = member.model.scaler_.forward(known.reshape(draws * k, -1), member.model.dtype)
+    return scaled.reshape(draws, k, -1)
 
 
 def _compare(
     member: Member, known: np.ndarray, X: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the columns' shares of the loss and of the distance to the nearest reference row, and
-    that row in the data's units; each (n, d), but shares are (n, 1) for a loss without columns.
+    that row, both as means over the draws; each (n, d), but shares are (n, 1) for a loss without
+    columns.
     """
     model = member.model
     again = np.asarray(model.reconstruct(X)).reshape(len(rows), -1)
@@ -450,9 +455,12 @@ def _compare(
             shares = measures.column_shares(objective, x_out, x)
         else:
             shares = measures.compare(objective, x_out, x)[:, None]
-    nearest = known[_nearest(x_out, known)].astype(float)
-    gaps = (x_out - nearest) ** 2 / x.shape[1]
-    return shares, gaps, model.scaler_.inverse(nearest)
+    gaps, expected = np.zeros(x.shape), np.zeros(x.shape)
+    for drawn in known:
+        nearest = drawn[_nearest(x_out, drawn)].astype(float)
+        gaps += (x_out - nearest) ** 2
+        expected += nearest
+    return shares, gaps / (len(known) * x.shape[1]), expected / len(known)
 
 
 def _nearest(x: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -473,12 +481,12 @@ def _nearest(x: np.ndarray, known: np.ndarray) -> np.ndarray:
 def _robust_limit(strangeness: np.ndarray) -> float:
     """Return the value whose cube root lies 2.33 robust deviations above the median's.
 
-    Sums of squares are nearly normal under a cube root (Wilson and Hilferty, 1931).
+    Sums of squares are nearly normal under a cube root (Wilson and Hilferty, 1931), and nearer in
+    their upper half, which is what the deviation is taken from: 1.4826 times the distance from the
+    median to the upper quartile.
     """
-    roots = np.cbrt(strangeness)
-    middle = np.median(roots)
-    deviation = 1.4826 * np.median(np.abs(roots - middle))
-    return float((middle + 2.33 * deviation) ** 3)
+    middle, upper = np.quantile(np.cbrt(strangeness), (0.5, 0.75))
+    return float((middle + 2.33 * 1.4826 * (upper - middle)) ** 3)
 
 
 def _is_share(value: Any) -> bool:
