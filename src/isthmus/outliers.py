@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
-from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -354,9 +353,13 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"The loss {name} is no sum over columns, so it explains none.")
         contribution, expected = np.zeros(rows.shape), np.zeros(rows.shape)
         for member in self.members_:
-            shares, gaps, nearest = _compare(member, _known(member), self._shaped(rows), rows)
-            contribution += shares + gaps
-            expected += member.model.scaler_.inverse(nearest)
+            shares, again = _losses(member, self._shaped(rows), rows)
+            contribution += shares
+            known = _known(member)
+            for drawn in known:
+                nearest = drawn[_nearest(again, drawn)[0]].astype(float)
+                contribution += (again - nearest) ** 2 / (len(known) * rows.shape[1])
+                expected += member.model.scaler_.inverse(nearest) / len(known)
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
         k = len(self.members_)
         columns = tuple(map(str, names))
@@ -385,8 +388,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         for member in self.members_:
             known = _known(member)
             for b in blocks(rows, 2**21):
-                shares, gaps, _ = _compare(member, known, self._shaped(rows[b]), rows[b])
-                result[b] += shares.sum(axis=1) + gaps.sum(axis=1)
+                shares, again = _losses(member, self._shaped(rows[b]), rows[b])
+                gaps = sum(_nearest(again, drawn)[1] for drawn in known)
+                result[b] += shares.sum(axis=1) + gaps / (len(known) * rows.shape[1])
         return result / len(self.members_)
 
     def __sklearn_tags__(self) -> Any:
@@ -439,12 +443,9 @@ def _known(member: Member) -> np.ndarray:
     return scaled.reshape(draws, k, -1)
 
 
-def _compare(
-    member: Member, known: np.ndarray, X: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the columns' shares of the loss and of the distance to the nearest reference row, and
-    that row, both as means over the draws; each (n, d), but shares are (n, 1) for a loss without
-    columns.
+def _losses(member: Member, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns' shares of the loss and the reconstructions, scaled; each (n, d), but shares
+    are (n, 1) for a loss without columns.
     """
     model = member.model
     again = np.asarray(model.reconstruct(X)).reshape(len(rows), -1)
@@ -452,30 +453,29 @@ def _compare(
         objective = engine.traced(model.slots_.objective(), model.dtype)
         x, x_out = (model.scaler_.forward(v, model.dtype) for v in (rows, again))
         if objective.loss.by_column:
-            shares = measures.column_shares(objective, x_out, x)
-        else:
-            shares = measures.compare(objective, x_out, x)[:, None]
-    gaps, expected = np.zeros(x.shape), np.zeros(x.shape)
-    for drawn in known:
-        nearest = drawn[_nearest(x_out, drawn)].astype(float)
-        gaps += (x_out - nearest) ** 2
-        expected += nearest
-    return shares, gaps / (len(known) * x.shape[1]), expected / len(known)
+            return measures.column_shares(objective, x_out, x), x_out
+        return measures.compare(objective, x_out, x)[:, None], x_out
 
 
-def _nearest(x: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the number of the known row that is nearest to each row and is not the row itself.
+def _nearest(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of the known row that is nearest to each row, and its squared distance.
 
-    A row may have been drawn as a reference; one difference of exactly 0 is passed over.
+    A row may have been drawn as a reference, so one difference of exactly 0 is passed over. A product
+    finds the nearest, and the difference is taken anew: a row's is the same whatever rows come with it.
     """
-    result = np.empty(len(x), int)
+    known = known.astype(float)
+    squares = (known**2).sum(axis=1)
+    index, distance = np.empty(len(x), int), np.empty(len(x))
     for b in blocks(x, max(2**22 * x.shape[1] // len(known), x.shape[1])):
-        distances = cdist(x[b].astype(float), known.astype(float), "sqeuclidean")
-        first = distances.argmin(axis=1)
-        own = np.flatnonzero(distances[np.arange(len(first)), first] == 0)
-        distances[own, first[own]] = np.inf
-        result[b] = distances.argmin(axis=1)
-    return result
+        rows = x[b].astype(float)
+        near = squares - 2 * rows @ known.T
+        index[b] = near.argmin(axis=1)
+        distance[b] = ((rows - known[index[b]]) ** 2).sum(axis=1)
+        own = np.flatnonzero(distance[b] == 0)
+        near[own, index[b][own]] = np.inf
+        index[b][own] = near[own].argmin(axis=1)
+        distance[b][own] = ((rows[own] - known[index[b][own]]) ** 2).sum(axis=1)
+    return index, distance
 
 
 def _robust_limit(strangeness: np.ndarray) -> float:
