@@ -19,6 +19,7 @@ from isthmus.objective import Objective
 # One object for all fits: a fresh one would compile again. Runs are short, and a b2 of 0.95 ends lower
 # than 0.999 on every set tried (benchmarks/adam.py).
 ADAM = optax.scale_by_adam(b2=0.95)
+ALIGNED = 64  # bytes: where an array that a CPU reads without a copy begins
 Row = dict[str, float]
 Hook = Callable[[Row], bool | None]
 
@@ -104,14 +105,30 @@ def bucket(n: int) -> int:
     return -(-n // unit) * unit
 
 
+def room(n: int, d: int, dtype: str) -> np.ndarray:
+    """Return zeros for n rows and their padding, which a CPU reads without a copy: they begin where a
+    device's arrays do.
+    """
+    size = bucket(n) * d * np.dtype(dtype).itemsize
+    raw = np.zeros(size + ALIGNED, np.uint8)
+    begin = -raw.ctypes.data % ALIGNED
+    return raw[begin : begin + size].view(dtype).reshape(bucket(n), d)
+
+
 def to_device(x: np.ndarray, weight: np.ndarray) -> Data:
-    """Pad rows to their bucket and put them on the device."""
-    n, size = len(x), bucket(len(x))
-    padded = np.zeros((size, x.shape[1]), x.dtype)
-    padded[:n] = x
+    """Put rows on the device, padded to their bucket; an array that `room` made is so already.
+
+    There are as many rows as weights.
+    """
+    n, size = len(weight), bucket(len(weight))
+    if len(x) != size:
+        whole = room(n, x.shape[1], x.dtype.name)
+        whole[:n] = x
+        x = whole
     w = np.zeros(size, x.dtype)
     w[:n] = weight / weight.mean()
-    return Data(jnp.asarray(padded), jnp.asarray(w), n)
+    placed: tuple[Array, Array] = jax.device_put((x, w), may_alias=True)
+    return Data(*placed, n)
 
 
 def traced(tree: Any, dtype: str) -> Any:
@@ -121,10 +138,11 @@ def traced(tree: Any, dtype: str) -> Any:
 
 def start(objective: Objective, net: Net, dtype: str) -> State:
     """Return the state before the first step."""
-    net = jax.tree.map(jnp.array, net)  # owned copies
+    net = jax.tree.map(np.array, net)  # owned copies, made without a program for each shape
+    shapes = jax.eval_shape(ADAM.init, net)
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     sparsity = objective.sparsity.start(net.n_components) if objective.sparsity else ()
-    params = Params(net, ADAM.init(net), jax.tree.map(jnp.asarray, traced(sparsity, dtype)))
-    return State(params)
+    return State(Params(*jax.device_put((net, zeros, traced(sparsity, dtype)))))
 
 
 def chunk_length(batch_size: int, work: int, platform: str) -> int:
@@ -345,16 +363,18 @@ class Trainer:
 
     def _close_epochs(self, state: State, steps: np.ndarray, names: list[str]) -> State:
         """Turn the steps of finished epochs into history rows; keep the rest."""
-        rows, done = list[Row](), len(state.history)
-        while len(steps) >= self.steps_per_epoch:
-            epoch, steps = np.split(steps, [self.steps_per_epoch])
-            means = (epoch * self.sizes).sum(axis=0) / self.data.n
-            row = {"epoch": float(done + len(rows) + 1)}
-            row |= dict(zip(names, map(float, means), strict=False))
-            row |= {"learning_rate": float(epoch[-1, -1]), "validation_loss": math.nan}
-            rows.append(row)
-        left = (steps,) if len(steps) else ()
-        return state._replace(history=(*state.history, *rows), partial=left)
+        done, spe = len(state.history), self.steps_per_epoch
+        epochs, left = np.split(steps, [len(steps) // spe * spe])
+        epochs = epochs.reshape(-1, spe, steps.shape[1])
+        means = (epochs * self.sizes).sum(axis=1) / self.data.n
+        rows = []
+        for i, (mean, rate) in enumerate(
+            zip(means.tolist(), epochs[:, -1, -1].tolist(), strict=True)
+        ):
+            row = {"epoch": float(done + i + 1), **dict(zip(names, mean, strict=False))}
+            rows.append(row | {"learning_rate": rate, "validation_loss": math.nan})
+        partial = (left,) if len(left) else ()
+        return state._replace(history=(*state.history, *rows), partial=partial)
 
     def _size(self, i: int) -> int:
         return min(self.settings.batch_size, self.data.n - i * self.settings.batch_size)

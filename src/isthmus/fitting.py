@@ -16,7 +16,15 @@ from isthmus.losses import CustomLoss, Loss
 from isthmus.nets import Net
 from isthmus.objective import Objective
 from isthmus.penalties import CustomPenalty, Penalty
-from isthmus.scaling import Scaler, blocks, check_scaling, choose, fit_scaler, scale_rows
+from isthmus.scaling import (
+    Scaler,
+    blocks,
+    check_scaling,
+    choose,
+    fit_scaler,
+    mean_row,
+    scale_rows,
+)
 from isthmus.sparsity import Sparsity
 
 SLOTS: dict[str, tuple[Any, Any]] = {
@@ -132,15 +140,25 @@ def _is_count(value: Any, low: int) -> bool:
 class Rows(NamedTuple):
     """Scaled rows and their weights, for training and, where there are any, for validation."""
 
-    x: np.ndarray
+    whole: np.ndarray  # with padding; see `engine.room`
     weight: np.ndarray
-    x_val: np.ndarray
+    whole_val: np.ndarray
     weight_val: np.ndarray
+
+    @property
+    def x(self) -> np.ndarray:
+        """The rows to train on."""
+        return self.whole[: len(self.weight)]
+
+    @property
+    def x_val(self) -> np.ndarray:
+        """The rows held out."""
+        return self.whole_val[: len(self.weight_val)]
 
     @property
     def held_out(self) -> bool:
         """Whether there are validation rows."""
-        return len(self.x_val) > 0
+        return len(self.weight_val) > 0
 
     @property
     def judged(self) -> tuple[np.ndarray, np.ndarray]:
@@ -202,7 +220,7 @@ def prepare(
         return ready[key]
     scaler = new_scaler(scaling, X, weight, rows[0], slots)
     scaled = scaled_rows(X, weight, rows, scaler, e.dtype)
-    mean = np.average(scaled.x, axis=0, weights=scaled.weight).astype(e.dtype)
+    mean = mean_row(scaled.x, scaled.weight).astype(e.dtype)
     prepared = Prepared(scaling, scaler, scaled, mean)
     if ready is not None:
         ready[key] = prepared
@@ -217,14 +235,16 @@ def scaled_rows(
     dtype: str,
 ) -> Rows:
     """Scale the rows to train on and to hold out."""
-    train, held = rows
-    x = scale_rows(scaler, X if len(train) == len(X) else X[train], dtype)
-    x_val = scale_rows(scaler, X[held], dtype)
-    for part in (x, x_val):
+    parts: list[np.ndarray] = []
+    for index in rows:
+        whole = engine.room(len(index), X.shape[1], dtype)
+        part = whole[: len(index)]
+        scale_rows(scaler, X, index, part)
         if not all(np.isfinite(part[b]).all() for b in blocks(part)):
             column = int(np.flatnonzero(~np.isfinite(part).all(axis=0))[0])
             raise ValueError(f"Column {column} of X, scaled, is too large for dtype {dtype}.")
-    return Rows(x, weight[train], x_val, weight[held])
+        parts += [whole, weight[index]]
+    return Rows(*parts)
 
 
 def new_scaler(

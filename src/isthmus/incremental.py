@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from isthmus import engine, fitting, judging, runs, stacking
+from isthmus.scaling import mean_row
 
 
 class Carried(NamedTuple):
@@ -27,7 +28,7 @@ def partial_fit(estimator: Any, X: np.ndarray, weight: np.ndarray, seed: int) ->
     scaling = fitting.settle_scaling(e, X, slots) if begin else e.scaling_
     scaler = fitting.new_scaler(scaling, X, weight, every, slots) if begin else e.scaler_
     rows = fitting.scaled_rows(X, weight, (every, every[:0]), scaler, e.dtype)
-    mean = np.average(rows.x, axis=0, weights=weight).astype(e.dtype)
+    mean = mean_row(rows.x, weight).astype(e.dtype)
     if begin:
         net = e._new_net(slots, rows.x, mean, scaling, seed)
     else:
@@ -59,7 +60,7 @@ def _epoch(e: Any, rows: fitting.Rows, seed: int) -> Carried:
         seed=int(np.random.SeedSequence((carried.seed, carried.steps)).generate_state(1)[0]),
         constant_after=carried.steps,
     )
-    data = engine.to_device(rows.x, rows.weight)
+    data = engine.to_device(rows.whole, rows.weight)
     start, movable = engine.State(carried.params), stacking.movable(e.net_, e.freeze)
     state = engine.Trainer(objective, data, settings, start, movable=movable).run()
     row = {**state.history[0], "epoch": float(len(carried.rows) + 1)}

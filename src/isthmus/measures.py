@@ -7,38 +7,25 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from isthmus.engine import rows_per_call
+from isthmus.engine import map_batches, rows_per_call
 from isthmus.nets import Net
 from isthmus.objective import Objective
-
-
-@jax.jit
-def _moments(
-    objective: Objective, net: Net, x: Array, weight: Array, first: Array, shift: Array
-) -> tuple[Array, Array, Array]:
-    z = objective.encode(net, x)
-    shift = jnp.where(first, z[0], shift)
-    centred = z - shift
-    return weight @ centred, weight @ centred**2, shift
 
 
 def code_moments(
     objective: Objective, net: Net, x: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and variance of each code unit over scaled rows, whose weights add up to 1."""
-    size = rows_per_call(net)
-    sums = np.zeros((2, net.n_components))
-    shift = jnp.zeros(
-        net.n_components, x.dtype
-    )  # the first code: else small variances would cancel
+    size, mean, square = 16 * rows_per_call(net), np.zeros(()), np.zeros(())
+    shift = np.zeros(())
     for begin in range(0, len(x), size):
-        n = len(x[begin : begin + size])
-        rows, w = np.zeros((size, x.shape[1]), x.dtype), np.zeros(size, x.dtype)
-        rows[:n], w[:n] = x[begin : begin + size], weight[begin : begin + size]
-        *moments, shift = _moments(objective, net, rows, w, np.bool_(begin == 0), shift)
-        sums += [np.asarray(moment, float) for moment in moments]
-    mean, square = sums
-    return mean + np.asarray(shift, float), np.maximum(square - mean**2, 0)
+        block, w = x[begin : begin + size], weight[begin : begin + size]
+        codes = map_batches("encode", objective, net, block, lambda rows: rows).astype(float)
+        if begin == 0:
+            shift = codes[0].copy()  # else small variances would cancel
+        codes -= shift
+        mean, square = mean + w @ codes, square + w @ codes**2
+    return mean + shift, np.maximum(square - mean**2, 0)
 
 
 @partial(jax.jit, static_argnames="nats")

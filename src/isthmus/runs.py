@@ -96,13 +96,13 @@ class Run:
     @cached_property
     def data(self) -> engine.Data:
         """The rows to train on, on the device."""
-        return engine.to_device(self.rows.x, self.rows.weight)
+        return engine.to_device(self.rows.whole, self.rows.weight)
 
     @cached_property
     def validation(self) -> engine.Data | None:
         """The rows held out, on the device."""
         rows = self.rows
-        return engine.to_device(rows.x_val, rows.weight_val) if rows.held_out else None
+        return engine.to_device(rows.whole_val, rows.weight_val) if rows.held_out else None
 
     def _max_epochs(self, n: int) -> int:
         """Settle "auto": about 2,000 steps, or 500 for small sets that nothing stops early."""

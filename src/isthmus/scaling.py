@@ -97,7 +97,7 @@ def fit_scaler(
 
 
 def _standard(x: np.ndarray, weight: np.ndarray, low: np.ndarray, high: np.ndarray) -> Affine:
-    mean = _mean(x, weight)
+    mean = mean_row(x, weight)
     return _affine(mean, _spread(_floored(_deviation(x, weight, mean), high - low), low, high))
 
 
@@ -148,7 +148,8 @@ def blocks(x: np.ndarray, values: int = 2**22) -> Iterator[slice]:
     return (slice(i, i + rows) for i in range(0, len(x), rows))
 
 
-def _mean(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def mean_row(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted mean of rows, in float64."""
     return sum(weight[b] @ x[b].astype(float) for b in blocks(x)) / weight.sum()
 
 
@@ -164,9 +165,7 @@ def _quantile(x: np.ndarray, weight: np.ndarray, q: float) -> np.ndarray:
     return np.quantile(x.astype(float), q, axis=0, weights=w, method="inverted_cdf")
 
 
-def scale_rows(scaler: Scaler, x: np.ndarray, dtype: str) -> np.ndarray:
-    """Scale all rows into one new array."""
-    out = np.empty(x.shape, dtype)
-    for b in blocks(x):
-        out[b] = scaler.forward(x[b], dtype)
-    return out
+def scale_rows(scaler: Scaler, x: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+    """Scale some of the rows into an array that is there."""
+    for b in blocks(out):
+        out[b] = scaler.forward(x[rows[b]], out.dtype.name)
