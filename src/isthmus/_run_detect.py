@@ -249,19 +249,15 @@ def _explained(
 
 
 def _by_loss(ae: isthmus.Autoencoder, X: Any) -> Any:
-    """Return each column's share of the loss of an autoencoder."""
-    from isthmus import _checks, engine, measures, outliers
-    from isthmus.runtime import computing
+    """Return what each column adds to the loss of an autoencoder."""
+    from isthmus import _checks, judging, outliers
 
-    loss = ae.slots_.loss
-    if not loss.by_column:
-        raise UsageError(f"The loss {loss.name} is no sum over columns, so it explains none.")
     rows = _checks.flat_rows(ae, X, reset=False)
     again = np.asarray(ae.reconstruct(X), float)
-    with computing(ae.dtype, ae.device):
-        objective = engine.traced(ae.slots_.objective(), ae.dtype)
-        x, x_out = (ae.scaler_.forward(v, ae.dtype) for v in (rows, again))
-        shares = measures.column_shares(objective, x_out, x)
+    try:
+        shares = judging.column_losses(ae, rows, again)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     names = getattr(ae, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
     columns = tuple(map(str, names))
     return outliers.Explanation(columns, shares, np.array(rows, float), again)
