@@ -21,6 +21,8 @@ import isthmus
 from isthmus import _options, commands, images, tables
 from isthmus.__main__ import main
 
+VERBS = """fit encode reconstruct score info report demo embed compare tune export detect explain
+denoise""".split()
 HEAVY = ("jax", "sklearn", "numpy", "polars", "scipy")
 LIGHT = ["--max-epochs", "5", "--random-state", "0", "--quiet"]
 
@@ -784,10 +786,22 @@ def test_resuming_what_cannot_be_resumed_warns(cli, model, tmp_path, monkeypatch
 def test_help_and_version_are_quick_and_complete(cli):
     assert cli("--version") == (0, f"isthmus {isthmus.__version__}\n", "")
     text = cli("--help").out
-    for name in ("fit", "encode", "reconstruct", "score", "info", "demo"):
+    for name in VERBS:
         assert f"│ {name} " in text
         assert "For example:" in cli(name, "--help").out
     assert cli().out == text
+
+
+def test_options_of_several_verbs_are_told_alike(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    told, names = {}, "force|raw|json|quiet|debug|id|size"
+    for verb in VERBS:
+        for line in cli(verb, "--help").out.split("\n"):
+            found = re.match(rf"│[ *]+--({names})(?: A,B| HxW)? +(.*?) *│", line)
+            if found:
+                told.setdefault(found[1], set()).add(found[2])
+    assert len(told) == 7
+    assert {name: len(texts) for name, texts in told.items()} == dict.fromkeys(told, 1)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["fit", "--help"]])

@@ -3,33 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
-from isthmus._options import OUTPUT, Common
+from isthmus._options import OUTPUT, Common, Force, goes_to, option
 
 
 def export(
     model: Path,
     /,
     *,
-    output: Annotated[
-        Path,
-        Parameter(
-            name=["--output", "-o"],
-            group=OUTPUT,
-            help="The file, which ends in .onnx.",
-            show_default=False,
-        ),
-    ],
+    output: Annotated[Path, goes_to("The file, which ends in .onnx.")],
     part: Annotated[
         Literal["encoder", "reconstruct", "score"],
-        Parameter(group=OUTPUT, help="What the file computes of rows."),
+        option(OUTPUT, "What the file computes of rows.", default=True),
     ] = "encoder",
-    force: Annotated[
-        bool,
-        Parameter(group=OUTPUT, help="Overwrite the output where it exists.", show_default=False),
-    ] = False,
-    common: Common = Common(),  # noqa: B008
+    force: Force = False,
+    common: Common = Common(),
 ) -> int:
     """Write a model as ONNX, to run it without Python.
 

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
-from isthmus._options import DATA, Columns, Common, Page, Pictures
+from isthmus._options import DATA, Columns, Common, Page, Pictures, option
 
 
 def report(
@@ -15,17 +13,12 @@ def report(
     *,
     label: Annotated[
         str | None,
-        Parameter(
-            group=DATA,
-            metavar="COLUMN",
-            help="Labels of rows, for colours; no model sees them.",
-            show_default=False,
-        ),
+        option(DATA, "Labels of rows, for colours; no model sees them.", metavar="COLUMN"),
     ] = None,
-    page: Page = Page(),  # noqa: B008
-    columns: Columns = Columns(),  # noqa: B008
-    pictures: Pictures = Pictures(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    page: Page = Page(),
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    common: Common = Common(),
 ) -> int:
     """Write one page about a model and rows, to forward.
 

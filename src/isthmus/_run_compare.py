@@ -10,32 +10,16 @@ import polars as pl
 import isthmus
 from isthmus import _folders, commands, comparison, tables
 from isthmus._folders import Source as Source
-from isthmus._options import Common, Model
+from isthmus._options import Classes, Common, Model
 from isthmus._run_embed import labels
 from isthmus._terminal import UsageError, show_json, show_text, warned
 
 WRITTEN = (".csv", ".csv.gz", ".parquet")
 
 
-@dataclasses.dataclass(frozen=True)
-class Wanted:
-    """What is compared, and how."""
-
-    label: str
-    model: Path | None
-    classifiers: str
-    cv: int
-    unlabelled: str
-
-    @property
-    def names(self) -> list[str]:
-        """The classifiers' names."""
-        return [name.strip() for name in self.classifiers.split(",")]
-
-
 def compare(
     source: Source,
-    wanted: Wanted,
+    wanted: Classes,
     equation: Model,
     output: Path | None,
     common: Common,
@@ -67,7 +51,7 @@ def compare(
 
 
 def _check(
-    source: Source, wanted: Wanted, equation: Model, output: Path | None, force: bool
+    source: Source, wanted: Classes, equation: Model, output: Path | None, force: bool
 ) -> None:
     """Raise an error before any work where a file or an option cannot be."""
     commands.check_present(source.path, folders=True)
@@ -90,7 +74,7 @@ def _check(
         tables.check_output(output, WRITTEN, force=force, inputs=inputs)
 
 
-def _model(source: Source, wanted: Wanted, equation: Model, common: Common) -> isthmus.Autoencoder:
+def _model(source: Source, wanted: Classes, equation: Model, common: Common) -> isthmus.Autoencoder:
     if wanted.model is not None:
         return _folders.load_model(wanted.model)
     files = commands.Files(source, None, None, None, None)
@@ -98,7 +82,7 @@ def _model(source: Source, wanted: Wanted, equation: Model, common: Common) -> i
     return ae.set_params(verbose=0 if common.quiet else 1)
 
 
-def _labelled(source: Source, wanted: Wanted, names: Any) -> tuple[Any, np.ndarray]:
+def _labelled(source: Source, wanted: Classes, names: Any) -> tuple[Any, np.ndarray]:
     """Read the rows and their classes."""
     if tables.ending(source.path) in (".npy", ".npz"):
         raise UsageError(

@@ -10,22 +10,12 @@ import polars as pl
 import isthmus
 from isthmus import _folders, commands, tables
 from isthmus._folders import Source as Source
-from isthmus._options import Common
+from isthmus._options import Common, Drawing
 from isthmus._terminal import UsageError, show_json, show_lines, warned
 from isthmus.commands import Written as Written
 
 DRAWN = (".png", ".svg")
 TABLES = (".csv", ".csv.gz", ".parquet")
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """How the rows are laid out and coloured."""
-
-    colour: str | None
-    method: str
-    max_rows: int | None
-    random_state: int
 
 
 def embed(model: Path, source: Source, drawing: Drawing, written: Written, common: Common) -> int:

@@ -12,20 +12,9 @@ from scipy import stats
 import isthmus
 from isthmus import _candidates, _folders, commands, tables
 from isthmus._folders import Source
-from isthmus._options import Common, Model, Tuning
+from isthmus._options import Common, Found, Model, Tuning
 from isthmus._spec import _split, _value
 from isthmus._terminal import UsageError, show_json, show_lines, signals, warned
-
-
-@dataclasses.dataclass(frozen=True)
-class Outputs:
-    """Where the results of a search go."""
-
-    model: Path | None
-    table: Path | None
-    picture: Path | None
-    force: bool
-
 
 CHAINS = ("corruption", "penalty")
 DRAWN = {
@@ -35,9 +24,9 @@ DRAWN = {
 }
 
 
-def tune(source: Source, outputs: Outputs, tuning: Tuning, model: Model, common: Common) -> int:
+def tune(source: Source, outputs: Found, tuning: Tuning, model: Model, common: Common) -> int:
     """Search, save the best model and tell what was found."""
-    path = outputs.model or Path(_folders.model_name(source.path))
+    path = outputs.output or Path(_folders.model_name(source.path))
     _check(source, outputs, path, tuning)
     grid = parse_grid(tuning.grid)
     cv = _share_or_folds(tuning.cv)
@@ -66,7 +55,7 @@ def tune(source: Source, outputs: Outputs, tuning: Tuning, model: Model, common:
     return 0
 
 
-def _check(source: Source, outputs: Outputs, path: Path, tuning: Tuning) -> None:
+def _check(source: Source, outputs: Found, path: Path, tuning: Tuning) -> None:
     """Raise an error before any work where a file is missing or cannot be written."""
     commands.check_present(source.path, folders=True)
     source.check()
@@ -183,7 +172,7 @@ def _draw(found: isthmus.Search, path: Path) -> None:
     write_whole(path, base64.b64decode(make(found.plot()).partition(",")[2]))
 
 
-def _show(found: isthmus.Search, path: Path, outputs: Outputs, common: Common) -> None:
+def _show(found: isthmus.Search, path: Path, outputs: Found, common: Common) -> None:
     facts = found.facts()
     if common.json:
         files = {"table": outputs.table, "picture": outputs.picture}
