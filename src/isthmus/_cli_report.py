@@ -38,7 +38,7 @@ def report(
     data : Path
         The rows to show, best ones it was not trained on, or a folder of images.
     """
-    from isthmus import _run_report, commands
+    from isthmus import _run_report
 
-    source = commands.Source(data, columns, pictures)
+    source = _run_report.Source(data, columns, pictures)
     return _run_report.report(model, source, label, page, common)

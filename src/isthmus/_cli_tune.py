@@ -38,7 +38,7 @@ def tune(
     data : Path
         What to search on: .csv, .tsv (also .gz), .parquet, .npy, .npz or a folder of images.
     """
-    from isthmus import _run_tune, commands
+    from isthmus import _run_tune
 
-    source = commands.Source(data, columns, pictures)
+    source = _run_tune.Source(data, columns, pictures)
     return _run_tune.tune(source, found, tuning, model, common)

@@ -29,6 +29,12 @@ class Source:
         """Whether it is a folder of images."""
         return self.path.is_dir()
 
+    def at(self, path: Path, *, id: tuple[str, ...] = ()) -> "Source":
+        """Return another file that is read in the same way; its columns are known already."""
+        key = self.columns.key if tables.ending(path) == ".npz" else None
+        columns = Columns(id=id, no_header=self.columns.no_header, key=key)
+        return Source(path, columns, self.pictures)
+
     def check(self, weight: str | None = None, test: Path | None = None) -> None:
         """Raise a UsageError for options that are wrong, or that the data cannot take."""
         of_tables = [*given(self.columns), *(["--weight"] if weight is not None else [])]

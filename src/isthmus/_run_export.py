@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from isthmus import _folders, commands, tables
+from isthmus import _folders, _inputs, tables
 from isthmus._options import Common
 from isthmus._terminal import UsageError, show_json, show_lines, warned
 
 
 def export(model: Path, output: Path, part: str, common: Common, *, force: bool) -> int:
     """Write a model file's model as ONNX."""
-    commands.check_present(model)
+    _inputs.check_present(model)
     tables.check_output(output, (".onnx",), force=force, inputs=(model,))
-    commands.use_cache()
+    _inputs.use_cache()
     ae = _folders.load_model(model)
     try:
         ae.export(output, part)

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 from rich.console import Console
 
-from isthmus import commands, tables
-from isthmus._folders import Source
+from isthmus import _inputs, tables
+from isthmus._folders import Source as Source
 from isthmus._options import Common, Page, given, spelt
+from isthmus._outputs import Written
 from isthmus._terminal import UsageError, show_json, show_lines, warned
 from isthmus.comparison import compare
 from isthmus.report import ENDINGS, Report
@@ -22,12 +23,12 @@ MOST_COMPARED, MOST_CLASSES, FOLDS = 5000, 20, 3
 def report(model: Path, source: Source, label: str | None, page: Page, common: Common) -> int:
     """Read a model and rows, and write the report."""
     path = page.output or Path(f"{tables.stem(model)}.html")
-    commands.check_present(model)
-    commands.check_present(source.path, folders=True)
+    _inputs.check_present(model)
+    _inputs.check_present(source.path, folders=True)
     tables.check_output(path, ENDINGS, force=page.force, inputs=(model, source.path))
     if label is not None and (source.is_folder or tables.ending(source.path) in (".npy", ".npz")):
         raise UsageError(f"--label needs a CSV or Parquet file: {source.path} has no column names.")
-    ae, rows = commands.opened(model, _without(source, label), commands.Written(None, False, False))
+    ae, rows = _inputs.opened(model, _without(source, label), Written(None, False, False))
     if not ae.net_.decoder:
         raise UsageError(f"{model} is an encoder alone: a report needs the whole model.")
     y = None if label is None else _labels(source, label)

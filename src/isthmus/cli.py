@@ -1,6 +1,7 @@
 """The command line: commands, their options and help, and how errors end.
 
-The bodies are in `commands`, which is imported when one runs: `--help` needs no JAX and no polars.
+The bodies are in `commands` and `_run_*`, which are imported when one runs: `--help` needs no JAX
+and no polars.
 """
 
 import os
@@ -101,11 +102,11 @@ def fit(
     data : Path
         What to train on: .csv, .tsv (also .gz), .parquet, .npy, .npz or a folder of images.
     """
-    from isthmus import commands
+    from isthmus import _run_fit
 
-    source = commands.Source(data, columns, pictures)
-    files = commands.Files(source, output, resume, init, test)
-    return commands.fit(files, model, common, weight, checkpoint=checkpoint, force=force)
+    source = _run_fit.Source(data, columns, pictures)
+    files = _run_fit.Files(source, output, resume, init, test)
+    return _run_fit.fit(files, model, common, weight, checkpoint=checkpoint, force=force)
 
 
 @app.command
