@@ -669,6 +669,31 @@ def test_the_command_writes_facts_and_arrays_need_no_labels(files, capsys):
     assert "kind 1" in (files / "a.md").read_text()
 
 
+def test_the_command_tells_what_a_search_found(files, capsys):
+    words = ["--columns", "a,b,c,d", "--grid", "n_components=1,2", "--max-epochs", "2", "--quiet"]
+    assert main(["tune", "flowers.csv", *words, "--table", "c.json", "-o", "b.isthmus"]) == 0
+    found = json.loads((files / "c.json").read_text())
+    assert [c["params"]["n_components"] for c in found["candidates"]] in ([1, 2], [2, 1])
+    words = ["b.isthmus", "flowers.csv", "--search", "c.json"]
+    assert main(["report", *words, "-o", "r.json"]) == 0
+    facts = json.loads((files / "r.json").read_text())
+    assert facts["search"] == found
+    assert "--search c.json" in facts["reproduce"]["command"]
+    assert main(["report", *words, "-o", "r.html"]) == 0
+    assert "2 candidates were compared" in Page((files / "r.html").read_text("utf-8")).text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "NaN", '{"candidates": [1]}', "\ufeff{}", "[" * 9999]
+)
+def test_what_is_no_search_is_refused(files, capsys, text):
+    (files / "c.json").write_text(text, "utf-8")
+    words = ["bare.isthmus", "flowers.npy", "--search", "c.json", "-o", "r.html"]
+    assert main(["report", *words]) == 1
+    assert "c.json is not what a search found" in capsys.readouterr().err
+    assert not (files / "r.html").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [

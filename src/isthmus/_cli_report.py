@@ -20,7 +20,7 @@ def report(
     pictures: Pictures = Pictures(),
     common: Common = Common(),
 ) -> int:
-    """Write one page about a model and rows, to forward.
+    """Write one page about a model or a detector and rows, to forward.
 
     Data, equation, losses, baselines, reconstructions, the code in the plane, the strangest rows and
     why, and how to reproduce it. It needs no network, and reads on a phone and in print.
@@ -30,11 +30,14 @@ def report(
         isthmus report flowers.isthmus new.csv --id name --label species
         isthmus report digits.isthmus test.npy -o digits.html --title "Digits"
         isthmus report flowers.isthmus new.csv -o facts.json
+        isthmus report detector.isthmus wines.csv --id name
+        isthmus report best.isthmus new.csv --search candidates.json
 
     Parameters
     ----------
     model : Path
-        The model file.
+        The file of a model, or of a detector: then the rows are judged by it, and its first
+        autoencoder is told.
     data : Path
         The rows to show, best ones it was not trained on, or a folder of images.
     """

@@ -67,6 +67,13 @@ def load_model(path: Path) -> Any:
     return load(path)
 
 
+def load_any(path: Path) -> Any:
+    """Read the file of an Autoencoder or of an OutlierDetector."""
+    from isthmus._detectorfile import load
+
+    return load(path)
+
+
 def read(path: Path, pictures: Pictures, wanted: Wanted | None = None) -> tables.Rows:
     """Read a folder of images, in the size and the colours that are wanted."""
     size = _size(pictures)

@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +127,13 @@ def rows_like(
 
 
 def opened(
-    model: Path, data: Source, written: Written, *, folder: bool = False
-) -> tuple[isthmus.Autoencoder, tables.Rows]:
+    model: Path,
+    data: Source,
+    written: Written,
+    *,
+    folder: bool = False,
+    load: Callable[[Path], Any] = _folders.load_model,
+) -> tuple[Any, tables.Rows]:
     """Load a model and read the rows for it, once it is clear that the result can be written."""
     check_present(model)
     check_present(data.path, folders=True)
@@ -142,7 +148,7 @@ def opened(
                 f"Identifiers do not fit into {written.output}: write .csv or .parquet."
             )
     use_cache()
-    ae = _folders.load_model(model)
+    ae = load(model)
     rows = fitted_rows(ae, model, data)
     return ae, rows._replace(ids=pl.DataFrame()) if arrays else rows  # .npy has no place for text
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from isthmus import _facts
 from isthmus._facts import Facts, flat_rows
 from isthmus.judging import column_losses
 
@@ -157,6 +158,7 @@ def outliers(model: Any, X: Any, y: Any, ids: Any, detector: Any = None) -> Fact
     ]
     return {
         "by": "model" if detector is None else "detector",
+        "detector": _facts.detector(detector) if hasattr(detector, "members_") else None,
         "n_rows": len(scores),
         "median": float(np.median(scores)),
         "n_flagged": None if detector is None else int(np.sum(np.asarray(detector.predict(X)) < 0)),

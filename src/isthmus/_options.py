@@ -230,6 +230,14 @@ class Page:
             "with .html, in this folder."
         ),
     ] = None
+    search: Annotated[
+        Path | None,
+        option(
+            DATA,
+            "What a search found, to tell as well: the .json of isthmus tune --table.",
+            metavar="FILE",
+        ),
+    ] = None
     title: Annotated[str | None, option(OUTPUT, "The heading; by default MODEL's name.")] = None
     force: Force = False
 
@@ -327,7 +335,13 @@ class Found:
             "folder."
         ),
     ] = None
-    table: Annotated[Path | None, option(OUTPUT, "All candidates with their scores.")] = None
+    table: Annotated[
+        Path | None,
+        option(
+            OUTPUT,
+            "All candidates with their scores: .csv, .parquet, or .json for isthmus report --search.",
+        ),
+    ] = None
     picture: Annotated[
         Path | None,
         option(OUTPUT, "The scores over the two parameters that matter most, .png or .svg."),

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def tune(source: Source, outputs: Found, tuning: Tuning, model: Model, common: C
     with signals.hold():
         found.best_estimator_.set_params(verbose=0).save(path)
         if outputs.table is not None:
-            tables.write_table(outputs.table, _frame(found))
+            _write_table(outputs.table, found)
         if outputs.picture is not None:
             _draw(found, outputs.picture)
     signals.check()
@@ -69,7 +70,8 @@ def _check(source: Source, outputs: Found, path: Path, tuning: Tuning) -> None:
     inputs = (source.path,)
     tables.check_output(path, (".isthmus",), force=outputs.force, inputs=inputs)
     if outputs.table is not None:
-        tables.check_output(outputs.table, TABLES, force=outputs.force, inputs=inputs)
+        kinds = (*TABLES, ".json")
+        tables.check_output(outputs.table, kinds, force=outputs.force, inputs=inputs)
     if outputs.picture is not None:
         tables.check_output(outputs.picture, (".png", ".svg"), force=outputs.force, inputs=inputs)
 
@@ -145,6 +147,16 @@ def _labelled(source: Source, label: str | None) -> tuple[tables.Rows, Any]:
     columns = dataclasses.replace(source.columns, id=(*source.columns.id, label))
     rows = _inputs.read_rows(dataclasses.replace(source, columns=columns), None)
     return rows, rows.ids[label].cast(pl.String).to_numpy()
+
+
+def _write_table(path: Path, found: isthmus.Search) -> None:
+    from isthmus.persistence import write_whole
+
+    if tables.ending(path) == ".json":
+        text = json.dumps(found.facts(), allow_nan=False, indent=1, ensure_ascii=False)
+        write_whole(path, f"{text}\n".encode())
+    else:
+        tables.write_table(path, _frame(found))
 
 
 def _frame(found: isthmus.Search) -> pl.DataFrame:

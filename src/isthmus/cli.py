@@ -224,14 +224,16 @@ def score(
 
 @app.command
 def info(model: Path, /, *, common: Common = Common()) -> int:
-    """Show what a model file holds.
+    """Show what the file of a model or a detector holds.
 
-    Slots, layers, columns, and errors beside those of the mean and of PCA.
+    Slots, layers, columns, and errors beside those of the mean and of PCA; of a detector also its
+    autoencoders and where it draws the line.
 
     For example:
 
         isthmus info flowers.isthmus
         isthmus info flowers.isthmus --json
+        isthmus info detector.isthmus
 
     Parameters
     ----------

@@ -63,25 +63,26 @@ def score(model: Path, data: Source, written: Written, common: Common) -> int:
 
 
 def info(model: Path, common: Common) -> int:
-    """Show what a model file holds."""
+    """Show what the file of a model or a detector holds."""
     _inputs.check_present(model)
-    ae, size = _folders.load_model(model), model.stat().st_size
-    names = getattr(ae, "feature_names_in_", None)
+    found, size = _folders.load_any(model), model.stat().st_size
+    several = isinstance(found, isthmus.OutlierDetector)
+    ae = found.members_[0].model if several else found
     if common.json:
-        show_json(_described(ae, model, size))
+        told = _detector(found) if several else _described(ae)
+        show_json({"model": str(model), "bytes": size, **told})
         return 0
-    text = f"{model}: {size:,} bytes\n{ae.summary()}\n"
+    text = f"{model}: {size:,} bytes\n{_members(found) if several else ''}{ae.summary()}\n"
+    names = getattr(found, "feature_names_in_", None)
     show_text(text + (f"Columns\n  {', '.join(names)}\n" if names is not None else ""))
     return 0
 
 
-def _described(ae: isthmus.Autoencoder, path: Path, size: int) -> dict[str, Any]:
+def _described(ae: isthmus.Autoencoder) -> dict[str, Any]:
     from isthmus.fitting import SLOTS
 
     params = {k: v for k, v in ae.get_params(deep=False).items() if k not in SLOTS}
     return {
-        "model": str(path),
-        "bytes": size,
         "slots": ae.slots_.to_dict(),
         "parameters": params,
         "scaling": ae.scaling_,
@@ -93,6 +94,39 @@ def _described(ae: isthmus.Autoencoder, path: Path, size: int) -> dict[str, Any]
         "resumable": getattr(ae, "_training", None) is not None,
         "baseline": getattr(ae, "baseline_", None),
     }
+
+
+def _detector(found: isthmus.OutlierDetector) -> dict[str, Any]:
+    from isthmus import _facts
+
+    params = found.get_params(deep=False)
+    del params["autoencoder"]
+    return {
+        "detector": _facts.detector(found),
+        "parameters": params,
+        "features": list(getattr(found, "feature_names_in_", [])) or None,
+        "n_features": found.n_features_in_,
+        "sample_shape": found.sample_shape_,
+        "member": _described(found.members_[0].model),
+    }
+
+
+def _members(found: isthmus.OutlierDetector) -> str:
+    """Return lines about a detector, and a heading for its first member."""
+    from isthmus import _facts
+
+    d = _facts.detector(found)
+    widths, held = " or ".join(map(str, d["widths"])), d["n_held_out"]
+    by = d["rule"] if d["threshold"] is None else f"scores below {d['threshold']:.4g}, {d['rule']}"
+    return (
+        f"OutlierDetector: {found.n_features_in_} features, {d['n_members']} autoencoders\n"
+        f"  outliers      {by}\n"
+        f"  p-values      {f'by {held:,} rows held out' if held else 'none: no rows were held out'}\n"
+        f"  references    {d['n_references']:,} rows a member\n"
+        f"  codes         {widths} components\n"
+        f"  {d['n_parameters']:,} parameters\n"
+        "The first member\n"
+    )
 
 
 def demo(output: Path, common: Common, *, quick: bool) -> int:
