@@ -13,7 +13,7 @@ LAYERS = [
     {"objective", "engine", "populations", "measures", "stacking"},
     {"runtime", "scaling", "_checks", "baselines", "fitting", "runs", "judging"}
     | {"incremental", "progress"},
-    {"_composed", "_stored", "estimator", "presets", "persistence", "exporting"},
+    {"_composed", "_stored", "estimator", "presets", "persistence"} | {"_graphs", "exporting"},
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "tiling", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
     | {"embedding", "comparison", "conformal", "outliers", "_detectorfile"}
