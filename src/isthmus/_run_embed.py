@@ -31,6 +31,7 @@ def embed(model: Path, source: Source, drawing: Drawing, written: Written, commo
         method=drawing.method,
         max_rows="auto" if drawing.max_rows is None else drawing.max_rows,
         random_state=drawing.random_state,
+        verbose=0 if common.quiet else 1,
     )
     if tables.ending(written.output) in DRAWN:
         _draw(found, colour, written.output)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from rich.console import Console
 
 import isthmus
 from isthmus import _chapters, _folders, _inputs, tables
@@ -18,6 +17,7 @@ from isthmus._options import Common, Page, given, spelt
 from isthmus._outputs import Written
 from isthmus._terminal import UsageError, show_json, show_lines, warned
 from isthmus.comparison import compare
+from isthmus.progress import working
 from isthmus.report import ENDINGS, Report
 
 MOST_COMPARED, MOST_CLASSES, FOLDS = 5000, 20, 3
@@ -35,7 +35,7 @@ def report(model: Path, source: Source, label: str | None, page: Page, common: C
         raise UsageError(f"{model} is an encoder alone: a report needs the whole model.")
     y = None if label is None else _labels(source, label)
     search = None if page.search is None else _search(page.search)
-    with Console(stderr=True, quiet=common.quiet).status("Measuring and drawing"):
+    with working("report: measuring and drawing", 0 if common.quiet else 1):
         made = Report(
             {_name(model, detector): ae},
             rows.X,
