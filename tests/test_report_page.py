@@ -599,17 +599,48 @@ document.title = JSON.stringify(told);
 """
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no browser here")
-def test_the_plane_works_in_a_browser(report, labels, tmp_path):
-    html = report.save(tmp_path / "r.html").read_text("utf-8")
+NARROW = """
+const tables = [...document.querySelectorAll(".scroll")];
+const table = tables.find((s) => s.scrollWidth > s.clientWidth + 100);
+table.scrollLeft = 90;
+const left = (element) => element.getBoundingClientRect().left;
+const cells = table.querySelector("tbody tr").children;
+const told = {width: innerWidth, page: document.documentElement.scrollWidth,
+  kept: left(cells[0]) - left(table), gone: left(cells[1]) < left(cells[0]) + cells[0].offsetWidth,
+  pictures: Math.max(...[...document.querySelectorAll(".half img")].map((i) => i.offsetWidth))};
+parent.postMessage(JSON.stringify(told), "*");
+"""
+FRAME = """<title></title>
+<script>onmessage = (e) => { document.title = e.data; };</script>
+<iframe src="c.html" style="border:0;width:390px;height:900px"></iframe>"""
+
+
+def asked(report, check, folder, frame=None):
+    """Run a check in the page, or in the page within a frame, and return what it says."""
+    html = report.save(folder / "r.html").read_text("utf-8")
     html = re.sub(r"<meta http-equiv=.Content-Security-Policy.*?>", "", html)  # lets the check run
-    (tmp_path / "c.html").write_text(html.replace("</body>", f"<script>{CHECK}</script></body>"))
+    (folder / "c.html").write_text(html.replace("</body>", f"<script>{check}</script></body>"))
+    (folder / "f.html").write_text(frame or "")
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    command += ["--virtual-time-budget=2000", "--dump-dom", f"file://{tmp_path / 'c.html'}"]
+    page = folder / ("c.html" if frame is None else "f.html")
+    command += ["--virtual-time-budget=2000", "--dump-dom", f"file://{page}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "CONSOLE" not in done.stderr
-    title = Page(done.stdout).text.strip().partition("\n")[0]
-    told = json.loads(title)
+    return json.loads(Page(done.stdout).text.strip().partition("\n")[0])
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser here")
+def test_a_phone_scrolls_tables_and_not_the_page(report, tmp_path):
+    told = asked(report, NARROW, tmp_path, FRAME)
+    assert told["width"] == 390 >= told["page"]
+    assert 0 < told["pictures"] <= 390
+    assert told["gone"]  # the second column has moved under the first
+    assert abs(told["kept"]) < 1  # which stays
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser here")
+def test_the_plane_works_in_a_browser(report, labels, tmp_path):
+    told = asked(report, CHECK, tmp_path)
     assert told["chosen"] == 3
     assert told["tip"].startswith("bottle 3row3")
     assert "column 0" in told["tip"]
