@@ -94,7 +94,7 @@ def detector(fitted: Any) -> Facts:
         "n_members": len(models),
         "widths": sorted({model.net_.n_components for model in models}),
         "n_parameters": sum(int(model.n_parameters_) for model in models),
-        "n_references": max(len(member.references) for member in fitted.members_),
+        "n_references": max(member.references.shape[-2] for member in fitted.members_),
         "rule": rule(fitted),
         "threshold": None if fitted.fdr else float(fitted.offset_),
         "n_held_out": 0 if held is None else len(held),

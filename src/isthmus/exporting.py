@@ -119,29 +119,41 @@ def _strangeness(g: Graph, member: Any) -> str:
     ae = member.model
     x = _rows(g, ae)
     y = _graphs.decoded(g, ae.net_, _graphs.code(g, ae, x))
-    known = np.asarray(ae.inverse_transform(member.references))
+    *draws, n, m = member.references.shape
+    known = np.asarray(ae.inverse_transform(member.references.reshape(-1, m)))
     known = ae.scaler_.forward(known.reshape(len(known), -1), ae.dtype)
-    return g.add("Add", _graphs.cost(g, ae.slots_.loss, y, x), _nearest(g, y, known))
+    nearest = _nearest(g, y, known.reshape(*draws, n, -1))
+    return g.add("Add", _graphs.cost(g, ae.slots_.loss, y, x), nearest)
 
 
 def _nearest(g: Graph, y: str, known: np.ndarray) -> str:
     """Return the mean squared distance from each row to the nearest known one but itself.
 
-    Products find a few that are near, and differences tell how far they are.
+    Of several draws of known rows (draws, k, d) the mean. Products find a few rows that are near, and
+    differences tell how far they are.
     """
-    middle = known.mean(axis=0)
-    around, size = known - middle, min(NEAR, len(known))
+    d, n = known.shape[-1], known.shape[-2]
+    flat, draws, size = known.reshape(-1, d), known.size // (n * d), min(NEAR, n)
+    middle = flat.mean(axis=0)
+    around = flat - middle
     far = g.add("MatMul", g.add("Sub", y, middle), -2 * around.T)
     far = g.add("Add", far, np.sum(around.astype(float) ** 2, axis=1))
-    rows = g.add("TopK", far, [size], outputs=2, axis=1, largest=0)
-    gap = g.add("Sub", g.add("Unsqueeze", y, [1]), g.add("Gather", g.array(known), rows, axis=0))
-    apart = g.add("ReduceMean", g.add("Mul", gap, gap), [2], keepdims=0)
-    if size == 1:
-        return g.add("Squeeze", apart, [1])
-    places = g.add("TopK", apart, [2], outputs=2, axis=1, largest=0)
-    two = g.add("GatherElements", apart, places, axis=1)
-    first, second = (g.add("Gather", two, g.whole(i), axis=1) for i in (0, 1))
-    limit = SAME**2 * (1 + float(np.mean(known.astype(float) ** 2)))
+    far = g.add("Reshape", far, [0, draws, n])
+    rows = g.add("TopK", far, [size], outputs=2, axis=2, largest=0)
+    rows = g.add("Add", rows, [[n * i] for i in range(draws)])
+    gap = g.add("Sub", g.add("Unsqueeze", y, [1, 2]), g.add("Gather", g.array(flat), rows, axis=0))
+    apart = g.add("ReduceMean", g.add("Mul", gap, gap), [3], keepdims=0)
+    if size > 1:
+        limit = SAME**2 * (1 + float(np.mean(flat.astype(float) ** 2)))
+        apart = _but_itself(g, apart, limit)
+    return g.add("ReduceMean", apart, [1, 2] if size == 1 else [1], keepdims=0)
+
+
+def _but_itself(g: Graph, apart: str, limit: float) -> str:
+    """Return the least of each row's distances to a draw, or the next where that is about 0."""
+    places = g.add("TopK", apart, [2], outputs=2, axis=2, largest=0)
+    two = g.add("GatherElements", apart, places, axis=2)
+    first, second = (g.add("Gather", two, g.whole(i), axis=2) for i in (0, 1))
     return g.add("Where", g.add("LessOrEqual", first, limit), second, first)
 
 
