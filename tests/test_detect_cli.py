@@ -227,7 +227,9 @@ def test_info_describes_a_detector(cli, words, rule, held):
     d = told["detector"]
     assert (d["n_members"], d["widths"], d["layers"]) == (2, [3], ["4", "5", "3"])
     assert d["n_parameters"] == sum(m.model.n_parameters_ for m in found.members_)
-    assert d["n_references"] == found.members_[0].references.shape[-2]
+    references = found.members_[0].references
+    assert d["n_references"] == references.shape[-2]
+    assert d["n_draws"] * d["n_references"] * 3 == references.size
     assert (d["rule"], d["n_held_out"]) == (rule, held)
     assert d["threshold"] == (None if "--fdr" in words else found.offset_)
     assert told["features"] == list("abcd")

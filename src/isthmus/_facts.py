@@ -89,12 +89,13 @@ def specs(estimator: Any) -> dict[str, Any]:
 def detector(fitted: Any) -> Facts:
     """Return facts about a fitted detector: its members, and where it draws the line."""
     models = [member.model for member in fitted.members_]
-    held = fitted.calibration_scores_
+    held, references = fitted.calibration_scores_, fitted.members_[0].references
     return {
         "n_members": len(models),
         "widths": sorted({model.net_.n_components for model in models}),
         "n_parameters": sum(int(model.n_parameters_) for model in models),
-        "n_references": max(member.references.shape[-2] for member in fitted.members_),
+        "n_draws": references.size // (references.shape[-1] * references.shape[-2]),
+        "n_references": references.shape[-2],
         "rule": rule(fitted),
         "threshold": None if fitted.fdr else float(fitted.offset_),
         "n_held_out": 0 if held is None else len(held),

@@ -117,12 +117,13 @@ def _members(found: isthmus.OutlierDetector) -> str:
 
     d = _facts.detector(found)
     widths, held = " or ".join(map(str, d["widths"])), d["n_held_out"]
+    drawn = f"{d['n_draws']} draws of " if d["n_draws"] > 1 else ""
     by = d["rule"] if d["threshold"] is None else f"scores below {d['threshold']:.4g}, {d['rule']}"
     return (
         f"OutlierDetector: {found.n_features_in_} features, {d['n_members']} autoencoders\n"
         f"  outliers      {by}\n"
         f"  p-values      {f'by {held:,} rows held out' if held else 'none: no rows were held out'}\n"
-        f"  references    {d['n_references']:,} rows a member\n"
+        f"  references    {drawn}{d['n_references']:,} rows a member\n"
         f"  codes         {widths} components\n"
         f"  {d['n_parameters']:,} parameters\n"
         "The first member\n"
