@@ -13,14 +13,24 @@ LAYERS = [
     {"objective", "engine", "populations", "measures", "stacking"},
     {"runtime", "scaling", "_checks", "baselines", "fitting", "runs", "judging"}
     | {"incremental", "progress"},
-    {"_composed", "_stored", "estimator", "presets", "persistence", "exporting"},
+    {"_composed", "_stored", "estimator", "presets", "persistence"} | {"_graphs", "exporting"},
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "tiling", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
     | {"embedding", "comparison", "conformal", "outliers", "_detectorfile"}
     | {"tuning", "_candidates", "_criteria", "_searches"}
     | {"_pictures", "_features", "_sections", "report", "demo"}
     | {"_numbers", "_embedding", "_chapters", "_focus", "_pages"},
-    {"commands", "_run_compare", "_run_denoise", "_run_detect", "_run_embed", "_run_export"}
+    {
+        "_outputs",
+        "_inputs",
+        "commands",
+        "_run_fit",
+        "_run_compare",
+        "_run_denoise",
+        "_run_detect",
+        "_run_embed",
+        "_run_export",
+    }
     | {"_run_report", "_run_tune"},
     {"cli", "_cli_compare", "_cli_denoise", "_cli_detect", "_cli_embed", "_cli_export"}
     | {"_cli_report", "_cli_tune", "__main__"},
@@ -82,6 +92,28 @@ def test_the_import_rule_sees_a_violation(tmp_path):
     planted = tmp_path / "engine.py"
     planted.write_text("import sklearn\nfrom isthmus.estimator import Autoencoder\n")
     assert len(list(violations("engine", planted))) == 2
+
+
+def strangers(path):
+    """Yield private names of other modules that a module uses."""
+    tree, ours = ast.parse(path.read_text()), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "isthmus":
+            ours |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module.startswith("isthmus."):
+            yield from (alias.name for alias in node.names if alias.name.startswith("_"))
+    for node in ast.walk(tree):
+        known = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if known and node.value.id in ours and node.attr.startswith("_"):
+            yield f"{node.value.id}.{node.attr}"
+
+
+def test_modules_use_public_names_of_each_other(tmp_path):
+    found = {name: list(strangers(path)) for name, path in modules().items()}
+    assert {name: names for name, names in found.items() if names} == {}
+    planted = tmp_path / "planted.py"
+    planted.write_text("from isthmus import tables\nfrom isthmus.nets import _x\ntables._y()\n")
+    assert list(strangers(planted)) == ["_x", "tables._y"]
 
 
 def functions(tree):

@@ -18,9 +18,11 @@ import polars as pl
 import pytest
 
 import isthmus
-from isthmus import _options, commands, images, tables
+from isthmus import _options, _run_fit, images, tables
 from isthmus.__main__ import main
 
+VERBS = """fit encode reconstruct score info report demo embed compare tune export detect explain
+denoise""".split()
 HEAVY = ("jax", "sklearn", "numpy", "polars", "scipy")
 LIGHT = ["--max-epochs", "5", "--random-state", "0", "--quiet"]
 
@@ -337,7 +339,7 @@ def test_an_interrupted_fit_on_a_folder_goes_on(cli, photos, monkeypatch):
     words = ("fit", "photos", "--size", "3x5", "--mode", "colour", "--skip-bad", "--test", "new")
     words = (*words, "--max-epochs", 6, "--random-state", 0, "--quiet")
     assert cli(*words, "-o", "whole.isthmus").status == 0
-    hear = commands.Training._on_epoch
+    hear = _run_fit.Training._on_epoch
 
     def interrupt(self, row):
         if row["epoch"] == 3:
@@ -345,7 +347,7 @@ def test_an_interrupted_fit_on_a_folder_goes_on(cli, photos, monkeypatch):
         return hear(self, row)
 
     with monkeypatch.context() as patched:
-        patched.setattr(commands.Training, "_on_epoch", interrupt)
+        patched.setattr(_run_fit.Training, "_on_epoch", interrupt)
         ended = cli(*words, "--checkpoint")
     assert ended.status == 130
     told = re.search(r"to go on: isthmus (.*)\n", ended.err).group(1)
@@ -530,7 +532,7 @@ def test_unexpected_errors_need_debug(cli, monkeypatch):
     def broken(*_, **__):
         raise KeyError("x\ny")
 
-    monkeypatch.setattr(commands, "info", broken)
+    monkeypatch.setattr("isthmus.commands.info", broken)
     refused(cli("info", "t.csv"), "unexpected KeyError: 'x\\ny'; --debug shows the traceback.")
     ended = cli("info", "t.csv", "--debug")
     assert ended.status == 1
@@ -671,7 +673,7 @@ def same_models(one, two):
 def test_an_interrupted_fit_goes_on_bit_for_bit(cli, tmp_path, monkeypatch, name, status):
     words = long_fit(tmp_path, "--max-epochs", "12", "--checkpoint", "--quiet")
     assert cli(*words, "-o", "whole.isthmus").status == 0
-    hear = commands.Training._on_epoch
+    hear = _run_fit.Training._on_epoch
 
     def signal_at_five(self, row):
         if row["epoch"] == 5:
@@ -680,7 +682,7 @@ def test_an_interrupted_fit_goes_on_bit_for_bit(cli, tmp_path, monkeypatch, name
 
     handler = signal.getsignal(getattr(signal, name))
     with monkeypatch.context() as patched:
-        patched.setattr(commands.Training, "_on_epoch", signal_at_five)
+        patched.setattr(_run_fit.Training, "_on_epoch", signal_at_five)
         ended = cli(*words)
     assert signal.getsignal(getattr(signal, name)) is handler
     assert ended.status == status
@@ -715,15 +717,15 @@ def test_a_killed_process_goes_on_bit_for_bit(cli, tmp_path):
 
 
 def test_checkpoints_are_models(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(commands, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(_run_fit, "CHECKPOINT_SECONDS", 0.0)
     saved = []
-    save = commands.Training._save
+    save = _run_fit.Training._save
 
     def seen(self, *, resume):
         save(self, resume=resume)
         saved.append((isthmus.load(self.path).n_iter_, resume))
 
-    monkeypatch.setattr(commands.Training, "_save", seen)
+    monkeypatch.setattr(_run_fit.Training, "_save", seen)
     assert cli(*long_fit(tmp_path, "--max-epochs", "3", "--checkpoint", "--quiet")).status == 0
     assert saved[-1] == (3, False)
     assert all(resume for _, resume in saved[:-1])
@@ -731,7 +733,7 @@ def test_checkpoints_are_models(cli, tmp_path, monkeypatch):
 
 
 def test_a_signal_while_a_file_is_written_waits(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(commands, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(_run_fit, "CHECKPOINT_SECONDS", 0.0)
     save = isthmus.Autoencoder.save
 
     def interrupted(self, path, **options):
@@ -763,7 +765,7 @@ def test_resuming_what_cannot_be_resumed_warns(cli, model, tmp_path, monkeypatch
     assert ended.status == 0
     assert "warning: The model was trained to its end: training starts again" in ended.err
     assert isthmus.load(model).max_epochs == 5
-    hear = commands.Training._on_epoch
+    hear = _run_fit.Training._on_epoch
 
     def interrupt(self, row):
         if row["epoch"] == 3:
@@ -771,7 +773,7 @@ def test_resuming_what_cannot_be_resumed_warns(cli, model, tmp_path, monkeypatch
         return hear(self, row)
 
     with monkeypatch.context() as patched:
-        patched.setattr(commands.Training, "_on_epoch", interrupt)
+        patched.setattr(_run_fit.Training, "_on_epoch", interrupt)
         assert cli("fit", "t.csv", *words, *LIGHT, "--force", "--checkpoint").status == 130
     ended = cli("fit", "new.csv", "--resume", model, "-o", "other.isthmus", *LIGHT, "--tol", "0.5")
     assert "warning: The rows, slots or settings are not those of the interrupted fit" in ended.err
@@ -784,10 +786,22 @@ def test_resuming_what_cannot_be_resumed_warns(cli, model, tmp_path, monkeypatch
 def test_help_and_version_are_quick_and_complete(cli):
     assert cli("--version") == (0, f"isthmus {isthmus.__version__}\n", "")
     text = cli("--help").out
-    for name in ("fit", "encode", "reconstruct", "score", "info", "demo"):
+    for name in VERBS:
         assert f"│ {name} " in text
         assert "For example:" in cli(name, "--help").out
     assert cli().out == text
+
+
+def test_options_of_several_verbs_are_told_alike(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    told, names = {}, "force|raw|json|quiet|debug|id|size"
+    for verb in VERBS:
+        for line in cli(verb, "--help").out.split("\n"):
+            found = re.match(rf"│[ *]+--({names})(?: A,B| HxW)? +(.*?) *│", line)
+            if found:
+                told.setdefault(found[1], set()).add(found[2])
+    assert len(told) == 7
+    assert {name: len(texts) for name, texts in told.items()} == dict.fromkeys(told, 1)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["fit", "--help"]])

@@ -201,12 +201,67 @@ def test_the_two_kinds_of_files_are_told_apart(cli, saved, model):
     for words in (
         ("encode", saved, "t.csv", "-o", "o.csv"),
         ("score", saved, "t.csv"),
-        ("info", saved),
         ("fit", "t.csv", "--init", saved, "-o", "o.isthmus"),
         ("embed", saved, "t.csv", "-o", "o.csv"),
     ):
         refused(cli(*words), text, 1)
     refused(cli("detect", "t.csv", "--model", model), "holds a single autoencoder and no detector")
+
+
+@pytest.mark.parametrize(
+    ("words", "rule", "held"),
+    [
+        (("--contamination", 0.03), "contamination 0.03", 0),
+        (("--target-fpr", 0.1), "a false-positive rate of 0.1", 20),
+        (("--alpha", 0.2), "p-values of at most 0.2", 20),
+        (("--alpha", 0.2, "--fdr"), "p-values, for a false-discovery rate of 0.2", 20),
+    ],
+)
+def test_info_describes_a_detector(cli, words, rule, held):
+    more = ("--n-components", 3, "--architecture", "dense:hidden=[5]", "--save", "d.isthmus")
+    assert (
+        cli("detect", "t.csv", "--id", "name", *words, *more, *FAST, "--max-epochs", 2).status == 0
+    )
+    found = isthmus.load("d.isthmus")
+    told = json.loads(cli("info", "d.isthmus", "--json").out)
+    d = told["detector"]
+    assert (d["n_members"], d["widths"], d["layers"]) == (2, [3], ["4", "5", "3"])
+    assert d["n_parameters"] == sum(m.model.n_parameters_ for m in found.members_)
+    references = found.members_[0].references
+    assert d["n_references"] == references.shape[-2]
+    assert d["n_draws"] * d["n_references"] * 3 == references.size
+    assert (d["rule"], d["n_held_out"]) == (rule, held)
+    assert d["threshold"] == (None if "--fdr" in words else found.offset_)
+    assert told["features"] == list("abcd")
+    assert told["member"]["n_parameters"] == found.members_[0].model.n_parameters_
+    text = cli("info", "d.isthmus").out
+    assert "OutlierDetector: 4 features, 2 autoencoders" in text
+    assert rule in text
+    assert (f"by {held} rows held out" if held else "none: no rows were held out") in text
+    assert "The first member\nAutoencoder: 4 features, 3 components" in text
+    assert "a, b, c, d" in text
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_report_of_a_detector_judges_by_it(cli, saved):
+    assert cli("report", saved, "t.csv", "--id", "name", "-o", "r.json", "--quiet") == (0, "", "")
+    facts, found = json.loads(Path("r.json").read_text()), isthmus.load(saved)
+    scores = found.score_samples(pl.read_csv("t.csv").drop("name"))
+    assert facts["outliers"]["by"] == "detector"
+    assert facts["outliers"]["n_flagged"] == 3
+    assert facts["outliers"]["detector"]["threshold"] == found.offset_
+    first = facts["outliers"]["rows"][0]
+    assert (first["id"], first["score"]) == (f"n{scores.argmin():03}", scores.min())
+    assert {cause["column"] for cause in first["causes"]} == set("abcd")
+    (model,) = facts["models"]
+    assert model["name"] == "d (1 of 2)"
+    assert model["n_parameters"] == found.members_[0].model.n_parameters_
+    assert [column["name"] for column in facts["data"]["columns"]] == list("abcd")
+    assert "contamination=0.03" in facts["reproduce"]["detector"]
+    assert cli("report", saved, "t.csv", "-o", "r.md", "--quiet").status == 0
+    text = Path("r.md").read_text()
+    assert "It is 2 autoencoders, of which the first is told" in text
+    assert "are flagged, by contamination 0.03" in text
 
 
 @pytest.mark.parametrize(

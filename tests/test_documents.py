@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
-from isthmus import engine
+from isthmus import Autoencoder, OutlierDetector, engine
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -63,6 +64,54 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     assert (tmp_path / "scores.csv").read_text().startswith("name,score\nrow0,")
     makes = [line.split("#")[0].strip() for line in commands if line.startswith("make")]
     assert makes == ["make demo", "make test"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with what the commands of the README's table begin with."""
+    folder, rng = tmp_path_factory.mktemp("table"), np.random.default_rng(0)
+    names = [f"x{i}" for i in range(10)]
+    X = pl.DataFrame(rng.normal(size=(90, 4)) @ rng.normal(size=(4, 10)), schema=names)
+    X.with_columns(kind=pl.Series(np.arange(90) % 3)).write_csv(folder / "data.csv")
+    Autoencoder(4, max_epochs=3, random_state=0).fit(X).save(folder / "model.isthmus")
+    detector = OutlierDetector(Autoencoder(2, max_epochs=3), n_estimators=2, random_state=0).fit(X)
+    detector.save(folder / "detector.isthmus")
+    (folder / "images" / "photos").mkdir(parents=True)
+    pictures = rng.integers(0, 255, (30, 12, 12), np.uint8)
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(folder / "images" / "photos" / f"{i:03}.png")
+    ae = Autoencoder(4, corruption="gaussian:std=0.3", max_epochs=3, random_state=0)
+    ae.fit(pictures).save(folder / "images" / "model.isthmus")
+    return folder
+
+
+TABLE = [shlex.split(line)[1:] for line in re.findall(r"^\|.*\| `(isthmus .*?)` \|", README, re.M)]
+
+
+def test_the_readme_shows_every_command():
+    from isthmus.cli import app
+
+    shown = [shlex.split(line) for block in blocks("sh") for line in block.splitlines() if line]
+    verbs = {words[1] for words in shown if words[0] == "isthmus"} | {words[0] for words in TABLE}
+    assert verbs == {name for name in app if not name.startswith("-")} - {"demo"}  # a make target
+
+
+@pytest.mark.usefixtures("brief")
+@pytest.mark.parametrize("words", TABLE, ids=lambda words: words[0])
+def test_every_command_of_the_readmes_table_runs(words, folder, monkeypatch, capsys):
+    from isthmus.__main__ import main
+
+    if words[0] == "export":
+        pytest.importorskip("onnxruntime")
+    monkeypatch.setattr("isthmus.runtime.enable_compilation_cache", lambda: None)
+    monkeypatch.setenv("ISTHMUS_CACHE", str(folder / "cache"))
+    monkeypatch.chdir(folder / "images" if "photos" in words else folder)
+    assert main(words) == 0, capsys.readouterr().err
+    output = words[words.index("-o") + 1] if "-o" in words else None
+    if output is not None:
+        assert Path(output).stat().st_size > 0
+    else:
+        assert capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("brief")

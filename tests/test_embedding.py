@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -292,6 +293,49 @@ def test_a_table_of_points(cli):
     assert table["name"].to_list() == [f"r{i}" for i in range(150)]
     assert table["kind"][:3].to_list() == [None, "'=one", "two"]
     assert table["x"].var() > table["y"].var() > 0
+
+
+class Slow:
+    """A method that asks what was shown while it ran."""
+
+    def __init__(self, shown):
+        self.shown, self.seen = shown, []
+
+    def fit_transform(self, x):
+        self.seen.append(self.shown())
+        return x[:, :2]
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_a_line_tells_what_is_laid_out(groups, capsys, verbose):
+    X, _ = groups
+    slow = Slow(lambda: capsys.readouterr().err)
+    embed(None, X, method=slow, verbose=verbose)
+    assert slow.seen == [f"Slow of {len(X)} rows\n" if verbose else ""]
+    embed(None, X, method="pca", verbose=verbose)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_on_a_terminal_a_wheel_turns(groups, capsys, monkeypatch):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("TTY_INTERACTIVE", "1")
+    X, _ = groups
+    slow = Slow(lambda: time.sleep(0.3))
+    embed(None, X[:40], method=slow, verbose=1)
+    shown = capsys.readouterr().err
+    assert "Slow of 40 rows" in shown
+    assert "0:00:00" in shown
+    assert "\x1b[?25l" in shown  # the cursor is hidden
+    assert "\x1b[?25h" in shown  # and comes back
+    with pytest.raises(ZeroDivisionError):
+        embed(None, X[:40], method=Slow(lambda: 1 / 0), verbose=1)
+    assert "\x1b[?25h" in capsys.readouterr().err
+
+
+def test_the_command_tells_what_takes_long(cli):
+    status, _, err = cli("-o p.csv --ignore kind --max-rows 30")
+    assert (status, err) == (0, "t-SNE of 30 rows\n")
+    assert cli("-o p.csv --ignore kind --max-rows 30 --force --quiet") == (0, "", "")
 
 
 def test_a_sample_is_told_and_its_rows_are_numbered(cli):

@@ -14,7 +14,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import FunctionTransformer, RobustScaler
 
-from isthmus import Autoencoder, ModelFileError, exporting, load
+from isthmus import Autoencoder, ModelFileError, OutlierDetector, _graphs, exporting, load
 from isthmus.__main__ import main
 from isthmus.activations import HIDDEN
 from isthmus.sparsity import TopK
@@ -229,18 +229,16 @@ def test_a_wrong_graph_is_found_and_nothing_is_left(part, where, deep, tmp_path,
     ae, kept = deep[0], tmp_path / "kept.onnx"
     kept.write_bytes(b"before")
     if where == "weight":
-        right = exporting.Graph.array
+        right = _graphs.Graph.array
 
         def wrong(self, value, name=""):
             return right(self, value * 1.01 if name == "encoder.1.weight" else value, name)
 
-        monkeypatch.setattr(exporting.Graph, "array", wrong)
+        monkeypatch.setattr(_graphs.Graph, "array", wrong)
     elif where == "scaling":
-        monkeypatch.setattr(
-            exporting, "_scaled", lambda g, x, scaler: g.add("Div", x, scaler.scale)
-        )
+        monkeypatch.setattr(_graphs, "scaled", lambda g, x, scaler: g.add("Div", x, scaler.scale))
     else:
-        monkeypatch.setitem(exporting.NODES, "gelu", ("Gelu", {}))  # the exact one
+        monkeypatch.setitem(_graphs.NODES, "gelu", ("Gelu", {}))  # the exact one
     with pytest.raises(ModelFileError, match=r"differ on \d+ of 256 rows, by up to .*nothing was"):
         ae.export(kept, part)
     with pytest.raises(ModelFileError, match="differ"):
@@ -254,6 +252,106 @@ def test_rows_that_float32_cannot_hold(deep, tmp_path):
     ae.scaler_ = ae.scaler_._replace(centre=ae.scaler_.centre + 1e300)
     with pytest.raises(ModelFileError, match="float32 cannot hold"):
         ae.export(tmp_path / "m.onnx")
+
+
+# -- detectors -----------------------------------------------------------------------------------
+
+
+def detected(X, ae=None, **settings):
+    settings = {"n_estimators": 2, "random_state": 0, **settings}
+    return OutlierDetector(ae, **settings).fit(X)
+
+
+def agree(detector, X, folder, rtol=2e-4):
+    path = folder / "score.onnx"
+    detector.export(path)
+    got, want = run(path, X), detector.score_samples(np.asarray(X, np.float32))
+    assert (got.dtype, got.shape) == (np.float32, (len(X),))
+    np.testing.assert_allclose(got, want, rtol=rtol, atol=rtol * np.median(np.abs(want)))
+    np.testing.assert_allclose(run(path, X[:1]), got[:1], rtol=1e-5, atol=1e-5)
+
+
+LINEAR = Autoencoder(3, "dense", max_epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("ae", "settings"),
+    [
+        (None, {}),
+        (None, {"contamination": "none", "n_estimators": 3}),
+        (LINEAR, {"n_references": 1}),
+        (LINEAR, {"n_references": 2, "n_estimators": 1}),
+        (Autoencoder(3, sparsity="topk:k=2", loss="huber", max_epochs=2), {}),
+        (Autoencoder(3, loss="cosine", scaling="robust", max_epochs=2), {"alpha": 0.1}),
+        (Autoencoder(3, loss="bce", scaling="minmax", max_epochs=2), {}),
+        (Autoencoder(3, loss="lp:p=1.5", dtype="float64", max_epochs=2), {}),
+    ],
+)
+def test_the_score_of_a_detector(ae, settings, rng, tmp_path):
+    X = rng.normal(3, 2, (150, 5)) @ rng.normal(size=(5, 6))
+    detector = detected(X, ae, **settings)
+    new = rng.normal(3, 4, (90, 5)) @ rng.normal(size=(5, 6))
+    agree(detector, new, tmp_path)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "bce"])
+def test_a_detector_without_a_scaling(loss, rng, tmp_path):
+    X = rng.poisson(0.6, (120, 5)).clip(0, 1).astype(float)
+    agree(detected(X, Autoencoder(2, loss=loss, max_epochs=2)), X[:40], tmp_path)
+
+
+def test_a_detector_of_images_and_far_rows(images, tmp_path):
+    ae = Autoencoder(4, "conv:channels=[3],norm=layer", max_epochs=2)
+    new = np.concatenate([images[40:], 100 * images[:5]])
+    agree(detected(images[:40], ae), new, tmp_path)
+
+
+def test_a_reference_row_is_not_compared_with_itself(rng, tmp_path):
+    X = rng.normal(size=(60, 5)).astype(np.float32)  # rounding would make them other rows
+    detector = detected(X, LINEAR, contamination="none", n_references=40)
+    agree(detector, X, tmp_path)  # most of these rows are references of a member
+    twice = np.concatenate([X, X[:10]])
+    agree(detected(twice, LINEAR, contamination="none", n_references=50), twice, tmp_path)
+
+
+def test_many_references_are_exact_near_the_data(rng, tmp_path):
+    X = rng.normal(1e4, 1, (900, 3))
+    ae = Autoencoder(3, "dense:hidden=[8]", max_epochs=40, early_stopping=False)
+    detector = detected(X, ae, contamination="none", n_references=400)
+    new = rng.normal(1e4, 1, (300, 3)).astype(np.float32)
+    agree(detector, new, tmp_path, rtol=1e-3)
+
+
+def test_metadata_and_errors_of_a_detector(rng, tmp_path, monkeypatch):
+    X = pd.DataFrame(rng.normal(size=(60, 3)), columns=list("abc"))
+    detector, path = detected(X, LINEAR), tmp_path / "d.onnx"
+    detector.export(path)
+    facts = session(path).get_modelmeta().custom_metadata_map
+    assert (facts["part"], json.loads(facts["shape"])) == ("score", [3])
+    assert json.loads(facts["feature_names"]) == list("abc")
+    assert float(facts["threshold"]) == detector.offset_
+    with pytest.raises(ValueError, match="Of a detector the part 'score'.*got 'encoder'"):
+        detector.export(path, "encoder")
+    with pytest.raises(NotFittedError):
+        OutlierDetector().export(path)
+    own = detected(X, Autoencoder(2, loss=lambda a, b: jnp.mean((a - b) ** 2, 1), max_epochs=1))
+    with pytest.raises(ValueError, match="The loss .* is code of your own"):
+        own.export(path)
+    monkeypatch.setattr(exporting, "SAME", 10.0)  # then the second nearest row is taken
+    with pytest.raises(ModelFileError, match="differ on"):
+        detector.export(path)
+
+
+def test_the_command_exports_a_detector(rng, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    X = rng.normal(size=(60, 3))
+    detector = detected(X, LINEAR)
+    detector.save("d.isthmus")
+    assert main(["export", "d.isthmus", "-o", "d.onnx", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["part"] == "score"
+    np.testing.assert_allclose(run("d.onnx", X), detector.score_samples(X), rtol=1e-3)
+    assert main(["export", "d.isthmus", "-o", "e.onnx", "--part", "encoder"]) == 1
+    assert "Of a detector the part 'score' can be exported" in capsys.readouterr().err
 
 
 # -- errors --------------------------------------------------------------------------------------
@@ -340,7 +438,8 @@ def test_the_guide_runs(capsys, monkeypatch, tmp_path):
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
         exec(compile(block, "export.md", "exec"), space)
     assert space["codes"].shape == (1797, 8)
-    assert capsys.readouterr().out == "True\nencoder [64]\n"
+    assert capsys.readouterr().out == "True\nencoder [64]\nTrue\n"
     space["ae"].save("digits.isthmus")
+    space["detector"].save("detector.isthmus")
     for line in re.findall(r"^isthmus (.*)$", text, flags=re.MULTILINE):
         assert main([*line.split(), "--force"]) == 0

@@ -9,6 +9,7 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 import isthmus
-from isthmus import Autoencoder, Report, _embedding, _numbers, _pages
+from isthmus import Autoencoder, Report, _embedding, _numbers, _pages, judging
 from isthmus.__main__ import main
 from isthmus._pictures import Section, Table
 
@@ -162,10 +163,43 @@ def test_causes_are_the_columns_shares_of_the_loss_in_the_datas_units(report, mo
 def test_column_losses_add_up_to_the_loss_above_its_least(loss, rng):
     X = rng.integers(0, 2, (60, 5)).astype(float)
     model = Autoencoder(2, loss=loss, max_epochs=2, random_state=0).fit(X)
-    parts = _numbers.column_losses(model, X)
+    parts = judging.column_losses(model, X, model.reconstruct(X), above_least=True)
     least = 1 if loss == "poisson" else 0  # x - x log x of 0 and 1
     expected = -model.score_samples(X) - least * X.mean(axis=1)
-    np.testing.assert_allclose(parts.mean(axis=1), expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(parts.sum(axis=1), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["mse", "bce", "poisson"])
+def test_column_losses_add_up_to_minus_the_score_with_what_lies_outside(loss, rng):
+    X = rng.integers(0, 2, (60, 5)).astype(float)
+    model = Autoencoder(2, loss=loss, scaling="minmax", max_epochs=2, random_state=0).fit(X)
+    strange = X - 0.25 * (np.arange(5) == 3)  # below what counts and probabilities can be
+    again = model.reconstruct(strange)
+    parts = judging.column_losses(model, strange, again)
+    np.testing.assert_allclose(parts.sum(axis=1), -model.score_samples(strange), rtol=1e-4)
+    above = judging.column_losses(model, strange, again, above_least=True)
+    outside = 0 if loss == "mse" else 0.25 / 5 * (strange[:, 3] < 0)
+    assert np.all(above[:, 3] >= outside - 1e-6)
+    assert np.all(above >= 0)
+
+
+def test_the_users_loss_tells_columns_where_it_is_a_mean_over_them(rng):
+    def pinball(x_out, x):
+        return jnp.mean(jnp.maximum(0.9 * (x - x_out), 0.1 * (x_out - x)), axis=1)
+
+    X = rng.normal(size=(60, 4))
+    model = Autoencoder(2, loss=pinball, max_epochs=2, random_state=0).fit(X)
+    again = model.reconstruct(X)
+    parts, e = judging.column_losses(model, X, again), (X - again) / model.scaler_.scale
+    np.testing.assert_allclose(parts, np.maximum(0.9 * e, -0.1 * e) / 4, rtol=1e-3, atol=1e-5)
+    made_for_four = jnp.array([1.0, 2, 3, 4])
+    for other in (
+        lambda x_out, x: jnp.max(jnp.abs(x_out - x), axis=1),
+        lambda x_out, x: jnp.mean(made_for_four * (x_out - x) ** 2, axis=1),
+    ):
+        model.set_params(loss=other).fit(X)
+        with pytest.raises(ValueError, match="is no sum over columns"):
+            judging.column_losses(model, X, again)
 
 
 def test_a_loss_that_is_no_mean_over_columns_blames_none(tmp_path, iris):
@@ -565,17 +599,48 @@ document.title = JSON.stringify(told);
 """
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no browser here")
-def test_the_plane_works_in_a_browser(report, labels, tmp_path):
-    html = report.save(tmp_path / "r.html").read_text("utf-8")
+NARROW = """
+const tables = [...document.querySelectorAll(".scroll")];
+const table = tables.find((s) => s.scrollWidth > s.clientWidth + 100);
+table.scrollLeft = 90;
+const left = (element) => element.getBoundingClientRect().left;
+const cells = table.querySelector("tbody tr").children;
+const told = {width: innerWidth, page: document.documentElement.scrollWidth,
+  kept: left(cells[0]) - left(table), gone: left(cells[1]) < left(cells[0]) + cells[0].offsetWidth,
+  pictures: Math.max(...[...document.querySelectorAll(".half img")].map((i) => i.offsetWidth))};
+parent.postMessage(JSON.stringify(told), "*");
+"""
+FRAME = """<title></title>
+<script>onmessage = (e) => { document.title = e.data; };</script>
+<iframe src="c.html" style="border:0;width:390px;height:900px"></iframe>"""
+
+
+def asked(report, check, folder, frame=None):
+    """Run a check in the page, or in the page within a frame, and return what it says."""
+    html = report.save(folder / "r.html").read_text("utf-8")
     html = re.sub(r"<meta http-equiv=.Content-Security-Policy.*?>", "", html)  # lets the check run
-    (tmp_path / "c.html").write_text(html.replace("</body>", f"<script>{CHECK}</script></body>"))
+    (folder / "c.html").write_text(html.replace("</body>", f"<script>{check}</script></body>"))
+    (folder / "f.html").write_text(frame or "")
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    command += ["--virtual-time-budget=2000", "--dump-dom", f"file://{tmp_path / 'c.html'}"]
+    page = folder / ("c.html" if frame is None else "f.html")
+    command += ["--virtual-time-budget=2000", "--dump-dom", f"file://{page}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "CONSOLE" not in done.stderr
-    title = Page(done.stdout).text.strip().partition("\n")[0]
-    told = json.loads(title)
+    return json.loads(Page(done.stdout).text.strip().partition("\n")[0])
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser here")
+def test_a_phone_scrolls_tables_and_not_the_page(report, tmp_path):
+    told = asked(report, NARROW, tmp_path, FRAME)
+    assert told["width"] == 390 >= told["page"]
+    assert 0 < told["pictures"] <= 390
+    assert told["gone"]  # the second column has moved under the first
+    assert abs(told["kept"]) < 1  # which stays
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser here")
+def test_the_plane_works_in_a_browser(report, labels, tmp_path):
+    told = asked(report, CHECK, tmp_path)
     assert told["chosen"] == 3
     assert told["tip"].startswith("bottle 3row3")
     assert "column 0" in told["tip"]
@@ -633,6 +698,31 @@ def test_the_command_writes_facts_and_arrays_need_no_labels(files, capsys):
     words = ["flowers.csv", "--label", "kind", "--id", "name", "-o", "a.md"]
     assert main(["report", "bare.isthmus", *words]) == 0
     assert "kind 1" in (files / "a.md").read_text()
+
+
+def test_the_command_tells_what_a_search_found(files, capsys):
+    words = ["--columns", "a,b,c,d", "--grid", "n_components=1,2", "--max-epochs", "2", "--quiet"]
+    assert main(["tune", "flowers.csv", *words, "--table", "c.json", "-o", "b.isthmus"]) == 0
+    found = json.loads((files / "c.json").read_text())
+    assert [c["params"]["n_components"] for c in found["candidates"]] in ([1, 2], [2, 1])
+    words = ["b.isthmus", "flowers.csv", "--search", "c.json"]
+    assert main(["report", *words, "-o", "r.json"]) == 0
+    facts = json.loads((files / "r.json").read_text())
+    assert facts["search"] == found
+    assert "--search c.json" in facts["reproduce"]["command"]
+    assert main(["report", *words, "-o", "r.html"]) == 0
+    assert "2 candidates were compared" in Page((files / "r.html").read_text("utf-8")).text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "NaN", '{"candidates": [1]}', "\ufeff{}", "[" * 9999]
+)
+def test_what_is_no_search_is_refused(files, capsys, text):
+    (files / "c.json").write_text(text, "utf-8")
+    words = ["bare.isthmus", "flowers.npy", "--search", "c.json", "-o", "r.html"]
+    assert main(["report", *words]) == 1
+    assert "c.json is not what a search found" in capsys.readouterr().err
+    assert not (files / "r.html").exists()
 
 
 @pytest.mark.parametrize(

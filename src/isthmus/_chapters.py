@@ -275,6 +275,7 @@ def reproduce(r: Facts) -> Section:
     ]
     code = [("This page", r["command"])] if r["command"] else []
     code += [(f"The model {m['name']}", m["code"]) for m in r["models"]]
+    code += [("The detector", r["detector"])] if r["detector"] else []
     versions = Table("Versions", ("Of", "Version"), [[k, v] for k, v in r["versions"].items()], 2)
     head = ("Model", "Seed", "Seed drawn")
     seeds = [[m["name"], _seed(m["random_state"]), _seed(m["seed"])] for m in r["models"]]

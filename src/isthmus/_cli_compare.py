@@ -1,61 +1,21 @@
 """The declaration of `isthmus compare`; its body is in `_run_compare`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from cyclopts import Group, Parameter
-
-from isthmus._options import OUTPUT, Columns, Common, Model, Pictures
-
-CLASSES = Group.create_ordered("The comparison")
+from isthmus._options import Classes, Columns, Common, Force, Model, Pictures, goes_to
 
 
 def compare(
     data: Path,
     /,
     *,
-    label: Annotated[
-        str,
-        Parameter(
-            group=CLASSES, metavar="COLUMN", help="The class of each row.", show_default=False
-        ),
-    ],
-    model: Annotated[
-        Path | None,
-        Parameter(
-            group=CLASSES,
-            metavar="FILE",
-            help="Take the codes of this model, instead of training one in each fold.",
-            show_default=False,
-        ),
-    ] = None,
-    classifiers: Annotated[
-        str, Parameter(group=CLASSES, metavar="A,B", help="Some of logistic and neighbours.")
-    ] = "logistic,neighbours",
-    cv: Annotated[int, Parameter(group=CLASSES, metavar="INT", help="How many folds.")] = 5,
-    unlabelled: Annotated[
-        Literal["refuse", "drop", "use"],
-        Parameter(
-            group=CLASSES,
-            help="Rows without a class: an error, left out, or used to train the model.",
-        ),
-    ] = "refuse",
-    output: Annotated[
-        Path | None,
-        Parameter(
-            name=["--output", "-o"],
-            group=OUTPUT,
-            help="Where the table goes too: .csv or .parquet.",
-            show_default=False,
-        ),
-    ] = None,
-    force: Annotated[
-        bool,
-        Parameter(group=OUTPUT, help="Overwrite the output where it exists.", show_default=False),
-    ] = False,
-    columns: Columns = Columns(),  # noqa: B008
-    equation: Model = Model(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    classes: Classes,
+    output: Annotated[Path | None, goes_to("Where the table goes too: .csv or .parquet.")] = None,
+    force: Force = False,
+    columns: Columns = Columns(),
+    equation: Model = Model(),
+    common: Common = Common(),
 ) -> int:
     """Compare classifiers on raw columns, on PCA of the same width and on the codes.
 
@@ -76,5 +36,4 @@ def compare(
     from isthmus import _run_compare
 
     source = _run_compare.Source(data, columns, Pictures())
-    wanted = _run_compare.Wanted(label, model, classifiers, cv, unlabelled)
-    return _run_compare.compare(source, wanted, equation, output, common, force=force)
+    return _run_compare.compare(source, classes, equation, output, common, force=force)

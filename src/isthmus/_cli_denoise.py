@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
-from isthmus._options import DATA, OUTPUT, Columns, Common, Pictures
+from isthmus._options import DATA, Columns, Common, Force, Pictures, Raw, Result, option
 
 
 def denoise(
@@ -13,35 +11,16 @@ def denoise(
     data: Path,
     /,
     *,
-    output: Annotated[
-        Path,
-        Parameter(
-            name=["--output", "-o"], group=OUTPUT, help="Where the result goes.", show_default=False
-        ),
-    ],
+    output: Result,
     overlap: Annotated[
         int | None,
-        Parameter(
-            group=DATA,
-            help="Pixels that tiles of an image share; by default half a tile.",
-            show_default=False,
-        ),
+        option(DATA, "Pixels that tiles of an image share; by default half a tile."),
     ] = None,
-    force: Annotated[
-        bool,
-        Parameter(group=OUTPUT, help="Overwrite the output where it exists.", show_default=False),
-    ] = False,
-    raw: Annotated[
-        bool,
-        Parameter(
-            group=OUTPUT,
-            help="Write text to CSV as it is, even where a spreadsheet would run it as a formula.",
-            show_default=False,
-        ),
-    ] = False,
-    columns: Columns = Columns(),  # noqa: B008
-    pictures: Pictures = Pictures(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    force: Force = False,
+    raw: Raw = False,
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    common: Common = Common(),
 ) -> int:
     """Remove noise from rows or images, by a model that was trained with corruption.
 

@@ -1,29 +1,24 @@
 """The declarations of `isthmus detect` and `isthmus explain`; their bodies are in `_run_detect`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from cyclopts import Group, Parameter
-
-from isthmus._options import DATA, OUTPUT, Columns, Common, Detector, Model, Pictures
-
-
-def _option(group: Group, help: str, **more: Any) -> Parameter:
-    return Parameter(group=group, help=help, show_default=False, **more)
-
+from isthmus._options import (
+    DATA,
+    OUTPUT,
+    Columns,
+    Common,
+    Detector,
+    Force,
+    Model,
+    Pictures,
+    Raw,
+    goes_to,
+    option,
+)
 
 Flags = Annotated[
-    Path | None,
-    _option(
-        OUTPUT,
-        "A .csv or .parquet file; by default CSV on the standard output.",
-        name=["--output", "-o"],
-    ),
-]
-Force = Annotated[bool, _option(OUTPUT, "Overwrite outputs that exist.")]
-Raw = Annotated[
-    bool,
-    _option(OUTPUT, "Write text to CSV as it is, even where a spreadsheet would run it."),
+    Path | None, goes_to("A .csv or .parquet file; by default CSV on the standard output.")
 ]
 
 
@@ -33,25 +28,25 @@ def detect(
     *,
     output: Flags = None,
     new: Annotated[
-        Path | None, _option(DATA, "Rows to decide on; by default those of DATA themselves.")
+        Path | None, option(DATA, "Rows to decide on; by default those of DATA themselves.")
     ] = None,
     model: Annotated[
-        Path | None, _option(DATA, "Decide on DATA by this saved detector; nothing is trained.")
+        Path | None, option(DATA, "Decide on DATA by this saved detector; nothing is trained.")
     ] = None,
-    save: Annotated[Path | None, _option(OUTPUT, "Keep the detector, as .isthmus.")] = None,
+    save: Annotated[Path | None, option(OUTPUT, "Keep the detector, as .isthmus.")] = None,
     explain: Annotated[
         int,
-        _option(
+        option(
             OUTPUT, "Tell of each outlier this many columns that made it one.", metavar="COLUMNS"
         ),
     ] = 0,
     force: Force = False,
     raw: Raw = False,
-    detector: Detector = Detector(),  # noqa: B008
-    columns: Columns = Columns(),  # noqa: B008
-    pictures: Pictures = Pictures(),  # noqa: B008
-    equation: Model = Model(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    detector: Detector = Detector(),
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    equation: Model = Model(),
+    common: Common = Common(),
 ) -> int:
     """Find rows unlike the others, or unlike those trained on.
 
@@ -86,15 +81,15 @@ def explain(
     /,
     *,
     output: Flags = None,
-    top: Annotated[int, Parameter(group=OUTPUT, help="How many columns to tell of a row.")] = 3,
+    top: Annotated[int, option(OUTPUT, "How many columns to tell of a row.", default=True)] = 3,
     all: Annotated[
         bool,
-        _option(DATA, "All rows, and not only those that the detector finds to be outliers."),
+        option(DATA, "All rows, and not only those that the detector finds to be outliers."),
     ] = False,
     force: Force = False,
     raw: Raw = False,
-    columns: Columns = Columns(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    columns: Columns = Columns(),
+    common: Common = Common(),
 ) -> int:
     """Tell which columns make rows strange, what was seen in them and what was expected.
 

@@ -3,35 +3,22 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
-from isthmus._options import OUTPUT, Common
+from isthmus._options import OUTPUT, Common, Force, goes_to, option
 
 
 def export(
     model: Path,
     /,
     *,
-    output: Annotated[
-        Path,
-        Parameter(
-            name=["--output", "-o"],
-            group=OUTPUT,
-            help="The file, which ends in .onnx.",
-            show_default=False,
-        ),
-    ],
+    output: Annotated[Path, goes_to("The file, which ends in .onnx.")],
     part: Annotated[
-        Literal["encoder", "reconstruct", "score"],
-        Parameter(group=OUTPUT, help="What the file computes of rows."),
-    ] = "encoder",
-    force: Annotated[
-        bool,
-        Parameter(group=OUTPUT, help="Overwrite the output where it exists.", show_default=False),
-    ] = False,
-    common: Common = Common(),  # noqa: B008
+        Literal["encoder", "reconstruct", "score"] | None,
+        option(OUTPUT, "What the file computes of rows.", default="encoder; of a detector, score"),
+    ] = None,
+    force: Force = False,
+    common: Common = Common(),
 ) -> int:
-    """Write a model as ONNX, to run it without Python.
+    """Write a model, or a detector's score, as ONNX, to run it without Python.
 
     The file takes rows in the data's units, as float32. It is checked against the model before it is
     written. It needs pip install isthmus[onnx].
@@ -39,12 +26,13 @@ def export(
     For example:
 
         isthmus export flowers.isthmus -o flowers.onnx
-        isthmus export flowers.isthmus -o outliers.onnx --part score
+        isthmus export flowers.isthmus -o scores.onnx --part score
+        isthmus export detector.isthmus -o outliers.onnx
 
     Parameters
     ----------
     model : Path
-        The model file.
+        The file of a model or a detector.
     """
     from isthmus import _run_export
 

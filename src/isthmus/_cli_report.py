@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
-from isthmus._options import DATA, Columns, Common, Page, Pictures
+from isthmus._options import DATA, Columns, Common, Page, Pictures, option
 
 
 def report(
@@ -15,19 +13,14 @@ def report(
     *,
     label: Annotated[
         str | None,
-        Parameter(
-            group=DATA,
-            metavar="COLUMN",
-            help="Labels of rows, for colours; no model sees them.",
-            show_default=False,
-        ),
+        option(DATA, "Labels of rows, for colours; no model sees them.", metavar="COLUMN"),
     ] = None,
-    page: Page = Page(),  # noqa: B008
-    columns: Columns = Columns(),  # noqa: B008
-    pictures: Pictures = Pictures(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    page: Page = Page(),
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    common: Common = Common(),
 ) -> int:
-    """Write one page about a model and rows, to forward.
+    """Write one page about a model or a detector and rows, to forward.
 
     Data, equation, losses, baselines, reconstructions, the code in the plane, the strangest rows and
     why, and how to reproduce it. It needs no network, and reads on a phone and in print.
@@ -37,15 +30,18 @@ def report(
         isthmus report flowers.isthmus new.csv --id name --label species
         isthmus report digits.isthmus test.npy -o digits.html --title "Digits"
         isthmus report flowers.isthmus new.csv -o facts.json
+        isthmus report detector.isthmus wines.csv --id name
+        isthmus report best.isthmus new.csv --search candidates.json
 
     Parameters
     ----------
     model : Path
-        The model file.
+        The file of a model, or of a detector: then the rows are judged by it, and its first
+        autoencoder is told.
     data : Path
         The rows to show, best ones it was not trained on, or a folder of images.
     """
-    from isthmus import _run_report, commands
+    from isthmus import _run_report
 
-    source = commands.Source(data, columns, pictures)
+    source = _run_report.Source(data, columns, pictures)
     return _run_report.report(model, source, label, page, common)

@@ -1,47 +1,20 @@
 """The declaration of `isthmus tune`; its body is in `_run_tune`."""
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from isthmus._options import OUTPUT, Columns, Common, Model, Pictures, Tuning
+from isthmus._options import Columns, Common, Found, Model, Pictures, Tuning
 
 
 def tune(
     data: Path,
     /,
     *,
-    output: Annotated[
-        Path | None,
-        Parameter(
-            name=["--output", "-o"],
-            group=OUTPUT,
-            help="The best model, trained on all rows; by default DATA's name with .isthmus, in "
-            "this folder.",
-            show_default=False,
-        ),
-    ] = None,
-    table: Annotated[
-        Path | None,
-        Parameter(group=OUTPUT, help="All candidates with their scores.", show_default=False),
-    ] = None,
-    picture: Annotated[
-        Path | None,
-        Parameter(
-            group=OUTPUT,
-            help="The scores over the two parameters that matter most, .png or .svg.",
-            show_default=False,
-        ),
-    ] = None,
-    force: Annotated[
-        bool, Parameter(group=OUTPUT, help="Overwrite outputs that exist.", show_default=False)
-    ] = False,
-    tuning: Tuning = Tuning(),  # noqa: B008
-    columns: Columns = Columns(),  # noqa: B008
-    pictures: Pictures = Pictures(),  # noqa: B008
-    model: Model = Model(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    found: Found = Found(),
+    tuning: Tuning = Tuning(),
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    model: Model = Model(),
+    common: Common = Common(),
 ) -> int:
     """Search over parameters, and save the best model.
 
@@ -65,8 +38,7 @@ def tune(
     data : Path
         What to search on: .csv, .tsv (also .gz), .parquet, .npy, .npz or a folder of images.
     """
-    from isthmus import _run_tune, commands
+    from isthmus import _run_tune
 
-    source = commands.Source(data, columns, pictures)
-    outputs = _run_tune.Outputs(output, table, picture, force)
-    return _run_tune.tune(source, outputs, tuning, model, common)
+    source = _run_tune.Source(data, columns, pictures)
+    return _run_tune.tune(source, found, tuning, model, common)

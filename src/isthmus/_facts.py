@@ -86,6 +86,36 @@ def specs(estimator: Any) -> dict[str, Any]:
     return texts
 
 
+def detector(fitted: Any) -> Facts:
+    """Return facts about a fitted detector: its members, and where it draws the line."""
+    models = [member.model for member in fitted.members_]
+    held, references = fitted.calibration_scores_, fitted.members_[0].references
+    return {
+        "n_members": len(models),
+        "widths": sorted({model.net_.n_components for model in models}),
+        "n_parameters": sum(int(model.n_parameters_) for model in models),
+        "n_draws": references.size // (references.shape[-1] * references.shape[-2]),
+        "n_references": references.shape[-2],
+        "rule": rule(fitted),
+        "threshold": None if fitted.fdr else float(fitted.offset_),
+        "n_held_out": 0 if held is None else len(held),
+        "layers": layers(models[0]),
+        "equation": equation(models[0]),
+    }
+
+
+def rule(fitted: Any) -> str:
+    """Return in words what settled a detector's threshold."""
+    if fitted.fdr:
+        return f"p-values, for a false-discovery rate of {fitted.alpha:g}"
+    if fitted.alpha is not None:
+        return f"p-values of at most {fitted.alpha:g}"
+    if fitted.target_fpr is not None:
+        return f"a false-positive rate of {fitted.target_fpr:g}"
+    named = isinstance(fitted.contamination, str)
+    return f"contamination {fitted.contamination if named else format(fitted.contamination, 'g')}"
+
+
 def words(estimator: Any) -> dict[str, list[str]]:
     """Return what fills each slot in words: the first line of its own documentation."""
     told = {}

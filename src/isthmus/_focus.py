@@ -145,13 +145,24 @@ def _strange_words(o: Facts, name: str) -> str:
             calibrated = " The p-value is the share of ordinary rows that would be as strange."
         return (
             f"Of {o['n_rows']:,} rows the detector flags {o['n_flagged']:,}. These have the lowest "
-            f"scores; the median is {number(o['median'])}.{calibrated}"
+            f"scores; the median is {number(o['median'])}.{calibrated}{_detector_words(o)}"
         )
     return (
         f"The rows that {name} reproduces worst, of {o['n_rows']:,}. A score is minus the loss of "
         f"the row, in scaled units; the median is {number(o['median'])}. A low score is a reason to "
         "look, not a verdict."
     )
+
+
+def _detector_words(o: Facts) -> str:
+    d = o["detector"]
+    if d is None:
+        return ""
+    below = (
+        "" if d["threshold"] is None else f" Rows with scores below {number(d['threshold'])} are"
+    )
+    line = f"{below} flagged, by {d['rule']}." if below else f" Rows are flagged by {d['rule']}."
+    return f" The detector is {d['n_members']} autoencoders.{line}"
 
 
 def _strange_rows(o: Facts) -> Table:

@@ -29,6 +29,12 @@ class Source:
         """Whether it is a folder of images."""
         return self.path.is_dir()
 
+    def at(self, path: Path, *, id: tuple[str, ...] = ()) -> "Source":
+        """Return another file that is read in the same way; its columns are known already."""
+        key = self.columns.key if tables.ending(path) == ".npz" else None
+        columns = Columns(id=id, no_header=self.columns.no_header, key=key)
+        return Source(path, columns, self.pictures)
+
     def check(self, weight: str | None = None, test: Path | None = None) -> None:
         """Raise a UsageError for options that are wrong, or that the data cannot take."""
         of_tables = [*given(self.columns), *(["--weight"] if weight is not None else [])]
@@ -57,6 +63,13 @@ def model_name(data: Path) -> str:
 def load_model(path: Path) -> Any:
     """Read the file of an Autoencoder; that of a detector is refused in a sentence."""
     from isthmus.persistence import load  # takes a second, and mistakes are answered before
+
+    return load(path)
+
+
+def load_any(path: Path) -> Any:
+    """Read the file of an Autoencoder or of an OutlierDetector."""
+    from isthmus._detectorfile import load
 
     return load(path)
 

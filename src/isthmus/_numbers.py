@@ -3,11 +3,11 @@
 from collections import Counter
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
+from isthmus import _facts
 from isthmus._facts import Facts, flat_rows
-from isthmus.runtime import computing
+from isthmus.judging import column_losses
 
 MOST_LABELS = 30
 MOST_STRANGE = 8
@@ -158,6 +158,7 @@ def outliers(model: Any, X: Any, y: Any, ids: Any, detector: Any = None) -> Fact
     ]
     return {
         "by": "model" if detector is None else "detector",
+        "detector": _facts.detector(detector) if hasattr(detector, "members_") else None,
         "n_rows": len(scores),
         "median": float(np.median(scores)),
         "n_flagged": None if detector is None else int(np.sum(np.asarray(detector.predict(X)) < 0)),
@@ -166,10 +167,14 @@ def outliers(model: Any, X: Any, y: Any, ids: Any, detector: Any = None) -> Fact
 
 
 def _causes(model: Any, X: Any) -> list[list[Facts]] | None:
-    """Return the columns that a row's loss comes from; None where it is no mean over columns."""
+    """Return the columns that a row's loss comes from, by their shares of what it could be less.
+
+    None where the loss is no mean over columns: a number is told for what it is, or not at all.
+    """
     flat, made = flat_rows(X), flat_rows(model.reconstruct(X))
-    parts = column_losses(model, X)
-    if parts is None:
+    try:
+        parts = column_losses(model, flat, made, above_least=True)
+    except ValueError:
         return None
     total = np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)
     shares, known = parts / total, names(model, flat.shape[1])
@@ -185,29 +190,6 @@ def _causes(model: Any, X: Any) -> list[list[Facts]] | None:
         ]
         for i in range(len(flat))
     ]
-
-
-def column_losses(model: Any, X: Any) -> np.ndarray | None:
-    """Return how much of each row's loss each column causes, (n, d), above the least it could be.
-
-    None for losses that are no mean over columns, such as the cosine distance: a number is told
-    for what it is, or not at all.
-    """
-    with computing(model.dtype, model.device):
-        scale, loss = model.scaler_.forward, model.slots_.loss
-        x = scale(flat_rows(X), model.dtype)
-        out = scale(flat_rows(model.reconstruct(X)), model.dtype)
-        parts, least = (_singly(loss, values, x) for values in (out, x))
-        whole = np.asarray(loss(jnp.asarray(out), loss.outside(jnp.asarray(x))[0]), float)
-    if not np.allclose(parts.mean(axis=1), whole, rtol=1e-3, atol=1e-5):
-        return None
-    return np.maximum(parts - least, 0)
-
-
-def _singly(loss: Any, out: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return the loss of each value as if it were a row of its own."""
-    inside = loss.outside(jnp.asarray(x))[0].reshape(-1, 1)
-    return np.asarray(loss(jnp.asarray(out).reshape(-1, 1), inside), float).reshape(x.shape)
 
 
 def _explained(detector: Any, X: Any) -> list[list[Facts]] | None:

@@ -12,17 +12,39 @@ from cyclopts import Group, Parameter
 EQUATION = Group.create_ordered("The equation: five slots, each a name or NAME:FIELD=VALUE,...")
 TRAINING = Group.create_ordered("Training")
 SEARCH = Group.create_ordered("The search")
+CLASSES = Group.create_ordered("The comparison")
+PICTURE = Group.create_ordered("The picture")
 DETECTOR = Group.create_ordered("The detector")
 DATA = Group.create_ordered("Data")
 OUTPUT = Group.create_ordered("Output")
 
 
-def _option(
-    group: Group, help: str, *, default: str = "", metavar: str | None = None, name: Any = None
+def option(
+    group: Group,
+    help: str,
+    *,
+    default: str | bool = False,
+    metavar: str | None = None,
+    name: Any = None,
 ) -> Parameter:
-    """Declare an option; `default` is what the estimator takes where it is not given."""
-    shown: Any = (lambda _: default) if default else False
+    """Declare an option; `default` is what to show as one: a text, or True for the value itself."""
+    shown: Any = (lambda _: default) if isinstance(default, str) else default
     return Parameter(name=name, group=group, help=help, metavar=metavar, show_default=shown)
+
+
+def goes_to(help: str, *, default: bool = False) -> Parameter:
+    """Declare the option of where a result goes."""
+    return option(OUTPUT, help, name=["--output", "-o"], default=default)
+
+
+Result = Annotated[Path, goes_to("Where the result goes.")]
+Force = Annotated[bool, option(OUTPUT, "Overwrite outputs that exist.")]
+Raw = Annotated[
+    bool,
+    option(
+        OUTPUT, "Write text to CSV as it is, even where a spreadsheet would run it as a formula."
+    ),
+]
 
 
 @Parameter(name="*")
@@ -31,11 +53,11 @@ class Model:
     """The parameters of `Autoencoder`, by the same names."""
 
     n_components: Annotated[
-        int | None, _option(EQUATION, "Width of the code; 2, or that of the maps with code=maps.")
+        int | None, option(EQUATION, "Width of the code; 2, or that of the maps with code=maps.")
     ] = None
     architecture: Annotated[
         str | None,
-        _option(
+        option(
             EQUATION,
             "Encoder and decoder: dense:hidden=[128,64], conv:channels=[16,32], conv1d.",
             default="dense",
@@ -44,7 +66,7 @@ class Model:
     ] = None
     corruption: Annotated[
         tuple[str, ...] | None,
-        _option(
+        option(
             EQUATION,
             "Noise on the input in training: gaussian, masking:rate=0.3, ... Repeatable.",
             metavar="SPEC",
@@ -52,17 +74,17 @@ class Model:
     ] = None
     sparsity: Annotated[
         str | None,
-        _option(
+        option(
             EQUATION, "Which code units may be active: kl:rho=0.05, topk:k=8, l1.", metavar="SPEC"
         ),
     ] = None
     penalty: Annotated[
         tuple[str, ...] | None,
-        _option(EQUATION, "What else is charged for: l2, contractive. Repeatable.", metavar="SPEC"),
+        option(EQUATION, "What else is charged for: l2, contractive. Repeatable.", metavar="SPEC"),
     ] = None
     loss: Annotated[
         str | None,
-        _option(
+        option(
             EQUATION,
             "Distance of output and input: mse, mae, huber, bce, ...",
             default="mse",
@@ -71,11 +93,11 @@ class Model:
     ] = None
     scaling: Annotated[
         Literal["auto", "standard", "minmax", "robust", "range", "none"] | None,
-        _option(TRAINING, "How columns are scaled before they are compared.", default="auto"),
+        option(TRAINING, "How columns are scaled before they are compared.", default="auto"),
     ] = None
     pretrain: Annotated[
         str | None,
-        _option(
+        option(
             TRAINING,
             "Whether, or for how many epochs, each layer first learns to code the one below.",
             default="none",
@@ -84,7 +106,7 @@ class Model:
     ] = None
     freeze: Annotated[
         str | None,
-        _option(
+        option(
             TRAINING,
             "What training does not move: a side, or the encoder's first layers.",
             default="none",
@@ -93,7 +115,7 @@ class Model:
     ] = None
     max_epochs: Annotated[
         str | None,
-        _option(
+        option(
             TRAINING,
             "Passes over the rows; auto is ~2,000 steps.",
             default="auto",
@@ -102,43 +124,41 @@ class Model:
     ] = None
     batch_size: Annotated[
         str | None,
-        _option(
-            TRAINING, "Rows in a step; auto is 128 or 256.", default="auto", metavar="INT|auto"
-        ),
+        option(TRAINING, "Rows in a step; auto is 128 or 256.", default="auto", metavar="INT|auto"),
     ] = None
     learning_rate: Annotated[
-        float | None, _option(TRAINING, "Adam's rate after the warm-up.", default="0.003")
+        float | None, option(TRAINING, "Adam's rate after the warm-up.", default="0.003")
     ] = None
     early_stopping: Annotated[
         Literal["auto", "yes", "no"] | None,
-        _option(
+        option(
             TRAINING,
             "Hold rows out and keep the best weights; auto: from 100 rows.",
             default="auto",
         ),
     ] = None
     validation_fraction: Annotated[
-        float | None, _option(TRAINING, "Share of the rows held out.", default="0.1")
+        float | None, option(TRAINING, "Share of the rows held out.", default="0.1")
     ] = None
     n_iter_no_change: Annotated[
         int | None,
-        _option(TRAINING, "Evaluations without improvement before a stop.", default="10"),
+        option(TRAINING, "Evaluations without improvement before a stop.", default="10"),
     ] = None
     tol: Annotated[
         float | None,
-        _option(TRAINING, "Relative improvement that counts as one.", default="0.0001"),
+        option(TRAINING, "Relative improvement that counts as one.", default="0.0001"),
     ] = None
     dtype: Annotated[
-        Literal["float32", "float64"] | None, _option(TRAINING, "Precision.", default="float32")
+        Literal["float32", "float64"] | None, option(TRAINING, "Precision.", default="float32")
     ] = None
     device: Annotated[
         str | None,
-        _option(
+        option(
             TRAINING, "Where to compute: cpu, gpu, cuda:1; by default JAX chooses.", metavar="NAME"
         ),
     ] = None
     random_state: Annotated[
-        int | None, _option(TRAINING, "Seed; the same seed gives the same model, to the bit.")
+        int | None, option(TRAINING, "Seed; the same seed gives the same model, to the bit.")
     ] = None
 
     def given(self) -> dict[str, Any]:
@@ -159,20 +179,20 @@ class Columns:
 
     columns: Annotated[
         tuple[str, ...],
-        _option(DATA, "Columns to use, with commas between; by default all.", metavar="A,B"),
+        option(DATA, "Columns to use, with commas between; by default all.", metavar="A,B"),
     ] = ()
     ignore: Annotated[
-        tuple[str, ...], _option(DATA, "Columns to leave out, with commas between.", metavar="A,B")
+        tuple[str, ...], option(DATA, "Columns to leave out, with commas between.", metavar="A,B")
     ] = ()
     id: Annotated[
         tuple[str, ...],
-        _option(DATA, "Columns with identifiers: not used, carried to the output.", metavar="A,B"),
+        option(DATA, "Columns with identifiers: not used, carried to the output.", metavar="A,B"),
     ] = ()
     no_header: Annotated[
-        bool, _option(DATA, "The first line of a text file is data, not names.")
+        bool, option(DATA, "The first line of a text file is data, not names.")
     ] = False
     key: Annotated[
-        str | None, _option(DATA, "Which array of a .npz file with several.", metavar="NAME")
+        str | None, option(DATA, "Which array of a .npz file with several.", metavar="NAME")
     ] = None
 
 
@@ -183,7 +203,7 @@ class Pictures:
 
     size: Annotated[
         str | None,
-        _option(
+        option(
             DATA,
             "Height and width to resize images to, such as 28x28; by default they must be alike.",
             metavar="HxW",
@@ -191,10 +211,10 @@ class Pictures:
     ] = None
     mode: Annotated[
         Literal["auto", "grey", "colour"] | None,
-        _option(DATA, "What images become; auto: colour where any has colour.", default="auto"),
+        option(DATA, "What images become; auto: colour where any has colour.", default="auto"),
     ] = None
     skip_bad: Annotated[
-        bool, _option(DATA, "Leave images out that cannot be read, with a warning.")
+        bool, option(DATA, "Leave images out that cannot be read, with a warning.")
     ] = False
 
 
@@ -205,22 +225,21 @@ class Page:
 
     output: Annotated[
         Path | None,
-        Parameter(
-            name=["--output", "-o"],
-            group=OUTPUT,
-            help="The report: a page (.html), a text (.md) or the facts (.json); by default MODEL's "
-            "name with .html, in this folder.",
-            show_default=False,
+        goes_to(
+            "The report: a page (.html), a text (.md) or the facts (.json); by default MODEL's name "
+            "with .html, in this folder."
         ),
     ] = None
-    title: Annotated[
-        str | None,
-        Parameter(group=OUTPUT, help="The heading; by default MODEL's name.", show_default=False),
+    search: Annotated[
+        Path | None,
+        option(
+            DATA,
+            "What a search found, to tell as well: the .json of isthmus tune --table.",
+            metavar="FILE",
+        ),
     ] = None
-    force: Annotated[
-        bool,
-        Parameter(group=OUTPUT, help="Overwrite the output where it exists.", show_default=False),
-    ] = False
+    title: Annotated[str | None, option(OUTPUT, "The heading; by default MODEL's name.")] = None
+    force: Force = False
 
 
 @Parameter(name="*")
@@ -228,9 +247,9 @@ class Page:
 class Common:
     """How results and errors are told."""
 
-    json: Annotated[bool, _option(OUTPUT, "Print one JSON object.")] = False
-    quiet: Annotated[bool, _option(OUTPUT, "No progress; errors and warnings only.")] = False
-    debug: Annotated[bool, _option(OUTPUT, "Show the traceback of an error.")] = False
+    json: Annotated[bool, option(OUTPUT, "Print one JSON object.")] = False
+    quiet: Annotated[bool, option(OUTPUT, "No progress; errors and warnings only.")] = False
+    debug: Annotated[bool, option(OUTPUT, "Show the traceback of an error.")] = False
 
 
 @Parameter(name="*")
@@ -240,27 +259,27 @@ class Detector:
 
     contamination: Annotated[
         str | None,
-        _option(
+        option(
             DETECTOR,
             "The share of outliers in DATA; none: DATA is clean; auto, the default: unknown.",
             metavar="auto|none|SHARE",
         ),
     ] = None
     target_fpr: Annotated[
-        float | None, _option(DETECTOR, "The share of normal rows that may be called outliers.")
+        float | None, option(DETECTOR, "The share of normal rows that may be called outliers.")
     ] = None
     alpha: Annotated[
-        float | None, _option(DETECTOR, "Rows with a p-value of at most alpha are outliers.")
+        float | None, option(DETECTOR, "Rows with a p-value of at most alpha are outliers.")
     ] = None
     fdr: Annotated[
-        bool, _option(DETECTOR, "Alpha bounds the share of normal rows among the outliers.")
+        bool, option(DETECTOR, "Alpha bounds the share of normal rows among the outliers.")
     ] = False
     calibration_fraction: Annotated[
         float | None,
-        _option(DETECTOR, "The share of rows held out for p-values; 0.2 by default."),
+        option(DETECTOR, "The share of rows held out for p-values; 0.2 by default."),
     ] = None
     n_estimators: Annotated[
-        int | None, _option(DETECTOR, "The number of autoencoders; 16 by default.")
+        int | None, option(DETECTOR, "The number of autoencoders; 16 by default.")
     ] = None
 
 
@@ -271,47 +290,131 @@ class Tuning:
 
     grid: Annotated[
         tuple[str, ...],
-        Parameter(
-            group=SEARCH,
-            metavar="NAME=VALUE,...",
-            help="A parameter and its values, such as n_components=2,4,8 or sparsity__rho=0.05,0.1. "
+        option(
+            SEARCH,
+            "A parameter and its values, such as n_components=2,4,8 or sparsity__rho=0.05,0.1. "
             "Repeatable: every combination is a candidate.",
-            show_default=False,
+            metavar="NAME=VALUE,...",
         ),
     ] = ()
-    n_iter: Annotated[
-        int | None,
-        Parameter(
-            group=SEARCH, help="Draw this many candidates, instead of all.", show_default=False
-        ),
-    ] = None
+    n_iter: Annotated[int | None, option(SEARCH, "Draw this many candidates, instead of all.")] = (
+        None
+    )
     scoring: Annotated[
         Literal["reconstruction", "probe", "stability"],
-        Parameter(
-            group=SEARCH,
-            help="What is best on held-out rows: the least error, the codes that a linear classifier "
+        option(
+            SEARCH,
+            "What is best on held-out rows: the least error, the codes that a linear classifier "
             "reads best (needs --label), or those that two seeds agree on.",
+            default=True,
         ),
     ] = "reconstruction"
-    label: Annotated[
-        str | None,
-        Parameter(group=SEARCH, metavar="COLUMN", help="The classes of rows.", show_default=False),
-    ] = None
+    label: Annotated[str | None, option(SEARCH, "The classes of rows.", metavar="COLUMN")] = None
     cv: Annotated[
         str,
-        Parameter(group=SEARCH, metavar="SHARE|INT", help="Share of rows held out once, or folds."),
+        option(SEARCH, "Share of rows held out once, or folds.", default=True, metavar="SHARE|INT"),
     ] = "0.2"
     halving: Annotated[
         bool,
-        Parameter(
-            group=SEARCH,
-            help="Train all for a part of their epochs, and let only the best go on.",
-            show_default=False,
-        ),
+        option(SEARCH, "Train all for a part of their epochs, and let only the best go on."),
     ] = False
     factor: Annotated[
-        int, Parameter(group=SEARCH, help="With --halving, one in how many goes on.")
+        int, option(SEARCH, "With --halving, one in how many goes on.", default=True)
     ] = 3
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Found:
+    """Where the results of a search go."""
+
+    output: Annotated[
+        Path | None,
+        goes_to(
+            "The best model, trained on all rows; by default DATA's name with .isthmus, in this "
+            "folder."
+        ),
+    ] = None
+    table: Annotated[
+        Path | None,
+        option(
+            OUTPUT,
+            "All candidates with their scores: .csv, .parquet, or .json for isthmus report --search.",
+        ),
+    ] = None
+    picture: Annotated[
+        Path | None,
+        option(OUTPUT, "The scores over the two parameters that matter most, .png or .svg."),
+    ] = None
+    force: Force = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Classes:
+    """What classifiers are compared on, and how."""
+
+    label: Annotated[str, option(CLASSES, "The class of each row.", metavar="COLUMN")]
+    model: Annotated[
+        Path | None,
+        option(
+            CLASSES,
+            "Take the codes of this model, instead of training one in each fold.",
+            metavar="FILE",
+        ),
+    ] = None
+    classifiers: Annotated[
+        str,
+        option(CLASSES, "Some of logistic and neighbours.", default=True, metavar="A,B"),
+    ] = "logistic,neighbours"
+    cv: Annotated[int, option(CLASSES, "How many folds.", default=True, metavar="INT")] = 5
+    unlabelled: Annotated[
+        Literal["refuse", "drop", "use"],
+        option(
+            CLASSES,
+            "Rows without a class: an error, left out, or used to train the model.",
+            default=True,
+        ),
+    ] = "refuse"
+
+    @property
+    def names(self) -> list[str]:
+        """The classifiers' names."""
+        return [name.strip() for name in self.classifiers.split(",")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Drawing:
+    """How rows are laid out and coloured."""
+
+    colour: Annotated[
+        str | None,
+        option(
+            PICTURE,
+            "What the colours show: a column, or each row's score.",
+            name=["--colour", "--color"],
+            metavar="COLUMN|score",
+        ),
+    ] = None
+    method: Annotated[
+        Literal["auto", "code", "tsne", "opentsne", "umap", "pacmap", "pca"],
+        option(
+            PICTURE,
+            "What lays the codes out; auto is the code where it has two columns, else t-SNE.",
+            default=True,
+        ),
+    ] = "auto"
+    max_rows: Annotated[
+        int | None,
+        option(
+            PICTURE,
+            "Lay out a random sample of this many rows; by default 5,000 for t-SNE.",
+        ),
+    ] = None
+    random_state: Annotated[
+        int, option(PICTURE, "Seed.", name=["--random-state", "--seed"], default=True)
+    ] = 0
 
 
 def given(options: Columns | Pictures) -> dict[str, Any]:

@@ -8,34 +8,16 @@ import numpy as np
 import polars as pl
 
 import isthmus
-from isthmus import _folders, commands, comparison, tables
+from isthmus import _folders, _inputs, comparison, tables
 from isthmus._folders import Source as Source
-from isthmus._options import Common, Model
-from isthmus._run_embed import labels
-from isthmus._terminal import UsageError, show_json, show_text, warned
-
-WRITTEN = (".csv", ".csv.gz", ".parquet")
-
-
-@dataclasses.dataclass(frozen=True)
-class Wanted:
-    """What is compared, and how."""
-
-    label: str
-    model: Path | None
-    classifiers: str
-    cv: int
-    unlabelled: str
-
-    @property
-    def names(self) -> list[str]:
-        """The classifiers' names."""
-        return [name.strip() for name in self.classifiers.split(",")]
+from isthmus._options import Classes, Common, Model
+from isthmus._outputs import TABLES
+from isthmus._terminal import UsageError, show_json, show_text, usage_errors, warned
 
 
 def compare(
     source: Source,
-    wanted: Wanted,
+    wanted: Classes,
     equation: Model,
     output: Path | None,
     common: Common,
@@ -44,8 +26,8 @@ def compare(
 ) -> int:
     """Compare, tell, and write the table."""
     _check(source, wanted, equation, output, force)
-    commands.use_cache()
-    model = _model(source, wanted, equation, common)
+    _inputs.use_cache()
+    model = _model(wanted, equation, common)
     rows, y = _labelled(source, wanted, getattr(model, "feature_names_in_", None))
     result = isthmus.compare(
         model,
@@ -67,11 +49,11 @@ def compare(
 
 
 def _check(
-    source: Source, wanted: Wanted, equation: Model, output: Path | None, force: bool
+    source: Source, wanted: Classes, equation: Model, output: Path | None, force: bool
 ) -> None:
     """Raise an error before any work where a file or an option cannot be."""
-    commands.check_present(source.path, folders=True)
-    commands.check_present(wanted.model)
+    _inputs.check_present(source.path, folders=True)
+    _inputs.check_present(wanted.model)
     if source.is_folder:
         raise UsageError(f"{source.path} is a folder of images: --label is for tables.")
     given = [name for name in equation.given() if name != "random_state"]
@@ -81,30 +63,27 @@ def _check(
         )
     if wanted.cv < 2:
         raise UsageError(f"--cv must be at least 2; got {wanted.cv}.")
-    try:
+    with usage_errors():
         comparison.named(wanted.names)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
     if output is not None:
         inputs = (source.path, wanted.model)
-        tables.check_output(output, WRITTEN, force=force, inputs=inputs)
+        tables.check_output(output, TABLES, force=force, inputs=inputs)
 
 
-def _model(source: Source, wanted: Wanted, equation: Model, common: Common) -> isthmus.Autoencoder:
+def _model(wanted: Classes, equation: Model, common: Common) -> isthmus.Autoencoder:
     if wanted.model is not None:
         return _folders.load_model(wanted.model)
-    files = commands.Files(source, None, None, None, None)
-    ae = commands._estimator(None, files, equation)
+    ae = _inputs.configured(isthmus.Autoencoder(), equation)
     return ae.set_params(verbose=0 if common.quiet else 1)
 
 
-def _labelled(source: Source, wanted: Wanted, names: Any) -> tuple[Any, np.ndarray]:
+def _labelled(source: Source, wanted: Classes, names: Any) -> tuple[Any, np.ndarray]:
     """Read the rows and their classes."""
     if tables.ending(source.path) in (".npy", ".npz"):
         raise UsageError(
             f"{source.path} is an array without column names: --label needs a CSV or Parquet file."
         )
     columns = dataclasses.replace(source.columns, id=(*source.columns.id, wanted.label))
-    rows = commands.read_rows(dataclasses.replace(source, columns=columns), names)
-    y = np.array(labels(rows.ids[wanted.label]).to_list(), dtype=object)
+    rows = _inputs.read_rows(dataclasses.replace(source, columns=columns), names)
+    y = np.array(_inputs.labels(rows.ids[wanted.label]).to_list(), dtype=object)
     return rows.X, y

@@ -4,11 +4,12 @@ import warnings
 from pathlib import Path
 
 import isthmus
-from isthmus import _folders, commands, images, tables, tiling
+from isthmus import _folders, _inputs, commands, images, tables, tiling
 from isthmus._folders import Source as Source
 from isthmus._options import Common
+from isthmus._outputs import Written as Written
+from isthmus._outputs import show_written
 from isthmus._terminal import UsageError
-from isthmus.commands import Written as Written
 
 
 def denoise(
@@ -20,8 +21,8 @@ def denoise(
     tiled = tiled and data.pictures.size is None
     if overlap is not None and not tiled:
         raise UsageError("--overlap is for a folder of images that go to a folder, without --size.")
-    commands.check_present(model)
-    commands.check_present(data.path, folders=True)
+    _inputs.check_present(model)
+    _inputs.check_present(data.path, folders=True)
     data.check()
     if tiled:
         _folders.check_output(written.output, data)
@@ -34,9 +35,9 @@ def denoise(
         )
     if not tiled:
         return commands.reconstruct(model, data, written, common)
-    commands.use_cache()
+    _inputs.use_cache()
     n = _write_tiled(ae, model, data, written, overlap)
-    commands._show_written(written.output, f"{n:,} images", common, images=n)
+    show_written(written.output, f"{n:,} images", common, images=n)
     return 0
 
 
@@ -45,7 +46,7 @@ def _write_tiled(
 ) -> int:
     """Denoise the images of a folder one by one, and return how many."""
     assert written.output is not None
-    wanted = commands._wanted(ae, model)
+    wanted = _inputs.wanted(ae, model)
     mode = _folders.wanted_mode(data.path, data.pictures.mode or "auto", wanted)
     found = images.Scan(data.path, "skip" if data.pictures.skip_bad else "raise")
     for header in found.headers:

@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 
 import isthmus
-from isthmus import commands, tables
+from isthmus import _inputs, _outputs, tables
 from isthmus._folders import Source as Source
-from isthmus._folders import Wanted
-from isthmus._options import Columns, Common, Detector, Model
+from isthmus._options import Common, Detector, Model
+from isthmus._outputs import TABLES
+from isthmus._outputs import Written as Written
 from isthmus._terminal import (
     UsageError,
     complain,
@@ -19,11 +20,9 @@ from isthmus._terminal import (
     show_lines,
     show_text,
     signals,
+    usage_errors,
     warned,
 )
-from isthmus.commands import Written as Written
-
-WRITTEN = (".csv", ".csv.gz", ".parquet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,26 +40,25 @@ class Task:
         """The rows to decide on: of NEW only columns of DATA and identifiers are used."""
         if self.new is None:
             return self.data
-        ours = self.data.columns
-        key = ours.key if tables.ending(self.new) == ".npz" else None
-        columns = Columns(id=ours.id, no_header=ours.no_header, key=key)
-        return Source(self.new, columns, self.data.pictures)
+        return self.data.at(self.new, id=self.data.columns.id)
 
 
 def detect(task: Task, options: Detector, equation: Model, written: Written, common: Common) -> int:
     """Fit a detector or load one, decide, and write what was found."""
     _check(task, options, equation, written)
     if task.model is not None:
-        commands.use_cache()
+        _inputs.use_cache()
         found = _loaded(task.model)
-        rows = _rows(found, task.model, task.data)
-        _check_ids(rows.ids, _results(task.explain))
+        rows = _inputs.fitted_rows(found, task.model, task.data)
+        _outputs.check_ids(rows.ids, _results(task.explain))
     else:
         found = _detector(options, equation, common)
-        commands.use_cache()
-        train = commands.read_rows(task.data, None)
-        rows = train if task.new is None else _like(train, task)
-        _check_ids(rows.ids, _results(task.explain))
+        _inputs.use_cache()
+        train = _inputs.read_rows(task.data, None)
+        rows = train
+        if task.new is not None:
+            rows = _inputs.rows_like(train, task.data.path, task.decided)
+        _outputs.check_ids(rows.ids, _results(task.explain))
         _fit(found, train, equation)
     if task.explain and found.sample_shape_ is not None:
         raise UsageError(f"{task.decided.path} holds images: --explain is for columns of tables.")
@@ -79,17 +77,17 @@ def explain(
     """Write which columns make rows strange."""
     if top < 1:
         raise UsageError(f"--top must be at least 1; got {top}.")
-    commands.check_present(model)
-    commands.check_present(data.path, folders=True)
+    _inputs.check_present(model)
+    _inputs.check_present(data.path, folders=True)
     if data.is_folder:
         raise UsageError(f"{data.path} is a folder of images: explanations are for columns.")
-    _check_output(written, WRITTEN, model, data.path)
-    commands.use_cache()
+    written.check(TABLES, model, data.path)
+    _inputs.use_cache()
     found = isthmus.load(model)
     if found.sample_shape_ is not None:
         raise UsageError(f"{model} was fitted on images: explanations are for columns of tables.")
-    rows = _rows(found, model, data)
-    _check_ids(rows.ids, ["column", "contribution", "observed", "expected"])
+    rows = _inputs.fitted_rows(found, model, data)
+    _outputs.check_ids(rows.ids, ["column", "contribution", "observed", "expected"])
     frame, ids = _explained(found, rows, top, every)
     facts = {"rows": len(rows.X), "explained": frame["row"].n_unique()}
     if ids.width:
@@ -103,8 +101,8 @@ def explain(
 
 def _check(task: Task, options: Detector, equation: Model, written: Written) -> None:
     """Raise an error before any work where a file or an option cannot be."""
-    commands.check_present(task.data.path, task.new, folders=True)
-    commands.check_present(task.model)
+    _inputs.check_present(task.data.path, task.new, folders=True)
+    _inputs.check_present(task.model)
     task.data.check(test=task.new)
     if task.explain < 0:
         raise UsageError(f"--explain must be at least 0; got {task.explain}.")
@@ -117,41 +115,22 @@ def _check(task: Task, options: Detector, equation: Model, written: Written) -> 
             option = names[0].replace("_", "-")
             raise UsageError(f"--model decides on DATA as it is: --{option} cannot be given.")
     inputs = (task.data.path, task.new, task.model)
-    _check_output(written, WRITTEN, *inputs)
+    written.check(TABLES, *inputs)
     if task.save is not None:
-        _check_output(dataclasses.replace(written, output=task.save), (".isthmus",), *inputs)
-
-
-def _check_output(written: Written, kinds: tuple[str, ...], *inputs: Path | None) -> None:
-    if written.output is not None:
-        tables.check_output(written.output, kinds, force=written.force, inputs=inputs)
+        dataclasses.replace(written, output=task.save).check((".isthmus",), *inputs)
 
 
 def _detector(options: Detector, equation: Model, common: Common) -> Any:
     """Return a new detector, once it is clear that its parameters can be."""
-    from isthmus import fitting, runtime
-
     given = dataclasses.asdict(options)
     if options.contamination not in (None, "auto", "none"):
         given["contamination"] = _share(str(options.contamination))
     given = {name: value for name, value in given.items() if value is not None}
-    try:
+    _inputs.configured(isthmus.Autoencoder(), equation)
+    with usage_errors():
         found = isthmus.OutlierDetector(**given, random_state=equation.random_state)
         found._check_parameters()
-        ae = isthmus.Autoencoder(**equation.given())
-        fitting.check_parameters(ae)
-        fitting.resolve_slots(ae)
-        runtime.find_device(ae.device)
-    except (ValueError, TypeError) as error:
-        raise UsageError(str(error)) from error
     return found.set_params(verbose=0 if common.quiet else 1)
-
-
-def _check_ids(ids: pl.DataFrame, names: list[str]) -> None:
-    """Raise a UsageError for an identifier that has the name of a result."""
-    both = [name for name in ids.columns if name in names]
-    if both:
-        raise UsageError(f"The identifier {both[0]!r} has the name of a column of the result.")
 
 
 def _share(text: str) -> float:
@@ -169,27 +148,6 @@ def _loaded(path: Path) -> Any:
             "isthmus detect DATA --save makes a detector."
         )
     return found
-
-
-def _rows(found: Any, model: Path, data: Source) -> tables.Rows:
-    """Read the rows for a fitted detector or model."""
-    names = getattr(found, "feature_names_in_", None)
-    wanted = commands._wanted(found, model)
-    return commands.read_rows(data, names, wanted=wanted, named=names is not None)
-
-
-def _like(train: tables.Rows, task: Task) -> tables.Rows:
-    """Read the rows to decide on, with the columns of those trained on."""
-    names = train.X.columns if isinstance(train.X, pl.DataFrame) else None
-    shape = np.shape(train.X)[1:]
-    wanted = Wanted(shape, f"{task.data.path} has")
-    rows = commands.read_rows(task.decided, names, wanted=wanted, named=names is not None)
-    if np.shape(rows.X)[1:] != shape:
-        raise tables.TableError(
-            f"{task.new} has rows of shape {np.shape(rows.X)[1:]}, but those of {task.data.path} "
-            f"have {shape}."
-        )
-    return rows
 
 
 # -- the work ------------------------------------------------------------------------------------
@@ -249,19 +207,13 @@ def _explained(
 
 
 def _by_loss(ae: isthmus.Autoencoder, X: Any) -> Any:
-    """Return each column's share of the loss of an autoencoder."""
-    from isthmus import _checks, engine, measures, outliers
-    from isthmus.runtime import computing
+    """Return what each column adds to the loss of an autoencoder."""
+    from isthmus import _checks, judging, outliers
 
-    loss = ae.slots_.loss
-    if not loss.by_column:
-        raise UsageError(f"The loss {loss.name} is no sum over columns, so it explains none.")
     rows = _checks.flat_rows(ae, X, reset=False)
     again = np.asarray(ae.reconstruct(X), float)
-    with computing(ae.dtype, ae.device):
-        objective = engine.traced(ae.slots_.objective(), ae.dtype)
-        x, x_out = (ae.scaler_.forward(v, ae.dtype) for v in (rows, again))
-        shares = measures.column_shares(objective, x_out, x)
+    with usage_errors():
+        shares = judging.column_losses(ae, rows, again)
     names = getattr(ae, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
     columns = tuple(map(str, names))
     return outliers.Explanation(columns, shares, np.array(rows, float), again)
@@ -283,7 +235,7 @@ def _write(
     written: Written, ids: pl.DataFrame, frame: pl.DataFrame, facts: dict[str, Any], common: Common
 ) -> None:
     """Write identifiers and results to a file or to the standard output, and tell the counts."""
-    frame = pl.concat([ids, frame], how="horizontal") if ids.width else frame
+    frame = _outputs.beside(ids, frame)
     if written.output is not None:
         tables.write_table(written.output, frame, raw=written.raw)
         facts = {"output": str(written.output), **facts}

@@ -8,31 +8,21 @@ import numpy as np
 import polars as pl
 
 import isthmus
-from isthmus import _folders, commands, tables
+from isthmus import _folders, _inputs, tables
 from isthmus._folders import Source as Source
-from isthmus._options import Common
+from isthmus._options import Common, Drawing
+from isthmus._outputs import TABLES
+from isthmus._outputs import Written as Written
 from isthmus._terminal import UsageError, show_json, show_lines, warned
-from isthmus.commands import Written as Written
 
 DRAWN = (".png", ".svg")
-TABLES = (".csv", ".csv.gz", ".parquet")
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """How the rows are laid out and coloured."""
-
-    colour: str | None
-    method: str
-    max_rows: int | None
-    random_state: int
 
 
 def embed(model: Path, source: Source, drawing: Drawing, written: Written, common: Common) -> int:
     """Lay out the rows and write the picture or the table."""
     assert written.output is not None
     _check(model, source, drawing, written)
-    commands.use_cache()
+    _inputs.use_cache()
     ae = _folders.load_model(model)
     rows, colour = _coloured(ae, model, source, drawing.colour)
     found = isthmus.embed(
@@ -41,6 +31,7 @@ def embed(model: Path, source: Source, drawing: Drawing, written: Written, commo
         method=drawing.method,
         max_rows="auto" if drawing.max_rows is None else drawing.max_rows,
         random_state=drawing.random_state,
+        verbose=0 if common.quiet else 1,
     )
     if tables.ending(written.output) in DRAWN:
         _draw(found, colour, written.output)
@@ -53,8 +44,8 @@ def embed(model: Path, source: Source, drawing: Drawing, written: Written, commo
 
 def _check(model: Path, source: Source, drawing: Drawing, written: Written) -> None:
     """Raise an error before any work where a file is missing or cannot be written."""
-    commands.check_present(model)
-    commands.check_present(source.path, folders=True)
+    _inputs.check_present(model)
+    _inputs.check_present(source.path, folders=True)
     source.check()
     if source.is_folder and drawing.colour not in (None, "score"):
         raise UsageError(f"{source.path} is a folder of images: its colour can only be score.")
@@ -62,9 +53,7 @@ def _check(model: Path, source: Source, drawing: Drawing, written: Written) -> N
         raise UsageError(f"--max-rows must be at least 3; got {drawing.max_rows}.")
     if drawing.random_state < 0:
         raise UsageError(f"--random-state must be at least 0; got {drawing.random_state}.")
-    assert written.output is not None
-    inputs = (model, source.path)
-    tables.check_output(written.output, (*DRAWN, *TABLES), force=written.force, inputs=inputs)
+    written.check((*DRAWN, *TABLES), model, source.path)
 
 
 def _coloured(
@@ -78,8 +67,7 @@ def _coloured(
     if beside:
         ids = (*carried, str(colour))
         source = dataclasses.replace(source, columns=dataclasses.replace(source.columns, id=ids))
-    wanted = commands._wanted(ae, model)
-    rows = commands.read_rows(source, names, wanted=wanted, named=names is not None)
+    rows = _inputs.fitted_rows(ae, model, source)
     if colour is None:
         return rows, None
     if score:
@@ -87,28 +75,12 @@ def _coloured(
     if not beside:
         return rows, pl.Series(colour, rows.X[colour])
     taken = _listed(carried, rows.ids.columns)
-    return rows._replace(ids=rows.ids.select(taken)), values(rows.ids[colour])
+    return rows._replace(ids=rows.ids.select(taken)), _inputs.values(rows.ids[colour])
 
 
 def _listed(given: tuple[str, ...], known: list[str]) -> list[str]:
     """Return the names of columns, which may be given with commas between."""
     return [n for g in given for n in ([g] if g in known else map(str.strip, g.split(",")))]
-
-
-def values(column: pl.Series) -> pl.Series:
-    """Return a column as numbers where it holds nothing else, with null where a cell is missing."""
-    if column.dtype != pl.String:
-        return column
-    numbers = tables._number_column(column, ",")
-    return labels(column) if numbers is None else numbers
-
-
-def labels(column: pl.Series) -> pl.Series:
-    """Return a column of text with null where a cell is missing."""
-    if column.dtype != pl.String:
-        return column
-    cells = column.str.strip_chars()
-    return cells.set(cells.is_in(tables.MISSING), None)
 
 
 def _draw(found: Any, colour: pl.Series | None, path: Path) -> None:

@@ -2,19 +2,22 @@
 
 from pathlib import Path
 
-from isthmus import _folders, commands, tables
+import isthmus
+from isthmus import _folders, _inputs, tables
 from isthmus._options import Common
 from isthmus._terminal import UsageError, show_json, show_lines, warned
 
 
-def export(model: Path, output: Path, part: str, common: Common, *, force: bool) -> int:
-    """Write a model file's model as ONNX."""
-    commands.check_present(model)
+def export(model: Path, output: Path, part: str | None, common: Common, *, force: bool) -> int:
+    """Write the model or the detector of a file as ONNX."""
+    _inputs.check_present(model)
     tables.check_output(output, (".onnx",), force=force, inputs=(model,))
-    commands.use_cache()
-    ae = _folders.load_model(model)
+    _inputs.use_cache()
+    found = _folders.load_any(model)
+    if part is None:
+        part = "score" if isinstance(found, isthmus.OutlierDetector) else "encoder"
     try:
-        ae.export(output, part)
+        found.export(output, part)
     except ImportError as error:
         raise UsageError(str(error)) from error
     size = output.stat().st_size

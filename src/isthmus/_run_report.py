@@ -1,5 +1,7 @@
 """What `isthmus report` does."""
 
+import copy
+import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -7,38 +9,42 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from rich.console import Console
 
-from isthmus import commands, tables
-from isthmus._folders import Source
+import isthmus
+from isthmus import _chapters, _folders, _inputs, tables
+from isthmus._folders import Source as Source
 from isthmus._options import Common, Page, given, spelt
+from isthmus._outputs import Written
 from isthmus._terminal import UsageError, show_json, show_lines, warned
 from isthmus.comparison import compare
+from isthmus.progress import working
 from isthmus.report import ENDINGS, Report
 
 MOST_COMPARED, MOST_CLASSES, FOLDS = 5000, 20, 3
 
 
 def report(model: Path, source: Source, label: str | None, page: Page, common: Common) -> int:
-    """Read a model and rows, and write the report."""
+    """Read a model or a detector and rows, and write the report."""
     path = page.output or Path(f"{tables.stem(model)}.html")
-    commands.check_present(model)
-    commands.check_present(source.path, folders=True)
-    tables.check_output(path, ENDINGS, force=page.force, inputs=(model, source.path))
-    if label is not None and (source.is_folder or tables.ending(source.path) in (".npy", ".npz")):
-        raise UsageError(f"--label needs a CSV or Parquet file: {source.path} has no column names.")
-    ae, rows = commands.opened(model, _without(source, label), commands.Written(None, False, False))
+    _check(model, source, label, page, path)
+    written, kept = Written(None, False, False), _without(source, label)
+    found, rows = _inputs.opened(model, kept, written, load=_folders.load_any)
+    detector = found if isinstance(found, isthmus.OutlierDetector) else None
+    ae = found if detector is None else _first(detector)
     if not ae.net_.decoder:
         raise UsageError(f"{model} is an encoder alone: a report needs the whole model.")
     y = None if label is None else _labels(source, label)
-    with Console(stderr=True, quiet=common.quiet).status("Measuring and drawing"):
+    search = None if page.search is None else _search(page.search)
+    with working("report: measuring and drawing", 0 if common.quiet else 1):
         made = Report(
-            {tables.stem(model): ae},
+            {_name(model, detector): ae},
             rows.X,
             y,
             comparison=_compared(ae, rows.X, y),
+            search=search,
+            detector=detector,
             title=page.title or tables.stem(model),
-            intro=[f"The model {model.name} and {len(rows.X):,} rows of {source.path.name}."],
+            intro=[_intro(model, detector, f"{len(rows.X):,} rows of {source.path.name}")],
             rows=f"{len(rows.X):,} rows of {source.path.name}",
             label=label,
             ids=_ids(rows.ids),
@@ -47,6 +53,52 @@ def report(model: Path, source: Source, label: str | None, page: Page, common: C
         made.save(path)
     _show(path, len(rows.X), common)
     return 0
+
+
+def _check(model: Path, source: Source, label: str | None, page: Page, path: Path) -> None:
+    """Raise an error before any work where a file is missing or cannot be written."""
+    _inputs.check_present(model, page.search)
+    _inputs.check_present(source.path, folders=True)
+    inputs = (model, source.path, page.search)
+    tables.check_output(path, ENDINGS, force=page.force, inputs=inputs)
+    if label is not None and (source.is_folder or tables.ending(source.path) in (".npy", ".npz")):
+        raise UsageError(f"--label needs a CSV or Parquet file: {source.path} has no column names.")
+
+
+def _first(detector: isthmus.OutlierDetector) -> isthmus.Autoencoder:
+    """Return the first member, with the columns' names, which members are trained without."""
+    ae = copy.copy(detector.members_[0].model)
+    if hasattr(detector, "feature_names_in_"):
+        ae.feature_names_in_ = detector.feature_names_in_
+    return ae
+
+
+def _name(model: Path, detector: Any) -> str:
+    """Return what the autoencoder is called: of a detector it is the first of several."""
+    name = tables.stem(model)
+    return name if detector is None else f"{name} (1 of {len(detector.members_)})"
+
+
+def _intro(model: Path, detector: Any, rows: str) -> str:
+    if detector is None:
+        return f"The model {model.name} and {rows}."
+    return (
+        f"The detector {model.name} and {rows}. It is {len(detector.members_)} autoencoders, of which "
+        "the first is told; the strangest rows are by all of them."
+    )
+
+
+def _search(path: Path) -> dict[str, Any]:
+    """Read what `isthmus tune` wrote of its candidates."""
+    try:
+        found = json.loads(path.read_bytes())
+        _chapters.search(found)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise tables.TableError(
+            f"{path} is not what a search found: give the .json file that isthmus tune --table wrote."
+        ) from error
+    told: dict[str, Any] = found
+    return told
 
 
 def _without(source: Source, label: str | None) -> Source:
@@ -92,7 +144,13 @@ def _ids(ids: pl.DataFrame) -> list[str] | None:
 def _command(model: Path, source: Source, label: str | None, page: Page, path: Path) -> str:
     """Return the command line that writes this report again."""
     options = given(source.columns) | given(source.pictures)
-    options |= {"--label": label, "--title": page.title, "--output": path, "--force": page.force}
+    options |= {
+        "--label": label,
+        "--search": page.search,
+        "--title": page.title,
+        "--output": path,
+        "--force": page.force,
+    }
     return shlex.join(["isthmus", "report", str(model), str(source.path), *spelt(options)])
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,22 +11,12 @@ import polars as pl
 from scipy import stats
 
 import isthmus
-from isthmus import _candidates, _folders, commands, tables
-from isthmus._folders import Source
-from isthmus._options import Common, Model, Tuning
-from isthmus._spec import _split, _value
-from isthmus._terminal import UsageError, show_json, show_lines, signals, warned
-
-
-@dataclasses.dataclass(frozen=True)
-class Outputs:
-    """Where the results of a search go."""
-
-    model: Path | None
-    table: Path | None
-    picture: Path | None
-    force: bool
-
+from isthmus import _candidates, _folders, _inputs, tables
+from isthmus._folders import Source as Source
+from isthmus._options import Common, Found, Model, Tuning
+from isthmus._outputs import TABLES
+from isthmus._spec import split, value_of
+from isthmus._terminal import UsageError, show_json, show_lines, signals, usage_errors, warned
 
 CHAINS = ("corruption", "penalty")
 DRAWN = {
@@ -35,14 +26,14 @@ DRAWN = {
 }
 
 
-def tune(source: Source, outputs: Outputs, tuning: Tuning, model: Model, common: Common) -> int:
+def tune(source: Source, outputs: Found, tuning: Tuning, model: Model, common: Common) -> int:
     """Search, save the best model and tell what was found."""
-    path = outputs.model or Path(_folders.model_name(source.path))
+    path = outputs.output or Path(_folders.model_name(source.path))
     _check(source, outputs, path, tuning)
     grid = parse_grid(tuning.grid)
     cv = _share_or_folds(tuning.cv)
     ae = _estimator(model, grid, common)
-    commands.use_cache()
+    _inputs.use_cache()
     rows, y = _labelled(source, tuning.label)
     found = isthmus.tune(
         ae,
@@ -58,7 +49,7 @@ def tune(source: Source, outputs: Outputs, tuning: Tuning, model: Model, common:
     with signals.hold():
         found.best_estimator_.set_params(verbose=0).save(path)
         if outputs.table is not None:
-            tables.write_table(outputs.table, _frame(found))
+            _write_table(outputs.table, found)
         if outputs.picture is not None:
             _draw(found, outputs.picture)
     signals.check()
@@ -66,9 +57,9 @@ def tune(source: Source, outputs: Outputs, tuning: Tuning, model: Model, common:
     return 0
 
 
-def _check(source: Source, outputs: Outputs, path: Path, tuning: Tuning) -> None:
+def _check(source: Source, outputs: Found, path: Path, tuning: Tuning) -> None:
     """Raise an error before any work where a file is missing or cannot be written."""
-    commands.check_present(source.path, folders=True)
+    _inputs.check_present(source.path, folders=True)
     source.check()
     if not tuning.grid:
         raise UsageError("There is nothing to search over: give --grid NAME=VALUE,... .")
@@ -79,7 +70,7 @@ def _check(source: Source, outputs: Outputs, path: Path, tuning: Tuning) -> None
     inputs = (source.path,)
     tables.check_output(path, (".isthmus",), force=outputs.force, inputs=inputs)
     if outputs.table is not None:
-        kinds = (".csv", ".csv.gz", ".parquet")
+        kinds = (*TABLES, ".json")
         tables.check_output(outputs.table, kinds, force=outputs.force, inputs=inputs)
     if outputs.picture is not None:
         tables.check_output(outputs.picture, (".png", ".svg"), force=outputs.force, inputs=inputs)
@@ -106,7 +97,7 @@ def parse_grid(texts: tuple[str, ...]) -> dict[str, Any]:
 def _pieces(text: str) -> list[str]:
     """Split at commas outside brackets; what is FIELD=VALUE goes on with the spec before it."""
     pieces: list[str] = []
-    for piece in _split(text):
+    for piece in split(text):
         if pieces and re.match(r"\s*\w+\s*=", piece):
             pieces[-1] += f",{piece}"
         else:
@@ -119,9 +110,9 @@ def _parsed(name: str, text: str) -> Any:
         return tuple(chain)
     call = re.fullmatch(r"(\w+)\((.*)\)", text)
     if call is None:
-        value = _value(text)
+        value = value_of(text)
         return tuple(value) if isinstance(value, list) else value
-    ends = [_value(end.strip()) for end in call[2].split(",")]
+    ends = [value_of(end.strip()) for end in call[2].split(",")]
     try:
         return DRAWN[call[1]](*ends)
     except (KeyError, TypeError, ValueError):
@@ -131,7 +122,7 @@ def _parsed(name: str, text: str) -> Any:
 
 
 def _share_or_folds(text: str) -> float | int:
-    value = _value(text)
+    value = value_of(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UsageError(f"--cv must be a share such as 0.2 or a number of folds; got {text!r}.")
     return value
@@ -141,23 +132,31 @@ def _estimator(model: Model, grid: dict[str, Any], common: Common) -> isthmus.Au
     """Return what the candidates have in common, once it is clear that the names are known."""
     from isthmus import runtime
 
-    try:
+    with usage_errors():
         ae = isthmus.Autoencoder().set_params(**model.given())
         runtime.find_device(ae.device)
         for name in grid:
             _candidates.check_name(ae, name)
-    except (ValueError, TypeError) as error:
-        raise UsageError(str(error)) from error
     return ae.set_params(verbose=0 if common.quiet else 1)
 
 
 def _labelled(source: Source, label: str | None) -> tuple[tables.Rows, Any]:
     """Read the rows, and the column of classes."""
     if label is None:
-        return commands.read_rows(source, None), None
+        return _inputs.read_rows(source, None), None
     columns = dataclasses.replace(source.columns, id=(*source.columns.id, label))
-    rows = commands.read_rows(dataclasses.replace(source, columns=columns), None)
+    rows = _inputs.read_rows(dataclasses.replace(source, columns=columns), None)
     return rows, rows.ids[label].cast(pl.String).to_numpy()
+
+
+def _write_table(path: Path, found: isthmus.Search) -> None:
+    from isthmus.persistence import write_whole
+
+    if tables.ending(path) == ".json":
+        text = json.dumps(found.facts(), allow_nan=False, indent=1, ensure_ascii=False)
+        write_whole(path, f"{text}\n".encode())
+    else:
+        tables.write_table(path, _frame(found))
 
 
 def _frame(found: isthmus.Search) -> pl.DataFrame:
@@ -183,7 +182,7 @@ def _draw(found: isthmus.Search, path: Path) -> None:
     write_whole(path, base64.b64decode(make(found.plot()).partition(",")[2]))
 
 
-def _show(found: isthmus.Search, path: Path, outputs: Outputs, common: Common) -> None:
+def _show(found: isthmus.Search, path: Path, outputs: Found, common: Common) -> None:
     facts = found.facts()
     if common.json:
         files = {"table": outputs.table, "picture": outputs.picture}

@@ -171,15 +171,15 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     """Split a spec string: `"dense:hidden=[128,64],activation=tanh"` to its name and parameters."""
     name, _, rest = text.partition(":")
     params = {}
-    for item in _split(rest):
+    for item in split(rest):
         key, equals, value = item.partition("=")
         if not equals:
             raise ValueError(f"In the spec {text!r}, {item!r} is not of the form parameter=value.")
-        params[key.strip()] = _value(value.strip())
+        params[key.strip()] = value_of(value.strip())
     return name.strip(), params
 
 
-def _split(text: str) -> list[str]:
+def split(text: str) -> list[str]:
     """Split at the commas outside brackets."""
     items, depth = [""], 0
     for char in text:
@@ -191,7 +191,8 @@ def _split(text: str) -> list[str]:
     return [item for item in items if item.strip()]
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """Return what a text stands for: a number, a list, true, false, none, or the text itself."""
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]

@@ -17,6 +17,15 @@ class UsageError(ValueError):
     """An option that cannot be; the command line ends with status 2."""
 
 
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Make what a library says of a value an error of the option that gave it."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise UsageError(str(error)) from error
+
+
 class Signals:
     """Turns SIGINT and SIGTERM to KeyboardInterrupt, and remembers which of the two it was."""
 

@@ -1,6 +1,7 @@
 """The command line: commands, their options and help, and how errors end.
 
-The bodies are in `commands`, which is imported when one runs: `--help` needs no JAX and no polars.
+The bodies are in `commands` and `_run_*`, which are imported when one runs: `--help` needs no JAX
+and no polars.
 """
 
 import os
@@ -22,7 +23,19 @@ from isthmus import (
     _cli_report,
     _cli_tune,
 )
-from isthmus._options import DATA, OUTPUT, Columns, Common, Model, Pictures
+from isthmus._options import (
+    DATA,
+    OUTPUT,
+    Columns,
+    Common,
+    Force,
+    Model,
+    Pictures,
+    Raw,
+    Result,
+    goes_to,
+    option,
+)
 from isthmus._terminal import UsageError, complain, shown_warnings, signals
 
 PIPE_CLOSED = 141  # what the shell reports where SIGPIPE ends a program
@@ -43,24 +56,6 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-Output = Annotated[
-    Path | None,
-    Parameter(
-        name=["--output", "-o"], group=OUTPUT, help="Where the result goes.", show_default=False
-    ),
-]
-Force = Annotated[
-    bool, Parameter(group=OUTPUT, help="Overwrite the output where it exists.", show_default=False)
-]
-Raw = Annotated[
-    bool,
-    Parameter(
-        group=OUTPUT,
-        help="Write text to CSV as it is, even where a spreadsheet would run it as a formula.",
-        show_default=False,
-    ),
-]
-
 
 @app.command
 def fit(
@@ -69,46 +64,23 @@ def fit(
     *,
     output: Annotated[
         Path | None,
-        Parameter(
-            name=["--output", "-o"],
-            group=OUTPUT,
-            help="The model file; by default DATA's name with .isthmus, in this folder.",
-            show_default=False,
-        ),
+        goes_to("The model file; by default DATA's name with .isthmus, in this folder."),
     ] = None,
     force: Force = False,
-    checkpoint: Annotated[
-        bool,
-        Parameter(group=OUTPUT, help="Save the model every 10 s of training.", show_default=False),
-    ] = False,
+    checkpoint: Annotated[bool, option(OUTPUT, "Save the model every 10 s of training.")] = False,
     resume: Annotated[
         Path | None,
-        Parameter(
-            group=DATA,
-            help="Go on with this model, exactly where an interrupt or checkpoint left it.",
-            show_default=False,
-        ),
+        option(DATA, "Go on with this model, exactly where an interrupt or checkpoint left it."),
     ] = None,
     init: Annotated[
-        Path | None,
-        Parameter(
-            group=DATA,
-            help="Start from the weights, layers and settings of this model.",
-            show_default=False,
-        ),
+        Path | None, option(DATA, "Start from the weights, layers and settings of this model.")
     ] = None,
-    test: Annotated[
-        Path | None,
-        Parameter(group=DATA, help="Rows to score after training.", show_default=False),
-    ] = None,
-    weight: Annotated[
-        str | None,
-        Parameter(group=DATA, metavar="COLUMN", help="What each row counts.", show_default=False),
-    ] = None,
-    columns: Columns = Columns(),  # noqa: B008
-    pictures: Pictures = Pictures(),  # noqa: B008
-    model: Model = Model(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    test: Annotated[Path | None, option(DATA, "Rows to score after training.")] = None,
+    weight: Annotated[str | None, option(DATA, "What each row counts.", metavar="COLUMN")] = None,
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    model: Model = Model(),
+    common: Common = Common(),
 ) -> int:
     """Train an autoencoder on the numbers of a file, or on a folder of images.
 
@@ -130,11 +102,11 @@ def fit(
     data : Path
         What to train on: .csv, .tsv (also .gz), .parquet, .npy, .npz or a folder of images.
     """
-    from isthmus import commands
+    from isthmus import _run_fit
 
-    source = commands.Source(data, columns, pictures)
-    files = commands.Files(source, output, resume, init, test)
-    return commands.fit(files, model, common, weight, checkpoint=checkpoint, force=force)
+    source = _run_fit.Source(data, columns, pictures)
+    files = _run_fit.Files(source, output, resume, init, test)
+    return _run_fit.fit(files, model, common, weight, checkpoint=checkpoint, force=force)
 
 
 @app.command
@@ -143,18 +115,15 @@ def encode(
     data: Path,
     /,
     *,
-    output: Output,
+    output: Result,
     layer: Annotated[
-        int | None,
-        Parameter(
-            group=DATA, help="1 is the first hidden layer; the code by default.", show_default=False
-        ),
+        int | None, option(DATA, "1 is the first hidden layer; the code by default.")
     ] = None,
     force: Force = False,
     raw: Raw = False,
-    columns: Columns = Columns(),  # noqa: B008
-    pictures: Pictures = Pictures(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    common: Common = Common(),
 ) -> int:
     """Write the codes of rows.
 
@@ -186,12 +155,12 @@ def reconstruct(
     data: Path,
     /,
     *,
-    output: Output,
+    output: Result,
     force: Force = False,
     raw: Raw = False,
-    columns: Columns = Columns(),  # noqa: B008
-    pictures: Pictures = Pictures(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    common: Common = Common(),
 ) -> int:
     """Write rows as the model reproduces them.
 
@@ -223,12 +192,12 @@ def score(
     data: Path,
     /,
     *,
-    output: Output = None,
+    output: Annotated[Path | None, goes_to("Where the result goes.")] = None,
     force: Force = False,
     raw: Raw = False,
-    columns: Columns = Columns(),  # noqa: B008
-    pictures: Pictures = Pictures(),  # noqa: B008
-    common: Common = Common(),  # noqa: B008
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    common: Common = Common(),
 ) -> int:
     """Write one score a row: the higher, the more normal.
 
@@ -254,15 +223,17 @@ def score(
 
 
 @app.command
-def info(model: Path, /, *, common: Common = Common()) -> int:  # noqa: B008
-    """Show what a model file holds.
+def info(model: Path, /, *, common: Common = Common()) -> int:
+    """Show what the file of a model or a detector holds.
 
-    Slots, layers, columns, and errors beside those of the mean and of PCA.
+    Slots, layers, columns, and errors beside those of the mean and of PCA; of a detector also its
+    autoencoders and where it draws the line.
 
     For example:
 
         isthmus info flowers.isthmus
         isthmus info flowers.isthmus --json
+        isthmus info detector.isthmus
 
     Parameters
     ----------
@@ -280,13 +251,9 @@ app.command(_cli_report.report)
 @app.command
 def demo(
     *,
-    output: Annotated[
-        Path, Parameter(name=["--output", "-o"], group=OUTPUT, help="The folder for the report.")
-    ] = Path("demo"),
-    quick: Annotated[
-        bool, Parameter(group=OUTPUT, help="Train less: worse models, sooner.", show_default=False)
-    ] = False,
-    common: Common = Common(),  # noqa: B008
+    output: Annotated[Path, goes_to("The folder for the report.", default=True)] = Path("demo"),
+    quick: Annotated[bool, option(OUTPUT, "Train less: worse models, sooner.")] = False,
+    common: Common = Common(),
 ) -> int:
     """Train models on data that come along, and write a report.
 

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from isthmus import plots
 from isthmus._checks import as_images, whole
+from isthmus.progress import working
 from isthmus.runtime import draw_seed
 
 LEAST = {"code": 1, "umap": 5, "pacmap": 12}  # rows; for the others a picture needs three
@@ -120,6 +121,7 @@ def embed(
     method: Any = "auto",
     max_rows: int | str | None = "auto",
     random_state: Any = None,
+    verbose: int = 0,
 ) -> Embedding:
     """Lay rows out in the plane, by their codes, so that neighbours stay neighbours.
 
@@ -138,6 +140,9 @@ def embed(
         50,000 for "opentsne", "umap" and "pacmap", and no limit, which is also None, for others.
     random_state : None, int, RandomState or Generator
         The seed of the sample and of the method.
+    verbose : int
+        0 is silent, 1 tells on the standard error what is being laid out, and on a terminal for how
+        long.
 
     Returns
     -------
@@ -172,7 +177,12 @@ def embed(
     rows = _sample(len(codes), _limit(name, max_rows), seed)
     kept = codes[rows]
     _check_rows(name, kept)
-    with threadpool_limits(1):  # on a busy CPU its threads wait for each other many times as long
+    shown = verbose if name not in ("code", "pca") else 0  # these take no time
+    told = f"{TITLES.get(name, name)} of {len(kept):,} rows"
+    with (
+        working(told, shown),
+        threadpool_limits(1),
+    ):  # on a busy CPU its threads wait for each other many times as long
         points = np.array(_laid_out(method, name, kept, seed), float)
     if points.shape != (len(kept), 2):
         raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 from isthmus import baselines, engine, measures
 from isthmus.activations import ACTIVATIONS
 from isthmus.runs import Run
+from isthmus.runtime import computing
 from isthmus.scaling import blocks
 
 
@@ -53,6 +54,20 @@ def measure_errors(estimator: Any, run: Run) -> dict[str, Any]:
     del sums["least_raw"]
     score = explained(sums["model"] - sums["least"], sums["mean"] - sums["least"])
     return {"rows": "held-out" if rows.held_out else "training", "score": score, **sums}
+
+
+def column_losses(
+    estimator: Any, rows: np.ndarray, again: np.ndarray, *, above_least: bool = False
+) -> np.ndarray:
+    """Return what each column adds to the loss of flat rows and their reconstructions, (n, d)."""
+    loss, forward = estimator.slots_.loss, estimator.scaler_.forward
+    if not loss.by_column:
+        name = loss.name or repr(getattr(loss, "function", loss))
+        raise ValueError(f"The loss {name} is no sum over columns, so it explains none.")
+    with computing(estimator.dtype, estimator.device):
+        objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
+        x, x_out = (forward(values, estimator.dtype) for values in (rows, again))
+        return measures.column_shares(objective, x_out, x, above_least=above_least)
 
 
 def inside_domain(estimator: Any, x: np.ndarray) -> np.ndarray:

@@ -46,19 +46,29 @@ def compare(
     return np.concatenate(results)
 
 
-@jax.jit
-def _shares(objective: Objective, x_out: Array, x: Array) -> Array:
-    """Return each column's share of the loss, and of what a row pays for lying outside its domain."""
-    inside, _ = objective.loss.outside(x)
-    return objective.loss.columns(x_out, inside) + jnp.abs(x - inside) / x.shape[1]
+@partial(jax.jit, static_argnames="above_least")
+def _shares(objective: Objective, x_out: Array, x: Array, above_least: bool) -> Array:
+    loss = objective.loss
+    inside, _ = loss.outside(x)
+    shares = loss.columns(x_out, inside)
+    if above_least:
+        shares = jnp.maximum(shares - loss.columns(inside, inside), 0)
+    return shares + jnp.abs(x - inside) / x.shape[1]
 
 
-def column_shares(objective: Objective, x_out: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return each column's share of the loss of given reconstructions; float64, (n, d)."""
+def column_shares(
+    objective: Objective, x_out: np.ndarray, x: np.ndarray, *, above_least: bool = False
+) -> np.ndarray:
+    """Return what each column adds to the loss of given reconstructions; float64, (n, d).
+
+    What a row pays for lying outside the loss's domain is among it. A likelihood's least is not 0:
+    `above_least` counts from what the column would add if it were reproduced.
+    """
     size, result = 256, np.empty(x.shape)
     for begin in range(0, len(x), size):
         n = len(x[begin : begin + size])
         pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
         pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
-        result[begin : begin + n] = np.asarray(_shares(objective, *pair))[:n]
+        shares = _shares(objective, *pair, above_least=above_least)
+        result[begin : begin + n] = np.asarray(shares)[:n]
     return result

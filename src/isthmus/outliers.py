@@ -372,6 +372,13 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         save(self, path)
 
+    def export(self, path: str | Path, part: str = "score") -> None:
+        """Write `score_samples` to an ONNX file, checked against it; see `Autoencoder.export`."""
+        from isthmus.exporting import export_detector
+
+        check_is_fitted(self)
+        export_detector(self, path, part)
+
     def _rows(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return _checks.flat_rows(self, X, reset=False)

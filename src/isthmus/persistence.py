@@ -241,8 +241,8 @@ def load(path: str | Path) -> Autoencoder:
     tensors, meta = read(Path(path))
     if meta.get("kind", MODEL) != MODEL:
         raise ModelFileError(
-            f"{path} holds a detector of outliers and no single autoencoder: isthmus.load, isthmus "
-            "detect --model and isthmus explain read it."
+            f"{path} holds a detector of outliers and no single autoencoder: isthmus.load, and isthmus "
+            "detect --model, explain, info and report, read it."
         )
     with told(path):
         return rebuild(tensors, meta)

@@ -136,7 +136,7 @@ def mean_activations(estimator: Any, rho: float | None = None) -> Figure:
     Figure
     """
     values = np.sort(np.asarray(estimator.mean_activation_, float))[::-1]
-    figure, axes = axes_of(6.4, 3.2, "Code unit, sorted", "Mean activation")
+    figure, axes = axes_of(5.2, 3.0, "Code unit, sorted", "Mean activation")
     axes.bar(np.arange(1, len(values) + 1), values, width=0.8, color=LINES[5])
     axes.set_xlim(0.3, len(values) + 0.7)
     if rho is not None:
@@ -170,7 +170,7 @@ def error_against_width(
     """
     named = ae_errors if isinstance(ae_errors, Mapping) else {"autoencoder": ae_errors}
     label = f"Error ({plain(unit)})" if unit else "Error"
-    figure, axes = axes_of(6.4, 3.8, "Width of the code (units)", label)
+    figure, axes = axes_of(5.2, 3.6, "Width of the code (units)", label)
     lines = {"PCA": pca_errors, **named}
     colours = (LINES[6], *LINES[:6])
     for i, (name, errors) in enumerate(lines.items()):
@@ -239,7 +239,7 @@ def correlation(r: np.ndarray) -> Figure:
 def column_errors(names: Sequence[str], shares: Sequence[float]) -> Figure:
     """Draw which share of each column's variance the reconstruction misses, as bars."""
     height = 0.8 + 0.24 * len(names)
-    figure, axes = axes_of(6.4, height, "Share of the column's variance that is lost (%)", "")
+    figure, axes = axes_of(5.2, height, "Variance that is lost (%)", "")
     axes.barh([short(name) for name in names], 100 * np.asarray(shares), color=LINES[5])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)

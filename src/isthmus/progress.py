@@ -1,7 +1,8 @@
 """Progress of long work: a bar on a terminal, plain lines elsewhere, on the standard error."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -137,3 +138,24 @@ class Counted:
         """Stop drawing."""
         if self.bar:
             self.bar.stop()
+
+
+@contextmanager
+def working(text: str, verbose: int) -> Iterator[None]:
+    """Show what is being done where nothing counts its steps: a turning wheel, or one line."""
+    if not verbose:
+        yield
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console.print(text, highlight=False, soft_wrap=True)
+        yield
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        bar.add_task(text, total=None)
+        yield

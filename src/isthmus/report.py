@@ -42,8 +42,8 @@ class Report:
         Labels, for colours and for choosing examples; no model sees them.
     comparison : Comparison, optional
         How well classifiers read the labels: what `isthmus.compare` found.
-    search : Search, optional
-        What `isthmus.tune` found.
+    search : Search or dict, optional
+        What `isthmus.tune` found, or its facts.
     detector : OutlierDetector, optional
         What judges the strangest rows; by default it is the model's own score.
     embedding : Embedding or False, optional
@@ -207,7 +207,7 @@ class Report:
             "embedding": self._embedding_facts(),
             "outliers": _numbers.outliers(model, self.X, self.y, self.ids, self.detector),
             "comparison": None if self.comparison is None else self.comparison.facts(),
-            "search": None if self.search is None else self.search.facts(),
+            "search": self.search.facts() if hasattr(self.search, "facts") else self.search,
             "reproduce": self._reproduce(),
         }
         told: Facts = _facts.as_json(facts)
@@ -253,6 +253,7 @@ class Report:
             "versions": versions,
             "fingerprint": f"{zlib.crc32(rows.data):08x}",
             "models": [_made(name, model) for name, model in self.models.items()],
+            "detector": _detector_code(self.detector),
         }
 
 
@@ -276,6 +277,11 @@ def _code(model: Any) -> str:
     given = model.get_params(deep=False) | slots
     words = [f"{k}={given[k]!r}" for k, v in default.items() if given[k] not in (None, v)]
     return f"{type(model).__name__}({', '.join(words)})"
+
+
+def _detector_code(detector: Any) -> str | None:
+    """Return Python that makes a detector, without what is the default."""
+    return " ".join(repr(detector).split()) if hasattr(detector, "get_params") else None
 
 
 def _told(value: Any) -> Any:

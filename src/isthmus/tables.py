@@ -279,7 +279,7 @@ def _taken(
 def _numbers(table: Table, names: list[str]) -> pl.DataFrame:
     """Return columns as numbers without gaps, or raise an error that names the bad ones."""
     assert isinstance(table.rows, pl.DataFrame)
-    found = {name: _number_column(table.rows[name], table.separator) for name in names}
+    found = {name: as_numbers(table.rows[name], table.separator) for name in names}
     text = [name for name, column in found.items() if column is None]
     if text:
         listed = ",".join(text)
@@ -292,7 +292,7 @@ def _numbers(table: Table, names: list[str]) -> pl.DataFrame:
     return frame
 
 
-def _number_column(column: pl.Series, separator: str | None) -> pl.Series | None:
+def as_numbers(column: pl.Series, separator: str | None) -> pl.Series | None:
     """Return a column as numbers, with null where a cell is missing; None where it is none."""
     if separator is not None:
         return _parsed(column, separator)
