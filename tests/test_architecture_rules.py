@@ -16,7 +16,7 @@ LAYERS = [
     {"_composed", "_stored", "estimator", "presets", "persistence"} | {"_graphs", "exporting"},
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "tiling", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
-    | {"embedding", "comparison", "conformal", "outliers", "_detectorfile"}
+    | {"embedding", "comparison", "conformal", "_members", "outliers", "_detectorfile"}
     | {"tuning", "_candidates", "_criteria", "_searches"}
     | {"_pictures", "_features", "_sections", "report", "demo"}
     | {"_numbers", "_embedding", "_chapters", "_focus", "_pages"},

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from isthmus import fitting, persistence
+from isthmus._members import Member
 from isthmus.estimator import Autoencoder
-from isthmus.outliers import Member, OutlierDetector
+from isthmus.outliers import OutlierDetector
 from isthmus.persistence import DETECTOR, ModelFileError
 
 

@@ -119,10 +119,7 @@ def _strangeness(g: Graph, member: Any) -> str:
     ae = member.model
     x = _rows(g, ae)
     y = _graphs.decoded(g, ae.net_, _graphs.code(g, ae, x))
-    *draws, n, m = member.references.shape
-    known = np.asarray(ae.inverse_transform(member.references.reshape(-1, m)))
-    known = ae.scaler_.forward(known.reshape(len(known), -1), ae.dtype)
-    nearest = _nearest(g, y, known.reshape(*draws, n, -1))
+    nearest = _nearest(g, y, member.known())
     return g.add("Add", _graphs.cost(g, ae.slots_.loss, y, x), nearest)
 
 

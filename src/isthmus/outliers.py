@@ -10,23 +10,17 @@ import polars as pl
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import _candidates, _checks, conformal, engine, measures
+from isthmus import _candidates, _checks, conformal
+from isthmus._members import Member, closest, shaped
 from isthmus.estimator import Autoencoder
 from isthmus.progress import Counted
-from isthmus.runtime import computing, draw_seed
+from isthmus.runtime import draw_seed
 from isthmus.scaling import blocks
 
 FEW, DRAWS = 16, 8  # reference rows in a draw, and a member's draws, where rows may be outliers
 MANY = 2048  # reference rows at most, in one draw, where they are clean
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
 USUAL = 0.05  # the false-positive rate on clean training data where none is given
-
-
-class Member(NamedTuple):
-    """A fitted autoencoder and the codes of the training rows that it compares with."""
-
-    model: Autoencoder
-    references: np.ndarray  # (draws, n_references, m)
 
 
 class Explanation(NamedTuple):
@@ -184,13 +178,11 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         rng = np.random.default_rng(draw_seed(self.random_state))
         train, calibration = self._split(X, rng)
         models = self._trained(train, rng)
-        everything = [_Seen(model, train) for model in models]
-        pools = [np.arange(len(train))] * len(models)
-        self.members_ = self._compared(everything, pools, rng)
+        self.members_ = self._compared(models, train, rng)
         if self.contamination != "none":
             strangeness = self._strangeness(train)
             normal = np.argsort(strangeness, kind="stable")[: max(len(train) // 2, 2)]
-            self.members_ = self._compared(everything, [normal] * len(models), rng)
+            self.members_ = self._compared(models, train[normal], rng)
         self.calibration_scores_ = None if calibration is None else self._scores(calibration)
         self.offset_ = self._threshold(train)
         return self
@@ -257,18 +249,20 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         return models
 
     def _compared(
-        self, seen: list["_Seen"], pools: list[np.ndarray], rng: np.random.Generator
+        self, models: list[Autoencoder], pool: np.ndarray, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows drawn from these."""
         clean, number = self.contamination == "none", self.n_references
         if number == "auto":
-            number = min(len(pools[0]) // 2, MANY) if clean else FEW
+            number = min(len(pool) // 2, MANY) if clean else FEW
+        size = min(max(int(number), 1), len(pool))
         members = []
-        for one, pool in zip(seen, pools, strict=True):
-            size = min(max(int(number), 1), len(pool))
-            drawn = [rng.choice(pool, size, replace=False) for _ in range(1 if clean else DRAWS)]
-            codes = one.model.transform(one.rows(np.concatenate(drawn)))
-            members.append(Member(one.model, codes.reshape(len(drawn), size, -1)))
+        for model in models:
+            drawn = [
+                rng.choice(len(pool), size, replace=False) for _ in range(1 if clean else DRAWS)
+            ]
+            codes = model.transform(shaped(model, pool[np.concatenate(drawn)]))
+            members.append(Member(model, codes.reshape(len(drawn), size, -1)))
         return members
 
     def _threshold(self, train: np.ndarray) -> float:
@@ -321,8 +315,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes of the first member, shape (n, n_components)."""
-        rows = self._rows(X)
-        return self.members_[0].model.transform(self._shaped(rows))
+        model = self.members_[0].model
+        return model.transform(shaped(model, self._rows(X)))
 
     def explain(self, X: Any) -> Explanation:
         """Return what each column adds to a row's strangeness, what was seen and what was expected.
@@ -353,11 +347,11 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
             raise ValueError(f"The loss {name} is no sum over columns, so it explains none.")
         contribution, expected = np.zeros(rows.shape), np.zeros(rows.shape)
         for member in self.members_:
-            shares, again = _losses(member, self._shaped(rows), rows)
+            shares, again = member.losses(rows)
             contribution += shares
-            known = _known(member)
+            known = member.known()
             for drawn in known:
-                nearest = drawn[_nearest(again, drawn)[0]].astype(float)
+                nearest = drawn[closest(again, drawn)[0]].astype(float)
                 contribution += (again - nearest) ** 2 / (len(known) * rows.shape[1])
                 expected += member.model.scaler_.inverse(nearest) / len(known)
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
@@ -373,7 +367,22 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         save(self, path)
 
     def export(self, path: str | Path, part: str = "score") -> None:
-        """Write `score_samples` to an ONNX file, checked against it; see `Autoencoder.export`."""
+        """Write `score_samples` to an ONNX file, which is checked against it before it is kept.
+
+        Parameters
+        ----------
+        path : path
+            The file, written whole or not at all.
+        part : "score"
+            What the graph computes of rows in the data's units; the threshold is in the metadata.
+
+        Raises
+        ------
+        ImportError
+            Without the packages of `pip install isthmus[onnx]`.
+        ValueError
+            Where a part of a member has no ONNX form, or the file does not compute the same.
+        """
         from isthmus.exporting import export_detector
 
         check_is_fitted(self)
@@ -383,9 +392,6 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return _checks.flat_rows(self, X, reset=False)
 
-    def _shaped(self, rows: np.ndarray) -> np.ndarray:
-        return rows.reshape(-1, *self.sample_shape_) if self.sample_shape_ else rows
-
     def _scores(self, rows: np.ndarray) -> np.ndarray:
         return -self._strangeness(rows)
 
@@ -393,10 +399,10 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         """Return minus the scores, block by block."""
         result = np.zeros(len(rows))
         for member in self.members_:
-            known = _known(member)
+            known = member.known()
             for b in blocks(rows, 2**21):
-                shares, again = _losses(member, self._shaped(rows[b]), rows[b])
-                gaps = sum(_nearest(again, drawn)[1] for drawn in known)
+                shares, again = member.losses(rows[b])
+                gaps = sum(closest(again, drawn)[1] for drawn in known)
                 result[b] += shares.sum(axis=1) + gaps / (len(known) * rows.shape[1])
         return result / len(self.members_)
 
@@ -416,18 +422,6 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         return np.array([f"code{i}" for i in range(self._n_features_out)], object)
 
 
-class _Seen(NamedTuple):
-    """A fitted model and the rows that it was trained on."""
-
-    model: Autoencoder
-    train: np.ndarray  # (n, d)
-
-    def rows(self, chosen: np.ndarray) -> np.ndarray:
-        """Return some of the rows in the shape that the model takes."""
-        shape = self.model.sample_shape_
-        return self.train[chosen].reshape(-1, *shape) if shape else self.train[chosen]
-
-
 def default(train: np.ndarray) -> Autoencoder:
     """Return the autoencoder of a detector that was given none, for these rows."""
     n, d = train.shape
@@ -440,49 +434,6 @@ def default(train: np.ndarray) -> Autoencoder:
         learning_rate=0.01,
         early_stopping=False,
     )
-
-
-def _known(member: Member) -> np.ndarray:
-    """Return the reference rows as the member reproduces them, scaled; (draws, k, d)."""
-    draws, k, m = member.references.shape
-    known = np.asarray(member.model.inverse_transform(member.references.reshape(-1, m)))
-    scaled = member.model.scaler_.forward(known.reshape(draws * k, -1), member.model.dtype)
-    return scaled.reshape(draws, k, -1)
-
-
-def _losses(member: Member, X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the columns' shares of the loss and the reconstructions, scaled; each (n, d), but shares
-    are (n, 1) for a loss without columns.
-    """
-    model = member.model
-    again = np.asarray(model.reconstruct(X)).reshape(len(rows), -1)
-    with computing(model.dtype, model.device):
-        objective = engine.traced(model.slots_.objective(), model.dtype)
-        x, x_out = (model.scaler_.forward(v, model.dtype) for v in (rows, again))
-        if objective.loss.by_column:
-            return measures.column_shares(objective, x_out, x), x_out
-        return measures.compare(objective, x_out, x)[:, None], x_out
-
-
-def _nearest(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of the known row that is nearest to each row, and its squared distance.
-
-    A row may have been drawn as a reference, so one difference of exactly 0 is passed over. A product
-    finds the nearest, and the difference is taken anew: a row's is the same whatever rows come with it.
-    """
-    known = known.astype(float)
-    squares = (known**2).sum(axis=1)
-    index, distance = np.empty(len(x), int), np.empty(len(x))
-    for b in blocks(x, max(2**22 * x.shape[1] // len(known), x.shape[1])):
-        rows = x[b].astype(float)
-        near = squares - 2 * rows @ known.T
-        index[b] = near.argmin(axis=1)
-        distance[b] = ((rows - known[index[b]]) ** 2).sum(axis=1)
-        own = np.flatnonzero(distance[b] == 0)
-        near[own, index[b][own]] = np.inf
-        index[b][own] = near[own].argmin(axis=1)
-        distance[b][own] = ((rows[own] - known[index[b][own]]) ** 2).sum(axis=1)
-    return index, distance
 
 
 def _robust_limit(strangeness: np.ndarray) -> float:

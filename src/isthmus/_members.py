@@ -1,0 +1,68 @@
+"""Members of a detector: an autoencoder with its reference rows, and what it measures of others."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from isthmus import engine, measures
+from isthmus.estimator import Autoencoder
+from isthmus.runtime import computing
+from isthmus.scaling import blocks
+
+SAME = 1e-10  # of the usual square: how far rounding may part a row from itself
+
+
+class Member(NamedTuple):
+    """A fitted autoencoder and the codes of the training rows that it compares with."""
+
+    model: Autoencoder
+    references: np.ndarray  # (draws, n_references, m)
+
+    def known(self) -> np.ndarray:
+        """Return the reference rows as the model reproduces them, scaled; (draws, k, d)."""
+        model, (draws, k, m) = self.model, self.references.shape
+        known = np.asarray(model.inverse_transform(self.references.reshape(-1, m)))
+        scaled = model.scaler_.forward(known.reshape(draws * k, -1), model.dtype)
+        return scaled.reshape(draws, k, -1)
+
+    def losses(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the columns' shares of the loss and the reconstructions, scaled; each (n, d), but
+        shares are (n, 1) for a loss without columns.
+        """
+        model = self.model
+        again = np.asarray(model.reconstruct(shaped(model, rows))).reshape(len(rows), -1)
+        with computing(model.dtype, model.device):
+            objective = engine.traced(model.slots_.objective(), model.dtype)
+            x, x_out = (model.scaler_.forward(v, model.dtype) for v in (rows, again))
+            if objective.loss.by_column:
+                return measures.column_shares(objective, x_out, x), x_out
+            return measures.compare(objective, x_out, x)[:, None], x_out
+
+
+def shaped(model: Autoencoder, rows: np.ndarray) -> np.ndarray:
+    """Return flat rows in the shape that the model takes."""
+    shape = model.sample_shape_
+    return rows.reshape(-1, *shape) if shape else rows
+
+
+def closest(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of the known row that is nearest to each row, and its squared distance.
+
+    A row may have been drawn as a reference, so one that is the same within rounding is passed over.
+    A product finds the nearest, and the difference is taken anew: a row's is the same whatever rows
+    come with it.
+    """
+    known = known.astype(float)
+    squares = (known**2).sum(axis=1)
+    same = SAME * (known.shape[1] + squares.mean())
+    index, distance = np.empty(len(x), int), np.empty(len(x))
+    for b in blocks(x, max(2**22 * x.shape[1] // len(known), x.shape[1])):
+        rows = x[b].astype(float)
+        near = squares - 2 * rows @ known.T
+        index[b] = near.argmin(axis=1)
+        distance[b] = ((rows - known[index[b]]) ** 2).sum(axis=1)
+        own = np.flatnonzero(distance[b] <= same)
+        near[own, index[b][own]] = np.inf
+        index[b][own] = near[own].argmin(axis=1)
+        distance[b][own] = ((rows[own] - known[index[b][own]]) ** 2).sum(axis=1)
+    return index, distance
