@@ -452,9 +452,10 @@ def map_batches(
     pending: deque[tuple[Array, int]] = deque()
     for begin in range(0, len(x), size):
         block = prepare(x[begin : begin + size])
-        padded = np.zeros((size, block.shape[1]), block.dtype)
-        padded[: len(block)] = block
-        pending.append((_apply(objective, net, padded, what, layer), len(block)))
+        n = len(block)
+        if n < size:
+            block = np.concatenate([block, np.zeros((size - n, block.shape[1]), block.dtype)])
+        pending.append((_apply(objective, net, block, what, layer), n))
         if len(pending) > 1:  # one call under way while the next block is prepared
             result, n = pending.popleft()
             results.append(np.asarray(result)[:n])

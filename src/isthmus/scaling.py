@@ -25,7 +25,9 @@ class Affine(NamedTuple):
     def forward(self, x: np.ndarray, dtype: str) -> np.ndarray:
         """Return scaled rows."""
         with np.errstate(over="ignore"):  # told in a sentence, where it matters
-            return ((x - self.centre) / self.scale).astype(dtype)
+            out = x - self.centre
+            out /= self.scale
+            return out.astype(dtype, copy=False)
 
     def inverse(self, x: np.ndarray) -> np.ndarray:
         """Return rows in the original units."""
