@@ -1,0 +1,58 @@
+"""How fast isthmus is, beside its peers and beside the limit: `make bench`.
+
+    python benchmarks/bench.py [--only NAME ...] [--rounds 7] [--cores 2] [--activation gelu|relu]
+        [--results FILE] [--picture FILE] [--markdown FILE] [--data FOLDER]
+
+A NAME is a section (steps) or a workload ("784-128-32"). Every contestant runs in
+a process of its own, on as many cores as it has threads in every library; they take turns, and medians
+with quartiles are printed. What is not measured now is taken from the results of earlier runs.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from speed import report, steps
+from speed.networks import NETWORKS
+from speed.results import QUIET, Results
+from speed.workers import busy, limit_cores
+
+WORKLOADS = {"steps": dict.fromkeys(NETWORKS, steps.measure)}
+
+
+def chosen(only):
+    """Return (section, workload) pairs whose section or workload was asked for; all by default."""
+    pairs = [(s, w) for s, workloads in WORKLOADS.items() for w in workloads]
+    known = {name for pair in pairs for name in pair}
+    for name in only:
+        if name not in known:
+            raise SystemExit(f"There is no workload {name!r}; known: {', '.join(sorted(known))}.")
+    return [pair for pair in pairs if not only or set(pair) & set(only)]
+
+
+def main():
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--activation", choices=("gelu", "relu"), default="gelu")
+    parser.add_argument("--results", type=Path)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--markdown", type=Path, help="a page with the markers of the section")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/adbench"))
+    args = parser.parse_args()
+    limit_cores(args.cores)
+    results, others = Results(args.results), busy()
+    print(f"Load {os.getloadavg()[0]:.1f}; others keep {others or 0:.1f} cores busy.", flush=True)
+    if (others or 0) > QUIET:
+        print("This machine is not quiet: trust no figure of this run, and ratios with care.")
+    for section, workload in chosen(args.only):
+        results.take(WORKLOADS[section][workload](workload, args.rounds, args.activation))
+        if args.results:
+            results.write()
+        print("\n" + report.rows(results, section, workload), flush=True)
+
+
+if __name__ == "__main__":
+    main()
