@@ -12,17 +12,18 @@ import argparse
 import os
 from pathlib import Path
 
-from speed import report, steps
-from speed.networks import NETWORKS
+from speed import fits, memory, report, scoring, search, start, steps
 from speed.results import QUIET, Results
 from speed.workers import busy, limit_cores
 
-WORKLOADS = {"steps": dict.fromkeys(NETWORKS, steps.measure)}
+SECTIONS = {"steps": steps, "fits": fits, "scoring": scoring, "search": search}
+SECTIONS |= {"memory": memory, "start": start}
 
 
-def chosen(only):
+def chosen(args):
     """Return (section, workload) pairs whose section or workload was asked for; all by default."""
-    pairs = [(s, w) for s, workloads in WORKLOADS.items() for w in workloads]
+    pairs = [(name, workload) for name, m in SECTIONS.items() for workload in m.workloads(args)]
+    only = args.only
     known = {name for pair in pairs for name in pair}
     for name in only:
         if name not in known:
@@ -47,8 +48,8 @@ def main():
     print(f"Load {os.getloadavg()[0]:.1f}; others keep {others or 0:.1f} cores busy.", flush=True)
     if (others or 0) > QUIET:
         print("This machine is not quiet: trust no figure of this run, and ratios with care.")
-    for section, workload in chosen(args.only):
-        results.take(WORKLOADS[section][workload](workload, args.rounds, args.activation))
+    for section, workload in chosen(args):
+        results.take(SECTIONS[section].measure(workload, args))
         if args.results:
             results.write()
         print("\n" + report.rows(results, section, workload), flush=True)

@@ -5,11 +5,12 @@ import os
 import platform
 import statistics
 import time
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from speed.workers import busy
+from speed.workers import Worker, busy
 
 QUIET = 0.2  # cores that other processes may use
 
@@ -23,6 +24,7 @@ class Measured(NamedTuple):
     unit: str
     values: list[float]
     busy: float | None = None
+    note: str = ""
 
     @property
     def median(self):
@@ -48,10 +50,15 @@ def interleaved(workers, rounds, request=()):
     return answers
 
 
-def measured(section, workload, answers, unit):
-    """Return the answers of contestants as `Measured`, with what other processes do now."""
-    others = busy()
-    return [Measured(section, workload, name, unit, v, others) for name, v in answers.items()]
+def alternated(section, workload, names, arguments, rounds, unit):
+    """Return what contestants of a section answer in turns, after a first time that does not count."""
+    with ExitStack() as stack:
+        workers = {n: stack.enter_context(Worker(section, n, *arguments)) for n in names}
+        for worker in workers.values():
+            worker()
+        others = busy()
+        answers = interleaved(workers, rounds)
+    return [Measured(section, workload, n, unit, v, others) for n, v in answers.items()]
 
 
 class Results:

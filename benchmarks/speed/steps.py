@@ -178,16 +178,21 @@ def contestants(name):
     return [c for c in CONTESTANTS if c != "MLPRegressor" or NETWORKS[name].kind == "dense"]
 
 
-def measure(name, rounds, activation):
+def workloads(args):
+    """Return the names."""
+    return list(NETWORKS)
+
+
+def measure(name, args):
     """Return milliseconds per step of all contestants of a network."""
     with ExitStack() as stack:
         workers, steps = {}, {}
         for c in contestants(name):
-            workers[c] = stack.enter_context(Worker("steps", c, name, activation))
+            workers[c] = stack.enter_context(Worker("steps", c, name, args.activation))
             steps[c] = workers[c](0)  # compiled, and timed
         runs = {c: partial(workers[c], steps[c]) for c in workers}
         others = busy()
-        seconds = interleaved(runs, rounds)
+        seconds = interleaved(runs, args.rounds)
     return [
         Measured("steps", name, c, "ms", [1e3 * s / steps[c] for s in values], others)
         for c, values in seconds.items()
