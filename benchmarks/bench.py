@@ -53,6 +53,12 @@ def main():
         if args.results:
             results.write()
         print("\n" + report.rows(results, section, workload), flush=True)
+    print("\n" + report.bars_text(results))
+    if args.picture:
+        report.draw(args.picture, results)
+    if args.markdown:
+        near = args.picture and os.path.relpath(args.picture, args.markdown.parent)
+        report.write_page(args.markdown, results, near)
 
 
 if __name__ == "__main__":

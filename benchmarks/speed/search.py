@@ -7,7 +7,7 @@ import time
 
 from speed.results import alternated
 
-CANDIDATES = 32
+CANDIDATES, SINGLES = 32, "32 single fits"
 TASKS = ("sparse, 64-32-20, numbers only", "denoising, 64-32-8, numbers only")
 TASKS = (*TASKS, "denoising, 64-32-8 and 64-32-16")
 
@@ -68,7 +68,7 @@ def sklearn(name):
     return run
 
 
-CONTESTANTS = {"isthmus": isthmus, "32 single fits": singles, "GridSearchCV": sklearn}
+CONTESTANTS = {"isthmus": isthmus, SINGLES: singles, "GridSearchCV": sklearn}
 
 
 def workloads(args):

@@ -13,6 +13,7 @@ from speed.results import Measured, interleaved
 from speed.workers import Worker, busy
 
 ROUND = 0.4  # seconds that a contestant runs in each round, and at least 8 steps
+LOOP = "PyTorch loop"
 
 
 def calibrated(contestant):
@@ -170,7 +171,7 @@ def _conv_products(network):
     return step
 
 
-CONTESTANTS = {"isthmus": isthmus, "PyTorch loop": pytorch, "MLPRegressor": sklearn, "floor": floor}
+CONTESTANTS = {"isthmus": isthmus, LOOP: pytorch, "MLPRegressor": sklearn, "floor": floor}
 
 
 def contestants(name):
