@@ -120,3 +120,26 @@ def products(network):
     """
     pairs = [*pairwise(network.widths), *pairwise(network.widths[::-1])]
     return [(network.batch, *pair) for pair in pairs]
+
+
+def layers(network):
+    """Return (multiplications a row, weights) of each layer."""
+    if network.kind != "conv":
+        return [(i * o, i * o) for _, i, o in products(network)]
+    one = [(9 * c * m, (SIDE // s) ** 2) for c, m, s in ((1, CHANNELS[0], 2), (*CHANNELS, 4))]
+    return 2 * [(weights * places, weights) for weights, places in one]
+
+
+def operations(network):
+    """Return the floating-point operations of the products of a training step."""
+    work = [row for row, _ in layers(network)]
+    return 2 * network.batch * (3 * sum(work) - work[0])
+
+
+def traffic(network):
+    """Return the bytes that a step moves at least: the rows, and weights, gradients and moments.
+
+    The rows are read, and copied into a batch; the optimiser reads four arrays and writes three.
+    """
+    weights = sum(w for _, w in layers(network))
+    return 4 * (3 * network.batch * network.widths[0] + 9 * weights)
