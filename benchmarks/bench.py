@@ -1,7 +1,7 @@
 """How fast isthmus is, beside its peers and beside the limit: `make bench`.
 
     python benchmarks/bench.py [--only NAME ...] [--rounds 7] [--cores 2] [--activation gelu|relu]
-        [--results FILE] [--picture FILE] [--markdown FILE] [--data FOLDER]
+        [--results FILE] [--picture FILE] [--markdown FILE] [--data FOLDER] [--report]
 
 A NAME is a section (steps) or a workload ("784-128-32"). Every contestant runs in
 a process of its own, on as many cores as it has threads in every library; they take turns, and medians
@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from speed import fits, memory, report, scoring, search, start, steps
-from speed.results import QUIET, Results
+from speed.results import QUIET, Results, machine
 from speed.workers import busy, limit_cores
 
 SECTIONS = {"steps": steps, "fits": fits, "scoring": scoring, "search": search}
@@ -31,6 +31,20 @@ def chosen(args):
     return [pair for pair in pairs if not only or set(pair) & set(only)]
 
 
+def run(args, results):
+    """Measure what is asked for."""
+    limit_cores(args.cores)
+    results.machine, others = machine(args), busy() or 0.0
+    print(f"Load {os.getloadavg()[0]:.1f}; others keep {others:.1f} cores busy.", flush=True)
+    if others > QUIET:
+        print("This machine is not quiet: trust no figure of this run, and ratios with care.")
+    for section, workload in chosen(args):
+        results.take(SECTIONS[section].measure(workload, args))
+        if args.results:
+            results.write()
+        print("\n" + report.rows(results, section, workload), flush=True)
+
+
 def main():
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -39,20 +53,14 @@ def main():
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--activation", choices=("gelu", "relu"), default="gelu")
     parser.add_argument("--results", type=Path)
+    parser.add_argument("--report", action="store_true", help="measure nothing, tell --results")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--markdown", type=Path, help="a page with the markers of the section")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/adbench"))
     args = parser.parse_args()
-    limit_cores(args.cores)
-    results, others = Results(args.results), busy()
-    print(f"Load {os.getloadavg()[0]:.1f}; others keep {others or 0:.1f} cores busy.", flush=True)
-    if (others or 0) > QUIET:
-        print("This machine is not quiet: trust no figure of this run, and ratios with care.")
-    for section, workload in chosen(args):
-        results.take(SECTIONS[section].measure(workload, args))
-        if args.results:
-            results.write()
-        print("\n" + report.rows(results, section, workload), flush=True)
+    results = Results(args.results)
+    if not args.report:
+        run(args, results)
     print("\n" + report.bars_text(results))
     if args.picture:
         report.draw(args.picture, results)

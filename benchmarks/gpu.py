@@ -76,7 +76,9 @@ def told(rows, name, ceilings):
     ratios = "".join(f"  {row.median / ours:.2f}x {row.contestant}" for row in rows[1:])
     shares = operations(NETWORKS[name]) / product, traffic(NETWORKS[name]) / copy
     share = [f"{1e3 * s / ours:.1%}" for s in shares]
-    print(f"{name:<22}{times}{ratios}  {share[0]} of the product's, {share[1]} of the copy's ceiling")
+    print(
+        f"{name:<22}{times}{ratios}  {share[0]} of the product's, {share[1]} of the copy's ceiling"
+    )
 
 
 def bars(results, precision):
@@ -94,6 +96,7 @@ def measure(args, precision, names, results):
     """Measure and print everything in one precision."""
     size = 512 if args.quick else 8192
     device, *ceilings = once("accelerator", "ceilings", args.platform, precision, size)
+    results.machine["device"] = device
     product, copy = ceilings
     print(f"\n{device}, {precision}: {product / 1e12:.3g} TFLOP/s, copies {copy / 1e9:.4g} GB/s")
     for name in NETWORKS:
@@ -112,7 +115,9 @@ def measure(args, precision, names, results):
         worker()
         answers = [worker() for _ in range(args.rounds)]
     seconds, moved = (statistics.median(v) for v in zip(*answers, strict=True))
-    print(f"scoring {n:,} x 30: {seconds:.3g} s; copying the rows to the device takes {moved:.3g} s")
+    print(
+        f"scoring {n:,} x 30: {seconds:.3g} s; copying the rows to the device takes {moved:.3g} s"
+    )
     rows = {"candidates": [search, single], "scoring": [seconds, moved], "ceilings": ceilings}
     results.take(Measured(precision, k, "isthmus", "", list(v)) for k, v in rows.items())
     bars(results, precision)

@@ -162,7 +162,8 @@ def scoring(platform, precision, rows):
     settle(platform, precision)
     import jax
 
-    from speed.scoring import fitted, rows as made
+    from speed.scoring import fitted
+    from speed.scoring import rows as made
 
     x = made(rows)
     model = fitted(x)

@@ -10,7 +10,7 @@ from speed.results import Measured, interleaved
 from speed.workers import Worker, busy, once
 
 SMALL, MOST = 2000, 10_000  # rows of a small table, and rows that are taken at most
-SLOW_SETS = 4  # small tables that PyOD is timed on, one round
+SLOW_SETS = 3  # small tables that PyOD is timed on, one round
 COLD = 3  # new processes
 WARM, CACHED, NEW = "isthmus", "isthmus, new process, cache", "isthmus, new process"
 PEER, PEER_NEW, PYOD = "MLPRegressor", "MLPRegressor, new process", "PyOD AutoEncoder"

@@ -106,9 +106,7 @@ def workloads(args):
 def measure(name, args):
     """Return megabytes beside the rows."""
     if name == FIT:
-        return [
-            Measured("memory", name, c, "MB", [once("memory", c) / MB]) for c in CONTESTANTS
-        ]
+        return [Measured("memory", name, c, "MB", [once("memory", c) / MB]) for c in CONTESTANTS]
     n = int(name.split()[1].replace(",", ""))
     values = [once("scoring", "peak", n) / MB]
     return [Measured("memory", name, "isthmus", "MB", values)]

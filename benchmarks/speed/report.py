@@ -57,7 +57,8 @@ def quietness(results):
         "no figure, and ratios with care."
     )
     where = f"{m['day']}, {m['processor']}, {m['cores']} cores, load {m['load']} at the start"
-    return f"{where}; {versions}. {quiet}"
+    how = f"{m['rounds']} rounds, hidden activation {m['activation']}"
+    return f"{where}; {versions}; {how}. {quiet}"
 
 
 def markdown_table(head, lines):

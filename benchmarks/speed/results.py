@@ -65,9 +65,10 @@ class Results:
     """All measured so far, by section, workload and contestant; a file that exists is gone on with."""
 
     def __init__(self, path):
-        self.path, self.machine, self.found = path, machine(), {}
+        self.path, self.machine, self.found = path, {}, {}
         if path is not None and path.exists():
             held = json.loads(path.read_text())
+            self.machine = held["machine"]
             self.take(Measured(**row) for row in held["measured"])
 
     def take(self, rows):
@@ -99,15 +100,17 @@ class Results:
         return max((row.busy or 0.0 for row in self.found.values()), default=0.0)
 
 
-def machine():
-    """Return where this runs, and with what."""
+def machine(args):
+    """Return where this runs, with what, and how."""
     lines = Path("/proc/cpuinfo")
     names = lines.read_text().splitlines() if lines.exists() else []
     model = next((n.split(":")[1].strip() for n in names if n.startswith("model name")), "")
     packages = ("jax", "torch", "scikit-learn", "pyod", "numpy")
     return {
         "processor": model or platform.processor(),
-        "cores": os.environ.get("OMP_NUM_THREADS"),
+        "cores": args.cores,
+        "rounds": args.rounds,
+        "activation": args.activation,
         "load": round(os.getloadavg()[0], 2),
         "day": time.strftime("%Y-%m-%d"),
         "versions": {name: _version(name) for name in packages},

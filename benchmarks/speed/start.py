@@ -53,7 +53,9 @@ def isthmus(kind, folder=None):
 
         x = np.random.default_rng(0).uniform(size=(1000, 28, 28)).astype("float32")
     architecture = "conv" if kind == "conv" else "dense:hidden=[32]"
-    model = isthmus.Autoencoder(8, architecture, max_epochs=20 if kind == "small" else 2, random_state=0)
+    model = isthmus.Autoencoder(
+        8, architecture, max_epochs=20 if kind == "small" else 2, random_state=0
+    )
 
     def run():
         times = []
@@ -81,7 +83,9 @@ def measure(name, args):
     repeats = min(args.rounds, 5)
     if name in PROGRAMS:
         run(PROGRAMS[name])  # writes the bytecode
-        return [Measured("start", name, "seconds", "s", [run(PROGRAMS[name]) for _ in range(repeats)])]
+        return [
+            Measured("start", name, "seconds", "s", [run(PROGRAMS[name]) for _ in range(repeats)])
+        ]
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for label, cache in (("no cache", None), ("cache", folder)):

@@ -1,6 +1,6 @@
 """Contestants in processes of their own: told what to run by one pipe, answering by another.
 
-So threads that wait for work disturb nobody else: a pool of threads sleeps while another contestant runs.
+So threads that wait for work disturb nobody: a pool of threads sleeps while another contestant runs.
 """
 
 import importlib
