@@ -1,15 +1,18 @@
 """How fast isthmus is, beside its peers and beside the limit: `make bench`.
 
     python benchmarks/bench.py [--only NAME ...] [--rounds 7] [--cores 2] [--activation gelu|relu]
-        [--results FILE] [--picture FILE] [--markdown FILE] [--data FOLDER] [--report]
+        [--results FILE] [--picture FILE] [--markdown FILE] [--data FOLDER] [--wait 0]
+        [--report]
 
-A NAME is a section (steps) or a workload ("784-128-32"). Every contestant runs in
-a process of its own, on as many cores as it has threads in every library; they take turns, and medians
-with quartiles are printed. What is not measured now is taken from the results of earlier runs.
+A NAME is a section (steps, fits, scoring, search, memory, start) or a workload ("784-128-32"). Every
+contestant runs in a process of its own, with as many threads in every library as it has cores; they take
+turns, and medians with quartiles are printed. What is not measured now is taken from the results of
+earlier runs. Whole fits need a folder of ADBench sets.
 """
 
 import argparse
 import os
+import time
 from pathlib import Path
 
 from speed import fits, memory, report, scoring, search, start, steps
@@ -31,6 +34,13 @@ def chosen(args):
     return [pair for pair in pairs if not only or set(pair) & set(only)]
 
 
+def wait_for_quiet(seconds):
+    """Wait until other processes are quiet for five seconds, but no longer than this."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and (busy(5) or 0.0) > QUIET:
+        pass
+
+
 def run(args, results):
     """Measure what is asked for."""
     limit_cores(args.cores)
@@ -39,6 +49,7 @@ def run(args, results):
     if others > QUIET:
         print("This machine is not quiet: trust no figure of this run, and ratios with care.")
     for section, workload in chosen(args):
+        wait_for_quiet(args.wait)
         results.take(SECTIONS[section].measure(workload, args))
         if args.results:
             results.write()
@@ -53,6 +64,7 @@ def main():
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--activation", choices=("gelu", "relu"), default="gelu")
     parser.add_argument("--results", type=Path)
+    parser.add_argument("--wait", type=float, default=0, help="seconds for the machine to be quiet")
     parser.add_argument("--report", action="store_true", help="measure nothing, tell --results")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--markdown", type=Path, help="a page with the markers of the section")

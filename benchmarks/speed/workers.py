@@ -46,6 +46,7 @@ class Worker:
     def __exit__(self, *error):
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
     def __call__(self, *request):
         """Return the answer to a request."""
