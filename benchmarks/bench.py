@@ -5,7 +5,7 @@
         [--report]
 
 A NAME is a section (steps, fits, scoring, search, memory, start) or a workload ("784-128-32"). Every
-contestant runs in a process of its own, with as many threads in every library as it has cores; they take
+contestant runs in a process of its own, with as many threads in every library as cores; they take
 turns, and medians with quartiles are printed. What is not measured now is taken from the results of
 earlier runs. Whole fits need a folder of ADBench sets.
 """
