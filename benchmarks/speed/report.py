@@ -56,8 +56,9 @@ def quietness(results):
         else f"**The machine was not quiet**: other work kept up to {others:.1f} cores busy, so trust "
         "no figure, and ratios with care."
     )
-    where = f"{m['day']}, {m['processor']}, {m['cores']} cores, load {m['load']} at the start"
-    how = f"{m['rounds']} rounds, hidden activation {m['activation']}"
+    cores = "2 cores" if m["cores"] == 2 else f"{m['cores']} core(s), where the bars are for 2"
+    where = f"{m['day']}, {m['processor']}, {cores}, load {m['load']} at the start"
+    how = f"hidden activation {m['activation']}"
     return f"{where}; {versions}; {how}. {quiet}"
 
 

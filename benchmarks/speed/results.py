@@ -109,7 +109,6 @@ def machine(args):
     return {
         "processor": model or platform.processor(),
         "cores": args.cores,
-        "rounds": args.rounds,
         "activation": args.activation,
         "load": round(os.getloadavg()[0], 2),
         "day": time.strftime("%Y-%m-%d"),

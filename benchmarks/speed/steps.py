@@ -118,7 +118,7 @@ def floor(name, activation):
 
     def run(steps):
         begin = time.perf_counter()
-        with torch.inference_mode():
+        with torch.no_grad():
             for _ in range(steps):
                 step()
         return time.perf_counter() - begin
@@ -152,7 +152,7 @@ def _conv_products(network):
     module = torch_module(network, "relu")
     layers = [layer for layer in module if hasattr(layer, "weight")]
     shapes, x = [], torch.rand(network.batch, 1, 28, 28)
-    with torch.inference_mode():
+    with torch.no_grad():
         for layer in layers:
             shapes.append((x, torch.rand_like(layer(x))))
             x = shapes[-1][1]
@@ -163,7 +163,7 @@ def _conv_products(network):
             layer(x)
             up = layer.transposed
             window = layer.stride, layer.padding, layer.dilation, up, layer.output_padding
-            backward(dh, x, layer.weight, None, *window, 1, [i > 0, True, False])
+            backward(dh, x, layer.weight, [len(layer.bias)], *window, 1, [i > 0, True, True])
 
     return step
 
