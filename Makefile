@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint bench-mnist images clean
+# `make bench` has an environment of its own, with the peers: see docs/performance.md.
+BENCH = .venv-bench
+DATA ?= ../shared/data/adbench
+
+.PHONY: demo test lint bench bench-mnist images clean
 
 demo: $(VENV)/installed
 	$(BIN)/isthmus demo --output demo
@@ -17,6 +21,10 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check src tests benchmarks docs
 	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
+
+bench: $(BENCH)/installed
+	$(BENCH)/bin/python benchmarks/bench.py --data $(DATA) --results $(BENCH)/results.json \
+		--picture docs/images/speed.png --markdown docs/performance.md
 
 bench-mnist: $(VENV)/installed
 	$(BIN)/python benchmarks/mnist.py
@@ -33,5 +41,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+$(BENCH)/installed: pyproject.toml constraints.txt
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[peers]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) demo .pytest_cache .mypy_cache .ruff_cache

@@ -1,39 +1,35 @@
 """Milliseconds per training step by how many steps one program runs, and the engine's choice.
 
-    python benchmarks/paths.py
+    python benchmarks/paths.py [--only NAME ...] [--rounds 5] [--activation gelu|relu]
 
-One step per program is a call per step; more is a loop inside the program. The rounds are interleaved
-and medians are printed, so that a busy moment hits every path.
+One step per program is a call per step; more is a loop inside the program. The networks are those of
+`benchmarks/bench.py`, and XLA's own convolution in place of ours, a call per step. The rounds are
+interleaved and medians are printed, so that a busy moment hits every path.
 """
 
+import argparse
 import os
 import statistics
+import warnings
+from functools import partial
+from unittest import mock
 
 import jax
 import numpy as np
+from speed.networks import NETWORKS, data, estimator
 
-from isthmus import engine
-from isthmus.architectures import Dense
-from isthmus.fitting import Slots
-from isthmus.losses import MSE
+from isthmus import _checks, convolution, engine
 
-NETWORKS = [(21, (), 64, 32), (30, (64, 32), 8, 128), (784, (128,), 32, 128)]
-NETWORKS += [(784, (512, 256), 64, 256), (784, (1000, 500, 250), 30, 1000)]
 LENGTHS = (1, 4, 64, 512)
+LIBRARY = "conv 1-16-32, XLA's own"
 
 
-def trainer(d, hidden, m, batch, length):
-    """Return a trainer on random rows whose programs run this many steps."""
-    rng = np.random.default_rng(0)
-    x = rng.uniform(size=(max(2 * batch, 1024), d)).astype("float32")
-    slots = Slots(Dense(hidden=hidden), (), None, (), MSE())
-    net = slots.architecture.build(
-        (d,), m, rng, code_activation=None, output="identity", dtype="float32"
-    )
-    objective = engine.traced(slots.objective(), "float32")
-    state = engine.start(objective, net, "float32")
-    settings = engine.Settings(batch, 10**6, 1e-3, 0)
-    made = engine.Trainer(objective, engine.to_device(x, np.ones(len(x))), settings, state)
+def trainer(name, activation, length):
+    """Return a network's trainer whose programs run this many steps, and how many it would choose."""
+    model = estimator(NETWORKS[name], activation, max_epochs=10**6)
+    x = _checks.flat_rows(model, data(NETWORKS[name]), reset=True, minimum=2)
+    run, _ = model._begin(x, np.ones(len(x)))
+    made = next(run.phases(None))
     chosen, made.length = made.length, length
     return made, chosen
 
@@ -46,25 +42,55 @@ def round_of(made, seconds=0.3):
     return 1e3 * (made.state.seconds - before[0]) / (made.state.step - before[1])
 
 
+def library_round(made, original=engine._advance.__wrapped__):
+    """Return the same with XLA's own convolution."""
+
+    @partial(jax.jit, static_argnames="length")
+    def advance(*arguments, length):  # another function: JAX would take the known trace
+        return original(*arguments, length=length)
+
+    own = {"_convolve": convolution._library, "_transpose": convolution._library_transpose}
+
+    def run(seconds=0.3):
+        with (
+            mock.patch.multiple(convolution, **own),
+            mock.patch.object(engine, "_advance", advance),
+        ):
+            return round_of(made, seconds)
+
+    return run
+
+
+def paths(name, activation):
+    """Return the rounds of a network by length, and the engine's choice."""
+    if name == LIBRARY:
+        return {1: library_round(trainer("conv 1-16-32", activation, 1)[0])}, ""
+    _, chosen = trainer(name, activation, 1)
+    lengths = sorted({n for n in LENGTHS if n <= 4 * chosen} | {chosen})
+    made = {n: trainer(name, activation, n)[0] for n in lengths}
+    return {n: partial(round_of, each) for n, each in made.items()}, chosen
+
+
 def main():
     """Measure and print."""
+    names = [*NETWORKS, LIBRARY]
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--activation", choices=("gelu", "relu"), default="gelu")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
     print(f"{jax.devices()[0].device_kind}, load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
-    heads = "".join(f"{f'{n} steps':>12}" for n in LENGTHS)
-    print(f"{'network, batch':<34}{heads}{'chosen':>9}")
-    for d, hidden, m, batch in NETWORKS:
-        lengths = [n for n in LENGTHS if n <= 64 or d < 500]
-        made = {n: trainer(d, hidden, m, batch, n) for n in lengths}
-        for each, _ in made.values():
-            round_of(each, 0.05)
-        times = {n: [] for n in lengths}
-        for _ in range(5):
-            for n, (each, _) in made.items():
-                times[n].append(round_of(each))
-        name = "-".join(map(str, (d, *hidden, m))) + f", {batch}"
-        row = "".join(
-            f"{statistics.median(times[n]):>12.3f}" if n in times else f"{'':>12}" for n in LENGTHS
-        )
-        print(f"{name:<34}{row}{made[1][1]:>9}")
+    for name in args.only:
+        runs, chosen = paths(name, args.activation)
+        times = {n: [] for n in runs}
+        for run in runs.values():
+            run(0.05)
+        for _ in range(args.rounds):
+            for n, run in runs.items():
+                times[n].append(run())
+        told = "".join(f"{n:>6}: {statistics.median(v):<8.4g}" for n, v in times.items())
+        print(f"{name:<24}{told}{f'chosen {chosen}' if chosen else ''}", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import ParameterGrid, train_test_split
 
 import isthmus
-from isthmus import populations
 
 RATES, SEEN = [3e-4, 1e-3, 3e-3, 1e-2], [0.02, 0.05, 0.1, 0.2]
 TASKS = {
@@ -109,6 +108,8 @@ def compare(repeats, folds, only):
 
 def widths():
     """Print the times of searches for numbers of members in one program."""
+    from isthmus import populations
+
     for name, (params, grid) in TASKS.items():
         params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
         model = isthmus.Autoencoder(**params, random_state=0)
