@@ -10,6 +10,7 @@ from sklearn.metrics import log_loss, mean_absolute_error, mean_squared_error
 from sklearn.metrics.pairwise import cosine_distances
 
 from isthmus import KL, L1, L2, TopK, architectures, corruptions, losses
+from isthmus.activations import ACTIVATIONS
 from isthmus.nets import Dropout
 from isthmus.objective import Objective
 from isthmus.penalties import Contractive, jacobian_norms
@@ -251,6 +252,16 @@ DEEP = architectures.Dense(hidden=(7, 6), activation="tanh")
 def dense_jacobian(net, code=lambda h: h):
     jacobian = jax.vmap(jax.jacfwd(lambda x: code(net.encode(x[None]))[0]))(jnp.asarray(X))
     return (np.asarray(jacobian) ** 2).sum((1, 2))
+
+
+def test_gelu_and_its_slopes_are_those_of_jax():
+    ours, theirs = ACTIVATIONS["gelu"].function, jax.nn.gelu
+    for x in np.linspace(-6, 6, 25, dtype="float32"):
+        for _ in range(3):  # the value, the slope, the curvature
+            np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
+            ours, theirs = jax.grad(ours), jax.grad(theirs)
+        ours, theirs = ACTIVATIONS["gelu"].function, jax.nn.gelu
+    np.testing.assert_allclose(jax.vmap(jax.grad(ours))(np.float32([-50, 50])), [0, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softplus", "identity", "gelu"])
