@@ -447,20 +447,22 @@ def map_batches(
     The shape does not depend on how many rows there are, so a row's result is the same to the bit
     whatever rows come with it. `prepare` makes the scaled rows of a block.
     """
-    size = rows_per_call(net)
-    results: list[np.ndarray] = []
-    pending: deque[tuple[Array, int]] = deque()
+    size, out = rows_per_call(net), np.empty(0)
+    pending: deque[tuple[int, int, Array]] = deque()
     for begin in range(0, len(x), size):
         block = prepare(x[begin : begin + size])
         n = len(block)
         if n < size:
             block = np.concatenate([block, np.zeros((size - n, block.shape[1]), block.dtype)])
-        pending.append((_apply(objective, net, block, what, layer), n))
-        if len(pending) > 1:  # one call under way while the next block is prepared
-            result, n = pending.popleft()
-            results.append(np.asarray(result)[:n])
-    results.extend(np.asarray(result)[:n] for result, n in pending)
-    return np.concatenate(results) if len(results) > 1 else results[0].copy()
+        pending.append((begin, n, _apply(objective, net, block, what, layer)))
+        # one call is under way while the next block is prepared
+        while len(pending) > (begin + size < len(x)):
+            first, n, result = pending.popleft()
+            values = np.asarray(result)[:n]
+            if first == 0:
+                out = np.empty((len(x), *values.shape[1:]), values.dtype)
+            out[first : first + n] = values
+    return out
 
 
 def rows_per_call(net: Net) -> int:

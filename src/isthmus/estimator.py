@@ -403,7 +403,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         self._need_decoder()
         if self.scaling_ is None:
             _checks.check_domain(rows, self.slots_.loss.domain, self.slots_.loss.name)
-        return -self._map("losses", rows).astype(float)
+        return np.negative(self._map("losses", rows), dtype=float)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return `1 - error / error of the training mean` on rows: 1 is perfect, 0 is no better.

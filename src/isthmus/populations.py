@@ -15,7 +15,6 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -370,5 +369,5 @@ def _member(stacked: Any, i: int) -> Any:
 
 def _owned(state: State) -> State:
     """Return a state whose arrays do not hold on to those of all members."""
-    params, best = jax.tree.map(jnp.array, (state.params, state.best_net))
+    params, best = jax.device_put(jax.tree.map(np.array, (state.params, state.best_net)))
     return state._replace(params=params, best_net=best)
