@@ -122,7 +122,7 @@ def test_thresholds_are_the_detectors(cli, words, params):
     X = pl.read_csv("t.csv").drop("name")
     same = OutlierDetector(n_estimators=2, random_state=0, **params).fit(X)
     assert told["table"]["outlier"] == (same.predict(X) == -1).tolist()
-    np.testing.assert_allclose(told["table"]["pvalue"], same.pvalues(X))
+    assert "pvalue" not in told["table"]  # of rows that were trained on it would mean nothing
     assert told["threshold"] == (None if "fdr" in params else pytest.approx(same.offset_))
 
 

@@ -11,7 +11,11 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_outliers_fit_predict,
+    check_outliers_train,
+    parametrize_with_checks,
+)
 
 from isthmus import Autoencoder, DivergenceError, OutlierDetector, conformal
 from isthmus.outliers import default
@@ -341,3 +345,45 @@ def test_the_default_autoencoder_follows_the_rows():
     assert default(np.zeros((100, 900))).n_components == 32
     assert default(np.zeros((100, 4))).max_epochs == 200
     assert default(np.zeros((100_000, 4))).max_epochs == 1
+
+
+def test_repeated_rows_do_not_make_all_others_outliers():
+    rng = np.random.default_rng(0)
+    X = np.vstack([np.zeros((400, 3)), rng.normal(size=(100, 3))])
+    found = OutlierDetector(n_estimators=4, random_state=0).fit_predict(X) == -1
+    assert found.mean() < 0.05
+    same = OutlierDetector(n_estimators=2, random_state=0).fit(np.ones((50, 3)))
+    assert (same.predict(np.ones((50, 3))) == 1).all()
+    assert same.predict([[9.0, 9.0, 9.0]])[0] == -1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_normal_rows_a_few_per_cent_are_outliers_by_default(seed):
+    X = np.random.default_rng(seed).normal(size=(600, 5))
+    found = OutlierDetector(n_estimators=4, random_state=seed).fit_predict(X) == -1
+    assert 0.005 < found.mean() < 0.06
+
+
+def test_a_detector_with_other_members_than_asked_for_is_not_saved(tmp_path, fitted):
+    detector = clone(fitted[0]).fit(fitted[1])
+    with pytest.raises(ValueError, match="n_estimators is 3, but 4 members were fitted"):
+        detector.set_params(n_estimators=3).save(tmp_path / "detector")
+    assert not (tmp_path / "detector").exists()
+
+
+def test_a_loss_that_refuses_rows_in_its_own_way_has_no_columns():
+    def strict(x_out, x):
+        assert x.shape[1] == 5
+        return ((x_out - x) ** 2).mean(axis=1)
+
+    X, _ = planted(60)
+    ae = Autoencoder(2, loss=strict, max_epochs=2)
+    detector = OutlierDetector(ae, n_estimators=2, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="no sum over columns"):
+        detector.explain(X)
+
+
+def test_the_default_autoencoder_passes_the_checks_of_outlier_detectors():
+    detector = OutlierDetector(n_estimators=2, random_state=0)
+    check_outliers_train("OutlierDetector", detector)
+    check_outliers_fit_predict("OutlierDetector", detector)

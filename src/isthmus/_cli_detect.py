@@ -51,15 +51,15 @@ def detect(
     """Find rows unlike the others, or unlike those trained on.
 
     The columns are the identifiers, the score (the higher, the more normal), whether the row is an
-    outlier, its p-value where rows were held out, and with --explain because1, because2 and so on.
-    Options of the equation and of training change the detector's own autoencoder.
+    outlier, of new rows the p-value where others were held out, and with --explain because1, because2
+    and so on. Options of the equation and of training change the detector's own autoencoder.
 
     For example:
 
         isthmus detect wines.csv --id name -o flags.csv --explain 3
         isthmus detect wines.csv --contamination 0.05 --save wines.isthmus
         isthmus detect clean.csv --contamination none --new today.csv -o flags.csv
-        isthmus detect clean.csv --new today.csv --alpha 0.1 --fdr
+        isthmus detect clean.csv --contamination none --new today.csv --alpha 0.1 --fdr
         isthmus detect today.csv --model wines.isthmus -o flags.csv
 
     Parameters

@@ -39,6 +39,11 @@ def load(path: str | Path) -> Autoencoder | OutlierDetector:
 
 def save(detector: OutlierDetector, path: str | Path) -> None:
     """Write a fitted detector; see `OutlierDetector.save`."""
+    if detector.n_estimators != len(detector.members_):
+        raise ValueError(
+            f"n_estimators is {detector.n_estimators}, but {len(detector.members_)} members were "
+            "fitted: fit again before saving."
+        )
     params, template = detector.get_params(deep=False), detector.autoencoder
     del params["autoencoder"]
     names = getattr(detector, "feature_names_in_", None)

@@ -142,7 +142,10 @@ def _strange_words(o: Facts, name: str) -> str:
     if o["by"] == "detector":
         calibrated = ""
         if any(r["pvalue"] is not None for r in o["rows"]):
-            calibrated = " The p-value is the share of ordinary rows that would be as strange."
+            calibrated = (
+                " The p-value is the share of the rows held out from training that are as strange; "
+                "it says nothing of rows that were trained on."
+            )
         return (
             f"Of {o['n_rows']:,} rows the detector flags {o['n_flagged']:,}. These have the lowest "
             f"scores; the median is {number(o['median'])}.{calibrated}{_detector_words(o)}"

@@ -62,7 +62,8 @@ def detect(task: Task, options: Detector, equation: Model, written: Written, com
         _fit(found, train, equation)
     if task.explain and found.sample_shape_ is not None:
         raise UsageError(f"{task.decided.path} holds images: --explain is for columns of tables.")
-    frame = _decided(found, rows.X, task.explain)
+    new = task.new is not None or task.model is not None
+    frame = _decided(found, rows.X, task.explain, new)
     with signals.hold():
         if task.save is not None:
             found.set_params(verbose=0).save(task.save)
@@ -164,11 +165,14 @@ def _fit(found: Any, train: tables.Rows, equation: Model) -> None:
     found.fit(train.X)
 
 
-def _decided(found: Any, X: Any, columns: int) -> pl.DataFrame:
-    """Return score and decision on each row, and the columns that made it an outlier."""
+def _decided(found: Any, X: Any, columns: int, new: bool) -> pl.DataFrame:
+    """Return score and decision on each row, and the columns that made it an outlier.
+
+    Rows that were trained on have no p-values.
+    """
     outlier = found.predict(X) == -1
     frame = pl.DataFrame({"score": found.score_samples(X), "outlier": outlier})
-    if found.calibration_scores_ is not None:
+    if new and found.calibration_scores_ is not None:
         frame = frame.with_columns(pvalue=found.pvalues(X))
     if not columns:
         return frame

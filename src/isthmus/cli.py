@@ -260,7 +260,7 @@ def demo(
     For example:
 
         isthmus demo
-        isthmus demo --output /tmp/demo --quick
+        isthmus demo --output tour --quick
     """
     from isthmus import commands
 

@@ -232,7 +232,7 @@ class CustomLoss(Loss):
         x_out, x = (jnp.linspace(*ends, 12).reshape(4, 3) for ends in ((0.1, 0.9), (0.7, 0.2)))
         try:
             return bool(jnp.allclose(self.columns(x_out, x).sum(axis=1), self(x_out, x), rtol=1e-4))
-        except (TypeError, ValueError):
+        except Exception:  # the user's function may refuse these rows in its own way
             return False
 
     def __call__(self, x_out: Array, x: Array) -> Array:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
+from scipy.special import ndtri
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,6 +21,7 @@ from isthmus.scaling import blocks
 FEW, DRAWS = 16, 8  # reference rows in a draw, and a member's draws, where rows may be outliers
 MANY = 2048  # reference rows at most, in one draw, where they are clean
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
+SHARES = (0.75, 0.9, 0.97)  # of rows below the quantile that tells their deviation
 USUAL = 0.05  # the false-positive rate on clean training data where none is given
 
 
@@ -57,8 +59,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
 
         score(x) = - mean_k [ loss(x'_k, x) + mean_R min_r mean_j (x'_kj - r'_kj)^2 ]
 
-    where x'_k is the reconstruction by member k, in scaled units, R a random draw of reference rows
-    and r one of them, another row than x; both terms are sums over columns.
+    where x'_k and r'_k are reconstructions by member k, in scaled units, R is a random draw of
+    reference rows and r one of them, another row than x. The distance is a sum over columns, and so
+    are most losses.
 
     Where training rows may be outliers, each member compares with several draws of few rows (a
     group of outliers then seldom has one of its own among them) out of the half that looks most
@@ -73,17 +76,18 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         The number of members, trained in one program.
     contamination : "auto", "none" or float in [0, 0.5]
         What is known of the training rows. A number is the share of outliers among them, and
-        `predict` finds that share; with "auto" the share is unknown, and rows are outliers where
-        the cube root of minus the score lies 2.33 robust deviations above the median, which
-        one or two per cent of rows do where all are normal; "none" says that they are clean, and
-        `predict` finds new rows that differ (novelties), at a false-positive rate of 5 %, or the
-        least that the rows held out allow, unless `target_fpr` or `alpha` is given.
+        `predict` finds that share, unless `target_fpr` or `alpha` is given. With "auto" the share is
+        unknown, and rows are outliers where the cube root of minus the score lies two robust
+        deviations above the median, which two to four per cent of rows do where all are normal.
+        "none" says that they are clean, and `predict` finds new rows that differ (novelties), at a
+        false-positive rate of 5 %, or the least that the rows held out allow, unless `target_fpr` or
+        `alpha` is given.
     target_fpr : float in (0, 1), optional
         The share of normal rows that may be called outliers; the threshold is a quantile of the
         scores of rows held out.
     alpha : float in (0, 1), optional
-        Rows with a p-value of at most alpha are outliers; with `fdr`, alpha bounds the share of
-        normal rows among those that one call of `predict` finds.
+        Rows with a p-value of at most alpha are outliers; with `fdr`, alpha bounds the expected share
+        of normal rows among those that one call of `predict` finds, where training rows are clean.
     fdr : bool
         Whether alpha is a false-discovery rate, by Benjamini and Hochberg.
     calibration_fraction : float in (0, 1)
@@ -437,14 +441,18 @@ def default(train: np.ndarray) -> Autoencoder:
 
 
 def _robust_limit(strangeness: np.ndarray) -> float:
-    """Return the value whose cube root lies 2.33 robust deviations above the median's.
+    """Return the value whose cube root lies two robust deviations above the median's.
 
     Sums of squares are nearly normal under a cube root (Wilson and Hilferty, 1931), and nearer in
     their upper half, which is what the deviation is taken from: 1.4826 times the distance from the
-    median to the upper quartile.
+    median to the upper quartile, or what a higher quantile tells where many rows are equal.
     """
-    middle, upper = np.quantile(np.cbrt(strangeness), (0.5, 0.75))
-    return float((middle + 2.33 * 1.4826 * (upper - middle)) ** 3)
+    roots = np.cbrt(strangeness)
+    middle, *upper = np.quantile(roots, (0.5, *SHARES))
+    for share, value in zip(SHARES, upper, strict=True):
+        if value > middle * (1 + 1e-6):
+            return float((middle + 2 * (value - middle) / ndtri(share)) ** 3)
+    return float(roots.max() ** 3)
 
 
 def _is_share(value: Any) -> bool:

@@ -242,7 +242,7 @@ def load(path: str | Path) -> Autoencoder:
     if meta.get("kind", MODEL) != MODEL:
         raise ModelFileError(
             f"{path} holds a detector of outliers and no single autoencoder: isthmus.load, and isthmus "
-            "detect --model, explain, info and report, read it."
+            "detect --model, explain, export, info and report, read it."
         )
     with told(path):
         return rebuild(tensors, meta)

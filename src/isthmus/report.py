@@ -20,6 +20,7 @@ from isthmus import __version__, _chapters, _embedding, _facts, _focus, _numbers
 from isthmus._facts import Facts, summarize
 from isthmus._pages import to_html, to_markdown
 from isthmus._pictures import Section
+from isthmus.estimator import Autoencoder
 from isthmus.persistence import write_whole
 
 __all__ = ["ENDINGS", "Report", "Section", "summarize", "to_html", "to_markdown"]
@@ -112,6 +113,11 @@ class Report:
         if not self.models:
             raise ValueError("A report needs at least one model; got an empty dict.")
         for fitted in self.models.values():
+            if not isinstance(fitted, Autoencoder):
+                raise TypeError(
+                    f"A report is about an Autoencoder, or several by name; got {fitted!r}. A detector "
+                    "is given as detector=."
+                )
             check_is_fitted(fitted)
         self.focus = next(iter(self.models)) if focus is None else focus
         if self.focus not in self.models:

@@ -201,6 +201,8 @@ def tune(
     {'learning_rate': 0.01}
     """
     begin = time.perf_counter()
+    if not isinstance(autoencoder, Autoencoder):
+        raise TypeError(f"The search is among parameters of an Autoencoder; got {autoencoder!r}.")
     seed = _settled_seed(autoencoder)
     candidates = _listed(grid, n_iter, seed)
     criterion = _criteria.choose(scoring, y)
