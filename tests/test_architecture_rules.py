@@ -18,7 +18,7 @@ LAYERS = [
     | {"_facts", "_drawing", "_tiles", "plots"}
     | {"embedding", "comparison", "conformal", "_members", "outliers", "_detectorfile"}
     | {"tuning", "_candidates", "_criteria", "_searches"}
-    | {"_pictures", "_features", "_sections", "report", "demo"}
+    | {"_pictures", "_features", "_sections", "_tour", "report", "demo"}
     | {"_numbers", "_embedding", "_chapters", "_focus", "_pages"},
     {
         "_outputs",

@@ -797,6 +797,7 @@ def test_the_demonstration_counts_its_models(tmp_path, monkeypatch):
     seen = []
     monkeypatched.Report = lambda models, X, y, **said: seen.append((models, said)) or saved
     monkeypatch.setattr(demo, "_error_against_width", lambda *_: nothing)
+    monkeypatch.setattr(demo._tour, "section", lambda *_: nothing)
     assert demo.run(tmp_path, quick=True) == tmp_path / "report.html"
     ((models, said),) = seen
     assert len(fitted) == len(models) == 6
@@ -806,6 +807,24 @@ def test_the_demonstration_counts_its_models(tmp_path, monkeypatch):
     for kind in models:
         words = kind.removeprefix("stacked ").split()
         assert all(word in said["intro"][0] for word in words)
+
+
+def test_the_tour_tells_what_it_tried():
+    data = demo.digits()
+    denoising = Autoencoder(8, corruption="gaussian:std=0.3", scaling="range", max_epochs=60)
+    denoising.set_params(random_state=0).fit(data.train)
+    told = demo._tour.section(data.train[:300], data.test[:40], denoising, 8)
+    warned, dropped, article, resumed, transferred = told.notes
+    assert "n_components=64 for 64 features and no constraint" in warned
+    assert "a tenth" in dropped
+    assert "3,200 code units for 64 pixels" in article  # 32 maps of 10 x 10
+    assert "the same codes to the bit" in resumed
+    alone, helped = (float(v) for v in re.findall(r": (?:error )?([0-9.]+)[;.]", transferred))
+    assert helped < alone
+    (table,) = told.tables
+    values = {name: float(value) for name, value in table.rows}
+    assert values["the denoising model"] > values["median filter, 3 x 3"] > 0
+    assert values["the denoising model"] > values["nothing"]
 
 
 def test_the_demonstrations_denoising_models_see_the_same_noise():

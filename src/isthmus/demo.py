@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from isthmus import _sections, plots, presets, report
+from isthmus import _sections, _tour, plots, presets, report
 from isthmus._facts import corrupted
 from isthmus.architectures import Conv
 from isthmus.comparison import compare
@@ -65,6 +65,8 @@ def run(folder: Path, quick: bool = False) -> Path:
     search = tune(simplest(16, quick), _grid(quick), data.train)
     say("Training a population to find outliers")
     detector = OutlierDetector(contamination="none", random_state=SEED).fit(data.train)
+    say("Trying dropout, the article's network, other filters, an interrupt and a transfer")
+    extra.append(_tour.section(data.train, data.test, fitted["denoising"], 10 if quick else 80))
     say("Drawing the report")
     told = report.Report(
         fitted,
