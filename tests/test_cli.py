@@ -792,16 +792,16 @@ def test_help_and_version_are_quick_and_complete(cli):
     assert cli().out == text
 
 
-def test_options_of_several_verbs_are_told_alike(cli, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+def test_options_of_several_verbs_are_told_alike(cli):
     told, names = {}, "force|raw|json|quiet|debug|id|size"
     for verb in VERBS:
-        for line in cli(verb, "--help").out.split("\n"):
+        unwrapped = re.sub(r" *│\n│ {9,}", " ", cli(verb, "--help").out)
+        for line in unwrapped.split("\n"):
             found = re.match(rf"│[ *]+--({names})(?: A,B| HxW)? +(.*?) *│", line)
             if found:
                 told.setdefault(found[1], set()).add(found[2])
     assert len(told) == 7
-    assert {name: len(texts) for name, texts in told.items()} == dict.fromkeys(told, 1)
+    assert [texts for texts in told.values() if len(texts) != 1] == []
 
 
 @pytest.mark.parametrize("words", [["--help"], ["fit", "--help"]])
