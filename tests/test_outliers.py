@@ -387,3 +387,9 @@ def test_the_default_autoencoder_passes_the_checks_of_outlier_detectors():
     detector = OutlierDetector(n_estimators=2, random_state=0)
     check_outliers_train("OutlierDetector", detector)
     check_outliers_fit_predict("OutlierDetector", detector)
+
+
+def test_too_few_rows_for_a_rate_are_refused_before_any_work(monkeypatch):
+    monkeypatch.setattr(OutlierDetector, "_trained", lambda *_: pytest.fail("it trained"))
+    with pytest.raises(ValueError, match="12 calibration rows are at least 0.0769"):
+        OutlierDetector(alpha=0.01).fit(planted(60)[0])

@@ -679,3 +679,10 @@ def test_the_guide_runs(monkeypatch, tmp_path):
         exec(compile(block, "tune.md", "exec"), space)
     assert space["found"].best_score_ > 0.3
     assert space["narrowed"].cv_results_["iter"].max() == 2
+
+
+def test_missing_classes_are_counted():
+    X, labels = np.random.default_rng(0).normal(size=(150, 4)), np.array(["a", "b"] * 75, object)
+    labels[:3] = None
+    with pytest.raises(ValueError, match="a class for each row; 3 of 150 are missing"):
+        tune(Autoencoder(2), {"learning_rate": [0.01]}, X, labels, scoring="probe")

@@ -48,6 +48,12 @@ def choose(scoring: Any, y: Any) -> Criterion:
 def _check_classes(y: Any) -> None:
     if y is None:
         raise ValueError("The scoring 'probe' classifies the codes: give y, the classes of rows.")
+    missing = sum(v is None or v != v for v in np.asarray(y, object).ravel())
+    if missing:
+        raise ValueError(
+            f"The scoring 'probe' needs a class for each row; {missing} of {len(y)} are missing: fill "
+            "them in, or leave these rows out."
+        )
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"The scoring 'probe' needs classes in y; these values are {kind}.")

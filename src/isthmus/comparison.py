@@ -351,8 +351,8 @@ def _splits(data: _Labelled, test: Any, cv: int, seed: int) -> Iterator[tuple[An
     if counts.min() < cv:
         few = int(np.argmin(counts))
         raise ValueError(
-            f"The class {str(data.kinds[few])!r} has {counts[few]} rows, fewer than cv={cv} folds: "
-            "use fewer folds, or leave this class out."
+            f"The class {str(data.kinds[few])!r} has {counts[few]} row{'s' * int(counts[few] != 1)}, "
+            f"fewer than cv={cv} folds: use fewer folds, or leave this class out."
         )
     parts = StratifiedKFold(cv, shuffle=True, random_state=seed).split(data.y, data.y)
     for rows in parts:

@@ -233,6 +233,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
                 f"{len(X)} rows cannot be divided into rows to train on and rows to calibrate with: "
                 "give more rows, or contamination without target_fpr and alpha."
             )
+        conformal.cut(np.zeros(n), self._held_rate(n))  # before any work: too few are refused
         order = rng.permutation(len(X))
         return X[np.sort(order[n:])], X[np.sort(order[:n])]
 
@@ -269,12 +270,15 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
             members.append(Member(model, codes.reshape(len(drawn), size, -1)))
         return members
 
+    def _held_rate(self, n: int) -> float:
+        """Return the false-positive rate for so many rows held out."""
+        unasked = self.target_fpr is None and self.alpha is None
+        return max(USUAL, 1 / (n + 1)) if unasked else float(self._rate or USUAL)
+
     def _threshold(self, train: np.ndarray) -> float:
         held = self.calibration_scores_
-        if held is not None and self._rate is not None:
-            unasked = self.target_fpr is None and self.alpha is None
-            rate = max(USUAL, 1 / (len(held) + 1)) if unasked else self._rate
-            return -conformal.cut(-held, rate)
+        if held is not None:
+            return -conformal.cut(-held, self._held_rate(len(held)))
         scores = self._scores(train)
         if not isinstance(self.contamination, str):
             return float(np.quantile(scores, float(self.contamination)))
