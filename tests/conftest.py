@@ -7,6 +7,7 @@ takes most of the time; `make test` runs what holds to the bit once more as user
 import os
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # before JAX is imported
 if version("jaxlib").startswith("0.10."):  # XLA ends a process that names a flag it does not know
@@ -21,6 +22,7 @@ import pytest
 from sklearn.datasets import load_digits, load_iris, load_wine
 
 import isthmus
+from isthmus.__main__ import main
 from isthmus.runtime import release_programs
 
 isthmus.enable_compilation_cache(Path(__file__).parents[1] / ".pytest_cache" / "jax", max_bytes=-1)
@@ -51,3 +53,23 @@ def few_programs():
     """Thousands of programs in one process would exceed what Linux lets it map."""
     yield
     release_programs()
+
+
+class Ended(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capsys, monkeypatch, tmp_path):
+    """Run a command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("isthmus.runtime.enable_compilation_cache", lambda: None)
+    monkeypatch.setenv("ISTHMUS_CACHE", str(tmp_path / "cache"))
+
+    def run(*words):
+        status = main([str(w) for w in words])
+        return Ended(status, *capsys.readouterr())
+
+    return run

@@ -11,7 +11,6 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -19,7 +18,6 @@ import pytest
 
 import isthmus
 from isthmus import _options, _run_fit, images, tables
-from isthmus.__main__ import main
 
 VERBS = """fit encode reconstruct score info report demo embed compare tune export detect explain
 denoise""".split()
@@ -27,25 +25,11 @@ HEAVY = ("jax", "sklearn", "numpy", "polars", "scipy")
 LIGHT = ["--max-epochs", "5", "--random-state", "0", "--quiet"]
 
 
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def cli(capsys, monkeypatch, tmp_path):
+def cli(cli, tmp_path):
     """Run a command line in an empty folder with one table, `t.csv`."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isthmus.runtime.enable_compilation_cache", lambda: None)
-    monkeypatch.setenv("ISTHMUS_CACHE", str(tmp_path / "cache"))
     write_tables(tmp_path)
-
-    def run(*words):
-        status = main([str(w) for w in words])
-        return Ended(status, *capsys.readouterr())
-
-    return run
+    return cli
 
 
 def write_tables(folder):

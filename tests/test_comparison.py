@@ -16,7 +16,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from isthmus import Autoencoder, compare
-from isthmus.__main__ import main
 from isthmus.runtime import draw_seed
 
 ROOT = Path(__file__).parents[1]
@@ -204,21 +203,13 @@ def test_things_that_are_no_classifier_or_model():
 
 
 @pytest.fixture
-def cli(capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isthmus.runtime.enable_compilation_cache", lambda: None)
-    monkeypatch.setenv("ISTHMUS_CACHE", str(tmp_path / "cache"))
+def cli(cli):
     frame = pl.DataFrame(X, schema=list("abcd")).with_columns(kind=pl.Series(KINDS))
     frame.write_csv("t.csv")
     frame.with_columns(pl.Series("kind", ["NA", *KINDS[1:]])).write_csv("gap.csv")
     np.save("t.npy", X)
 
-    def run(words):
-        status = main(["compare", *words.split()])
-        ended = capsys.readouterr()
-        return status, ended.out, ended.err
-
-    return run
+    return lambda words: cli("compare", *words.split())
 
 
 LIGHT = "--n-components 2 --max-epochs 2 --random-state 0 --cv 2"

@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from isthmus import Autoencoder, tiling
-from isthmus.__main__ import main
 from isthmus.images import denoise
 
 ROOT = Path(__file__).parents[1]
@@ -149,11 +148,8 @@ def test_errors():
 
 
 @pytest.fixture
-def cli(capsys, monkeypatch, tmp_path, rng):
+def cli(cli, rng):
     """Run a command line in a folder with models of 8 x 8 images, and images of several sizes."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isthmus.runtime.enable_compilation_cache", lambda: None)
-    monkeypatch.setenv("ISTHMUS_CACHE", str(tmp_path / "cache"))
     X = rng.integers(0, 256, (60, 8, 8), np.uint8)
     for name, corruption in (("d", "gaussian"), ("plain", None)):
         ae = Autoencoder(3, corruption=corruption, max_epochs=2, random_state=0).fit(X)
@@ -162,11 +158,7 @@ def cli(capsys, monkeypatch, tmp_path, rng):
     Path("in/sub").mkdir(parents=True)
     for name, size in (("a.png", (20, 31)), ("sub/b.bmp", (8, 8)), ("c.jpg", (9, 50))):
         Image.fromarray(rng.integers(0, 256, size, np.uint8)).save(f"in/{name}")
-
-    def run(*words):
-        return (main([str(w) for w in words]), *capsys.readouterr())
-
-    return run
+    return cli
 
 
 def test_a_folder_of_mixed_sizes(cli):

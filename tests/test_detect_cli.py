@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -11,24 +10,14 @@ import pytest
 
 import isthmus
 from isthmus import Autoencoder, OutlierDetector
-from isthmus.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 FAST = ("--n-estimators", 2, "--random-state", 0, "--quiet")
 
 
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def cli(capsys, monkeypatch, tmp_path):
+def cli(cli):
     """Run a command line in a folder with 100 rows, the third of which is far off, and 20 new."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isthmus.runtime.enable_compilation_cache", lambda: None)
-    monkeypatch.setenv("ISTHMUS_CACHE", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
     x = rng.normal(size=(120, 2)) @ rng.normal(size=(2, 4)) + 0.1 * rng.normal(size=(120, 4))
     frame = pl.DataFrame(x, schema=list("abcd"))
@@ -36,12 +25,7 @@ def cli(capsys, monkeypatch, tmp_path):
     frame[2, "c"] = 30.0
     frame.head(100).write_csv("t.csv")
     frame.tail(20).select("d", "c", "b", "name", "a").write_csv("new.csv")
-
-    def run(*words):
-        status = main([str(w) for w in words])
-        return Ended(status, *capsys.readouterr())
-
-    return run
+    return cli
 
 
 @pytest.fixture
@@ -114,6 +98,7 @@ def test_novelties_have_p_values(cli):
         (("--target-fpr", 0.3), {"target_fpr": 0.3}),
         (("--alpha", 0.3, "--calibration-fraction", 0.5), None),
         (("--alpha", 0.9, "--fdr"), {"alpha": 0.9, "fdr": True}),
+        (("--n-references", 2), {"n_references": 2}),
     ],
 )
 def test_thresholds_are_the_detectors(cli, words, params):

@@ -14,7 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from isthmus import Autoencoder, embed, embedding
-from isthmus.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -264,10 +263,7 @@ def test_a_wrong_number_of_colours(drawn):
 
 
 @pytest.fixture
-def cli(capsys, monkeypatch, tmp_path, iris):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isthmus.runtime.enable_compilation_cache", lambda: None)
-    monkeypatch.setenv("ISTHMUS_CACHE", str(tmp_path / "cache"))
+def cli(cli, iris):
     kinds = ["", *(["=one", "two"] * 75)[:149]]
     frame = pl.DataFrame(iris, schema=list("abcd"))
     frame = frame.with_columns(kind=pl.Series(kinds), name=pl.Series([f"r{i}" for i in range(150)]))
@@ -275,12 +271,7 @@ def cli(capsys, monkeypatch, tmp_path, iris):
     ae = Autoencoder(3, max_epochs=2, random_state=0).fit(frame.select("a", "b", "c", "d"))
     ae.save("m.isthmus")
 
-    def run(words):
-        status = main(["embed", "m.isthmus", "t.csv", *words.split()])
-        ended = capsys.readouterr()
-        return status, ended.out, ended.err
-
-    return run
+    return lambda words: cli("embed", "m.isthmus", "t.csv", *words.split())
 
 
 def test_a_table_of_points(cli):

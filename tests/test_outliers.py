@@ -393,3 +393,19 @@ def test_too_few_rows_for_a_rate_are_refused_before_any_work(monkeypatch):
     monkeypatch.setattr(OutlierDetector, "_trained", lambda *_: pytest.fail("it trained"))
     with pytest.raises(ValueError, match="12 calibration rows are at least 0.0769"):
         OutlierDetector(alpha=0.01).fit(planted(60)[0])
+
+
+def test_progress_ends_with_the_steps_that_were_taken(capsys):
+    X, _ = planted(60)
+    quick(verbose=1).fit(X)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "detector: 0 of 4 steps"
+    assert told[-1] == "detector: 4 of 4 steps"
+
+
+def test_scores_alone_are_enough_to_decide():
+    X, _ = planted(150)
+    detector = quick(alpha=0.2, fdr=True).fit(X)
+    for parameters in ({}, {"fdr": False}):
+        detector.set_params(**parameters)
+        assert np.array_equal(detector.decide(detector.score_samples(X)), detector.predict(X))

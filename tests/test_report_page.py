@@ -365,7 +365,7 @@ def test_a_code_of_two_is_shown_as_it_is_and_others_are_laid_out(iris):
     two = Autoencoder(2, max_epochs=2, random_state=0).fit(iris)
     plane = _embedding.lay_out(two, iris)
     np.testing.assert_allclose(plane.points, two.transform(iris))
-    assert plane.facts()["method"] == "code"
+    assert plane.method == "code"
     three = Autoencoder(3, max_epochs=2, random_state=0).fit(iris)
     first, again = (_embedding.lay_out(three, iris, random_state=4) for _ in range(2))
     np.testing.assert_array_equal(first.points, again.points)

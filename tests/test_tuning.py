@@ -16,7 +16,6 @@ from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
 
 import isthmus
 from isthmus import Autoencoder, DivergenceError, _criteria, engine, fitting, populations, tune
-from isthmus.__main__ import main
 from isthmus._run_tune import parse_grid
 from isthmus.runtime import computing
 from isthmus.tuning import _importance, _rungs
@@ -593,21 +592,12 @@ def test_grids_add_up_and_draw():
 
 
 @pytest.fixture
-def cli(capsys, monkeypatch, tmp_path):
+def cli(cli):
     """Run `isthmus tune t.csv` in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isthmus.runtime.enable_compilation_cache", lambda: None)
-    monkeypatch.setenv("ISTHMUS_CACHE", str(tmp_path / "cache"))
     frame = pl.DataFrame(rows(), schema=[f"c{i}" for i in range(5)])
     frame.with_columns(kind=pl.Series(["x", "y"] * 30)).write_csv("t.csv")
 
-    def run(*words):
-        status = main(
-            ["tune", "t.csv", "--max-epochs", "3", "--random-state", "0", *map(str, words)]
-        )
-        return status, *capsys.readouterr()
-
-    return run
+    return lambda *words: cli("tune", "t.csv", "--max-epochs", 3, "--random-state", 0, *words)
 
 
 def test_the_command_writes_the_best_model_a_table_and_a_picture(cli):

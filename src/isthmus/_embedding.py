@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+from sklearn.utils import _safe_indexing
 
 from isthmus import _numbers
-from isthmus._facts import Facts, flat_rows
+from isthmus._facts import flat_rows
 from isthmus._tiles import bright, extent
-from isthmus.embedding import embed
+from isthmus.embedding import embed, sample
 
 MOST_POINTS = 3000  # more take minutes to lay out and show no more
 MOST_COLUMNS = 40  # that a point tells
@@ -26,25 +27,17 @@ class Plane(NamedTuple):
     method: str
     trustworthiness: float | None
 
-    def facts(self) -> Facts:
-        """Return what there is to say about the picture."""
-        return {
-            "method": self.method,
-            "n_points": len(self.points),
-            "trustworthiness": self.trustworthiness,
-        }
-
 
 def lay_out(model: Any, X: Any, random_state: int = 0) -> Plane:
     """Lay the codes of at most 3,000 rows out in the plane, by t-SNE if they are wider than 2."""
-    rows = _numbers.sample(len(X), MOST_POINTS, random_state)
-    codes = np.asarray(model.transform(_numbers.take(X, rows)), float)
+    rows = sample(len(X), MOST_POINTS, random_state)
+    codes = np.asarray(model.transform(_safe_indexing(X, rows)), float)
     if codes.shape[1] == 2:
         return Plane(codes, rows, "code", 1.0)
     if len(codes) < 4 or not codes.std(axis=0).any():
         wide = np.c_[codes, np.zeros((len(codes), 2))]
         return Plane(wide[:, :2], rows, "code", None)
-    drawn = embed(model, _numbers.take(X, rows), method="tsne", random_state=random_state)
+    drawn = embed(None, codes, method="tsne", random_state=random_state)
     return Plane(drawn.points, rows[drawn.rows], drawn.method, drawn.trustworthiness)
 
 
@@ -65,7 +58,7 @@ def payload(
         "values": [{"name": "score", "data": _floats(scores)}],
         "sprite": None,
     }
-    some = flat_rows(_numbers.take(X, rows))
+    some = flat_rows(_safe_indexing(X, rows))
     if shape is not None and len(shape) == 3 and shape[2] in (1, 3):
         told["sprite"] = sprite(some.reshape(-1, *shape))
     else:

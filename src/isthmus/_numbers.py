@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
 from isthmus import _facts
 from isthmus._facts import Facts, flat_rows
@@ -14,20 +15,6 @@ MOST_STRANGE = 8
 MOST_CAUSES = 5
 MOST_VALUES = 2_000_000  # are sorted to count the distinct ones
 MOST_ROWS = 20_000  # are measured: enough for three figures, and quick
-
-
-def take(X: Any, rows: Any) -> Any:
-    """Return some rows of an array or table, in the table's own form."""
-    if hasattr(X, "iloc"):
-        return X.iloc[np.asarray(rows)]
-    return X[np.asarray(rows)]
-
-
-def sample(n: int, most: int, seed: int) -> np.ndarray:
-    """Return the numbers of at most so many rows, drawn without repetition, in order."""
-    if n <= most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
 
 
 def names(model: Any, d: int) -> list[str]:
@@ -140,7 +127,7 @@ def outliers(model: Any, X: Any, y: Any, ids: Any, detector: Any = None) -> Fact
     judge = model if detector is None else detector
     scores = np.asarray(judge.score_samples(X), float)
     rows = np.argsort(scores, kind="stable")[: min(MOST_STRANGE, len(scores))]
-    some = take(X, rows)
+    some = _safe_indexing(X, rows)
     causes = _causes(model, some) if detector is None else _explained(detector, some)
     p = None
     if detector is not None and getattr(detector, "calibration_scores_", ()) is not None:
@@ -206,5 +193,5 @@ def _explained(detector: Any, X: Any) -> list[list[Facts]] | None:
 
 def differences(model: Any, X: Any, rows: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return some rows and their reconstructions, in the data's units and flat."""
-    some = take(X, rows)
+    some = _safe_indexing(X, rows)
     return flat_rows(some), flat_rows(model.reconstruct(some))

@@ -272,7 +272,7 @@ class Detector:
         float | None, option(DETECTOR, "Rows with a p-value of at most alpha are outliers.")
     ] = None
     fdr: Annotated[
-        bool, option(DETECTOR, "Alpha bounds the share of normal rows among the outliers.")
+        bool, option(DETECTOR, "Alpha bounds the expected share of normal rows among the outliers.")
     ] = False
     calibration_fraction: Annotated[
         float | None,
@@ -280,6 +280,10 @@ class Detector:
     ] = None
     n_estimators: Annotated[
         int | None, option(DETECTOR, "The number of autoencoders; 16 by default.")
+    ] = None
+    n_references: Annotated[
+        int | None,
+        option(DETECTOR, "How many rows a draw holds to compare with; 16, or half of clean rows."),
     ] = None
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 import isthmus
-from isthmus import _inputs, _outputs, tables
+from isthmus import _inputs, _outputs, conformal, tables
 from isthmus._folders import Source as Source
 from isthmus._options import Common, Detector, Model
 from isthmus._outputs import TABLES
@@ -170,10 +170,11 @@ def _decided(found: Any, X: Any, columns: int, new: bool) -> pl.DataFrame:
 
     Rows that were trained on have no p-values.
     """
-    outlier = found.predict(X) == -1
-    frame = pl.DataFrame({"score": found.score_samples(X), "outlier": outlier})
+    score = found.score_samples(X)
+    outlier = found.decide(score) == -1
+    frame = pl.DataFrame({"score": score, "outlier": outlier})
     if new and found.calibration_scores_ is not None:
-        frame = frame.with_columns(pvalue=found.pvalues(X))
+        frame = frame.with_columns(pvalue=conformal.pvalues(-score, -found.calibration_scores_))
     if not columns:
         return frame
     columns = min(columns, found.n_features_in_)

@@ -27,13 +27,14 @@ def report(model: Path, source: Source, label: str | None, page: Page, common: C
     """Read a model or a detector and rows, and write the report."""
     path = page.output or Path(f"{tables.stem(model)}.html")
     _check(model, source, label, page, path)
-    written, kept = Written(None, False, False), _without(source, label)
+    written, kept = Written(None, False, False), _with_label(source, label)
     found, rows = _inputs.opened(model, kept, written, load=_folders.load_any)
     detector = found if isinstance(found, isthmus.OutlierDetector) else None
     ae = found if detector is None else _first(detector)
     if not ae.net_.decoder:
         raise UsageError(f"{model} is an encoder alone: a report needs the whole model.")
-    y = None if label is None else _labels(source, label)
+    y = None if label is None else _labels(rows.ids[label])
+    ids = rows.ids.select(source.columns.id)
     search = None if page.search is None else _search(page.search)
     with working("report: measuring and drawing", 0 if common.quiet else 1):
         made = Report(
@@ -47,7 +48,7 @@ def report(model: Path, source: Source, label: str | None, page: Page, common: C
             intro=[_intro(model, detector, f"{len(rows.X):,} rows of {source.path.name}")],
             rows=f"{len(rows.X):,} rows of {source.path.name}",
             label=label,
-            ids=_ids(rows.ids),
+            ids=_ids(ids),
             command=_command(model, source, label, page, path),
         )
         made.save(path)
@@ -101,27 +102,19 @@ def _search(path: Path) -> dict[str, Any]:
     return told
 
 
-def _without(source: Source, label: str | None) -> Source:
-    """Return where rows come from, with the labels left out of what a model without names sees."""
+def _with_label(source: Source, label: str | None) -> Source:
+    """Return where rows come from, with the labels carried beside what a model sees."""
     if label is None:
         return source
-    ignore = (*source.columns.ignore, label)
-    return replace(source, columns=replace(source.columns, ignore=ignore))
+    beside = tuple(dict.fromkeys((*source.columns.id, label)))
+    return replace(source, columns=replace(source.columns, id=beside))
 
 
-def _labels(source: Source, label: str) -> Any:
-    """Return the labels of rows: a column that the model does not use."""
-    columns = source.columns
-    table = tables.read_table(source.path, key=columns.key, header=not columns.no_header)
-    assert isinstance(table.rows, pl.DataFrame)
-    values = table.rows[label]
-    if values.dtype != pl.String:
-        return values
-    numbers = values.cast(pl.Float64, strict=False)  # text files hold text alone
-    if numbers.null_count() > values.null_count():
-        return values
-    whole = numbers.null_count() == 0 and (numbers % 1 == 0).all()
-    return numbers.cast(pl.Int64) if whole else numbers
+def _labels(column: pl.Series) -> pl.Series:
+    """Return the labels of rows: whole numbers, numbers or text."""
+    values = _inputs.values(column)
+    whole = values.dtype.is_float() and not values.null_count() and (values % 1 == 0).all()
+    return values.cast(pl.Int64) if whole else values
 
 
 def _compared(ae: Any, X: Any, y: pl.Series | None) -> Any:

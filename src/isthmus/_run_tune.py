@@ -1,6 +1,5 @@
 """What `isthmus tune` does."""
 
-import base64
 import dataclasses
 import json
 import re
@@ -146,7 +145,7 @@ def _labelled(source: Source, label: str | None) -> tuple[tables.Rows, Any]:
         return _inputs.read_rows(source, None), None
     columns = dataclasses.replace(source.columns, id=(*source.columns.id, label))
     rows = _inputs.read_rows(dataclasses.replace(source, columns=columns), None)
-    return rows, rows.ids[label].cast(pl.String).to_numpy()
+    return rows, _inputs.labels(rows.ids[label].cast(pl.String)).to_numpy()
 
 
 def _write_table(path: Path, found: isthmus.Search) -> None:
@@ -178,8 +177,7 @@ def _draw(found: isthmus.Search, path: Path) -> None:
     from isthmus import plots
     from isthmus.persistence import write_whole
 
-    make = plots.as_svg if path.suffix.lower() == ".svg" else plots.as_png
-    write_whole(path, base64.b64decode(make(found.plot()).partition(",")[2]))
+    write_whole(path, plots.file_content(found.plot(), tables.ending(path)[1:]))
 
 
 def _show(found: isthmus.Search, path: Path, outputs: Found, common: Common) -> None:

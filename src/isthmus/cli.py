@@ -42,7 +42,7 @@ PIPE_CLOSED = 141  # what the shell reports where SIGPIPE ends a program
 
 app = App(
     name="isthmus",
-    help="Autoencoders for tables and images: fit, encode, reconstruct, score.",
+    help="Autoencoders for tables and images: reduce, denoise, find outliers, search, report.",
     help_epilogue=(
         "DATA is a .csv, .tsv (also .gz), .parquet, .npy or .npz file, or a folder of PNG, JPEG, "
         "TIFF and BMP images. Each command has its own help: isthmus fit --help. Compiled programs "

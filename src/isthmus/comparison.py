@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
@@ -304,9 +304,11 @@ def _labelled(X: Any, y: Any, unlabelled: str) -> _Labelled:
             f"{int(np.argmax(lost))}: give unlabelled='drop' to leave them out, or 'use' to train "
             "the model on them."
         )
-    rest = _take(X, np.flatnonzero(lost)) if lost.any() and unlabelled == "use" else None
+    rest = _safe_indexing(X, np.flatnonzero(lost)) if lost.any() and unlabelled == "use" else None
     kinds, codes = _classes(y[~lost])
-    return _Labelled(_take(X, np.flatnonzero(~lost)) if lost.any() else X, codes, kinds, rest)
+    return _Labelled(
+        _safe_indexing(X, np.flatnonzero(~lost)) if lost.any() else X, codes, kinds, rest
+    )
 
 
 def _column(y: Any) -> np.ndarray:
@@ -356,15 +358,8 @@ def _splits(data: _Labelled, test: Any, cv: int, seed: int) -> Iterator[tuple[An
         )
     parts = StratifiedKFold(cv, shuffle=True, random_state=seed).split(data.y, data.y)
     for rows in parts:
-        train, held = ((_take(data.X, part), data.y[part]) for part in rows)
+        train, held = ((_safe_indexing(data.X, part), data.y[part]) for part in rows)
         yield data.rest, train, held
-
-
-def _take(X: Any, rows: np.ndarray) -> Any:
-    """Return some rows of an array or of a frame, which keeps its names."""
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    return X[rows] if hasattr(X, "shape") else np.asarray(X)[rows]
 
 
 def _stacked(X: Any, rest: Any) -> Any:

@@ -174,7 +174,7 @@ def embed(
     begin, seed = time.perf_counter(), draw_seed(random_state)
     codes = _codes(model, X)
     name = _method(method, codes.shape[1])
-    rows = _sample(len(codes), _limit(name, max_rows), seed)
+    rows = sample(len(codes), _limit(name, max_rows), seed)
     kept = codes[rows]
     _check_rows(name, kept)
     shown = verbose if name not in ("code", "pca") else 0  # these take no time
@@ -188,7 +188,7 @@ def embed(
         raise ValueError(
             f"The method {name!r} returned shape {points.shape}; a picture needs ({len(kept)}, 2)."
         )
-    judged = _sample(len(kept), JUDGED, seed)
+    judged = sample(len(kept), JUDGED, seed)
     trust = _trust(kept[judged], points[judged])
     return Embedding(
         points, rows, len(codes), name, trust, len(judged), time.perf_counter() - begin
@@ -230,8 +230,8 @@ def _limit(name: str, max_rows: int | str | None) -> int | None:
     return MOST.get(name) if isinstance(max_rows, str) else int(max_rows)
 
 
-def _sample(n: int, most: int | None, seed: int) -> np.ndarray:
-    """Return the rows to take, in their order."""
+def sample(n: int, most: int | None, seed: int) -> np.ndarray:
+    """Return the numbers of at most so many rows, drawn without repetition, in order."""
     if most is None or n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))

@@ -60,14 +60,19 @@ def column_losses(
     estimator: Any, rows: np.ndarray, again: np.ndarray, *, above_least: bool = False
 ) -> np.ndarray:
     """Return what each column adds to the loss of flat rows and their reconstructions, (n, d)."""
-    loss, forward = estimator.slots_.loss, estimator.scaler_.forward
-    if not loss.by_column:
-        name = loss.name or repr(getattr(loss, "function", loss))
-        raise ValueError(f"The loss {name} is no sum over columns, so it explains none.")
+    check_by_column(estimator.slots_.loss)
+    forward = estimator.scaler_.forward
     with computing(estimator.dtype, estimator.device):
         objective = engine.traced(estimator.slots_.objective(), estimator.dtype)
         x, x_out = (forward(values, estimator.dtype) for values in (rows, again))
         return measures.column_shares(objective, x_out, x, above_least=above_least)
+
+
+def check_by_column(loss: Any) -> None:
+    """Raise a ValueError for a loss that is no sum over columns."""
+    if not loss.by_column:
+        name = loss.name or repr(getattr(loss, "function", loss))
+        raise ValueError(f"The loss {name} is no sum over columns, so it explains none.")
 
 
 def inside_domain(estimator: Any, x: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What is measured of a fitted net, in batches of one shape: moments of codes, losses by column."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import jax
@@ -37,13 +38,8 @@ def compare(
     objective: Objective, x_out: np.ndarray, x: np.ndarray, nats: bool = False
 ) -> np.ndarray:
     """Return the loss of given reconstructions, or its nats, in batches of one shape; float64."""
-    size, results = 1024, []
-    for begin in range(0, len(x), size):
-        n = len(x[begin : begin + size])
-        pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
-        pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
-        results.append(np.asarray(_compare(objective, *pair, nats=nats), float)[:n])
-    return np.concatenate(results)
+    losses = partial(_compare, objective, nats=nats)
+    return np.concatenate([np.asarray(v, float) for v in _in_batches(losses, 1024, x_out, x)])
 
 
 @partial(jax.jit, static_argnames="above_least")
@@ -64,11 +60,23 @@ def column_shares(
     What a row pays for lying outside the loss's domain is among it. A likelihood's least is not 0:
     `above_least` counts from what the column would add if it were reproduced.
     """
-    size, result = 256, np.empty(x.shape)
+    shares, begin, result = (
+        partial(_shares, objective, above_least=above_least),
+        0,
+        np.empty(x.shape),
+    )
+    for part in _in_batches(shares, 256, x_out, x):
+        result[begin : begin + len(part)] = part
+        begin += len(part)
+    return result
+
+
+def _in_batches(
+    call: Callable[..., Array], size: int, x_out: np.ndarray, x: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Yield what a program makes of pairs of rows, in batches of one shape."""
     for begin in range(0, len(x), size):
         n = len(x[begin : begin + size])
         pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
         pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
-        shares = _shares(objective, *pair, above_least=above_least)
-        result[begin : begin + n] = np.asarray(shares)[:n]
-    return result
+        yield np.asarray(call(*pair))[:n]

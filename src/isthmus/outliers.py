@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus import _candidates, _checks, conformal
+from isthmus import _candidates, _checks, conformal, judging
 from isthmus._members import Member, closest, shaped
 from isthmus.estimator import Autoencoder
 from isthmus.progress import Counted
@@ -300,10 +300,20 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
 
         With `fdr` the decision on a row depends on the rows that it comes with.
         """
+        return self.decide(self.score_samples(X))
+
+    def decide(self, scores: np.ndarray) -> np.ndarray:
+        """Return what `predict` makes of rows with these scores.
+
+        Parameters
+        ----------
+        scores : array (n,)
+            Of `score_samples`, or of an exported file.
+        """
         if self.fdr:
-            found = conformal.discoveries(self.pvalues(X), float(self.alpha or 0))
+            found = conformal.discoveries(self._pvalues(scores), float(self.alpha or 0))
             return np.where(found, -1, 1)
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        return np.where(scores >= self.offset_, 1, -1)
 
     def pvalues(self, X: Any) -> np.ndarray:
         """Return conformal p-values: how often a normal row is at least as strange, in (0, 1].
@@ -313,7 +323,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         ValueError
             Where no rows were held out.
         """
-        scores = self.score_samples(X)
+        return self._pvalues(self.score_samples(X))
+
+    def _pvalues(self, scores: np.ndarray) -> np.ndarray:
         if self.calibration_scores_ is None:
             raise ValueError(
                 "p-values compare with rows that were not trained on, and none were held out: fit "
@@ -349,10 +361,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
             Where the loss is no sum over columns.
         """
         rows = self._rows(X)
-        loss = self.members_[0].model.slots_.loss
-        if not loss.by_column:
-            name = loss.name or repr(getattr(loss, "function", loss))
-            raise ValueError(f"The loss {name} is no sum over columns, so it explains none.")
+        judging.check_by_column(self.members_[0].model.slots_.loss)
         contribution, expected = np.zeros(rows.shape), np.zeros(rows.shape)
         for member in self.members_:
             shares, again = member.losses(rows)

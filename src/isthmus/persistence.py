@@ -221,23 +221,7 @@ _STATE = ("step", "seconds", "best_score", "wait", "recent", "evaluated_at", "st
 
 
 def load(path: str | Path) -> Autoencoder:
-    """Read a model that `Autoencoder.save` wrote; `isthmus.load` reads detectors too.
-
-    Parameters
-    ----------
-    path : path
-        The file. Reading it runs no code and opens nothing else.
-
-    Returns
-    -------
-    Autoencoder
-        A fitted model, with the same scores to the bit on the same machine.
-
-    Raises
-    ------
-    ModelFileError
-        For missing, foreign, damaged and newer files.
-    """
+    """Read what `Autoencoder.save` wrote; `isthmus.load` reads detectors too."""
     tensors, meta = read(Path(path))
     if meta.get("kind", MODEL) != MODEL:
         raise ModelFileError(

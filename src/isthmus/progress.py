@@ -100,6 +100,7 @@ class Counted:
 
     def __init__(self, label: str, verbose: int) -> None:
         self.label, self.done, self.total, self.last = label, 0, 0, 0.0
+        self.said = 0  # steps that the last line told
         self.bar: Progress | None = None
         if verbose:
             from rich.console import Console
@@ -120,9 +121,12 @@ class Counted:
         if self.bar:
             self.bar.update(self.task, completed=self.done, total=self.total)
         elif self.lines and time.monotonic() - self.last >= 5:
-            self.last = time.monotonic()
-            text = f"{self.label}: {self.done:,} of {self.total:,} steps"
-            self.console.print(text, highlight=False, soft_wrap=True)
+            self._say()
+
+    def _say(self) -> None:
+        self.last, self.said = time.monotonic(), self.done
+        text = f"{self.label}: {self.done:,} of {self.total:,} steps"
+        self.console.print(text, highlight=False, soft_wrap=True)
 
     def _new_bar(self) -> "Progress":
         from rich.progress import BarColumn, Progress, TextColumn
@@ -135,9 +139,11 @@ class Counted:
         return bar
 
     def close(self) -> None:
-        """Stop drawing."""
+        """Stop drawing; the last line tells where the counting ended."""
         if self.bar:
             self.bar.stop()
+        elif self.lines and self.said != self.done:
+            self._say()
 
 
 @contextmanager

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus import __version__, _chapters, _embedding, _facts, _focus, _numbers, _sections
 from isthmus._facts import Facts, summarize
 from isthmus._pages import to_html, to_markdown
 from isthmus._pictures import Section
+from isthmus.embedding import sample
 from isthmus.estimator import Autoencoder
 from isthmus.persistence import write_whole
 
@@ -135,7 +137,7 @@ class Report:
         self.intro = list(intro)
         self.command, self.extra, self.random_state = command, list(extra), random_state
         self.comparison, self.search, self.detector = comparison, search, detector
-        self.measured = _numbers.sample(len(self.X), _numbers.MOST_ROWS, random_state)
+        self.measured = sample(len(self.X), _numbers.MOST_ROWS, random_state)
         self.plane = self._lay_out(embedding)
         self._known = self._gather()
 
@@ -193,7 +195,7 @@ class Report:
         if len(self.measured) == len(self.X):
             return self.X, self.y
         y = None if self.y is None else self.y[self.measured]
-        return _numbers.take(self.X, self.measured), y
+        return _safe_indexing(self.X, self.measured), y
 
     def _gather(self) -> Facts:
         X, _ = self._sample()
@@ -242,7 +244,7 @@ class Report:
     def _plane(self) -> Section:
         plane, model = self.plane, self.models[self.focus]
         judge = model if self.detector is None else self.detector
-        scores = judge.score_samples(_numbers.take(self.X, plane.rows))
+        scores = judge.score_samples(_safe_indexing(self.X, plane.rows))
         labels = None if self.y is None else self.y[np.asarray(plane.rows)]
         payload = _embedding.payload(
             plane, model, self.X, self.y, self.label, self.ids, scores, self.shape
