@@ -198,6 +198,12 @@ def test_the_two_kinds_of_files_are_told_apart(cli, saved, model):
     [
         (("--contamination", 0.03), "contamination 0.03", 0),
         (("--target-fpr", 0.1), "a false-positive rate of 0.1", 20),
+        (("--contamination", "none"), "a false-positive rate of 0.05 on rows held out", 20),
+        (
+            ("--contamination", "none", "--calibration-fraction", 0.1),
+            "a false-positive rate of 0.091 on rows held out",
+            10,
+        ),
         (("--alpha", 0.2), "p-values of at most 0.2", 20),
         (("--alpha", 0.2, "--fdr"), "p-values, for a false-discovery rate of 0.2", 20),
     ],

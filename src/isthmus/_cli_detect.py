@@ -52,7 +52,8 @@ def detect(
 
     The columns are the identifiers, the score (the higher, the more normal), whether the row is an
     outlier, of new rows the p-value where others were held out, and with --explain because1, because2
-    and so on. Options of the equation and of training change the detector's own autoencoder.
+    and so on. Options of the equation and of training change the detector's own autoencoder, a small
+    denoising one with defaults of its own.
 
     For example:
 

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from isthmus import corruptions
+from isthmus import corruptions, outliers
 from isthmus.judging import last_terms
 from isthmus.runtime import computing
 
@@ -112,6 +112,9 @@ def rule(fitted: Any) -> str:
         return f"p-values of at most {fitted.alpha:g}"
     if fitted.target_fpr is not None:
         return f"a false-positive rate of {fitted.target_fpr:g}"
+    if fitted.contamination == "none":
+        rate = max(outliers.USUAL, 1 / (len(fitted.calibration_scores_) + 1))
+        return f"a false-positive rate of {rate:.2g} on rows held out"
     named = isinstance(fitted.contamination, str)
     return f"contamination {fitted.contamination if named else format(fitted.contamination, 'g')}"
 

@@ -12,12 +12,11 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from isthmus import _sections, _tour, plots, presets, report
+from isthmus import _sections, _tour, outliers, plots, presets, report
 from isthmus._facts import corrupted
 from isthmus.architectures import Conv
 from isthmus.comparison import compare
 from isthmus.estimator import Autoencoder
-from isthmus.outliers import OutlierDetector
 from isthmus.tuning import tune
 
 SIDE = (8, 8)
@@ -64,7 +63,9 @@ def run(folder: Path, quick: bool = False) -> Path:
     say("Searching over learning rates and widths")
     search = tune(simplest(16, quick), _grid(quick), data.train)
     say("Training a population to find outliers")
-    detector = OutlierDetector(contamination="none", random_state=SEED).fit(data.train)
+    member = outliers.default(data.train).set_params(scaling="range")  # pixels are alike
+    detector = outliers.OutlierDetector(member, contamination="none", random_state=SEED)
+    detector.fit(data.train)
     say("Trying dropout, the article's network, other filters, an interrupt and a transfer")
     extra.append(_tour.section(data.train, data.test, fitted["denoising"], 10 if quick else 80))
     say("Drawing the report")
