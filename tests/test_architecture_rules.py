@@ -8,7 +8,7 @@ import isthmus
 
 SOURCE = Path(isthmus.__file__).parent
 LAYERS = [
-    {"_spec", "activations", "convolution"},
+    {"_spec", "activations", "convolution", "randomness"},
     {"step", "nets", "losses", "corruptions", "sparsity", "penalties", "architectures"},
     {"objective", "engine", "populations", "measures", "stacking"},
     {"runtime", "scaling", "_checks", "baselines", "fitting", "runs", "judging"}

@@ -15,6 +15,7 @@ from jax import Array
 
 from isthmus.nets import Net
 from isthmus.objective import Objective
+from isthmus.randomness import THREEFRY
 
 # One object for all fits: a fresh one would compile again. Runs are short, and a b2 of 0.95 ends lower
 # than 0.999 on every set tried (benchmarks/adam.py).
@@ -171,7 +172,7 @@ def run_steps(
     """Run up to `length` steps; `plan` holds rows to gather, real rows, first step and step count."""
     x, weight, key_data = data
     index, rows, first, count = plan
-    key = jax.random.wrap_key_data(key_data)
+    key = jax.random.wrap_key_data(key_data, impl=THREEFRY)
     share = 1 / jnp.sum(weight > 0)
 
     def one(i: Array, carry: tuple[Params, dict[str, Array]]) -> tuple[Params, dict[str, Array]]:
