@@ -17,7 +17,7 @@ LAYERS = [
     {"_options", "_terminal", "_arrays", "tables", "_imagefiles", "tiling", "images", "_folders"}
     | {"_facts", "_drawing", "_tiles", "plots"}
     | {"embedding", "comparison", "conformal", "_members", "outliers", "_detectorfile"}
-    | {"tuning", "_candidates", "_criteria", "_searches"}
+    | {"tuning", "_candidates", "_criteria", "_scoring", "_searches"}
     | {"_pictures", "_features", "_sections", "_tour", "report", "demo"}
     | {"_numbers", "_embedding", "_chapters", "_focus", "_pages"},
     {

@@ -17,6 +17,7 @@ from isthmus.progress import Counted
 from isthmus.runtime import computing, release_programs
 
 Params = Mapping[str, Any]
+EARLY = 2**26  # bytes of rows up to which compiling counts beside training
 SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")  # what validation learns of rows
 
 
@@ -110,6 +111,13 @@ def advance(
                 course.model._training = None
                 if judged and course.goes_on:
                     judging.judge(course.model, course.run)
+
+
+def alike(courses: Sequence[Course]) -> bool:
+    """Return whether one program trains all of these models, on few rows: worth compiling early."""
+    trainers = [course.trainer for course in courses]
+    few = trainers[0].data.x.nbytes < EARLY
+    return few and populations.programs(trainers) == 1
 
 
 def _by_place(models: Sequence[Autoencoder]) -> dict[Any, list[int]]:

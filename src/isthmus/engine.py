@@ -140,10 +140,10 @@ def traced(tree: Any, dtype: str) -> Any:
 def start(objective: Objective, net: Net, dtype: str) -> State:
     """Return the state before the first step."""
     net = jax.tree.map(np.array, net)  # owned copies, made without a program for each shape
-    shapes = jax.eval_shape(ADAM.init, net)
-    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    zeros = jax.tree.map(np.zeros_like, net)
+    moments = optax.ScaleByAdamState(np.zeros((), np.int32), zeros, zeros)
     sparsity = objective.sparsity.start(net.n_components) if objective.sparsity else ()
-    return State(Params(*jax.device_put((net, zeros, traced(sparsity, dtype)))))
+    return State(Params(*jax.device_put((net, moments, traced(sparsity, dtype)))))
 
 
 def chunk_length(batch_size: int, work: int, platform: str) -> int:
@@ -340,13 +340,11 @@ class Trainer:
         self._orders.append((epoch, order))
         return order
 
-    def _rates(self, first: int, count: int) -> list[float]:
+    def _rates(self, first: int, count: int) -> np.ndarray:
         rate, warmup, total, floor, earlier = (float(v) for v in self.schedule)
-        rates = []
-        for step in range(first, first + count):
-            cosine = floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(step / total, 1)))
-            rates.append(rate * min(1, (step + 1 + earlier) / warmup) * cosine)
-        return rates
+        steps = np.arange(first, first + count)
+        cosine = floor + (1 - floor) * 0.5 * (1 + np.cos(np.pi * np.minimum(steps / total, 1)))
+        return rate * np.minimum(1, (steps + 1 + earlier) / warmup) * cosine
 
     def _check_finite(self, terms: dict[str, np.ndarray], params: Params, state: State) -> None:
         bad = ~np.isfinite(terms["loss"])

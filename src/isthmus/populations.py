@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import zip_longest
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -189,14 +190,22 @@ def _groups(members: Sequence[Trainer], width: int | None) -> Iterator[list[int]
     alike: dict[Hashable, list[int]] = {}
     for i, member in enumerate(members):
         alike.setdefault(_program(member), []).append(i)
-    for group in alike.values():
-        together: dict[Hashable, list[int]] = {}
-        for i in group:
-            together.setdefault(_company(members[i]), []).append(i)
-        many = [part for part in together.values() if len(part) >= FEWEST]
-        few = [i for part in together.values() if len(part) < FEWEST for i in part]
-        for part in [*many, few]:
-            yield from _parts(members, part, width)
+    queues = [list(_companies(members, group, width)) for group in alike.values()]
+    for turn in zip_longest(*queues):  # programs take turns, so that threads compile different ones
+        yield from filter(None, turn)
+
+
+def _companies(
+    members: Sequence[Trainer], group: list[int], width: int | None
+) -> Iterator[list[int]]:
+    """Yield the parts of members that one program fits; those with rows in common stay together."""
+    together: dict[Hashable, list[int]] = {}
+    for i in group:
+        together.setdefault(_company(members[i]), []).append(i)
+    many = [part for part in together.values() if len(part) >= FEWEST]
+    few = [i for part in together.values() if len(part) < FEWEST for i in part]
+    for part in [*many, few]:
+        yield from _parts(members, part, width)
 
 
 def _parts(members: Sequence[Trainer], whole: list[int], width: int | None) -> Iterator[list[int]]:
@@ -210,6 +219,11 @@ def _parts(members: Sequence[Trainer], whole: list[int], width: int | None) -> I
     n = max(-(-len(whole) // most), min(_cores(), len(whole) // FEWEST))
     for k in range(n):
         yield whole[k * len(whole) // n : (k + 1) * len(whole) // n]
+
+
+def programs(members: Sequence[Trainer]) -> int:
+    """Return how many programs it takes to train members."""
+    return len({_program(member) for member in members})
 
 
 def _program(member: Trainer) -> Hashable:
@@ -295,13 +309,13 @@ class Group:
         params, terms = self._run_chunk(state.step, count)
         due = self.members[going[0]].due(state._replace(step=state.step + count))
         losses = self._losses(params.net) if due else None
-        host = jax.tree.map(np.asarray, params)
+        leaves, structure = jax.tree.flatten(params)
+        leaves = [np.asarray(leaf) for leaf in leaves]
         states: dict[int, State] = {}
         for i in going:
             mine = {name: values[i] for name, values in terms.items()}
-            states[i] = self._moved(
-                i, _member(host, i), mine, None if losses is None else losses[i]
-            )
+            own = jax.tree.unflatten(structure, [leaf[i] for leaf in leaves])
+            states[i] = self._moved(i, own, mine, None if losses is None else losses[i])
         share = (time.perf_counter() - begin) / len(going)
         for i in going:
             self.members[i].state = self.members[i].timed(states[i], share)
@@ -361,10 +375,6 @@ def _alone(member: Trainer, on_steps: Watch) -> DivergenceError | None:
     except DivergenceError as error:
         return error
     return None
-
-
-def _member(stacked: Any, i: int) -> Any:
-    return jax.tree.map(lambda leaf: leaf[i], stacked)
 
 
 def _owned(state: State) -> State:
