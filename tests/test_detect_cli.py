@@ -98,6 +98,7 @@ def test_novelties_have_p_values(cli):
         (("--target-fpr", 0.3), {"target_fpr": 0.3}),
         (("--alpha", 0.3, "--calibration-fraction", 0.5), None),
         (("--alpha", 0.9, "--fdr"), {"alpha": 0.9, "fdr": True}),
+        (("--alpha", 0.3, "--calibration", "cross"), {"alpha": 0.3, "calibration": "cross"}),
         (("--n-references", 2), {"n_references": 2}),
     ],
 )
@@ -108,7 +109,7 @@ def test_thresholds_are_the_detectors(cli, words, params):
     same = OutlierDetector(n_estimators=2, random_state=0, **params).fit(X)
     assert told["table"]["outlier"] == (same.predict(X) == -1).tolist()
     assert "pvalue" not in told["table"]  # of rows that were trained on it would mean nothing
-    assert told["threshold"] == (None if "fdr" in params else pytest.approx(same.offset_))
+    assert told["threshold"] == (None if same.by_pvalues else pytest.approx(same.offset_))
 
 
 def test_options_of_the_model_change_the_detectors_own(cli):

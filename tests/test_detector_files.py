@@ -20,6 +20,7 @@ KINDS = [
     {"autoencoder": SHORT, "contamination": 0.1, "n_references": 5},
     {"autoencoder": SHORT, "contamination": "none", "calibration_fraction": 0.3},
     {"autoencoder": SHORT, "alpha": np.float64(0.1), "fdr": True},
+    {"autoencoder": SHORT, "alpha": 0.1, "calibration": "cross"},
 ]
 
 
@@ -180,6 +181,8 @@ REFERENCES = "member.1.references"
         (lambda m, t: t.pop("member.1.net.encoder.0.bias"), "'net.encoder.0.bias' is missing"),
         (lambda m, t: t.update(calibration_scores=np.ones((2, 2))), "calibration scores have"),
         (lambda m, t: t.update(calibration_scores=np.ones(0)), "calibration scores have"),
+        (lambda m, t: t.update(calibration_folds=np.zeros(30, int)), "do not number 2 folds"),
+        (lambda m, t: t.update(calibration_folds=np.arange(2)), "do not number 2 folds"),
         (
             lambda m, t: (m["parameters"].update(fdr=True), t.pop("calibration_scores")),
             "do not fit",

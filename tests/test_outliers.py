@@ -18,6 +18,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from isthmus import Autoencoder, DivergenceError, OutlierDetector, conformal
+from isthmus._members import strangeness
 from isthmus.outliers import default
 
 SMALL = Autoencoder(2, "dense:hidden=[4]", max_epochs=2, early_stopping=False)
@@ -165,6 +166,67 @@ def test_calibration_rows_are_not_trained_on():
     assert set(seen) == {fingerprint(X[~held], np.ones(80))}
 
 
+# -- cross-fitted --------------------------------------------------------------------------------
+
+
+def test_cross_fitted_pvalues_by_their_definition():
+    rng = np.random.default_rng(0)
+    new, held = rng.integers(0, 9, (7, 3)).astype(float), rng.integers(0, 9, 20).astype(float)
+    folds = np.resize(np.arange(3), 20)
+    p = conformal.cross_pvalues(new, held, folds)
+    for row, value in zip(new, p, strict=True):
+        count = sum(held[i] >= row[folds[i]] for i in range(20))
+        assert value == (1 + count) / 21
+
+
+def test_each_row_is_scored_by_the_members_that_did_not_train_on_it():
+    from isthmus.runs import fingerprint
+
+    X, _ = planted(103, outliers=1)
+    detector = quick(contamination="none", calibration="cross", n_estimators=7).fit(X)
+    folds, held = detector.calibration_folds_, detector.calibration_scores_
+    assert np.bincount(folds).tolist() == [21, 21, 21, 20, 20]
+    for k in range(5):
+        members = detector.members_[k::5]
+        scores = -strangeness(members, X)
+        rows = np.flatnonzero(np.isin(scores, held[folds == k]))
+        assert np.array_equal(scores[rows], held[folds == k])
+        seen = {member.model._rows_seen[0] for member in members}
+        assert seen == {fingerprint(np.delete(X, rows, axis=0), np.ones(103 - len(rows)))}
+
+
+def test_cross_fitted_decisions_follow_their_pvalues():
+    X, _ = planted(300, outliers=1)
+    detector = quick(contamination="none", alpha=0.1, calibration="cross").fit(X[:200])
+    p, found = detector.pvalues(X[200:]), detector.predict(X[200:])
+    assert np.array_equal(found == -1, p <= 0.1)
+    assert p.min() >= 1 / 201
+    scores = detector.score_samples(X[200:])
+    assert np.array_equal(detector.decide(scores, p), found)
+    with pytest.raises(ValueError, match="give decide those of pvalues"):
+        detector.decide(scores)
+    found = detector.set_params(fdr=True).predict(np.vstack([X[200:], 20 * np.ones((9, 5))])) == -1
+    assert found[-9:].all()
+    rate = quick(contamination="none", target_fpr=0.1, calibration="cross").fit(X[:200])
+    assert rate.offset_ == -conformal.cut(-rate.calibration_scores_, 0.1)
+    assert np.array_equal(rate.decide(scores), np.where(scores >= rate.offset_, 1, -1))
+
+
+def test_cross_fitted_false_positives_keep_their_bound():
+    """Over 40 fresh training sets: at most 2a + 2 (1 - 1/K) / (n/K + 1), and here near a."""
+    rng = np.random.default_rng(3)
+    mixing = rng.normal(size=(2, 4))
+    n, m, a = 100, 100, 0.1
+    rates = []
+    for seed in range(40):
+        X = rng.normal(size=(n + m, 2)) @ mixing + 0.3 * rng.normal(size=(n + m, 4))
+        detector = quick(alpha=a, contamination="none", calibration="cross", random_state=seed)
+        rates.append((detector.fit(X[:n]).predict(X[n:]) == -1).mean())
+    error = np.std(rates) / np.sqrt(len(rates))
+    assert np.mean(rates) <= 2 * a + 2 * 0.8 / (n / 5 + 1) + 3 * error
+    assert abs(np.mean(rates) - a) < 0.03 + 3 * error
+
+
 def test_benjamini_and_hochberg_by_hand():
     p = np.array([0.01, 0.02, 0.03, 0.5, 0.9])
     assert conformal.discoveries(p, 0.05).tolist() == [True, True, True, False, False]
@@ -248,6 +310,7 @@ def test_the_parameters_of_held_out_rows_matter():
     base = quick(alpha=0.1).fit(X)
     assert base.offset_ != quick(alpha=0.2).fit(X).offset_
     assert base.offset_ != quick(alpha=0.1, calibration_fraction=0.4).fit(X).offset_
+    assert base.offset_ != quick(alpha=0.1, calibration="cross").fit(X).offset_
     assert quick(alpha=0.1, fdr=True).fit(X).predict(X).sum() != base.predict(X).sum()
 
 
@@ -271,6 +334,9 @@ def test_verbose_tells_on_the_standard_error(capsys):
         ({"fdr": True}, "fdr=True needs alpha"),
         ({"n_estimators": 0}, "n_estimators must be a whole number of at least 1"),
         ({"n_references": 0}, "n_references must be 'auto' or a whole number"),
+        ({"calibration": "fold"}, "calibration must be 'split' or 'cross'; got 'fold'"),
+        ({"calibration": "cross", "n_estimators": 1}, "needs n_estimators of at least 2; got 1"),
+        ({"alpha": 0.001, "calibration": "cross"}, "p-values from 120 calibration rows are at"),
         ({"alpha": 0.001}, "p-values from 24 calibration rows are at least 0.04"),
     ],
 )
@@ -286,8 +352,9 @@ def test_other_errors():
         OutlierDetector(StandardScaler()).fit(X)
     with pytest.raises(ValueError, match="none were held out: fit with contamination='none'"):
         quick().fit(X).pvalues(X)
-    with pytest.raises(ValueError, match="2 rows cannot be divided"):
-        quick(contamination="none").fit(X[:2])
+    for parameters, n in (({}, 2), ({"calibration": "cross", "n_estimators": 5}, 9)):
+        with pytest.raises(ValueError, match=f"{n} rows cannot be divided"):
+            quick(contamination="none", **parameters).fit(X[:n])
     wild = Autoencoder(2, learning_rate=1e30, max_epochs=2, early_stopping=False)
     with pytest.raises(DivergenceError):
         OutlierDetector(wild, **NUMBERS).fit(X)

@@ -8,7 +8,7 @@ import numpy as np
 from isthmus import fitting, persistence
 from isthmus._members import Member
 from isthmus.estimator import Autoencoder
-from isthmus.outliers import OutlierDetector
+from isthmus.outliers import FOLDS, OutlierDetector
 from isthmus.persistence import DETECTOR, ModelFileError
 
 
@@ -56,6 +56,8 @@ def save(detector: OutlierDetector, path: str | Path) -> None:
         members.append(meta)
     if detector.calibration_scores_ is not None:
         tensors["calibration_scores"] = np.asarray(detector.calibration_scores_)
+    if detector.calibration_folds_ is not None:
+        tensors["calibration_folds"] = np.asarray(detector.calibration_folds_, np.int64)
     meta = {
         "kind": DETECTOR,
         "parameters": persistence.plain(params),
@@ -88,6 +90,7 @@ def _rebuild(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> OutlierDet
     detector.sample_shape_ = None if shape is None else tuple(shape)
     detector.offset_ = float(fitted["offset"])
     detector.calibration_scores_ = tensors.get("calibration_scores")
+    detector.calibration_folds_ = tensors.get("calibration_folds")
     detector.members_ = [
         _member(tensors, k, member, detector) for k, member in enumerate(meta["members"])
     ]
@@ -127,3 +130,9 @@ def _check(detector: OutlierDetector) -> None:
         raise ModelFileError("The file's calibration scores, threshold and parameters do not fit.")
     if held is not None and (held.ndim != 1 or held.dtype != np.float64 or not len(held)):
         raise ModelFileError(f"The calibration scores have shape {held.shape}, {held.dtype}.")
+    folds = detector.calibration_folds_
+    if folds is None:
+        return
+    k = min(FOLDS, detector.n_estimators)
+    if held is None or folds.shape != held.shape or set(folds.tolist()) != set(range(k)):
+        raise ModelFileError(f"The calibration folds do not number {k} folds of the scores.")

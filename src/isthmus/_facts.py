@@ -97,7 +97,7 @@ def detector(fitted: Any) -> Facts:
         "n_draws": references.size // (references.shape[-1] * references.shape[-2]),
         "n_references": references.shape[-2],
         "rule": rule(fitted),
-        "threshold": None if fitted.fdr else float(fitted.offset_),
+        "threshold": None if fitted.by_pvalues else float(fitted.offset_),
         "n_held_out": 0 if held is None else len(held),
         "layers": layers(models[0]),
         "equation": equation(models[0]),
@@ -114,7 +114,8 @@ def rule(fitted: Any) -> str:
         return f"a false-positive rate of {fitted.target_fpr:g}"
     if fitted.contamination == "none":
         rate = max(outliers.USUAL, 1 / (len(fitted.calibration_scores_) + 1))
-        return f"a false-positive rate of {rate:.2g} on rows held out"
+        crossed = "" if fitted.calibration_folds_ is None else ", fold by fold"
+        return f"a false-positive rate of {rate:.2g} on rows held out{crossed}"
     named = isinstance(fitted.contamination, str)
     return f"contamination {fitted.contamination if named else format(fitted.contamination, 'g')}"
 

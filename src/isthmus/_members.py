@@ -1,8 +1,12 @@
-"""Members of a detector: an autoencoder with its reference rows, and what it measures of others."""
+"""Members of a detector: an autoencoder with its reference rows, what it measures of others, and what
+all of them tell.
+"""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from isthmus import engine, measures
 from isthmus.estimator import Autoencoder
@@ -37,6 +41,44 @@ class Member(NamedTuple):
             if objective.loss.by_column:
                 return measures.column_shares(objective, x_out, x), x_out
             return measures.compare(objective, x_out, x)[:, None], x_out
+
+
+class Explanation(NamedTuple):
+    """What made each row as strange as it is, by column; see `OutlierDetector.explain`."""
+
+    columns: tuple[str, ...]
+    contribution: np.ndarray  # (n, d); the sum of a row is minus its score
+    observed: np.ndarray  # (n, d), in the data's units
+    expected: np.ndarray  # (n, d)
+
+    def frame(self, top: int | None = None) -> pl.DataFrame:
+        """Return a table with a line for each row and column, the largest contributions first.
+
+        Parameters
+        ----------
+        top : int, optional
+            How many columns to list for each row; all by default.
+        """
+        order = np.argsort(-self.contribution, axis=1, kind="stable")[:, :top]
+        table = {
+            "row": np.repeat(np.arange(len(order)), order.shape[1]),
+            "column": [self.columns[j] for j in order.ravel()],
+        }
+        for name in ("contribution", "observed", "expected"):
+            table[name] = np.take_along_axis(getattr(self, name), order, axis=1).ravel()
+        return pl.DataFrame(table)
+
+
+def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
+    """Return minus the mean score by these members, block by block; shape (n,)."""
+    result = np.zeros(len(rows))
+    for member in members:
+        known = member.known()
+        for b in blocks(rows, 2**21):
+            shares, again = member.losses(rows[b])
+            gaps = sum(closest(again, drawn)[1] for drawn in known)
+            result[b] += shares.sum(axis=1) + gaps / (len(known) * rows.shape[1])
+    return result / len(members)
 
 
 def shaped(model: Autoencoder, rows: np.ndarray) -> np.ndarray:

@@ -274,9 +274,17 @@ class Detector:
     fdr: Annotated[
         bool, option(DETECTOR, "Alpha bounds the expected share of normal rows among the outliers.")
     ] = False
+    calibration: Annotated[
+        str | None,
+        option(
+            DETECTOR,
+            "What p-values compare with: rows never trained on, or by folds all of them.",
+            metavar="split|cross",
+        ),
+    ] = None
     calibration_fraction: Annotated[
         float | None,
-        option(DETECTOR, "The share of rows held out for p-values; 0.2 by default."),
+        option(DETECTOR, "The share of rows that split holds out; 0.2 by default."),
     ] = None
     n_estimators: Annotated[
         int | None, option(DETECTOR, "The number of autoencoders; 16 by default.")

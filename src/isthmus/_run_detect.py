@@ -170,11 +170,15 @@ def _decided(found: Any, X: Any, columns: int, new: bool) -> pl.DataFrame:
 
     Rows that were trained on have no p-values.
     """
-    score = found.score_samples(X)
-    outlier = found.decide(score) == -1
+    score, held = found.score_samples(X), found.calibration_scores_
+    if found.calibration_folds_ is not None:
+        p = found.pvalues(X)
+    else:
+        p = None if held is None else conformal.pvalues(-score, -held)
+    outlier = found.decide(score, p) == -1
     frame = pl.DataFrame({"score": score, "outlier": outlier})
-    if new and found.calibration_scores_ is not None:
-        frame = frame.with_columns(pvalue=conformal.pvalues(-score, -found.calibration_scores_))
+    if new and p is not None:
+        frame = frame.with_columns(pvalue=p)
     if not columns:
         return frame
     columns = min(columns, found.n_features_in_)
@@ -213,7 +217,8 @@ def _explained(
 
 def _by_loss(ae: isthmus.Autoencoder, X: Any) -> Any:
     """Return what each column adds to the loss of an autoencoder."""
-    from isthmus import _checks, judging, outliers
+    from isthmus import _checks, judging
+    from isthmus._members import Explanation
 
     rows = _checks.flat_rows(ae, X, reset=False)
     again = np.asarray(ae.reconstruct(X), float)
@@ -221,7 +226,7 @@ def _by_loss(ae: isthmus.Autoencoder, X: Any) -> Any:
         shares = judging.column_losses(ae, rows, again)
     names = getattr(ae, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
     columns = tuple(map(str, names))
-    return outliers.Explanation(columns, shares, np.array(rows, float), again)
+    return Explanation(columns, shares, np.array(rows, float), again)
 
 
 # -- results -------------------------------------------------------------------------------------
@@ -231,7 +236,7 @@ def _facts(found: Any, frame: pl.DataFrame, task: Task) -> dict[str, Any]:
     facts = {
         "rows": len(frame),
         "outliers": int(frame["outlier"].sum()),
-        "threshold": None if found.fdr else float(found.offset_),
+        "threshold": None if found.by_pvalues else float(found.offset_),
     }
     return facts if task.save is None else {**facts, "detector": str(task.save)}
 

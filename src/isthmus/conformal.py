@@ -1,8 +1,11 @@
-"""Conformal p-values: how strange a score is among those of normal rows that were not trained on."""
+"""How strange is too strange: p-values by rows that were not trained on, or a robust limit."""
 
 import math
 
 import numpy as np
+from scipy.special import ndtri
+
+SHARES = (0.75, 0.9, 0.97)  # of rows below the quantile that tells their deviation
 
 
 def pvalues(strangeness: np.ndarray, calibration: np.ndarray) -> np.ndarray:
@@ -39,6 +42,45 @@ def pvalues(strangeness: np.ndarray, calibration: np.ndarray) -> np.ndarray:
     return (1 + at_least) / (len(ordered) + 1)
 
 
+def cross_pvalues(
+    strangeness: np.ndarray, calibration: np.ndarray, folds: np.ndarray
+) -> np.ndarray:
+    """Return `p = (1 + #{i: s_k(i)(x_i) >= s_k(i)(x)}) / (n + 1)`, k(i) the fold of calibration row i.
+
+    Fold k's score was learned on all other folds. Where all rows and a new one are exchangeable,
+    `P(p <= a) <= 2 a + 2 (1 - 1/K) / (n/K + 1)` for n rows in K folds, and near a as a rule.
+
+    Parameters
+    ----------
+    strangeness : ndarray (m, K)
+        Scores of new rows by each fold's score, higher for stranger ones.
+    calibration : ndarray (n,)
+        Scores of the rows by the score that was not learned on them.
+    folds : ndarray (n,)
+        The fold of each of them, from 0 to K - 1.
+
+    Returns
+    -------
+    ndarray (m,)
+        Between 1 / (n + 1) and 1.
+
+    References
+    ----------
+    Vovk, "Cross-conformal predictors", 2015; Barber, Candes, Ramdas and Tibshirani, "Predictive
+    Inference with the Jackknife+", 2021 (the bound).
+
+    Examples
+    --------
+    >>> cross_pvalues(np.array([[0.5, 9.0]]), np.array([1.0, 2.0, 3.0]), np.array([0, 0, 1]))
+    array([0.75])
+    """
+    at_least = np.zeros(len(strangeness), int)
+    for k, values in enumerate(strangeness.T):
+        ordered = np.sort(calibration[folds == k])
+        at_least += len(ordered) - np.searchsorted(ordered, values, side="left")
+    return (1 + at_least) / (len(calibration) + 1)
+
+
 def cut(calibration: np.ndarray, alpha: float) -> float:
     """Return the score above which, and not at which, p-values are at most alpha.
 
@@ -72,3 +114,18 @@ def discoveries(p: np.ndarray, rate: float) -> np.ndarray:
     order = np.sort(p)
     passed = np.flatnonzero(order <= rate * np.arange(1, len(p) + 1) / len(p))
     return p <= order[passed[-1]] if len(passed) else np.zeros(len(p), bool)
+
+
+def robust_limit(strangeness: np.ndarray) -> float:
+    """Return the value whose cube root lies two robust deviations above the median's.
+
+    Sums of squares are nearly normal under a cube root (Wilson and Hilferty, 1931), and nearer in
+    their upper half, which is what the deviation is taken from: 1.4826 times the distance from the
+    median to the upper quartile, or what a higher quantile tells where many rows are equal.
+    """
+    roots = np.cbrt(strangeness)
+    middle, *upper = np.quantile(roots, (0.5, *SHARES))
+    for share, value in zip(SHARES, upper, strict=True):
+        if value > middle * (1 + 1e-6):
+            return float((middle + 2 * (value - middle) / ndtri(share)) ** 3)
+    return float(roots.max() ** 3)

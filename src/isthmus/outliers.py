@@ -6,49 +6,27 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import polars as pl
-from scipy.special import ndtri
 from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus import _candidates, _checks, conformal, judging
-from isthmus._members import Member, closest, shaped
+from isthmus._members import Explanation, Member, closest, shaped, strangeness
 from isthmus.estimator import Autoencoder
 from isthmus.progress import Counted
 from isthmus.runtime import draw_seed
-from isthmus.scaling import blocks
 
 FEW, DRAWS = 16, 8  # reference rows in a draw, and a member's draws, where rows may be outliers
 MANY = 2048  # reference rows at most, in one draw, where they are clean
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
-SHARES = (0.75, 0.9, 0.97)  # of rows below the quantile that tells their deviation
+FOLDS = 5  # of cross-fitted calibration
 USUAL = 0.05  # the false-positive rate on clean training data where none is given
 
 
-class Explanation(NamedTuple):
-    """What made each row as strange as it is, by column; see `OutlierDetector.explain`."""
+class Division(NamedTuple):
+    """Numbers of the rows that some members are trained on, and of those held out from them."""
 
-    columns: tuple[str, ...]
-    contribution: np.ndarray  # (n, d); the sum of a row is minus its score
-    observed: np.ndarray  # (n, d), in the data's units
-    expected: np.ndarray  # (n, d)
-
-    def frame(self, top: int | None = None) -> pl.DataFrame:
-        """Return a table with a line for each row and column, the largest contributions first.
-
-        Parameters
-        ----------
-        top : int, optional
-            How many columns to list for each row; all by default.
-        """
-        order = np.argsort(-self.contribution, axis=1, kind="stable")[:, :top]
-        table = {
-            "row": np.repeat(np.arange(len(order)), order.shape[1]),
-            "column": [self.columns[j] for j in order.ravel()],
-        }
-        for name in ("contribution", "observed", "expected"):
-            table[name] = np.take_along_axis(getattr(self, name), order, axis=1).ravel()
-        return pl.DataFrame(table)
+    train: np.ndarray
+    held: np.ndarray
 
 
 class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
@@ -90,8 +68,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         of normal rows among those that one call of `predict` finds, where training rows are clean.
     fdr : bool
         Whether alpha is a false-discovery rate, by Benjamini and Hochberg.
+    calibration : {"split", "cross"}
+        How rows are held out for `target_fpr`, `alpha` and "none". With "split" no member is trained
+        on a part of them. With "cross" all are used for both: each of five folds is left out by a
+        fifth of the members, which alone score it; p-values are finer, and their guarantee weaker.
     calibration_fraction : float in (0, 1)
-        The share of the rows that is held out for `target_fpr`, `alpha` and "none".
+        The share of the rows that "split" holds out.
     n_references : "auto" or int
         How many training rows a draw holds: 16 where they may be outliers, and each member then
         has 8 draws; else half of them, at most 2,048, in one draw.
@@ -108,20 +90,27 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         The threshold: `decision_function` is `score_samples` minus it.
     calibration_scores_ : ndarray or None
         Scores of the rows held out, where there are any.
+    calibration_folds_ : ndarray or None
+        With "cross", the fold of each of them: member k was not trained on fold k modulo their number.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
     Notes
     -----
     Where the training rows are clean and new rows are drawn as they were, p-values are valid:
-    `P(p <= a) <= a` for every a, over the draw of the calibration rows (split conformal). With
-    outliers among the training rows they are approximate, and tend to be too large.
+    `P(p <= a) <= a` for every a, over the draw of the calibration rows (split conformal). Those of
+    "cross" compare a row with each held-out row by the members that did not train on the latter,
+    and keep `P(p <= a) <= 2 a + 2 (1 - 1/K) / (n/K + 1)` with n rows in K folds; they are near a as a
+    rule. The threshold of `target_fpr` and "none" then is a quantile of all held-out scores, which
+    carries no guarantee. With outliers among the training rows p-values are approximate, and tend to
+    be too large.
 
     References
     ----------
     Galeone, "Introduction to Autoencoders", 2016 (the error as a one-class score); Sugiyama and
     Borgwardt, "Rapid Distance-Based Outlier Detection via Sampling", 2013 (few reference rows);
-    Bates et al., "Testing for Outliers with Conformal p-values", 2023.
+    Bates et al., "Testing for Outliers with Conformal p-values", 2023; Vovk, "Cross-conformal
+    predictors", 2015, and Barber et al., "Predictive Inference with the Jackknife+", 2021.
 
     Examples
     --------
@@ -135,6 +124,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
     members_: list[Member]
     offset_: float
     calibration_scores_: np.ndarray | None
+    calibration_folds_: np.ndarray | None
     sample_shape_: tuple[int, ...] | None
 
     def __init__(
@@ -146,6 +136,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         target_fpr: float | None = None,
         alpha: float | None = None,
         fdr: bool = False,
+        calibration: str = "split",
         calibration_fraction: float = 0.2,
         n_references: int | str = "auto",
         random_state: Any = None,
@@ -157,6 +148,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         self.target_fpr = target_fpr
         self.alpha = alpha
         self.fdr = fdr
+        self.calibration = calibration
         self.calibration_fraction = calibration_fraction
         self.n_references = n_references
         self.random_state = random_state
@@ -180,15 +172,15 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         self._check_parameters()
         X = _checks.flat_rows(self, X, reset=True, minimum=2)
         rng = np.random.default_rng(draw_seed(self.random_state))
-        train, calibration = self._split(X, rng)
-        models = self._trained(train, rng)
-        self.members_ = self._compared(models, train, rng)
-        if self.contamination != "none":
-            strangeness = self._strangeness(train)
-            normal = np.argsort(strangeness, kind="stable")[: max(len(train) // 2, 2)]
-            self.members_ = self._compared(models, train[normal], rng)
-        self.calibration_scores_ = None if calibration is None else self._scores(calibration)
-        self.offset_ = self._threshold(train)
+        parts = self._divided(len(X), rng)
+        models = self._trained(X, parts, rng)
+        groups = [
+            self._compared(models[k :: len(parts)], X[part.train], rng)
+            for k, part in enumerate(parts)
+        ]
+        self.members_ = [groups[k % len(parts)][k // len(parts)] for k in range(len(models))]
+        self._calibrate(X, parts)
+        self.offset_ = self._threshold(X[parts[0].train])
         return self
 
     def _check_parameters(self) -> None:
@@ -211,6 +203,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"target_fpr={self.target_fpr} and alpha={self.alpha} are two thresholds: give one."
             )
+        if self.calibration not in ("split", "cross"):
+            raise ValueError(
+                f"The parameter calibration must be 'split' or 'cross'; got {self.calibration!r}."
+            )
+        if self.calibration == "cross" and self.n_estimators < 2:
+            raise ValueError("calibration='cross' needs n_estimators of at least 2; got 1.")
         if self.fdr and self.alpha is None:
             raise ValueError("fdr=True needs alpha, the rate of false discoveries to allow.")
         if self.autoencoder is not None and not isinstance(self.autoencoder, Autoencoder):
@@ -222,29 +220,37 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         given = self.target_fpr if self.alpha is None else self.alpha
         return USUAL if given is None and self.contamination == "none" else given
 
-    def _split(
-        self, X: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def _divided(self, n: int, rng: np.random.Generator) -> list[Division]:
+        """Return what is held out from whom: member k belongs to part k modulo their number."""
+        everything = np.arange(n)
         if self._rate is None:
-            return X, None
-        n = math.ceil(self.calibration_fraction * len(X))
-        if len(X) - n < 2:
+            return [Division(everything, everything[:0])]
+        cross = self.calibration == "cross"
+        size = n if cross else math.ceil(self.calibration_fraction * n)
+        k = min(FOLDS, self.n_estimators)
+        if n < 2 * k if cross else n - size < 2:
             raise ValueError(
-                f"{len(X)} rows cannot be divided into rows to train on and rows to calibrate with: "
+                f"{n} rows cannot be divided into rows to train on and rows to calibrate with: "
                 "give more rows, or contamination without target_fpr and alpha."
             )
-        conformal.cut(np.zeros(n), self._held_rate(n))  # before any work: too few are refused
-        order = rng.permutation(len(X))
-        return X[np.sort(order[n:])], X[np.sort(order[:n])]
+        conformal.cut(np.zeros(size), self._held_rate(size))  # before any work: too few are refused
+        order = rng.permutation(n)
+        held = np.array_split(order, k) if cross else [order[:size]]
+        return [Division(np.setdiff1d(everything, rows), np.sort(rows)) for rows in held]
 
-    def _trained(self, train: np.ndarray, rng: np.random.Generator) -> list[Autoencoder]:
-        template = default(train) if self.autoencoder is None else clone(self.autoencoder)
+    def _trained(
+        self, X: np.ndarray, parts: list[Division], rng: np.random.Generator
+    ) -> list[Autoencoder]:
+        first = X[parts[0].train]
+        template = default(first) if self.autoencoder is None else clone(self.autoencoder)
         seeds = rng.integers(2**32, size=self.n_estimators)
         models = [_candidates.build(template, {}, int(seed)) for seed in seeds]
-        rows = train.reshape(-1, *self.sample_shape_) if self.sample_shape_ else train
-        count = Counted("detector", self.verbose)
+        count, courses = Counted("detector", self.verbose), []
         try:
-            courses = _candidates.begin(models, [{}] * len(models), rows)
+            for k, part in enumerate(parts):
+                mine, rows = models[k :: len(parts)], X[part.train]
+                rows = rows.reshape(-1, *self.sample_shape_) if self.sample_shape_ else rows
+                courses += _candidates.begin(mine, [{}] * len(mine), rows)
             _candidates.advance(courses, 1.0, count)
         finally:
             count.close()
@@ -254,6 +260,16 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         return models
 
     def _compared(
+        self, models: list[Autoencoder], pool: np.ndarray, rng: np.random.Generator
+    ) -> list[Member]:
+        """Return members with reference rows from the rows trained on, or from their better half."""
+        members = self._drawn(models, pool, rng)
+        if self.contamination == "none":
+            return members
+        normal = np.argsort(strangeness(members, pool), kind="stable")[: max(len(pool) // 2, 2)]
+        return self._drawn(models, pool[normal], rng)
+
+    def _drawn(
         self, models: list[Autoencoder], pool: np.ndarray, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows drawn from these."""
@@ -270,6 +286,19 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
             members.append(Member(model, codes.reshape(len(drawn), size, -1)))
         return members
 
+    def _calibrate(self, X: np.ndarray, parts: list[Division]) -> None:
+        """Score the rows held out, each by the members that were not trained on it."""
+        self.calibration_scores_ = self.calibration_folds_ = None
+        if self._rate is not None:
+            scores = [
+                -strangeness(self.members_[k :: len(parts)], X[part.held])
+                for k, part in enumerate(parts)
+            ]
+            self.calibration_scores_ = np.concatenate(scores)
+        if len(parts) > 1:
+            sizes = [len(part.held) for part in parts]
+            self.calibration_folds_ = np.repeat(np.arange(len(parts)), sizes)
+
     def _held_rate(self, n: int) -> float:
         """Return the false-positive rate for so many rows held out."""
         unasked = self.target_fpr is None and self.alpha is None
@@ -282,7 +311,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         scores = self._scores(train)
         if not isinstance(self.contamination, str):
             return float(np.quantile(scores, float(self.contamination)))
-        return -_robust_limit(-scores)
+        return -conformal.robust_limit(-scores)
 
     # -- use -------------------------------------------------------------------------------------
 
@@ -300,20 +329,28 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
 
         With `fdr` the decision on a row depends on the rows that it comes with.
         """
-        return self.decide(self.score_samples(X))
+        scores = self.score_samples(X)
+        return self.decide(scores, None if self.calibration_folds_ is None else self.pvalues(X))
 
-    def decide(self, scores: np.ndarray) -> np.ndarray:
+    def decide(self, scores: np.ndarray, pvalues: np.ndarray | None = None) -> np.ndarray:
         """Return what `predict` makes of rows with these scores.
 
         Parameters
         ----------
         scores : array (n,)
             Of `score_samples`, or of an exported file.
+        pvalues : array (n,), optional
+            Of `pvalues`, which scores alone do not tell where calibration is crossed.
         """
-        if self.fdr:
-            found = conformal.discoveries(self._pvalues(scores), float(self.alpha or 0))
-            return np.where(found, -1, 1)
-        return np.where(scores >= self.offset_, 1, -1)
+        if not self.by_pvalues:
+            return np.where(scores >= self.offset_, 1, -1)
+        alpha, p = float(self.alpha or 0), self._pvalues(scores) if pvalues is None else pvalues
+        return np.where(conformal.discoveries(p, alpha) if self.fdr else p <= alpha, -1, 1)
+
+    @property
+    def by_pvalues(self) -> bool:
+        """Whether decisions compare p-values with alpha, and not scores with `offset_`."""
+        return self.fdr or (self.alpha is not None and self.calibration_folds_ is not None)
 
     def pvalues(self, X: Any) -> np.ndarray:
         """Return conformal p-values: how often a normal row is at least as strange, in (0, 1].
@@ -323,13 +360,23 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         ValueError
             Where no rows were held out.
         """
-        return self._pvalues(self.score_samples(X))
+        rows, folds, held = self._rows(X), self.calibration_folds_, self.calibration_scores_
+        if folds is None or held is None:
+            return self._pvalues(self._scores(rows))
+        k = folds.max() + 1
+        by_fold = np.stack([strangeness(self.members_[i::k], rows) for i in range(k)], axis=1)
+        return conformal.cross_pvalues(by_fold, -held, folds)
 
     def _pvalues(self, scores: np.ndarray) -> np.ndarray:
         if self.calibration_scores_ is None:
             raise ValueError(
                 "p-values compare with rows that were not trained on, and none were held out: fit "
                 "with contamination='none', or with target_fpr or alpha."
+            )
+        if self.calibration_folds_ is not None:
+            raise ValueError(
+                "Scores alone do not tell p-values where calibration is crossed: give decide those "
+                "of pvalues(X), too."
             )
         return conformal.pvalues(-scores, -self.calibration_scores_)
 
@@ -410,18 +457,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         return _checks.flat_rows(self, X, reset=False)
 
     def _scores(self, rows: np.ndarray) -> np.ndarray:
-        return -self._strangeness(rows)
-
-    def _strangeness(self, rows: np.ndarray) -> np.ndarray:
-        """Return minus the scores, block by block."""
-        result = np.zeros(len(rows))
-        for member in self.members_:
-            known = member.known()
-            for b in blocks(rows, 2**21):
-                shares, again = member.losses(rows[b])
-                gaps = sum(closest(again, drawn)[1] for drawn in known)
-                result[b] += shares.sum(axis=1) + gaps / (len(known) * rows.shape[1])
-        return result / len(self.members_)
+        return -strangeness(self.members_, rows)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -451,21 +487,6 @@ def default(train: np.ndarray) -> Autoencoder:
         learning_rate=0.01,
         early_stopping=False,
     )
-
-
-def _robust_limit(strangeness: np.ndarray) -> float:
-    """Return the value whose cube root lies two robust deviations above the median's.
-
-    Sums of squares are nearly normal under a cube root (Wilson and Hilferty, 1931), and nearer in
-    their upper half, which is what the deviation is taken from: 1.4826 times the distance from the
-    median to the upper quartile, or what a higher quantile tells where many rows are equal.
-    """
-    roots = np.cbrt(strangeness)
-    middle, *upper = np.quantile(roots, (0.5, *SHARES))
-    for share, value in zip(SHARES, upper, strict=True):
-        if value > middle * (1 + 1e-6):
-            return float((middle + 2 * (value - middle) / ndtri(share)) ** 3)
-    return float(roots.max() ** 3)
 
 
 def _is_share(value: Any) -> bool:
