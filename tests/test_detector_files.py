@@ -181,8 +181,8 @@ REFERENCES = "member.1.references"
         (lambda m, t: t.pop("member.1.net.encoder.0.bias"), "'net.encoder.0.bias' is missing"),
         (lambda m, t: t.update(calibration_scores=np.ones((2, 2))), "calibration scores have"),
         (lambda m, t: t.update(calibration_scores=np.ones(0)), "calibration scores have"),
-        (lambda m, t: t.update(calibration_folds=np.zeros(30, int)), "do not number 2 folds"),
-        (lambda m, t: t.update(calibration_folds=np.arange(2)), "do not number 2 folds"),
+        (lambda m, t: t.update(calibration_folds=np.zeros(30, int)), "do not number 0 folds"),
+        (lambda m, t: m["parameters"].update(calibration="cross"), "do not number 2 folds"),
         (
             lambda m, t: (m["parameters"].update(fdr=True), t.pop("calibration_scores")),
             "do not fit",

@@ -207,9 +207,9 @@ def test_cross_fitted_decisions_follow_their_pvalues():
         detector.decide(scores)
     found = detector.set_params(fdr=True).predict(np.vstack([X[200:], 20 * np.ones((9, 5))])) == -1
     assert found[-9:].all()
-    rate = quick(contamination="none", target_fpr=0.1, calibration="cross").fit(X[:200])
-    assert rate.offset_ == -conformal.cut(-rate.calibration_scores_, 0.1)
-    assert np.array_equal(rate.decide(scores), np.where(scores >= rate.offset_, 1, -1))
+    for given, rate in (({"target_fpr": 0.1}, 0.1), ({}, 0.05)):
+        other = quick(contamination="none", calibration="cross", **given).fit(X[:200])
+        assert np.array_equal(other.predict(X[200:]) == -1, other.pvalues(X[200:]) <= rate)
 
 
 def test_cross_fitted_false_positives_keep_their_bound():
@@ -220,8 +220,10 @@ def test_cross_fitted_false_positives_keep_their_bound():
     rates = []
     for seed in range(40):
         X = rng.normal(size=(n + m, 2)) @ mixing + 0.3 * rng.normal(size=(n + m, 4))
-        detector = quick(alpha=a, contamination="none", calibration="cross", random_state=seed)
-        rates.append((detector.fit(X[:n]).predict(X[n:]) == -1).mean())
+        detector = quick(alpha=a, contamination="none", calibration="cross", n_estimators=5)
+        detector.set_params(random_state=seed).fit(X[:n])
+        assert np.bincount(detector.calibration_folds_).tolist() == [20] * 5
+        rates.append((detector.predict(X[n:]) == -1).mean())
     error = np.std(rates) / np.sqrt(len(rates))
     assert np.mean(rates) <= 2 * a + 2 * 0.8 / (n / 5 + 1) + 3 * error
     assert abs(np.mean(rates) - a) < 0.03 + 3 * error

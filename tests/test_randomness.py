@@ -55,3 +55,12 @@ def test_an_own_seed_is_the_default_key():
 def test_too_many_elements_are_refused():
     with pytest.raises(ValueError, match=r"fewer than 2\*\*32 elements; got 4294967296"):
         jax.jit(lambda key: jax.random.bits(key, (2**16, 2**16))).lower(pair(0)[1])
+
+
+def test_a_custom_corruption_may_draw_anything(iris):
+    from isthmus import Autoencoder
+
+    def counts(key, x):
+        return x + jax.random.poisson(key, 1.0, x.shape)
+
+    Autoencoder(2, corruption=counts, max_epochs=1, random_state=0).fit(iris)

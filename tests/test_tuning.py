@@ -676,3 +676,29 @@ def test_missing_classes_are_counted():
     labels[:3] = None
     with pytest.raises(ValueError, match="a class for each row; 3 of 150 are missing"):
         tune(Autoencoder(2), {"learning_rate": [0.01]}, X, labels, scoring="probe")
+
+
+def test_what_goes_wrong_beside_the_training_is_told(iris, monkeypatch):
+    """An error in making the next split ready, and one in the rehearsal of the last fit."""
+    from isthmus._scoring import Scorer
+
+    ae = Autoencoder(2, max_epochs=2, random_state=0)
+    grid = {"learning_rate": [1e-3, 1e-2]}
+    calm = tune(ae, grid, iris, cv=3)
+
+    def broken(self, X):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Scorer, "_rehearse", broken)
+    same = tune(ae, grid, iris, cv=3)
+    np.testing.assert_array_equal(
+        same.cv_results_["mean_test_score"], calm.cv_results_["mean_test_score"]
+    )
+    ready = Scorer._ready
+
+    def second(self, k, *rest):
+        return ready(self, k, *rest) if k == 0 else 1 / 0
+
+    monkeypatch.setattr(Scorer, "_ready", second)
+    with pytest.raises(ZeroDivisionError):
+        tune(ae, grid, iris, cv=3)

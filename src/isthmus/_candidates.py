@@ -17,7 +17,7 @@ from isthmus.progress import Counted
 from isthmus.runtime import computing, release_programs
 
 Params = Mapping[str, Any]
-EARLY = 2**26  # bytes of rows up to which compiling counts beside training
+EARLY = 2**26  # bytes of rows up to which a search makes the next split ready early
 SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")  # what validation learns of rows
 
 
@@ -114,10 +114,13 @@ def advance(
 
 
 def alike(courses: Sequence[Course]) -> bool:
-    """Return whether one program trains all of these models, on few rows: worth compiling early."""
-    trainers = [course.trainer for course in courses]
-    few = trainers[0].data.x.nbytes < EARLY
-    return few and populations.programs(trainers) == 1
+    """Return whether one program trains all of these models."""
+    return populations.programs([course.trainer for course in courses]) == 1
+
+
+def few(courses: Sequence[Course]) -> bool:
+    """Return whether rows are so few that the next split's may lie beside them."""
+    return bool(courses) and courses[0].trainer.data.x.nbytes < EARLY
 
 
 def _by_place(models: Sequence[Autoencoder]) -> dict[Any, list[int]]:

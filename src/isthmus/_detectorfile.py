@@ -44,6 +44,12 @@ def save(detector: OutlierDetector, path: str | Path) -> None:
             f"n_estimators is {detector.n_estimators}, but {len(detector.members_)} members were "
             "fitted: fit again before saving."
         )
+    held, folds = detector.calibration_scores_, detector.calibration_folds_
+    if held is not None and (detector.calibration == "cross") != (folds is not None):
+        raise ValueError(
+            f"calibration is {detector.calibration!r} and was not when the detector was fitted: fit "
+            "again before saving."
+        )
     params, template = detector.get_params(deep=False), detector.autoencoder
     del params["autoencoder"]
     names = getattr(detector, "feature_names_in_", None)
@@ -131,8 +137,10 @@ def _check(detector: OutlierDetector) -> None:
     if held is not None and (held.ndim != 1 or held.dtype != np.float64 or not len(held)):
         raise ModelFileError(f"The calibration scores have shape {held.shape}, {held.dtype}.")
     folds = detector.calibration_folds_
-    if folds is None:
+    crossed = detector.calibration == "cross" and held is not None
+    k = min(FOLDS, detector.n_estimators) if crossed else 0
+    if folds is None and not crossed:
         return
-    k = min(FOLDS, detector.n_estimators)
-    if held is None or folds.shape != held.shape or set(folds.tolist()) != set(range(k)):
+    folds = np.empty(0) if folds is None or folds.dtype.kind != "i" else folds
+    if held is None or folds.shape != held.shape or {*folds.tolist()} != {*range(k)}:
         raise ModelFileError(f"The calibration folds do not number {k} folds of the scores.")

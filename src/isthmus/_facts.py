@@ -106,15 +106,15 @@ def detector(fitted: Any) -> Facts:
 
 def rule(fitted: Any) -> str:
     """Return in words what settled a detector's threshold."""
+    crossed = "" if fitted.calibration_folds_ is None else ", each row held out once"
     if fitted.fdr:
-        return f"p-values, for a false-discovery rate of {fitted.alpha:g}"
+        return f"p-values, for a false-discovery rate of {fitted.alpha:g}{crossed}"
     if fitted.alpha is not None:
-        return f"p-values of at most {fitted.alpha:g}"
+        return f"p-values of at most {fitted.alpha:g}{crossed}"
     if fitted.target_fpr is not None:
-        return f"a false-positive rate of {fitted.target_fpr:g}"
+        return f"a false-positive rate of {fitted.target_fpr:g}{crossed}"
     if fitted.contamination == "none":
         rate = max(outliers.USUAL, 1 / (len(fitted.calibration_scores_) + 1))
-        crossed = "" if fitted.calibration_folds_ is None else ", fold by fold"
         return f"a false-positive rate of {rate:.2g} on rows held out{crossed}"
     named = isinstance(fitted.contamination, str)
     return f"contamination {fitted.contamination if named else format(fitted.contamination, 'g')}"

@@ -172,7 +172,7 @@ def _decided(found: Any, X: Any, columns: int, new: bool) -> pl.DataFrame:
     """
     score, held = found.score_samples(X), found.calibration_scores_
     if found.calibration_folds_ is not None:
-        p = found.pvalues(X)
+        p = found.pvalues(X)  # by folds, which one score does not tell
     else:
         p = None if held is None else conformal.pvalues(-score, -held)
     outlier = found.decide(score, p) == -1

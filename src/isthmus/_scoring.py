@@ -4,8 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +84,7 @@ class Scorer(NamedTuple):
     def fill(self, table: Table, chosen: Sequence[int], share: float, X: Any, y: Any) -> None:
         """Train the chosen candidates up to a share and write their scores into the table.
 
-        Beside the training, the next split is made ready, and the programs of the last fit.
+        Beside the training on few rows, the next split is made ready and the last fit compiled.
         """
         for key in [key for key in self.courses if key[0] not in chosen]:
             del self.courses[key]
@@ -94,16 +93,23 @@ class Scorer(NamedTuple):
             for k in range(len(self.splits)):
                 fold, fresh = ready.result()
                 going = [course for i in chosen for course in self.courses[i, k]]
-                if k + 1 < len(self.splits):
+                early, more = _candidates.few(going), k + 1 < len(self.splits)
+                if early and more:
                     ready = beside.submit(self._ready, k + 1, chosen, X, y)
-                alike = fresh and k == 0 and _candidates.alike(going)
-                rehearsed: list[Future[Any]] = [beside.submit(self._rehearse, X)] if alike else []
-                _candidates.advance(going, share, self.counted, self.criterion.judged)
-                wait([*rehearsed, ready])  # scoring may filter warnings, which is for all threads
+                if early and fresh and k == 0 and _candidates.alike(going):
+                    beside.submit(self._rehearse, X)
+                try:
+                    _candidates.advance(going, share, self.counted, self.criterion.judged)
+                except BaseException:
+                    beside.shutdown(cancel_futures=True)
+                    raise
+                beside.submit(int).result()  # scoring may filter warnings, which is for all threads
                 for i in chosen:
                     self._enter(table, i, k, share, fold)
                     if share == 1:
                         del self.courses[i, k]
+                if more and not early:
+                    ready = beside.submit(self._ready, k + 1, chosen, X, y)
 
     def _ready(self, k: int, chosen: Sequence[int], X: Any, y: Any) -> tuple[Fold, bool]:
         """Return the rows of a split, and whether candidates were new to it; they have courses now."""
@@ -114,10 +120,15 @@ class Scorer(NamedTuple):
         return fold, bool(new)
 
     def _rehearse(self, X: Any) -> None:
-        """Fit a candidate for an epoch, so that the last fit finds its programs compiled."""
-        with warnings.catch_warnings(), suppress(ArithmeticError, ValueError, TypeError):
-            warnings.simplefilter("ignore")
-            self._model(0, 0).set_params(max_epochs=1).fit(X)
+        """Fit a candidate for an epoch, so that the last fit finds its programs compiled.
+
+        What goes wrong here goes wrong in the last fit too, and is told there.
+        """
+        model = self._model(0, 0)
+        if model.pretrain is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.set_params(max_epochs=1).fit(X)
 
     def _begin(self, new: Sequence[int], k: int, fold: Fold) -> None:
         """Make the courses of candidates on a split, one for each seed."""

@@ -48,7 +48,7 @@ def cross_pvalues(
     """Return `p = (1 + #{i: s_k(i)(x_i) >= s_k(i)(x)}) / (n + 1)`, k(i) the fold of calibration row i.
 
     Fold k's score was learned on all other folds. Where all rows and a new one are exchangeable,
-    `P(p <= a) <= 2 a + 2 (1 - 1/K) / (n/K + 1)` for n rows in K folds, and near a as a rule.
+    `P(p <= a) <= 2 a + 2 (1 - 1/K) / (n/K + 1)` for n rows in K equal folds, and near a as a rule.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def cut(calibration: np.ndarray, alpha: float) -> float:
     if allowed < 0:
         raise ValueError(
             f"p-values from {n} calibration rows are at least {1 / (n + 1):.3g}, so none is at most "
-            f"{alpha:g}: give more rows, a larger calibration_fraction or a larger rate."
+            f"{alpha:g}: give more rows, hold more of them out, or take a larger rate."
         )
     return float(np.sort(calibration)[n - 1 - allowed])
 
@@ -100,7 +100,7 @@ def discoveries(p: np.ndarray, rate: float) -> np.ndarray:
     """Return which p-values are rejected at a false-discovery rate, by Benjamini and Hochberg.
 
     Conformal p-values that share calibration rows depend on each other positively, for which the
-    bound on the rate holds (Bates et al., 2023).
+    bound on the rate holds (Bates et al., 2023); with cross-fitted ones the rate is approximate.
 
     References
     ----------

@@ -190,7 +190,10 @@ class CustomCorruption(Corruption):
     function: Callable[[Array, Array], Array]
 
     def __call__(self, key: Array, x: Array) -> Array:
-        return self.function(key, x)
+        """Call the function with a key of JAX's own, which some of `jax.random` insists on."""
+        return self.function(
+            jax.random.wrap_key_data(jax.random.key_data(key), impl="threefry2x32"), x
+        )
 
     def validate(self) -> None:
         check_arguments(self.slot, self.function, ("key", "x"))

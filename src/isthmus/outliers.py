@@ -70,8 +70,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         Whether alpha is a false-discovery rate, by Benjamini and Hochberg.
     calibration : {"split", "cross"}
         How rows are held out for `target_fpr`, `alpha` and "none". With "split" no member is trained
-        on a part of them. With "cross" all are used for both: each of five folds is left out by a
-        fifth of the members, which alone score it; p-values are finer, and their guarantee weaker.
+        on a part of them. With "cross" all are used for both: each of five folds (or n_estimators,
+        if fewer) is left out by a share of the members, which alone score it; rows are outliers by
+        their p-values, which are finer, with a weaker guarantee.
     calibration_fraction : float in (0, 1)
         The share of the rows that "split" holds out.
     n_references : "auto" or int
@@ -100,10 +101,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
     Where the training rows are clean and new rows are drawn as they were, p-values are valid:
     `P(p <= a) <= a` for every a, over the draw of the calibration rows (split conformal). Those of
     "cross" compare a row with each held-out row by the members that did not train on the latter,
-    and keep `P(p <= a) <= 2 a + 2 (1 - 1/K) / (n/K + 1)` with n rows in K folds; they are near a as a
-    rule. The threshold of `target_fpr` and "none" then is a quantile of all held-out scores, which
-    carries no guarantee. With outliers among the training rows p-values are approximate, and tend to
-    be too large.
+    and keep `P(p <= a) <= 2 a + 2 (1 - 1/K) / (n/K + 1)` with n rows in K equal folds; they are near a
+    as a rule, and `fdr` is approximate. With outliers among the training rows p-values of both kinds
+    are approximate, and tend to be too large.
 
     References
     ----------
@@ -320,7 +320,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         return self._scores(self._rows(X))
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return `score_samples` minus `offset_`: negative for outliers."""
+        """Return `score_samples` minus `offset_`: negative for outliers, but where `by_pvalues`."""
         scores: np.ndarray = self.score_samples(X) - self.offset_
         return scores
 
@@ -330,7 +330,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         With `fdr` the decision on a row depends on the rows that it comes with.
         """
         scores = self.score_samples(X)
-        return self.decide(scores, None if self.calibration_folds_ is None else self.pvalues(X))
+        return self.decide(scores, self.pvalues(X) if self.by_pvalues else None)
 
     def decide(self, scores: np.ndarray, pvalues: np.ndarray | None = None) -> np.ndarray:
         """Return what `predict` makes of rows with these scores.
@@ -344,13 +344,16 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         """
         if not self.by_pvalues:
             return np.where(scores >= self.offset_, 1, -1)
-        alpha, p = float(self.alpha or 0), self._pvalues(scores) if pvalues is None else pvalues
-        return np.where(conformal.discoveries(p, alpha) if self.fdr else p <= alpha, -1, 1)
+        p = self._pvalues(scores) if pvalues is None else pvalues
+        rate = self._held_rate(
+            0 if self.calibration_scores_ is None else len(self.calibration_scores_)
+        )
+        return np.where(conformal.discoveries(p, rate) if self.fdr else p <= rate, -1, 1)
 
     @property
     def by_pvalues(self) -> bool:
-        """Whether decisions compare p-values with alpha, and not scores with `offset_`."""
-        return self.fdr or (self.alpha is not None and self.calibration_folds_ is not None)
+        """Whether decisions compare p-values with a rate, and not scores with `offset_`."""
+        return self.fdr or self.calibration_folds_ is not None
 
     def pvalues(self, X: Any) -> np.ndarray:
         """Return conformal p-values: how often a normal row is at least as strange, in (0, 1].
