@@ -173,7 +173,7 @@ def test_cross_fitted_pvalues_by_their_definition():
     rng = np.random.default_rng(0)
     new, held = rng.integers(0, 9, (7, 3)).astype(float), rng.integers(0, 9, 20).astype(float)
     folds = np.resize(np.arange(3), 20)
-    p = conformal.cross_pvalues(new, held, folds)
+    p = conformal.pvalues(new, held, folds)
     for row, value in zip(new, p, strict=True):
         count = sum(held[i] >= row[folds[i]] for i in range(20))
         assert value == (1 + count) / 21

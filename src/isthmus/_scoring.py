@@ -103,7 +103,7 @@ class Scorer(NamedTuple):
                 except BaseException:
                     beside.shutdown(cancel_futures=True)
                     raise
-                beside.submit(int).result()  # scoring may filter warnings, which is for all threads
+                beside.submit(int).result()  # waits: scoring may filter warnings, for all threads
                 for i in chosen:
                     self._enter(table, i, k, share, fold)
                     if share == 1:

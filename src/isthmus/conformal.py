@@ -8,19 +8,26 @@ from scipy.special import ndtri
 SHARES = (0.75, 0.9, 0.97)  # of rows below the quantile that tells their deviation
 
 
-def pvalues(strangeness: np.ndarray, calibration: np.ndarray) -> np.ndarray:
+def pvalues(
+    strangeness: np.ndarray, calibration: np.ndarray, folds: np.ndarray | None = None
+) -> np.ndarray:
     """Return `p = (1 + #{calibration rows at least as strange}) / (n + 1)` for each row.
 
     Where the calibration rows and a new normal row are exchangeable, and the scores were learned on
     other rows, `P(p <= a) <= a` for every a: the rank of the new row among n + 1 is uniform, or
     larger where there are ties.
 
+    With folds, each has a score of its own, learned on all the others: new rows are compared with the
+    rows of a fold by its score, and `P(p <= a) <= 2 a + 2 (1 - 1/K) / (n/K + 1)` for K equal folds.
+
     Parameters
     ----------
-    strangeness : ndarray (m,)
-        Scores of new rows, higher for stranger ones.
+    strangeness : ndarray (m,), or (m, K) with folds
+        Scores of new rows, higher for stranger ones; by each fold's score.
     calibration : ndarray (n,)
         Scores of normal rows that the scoring model did not train on.
+    folds : ndarray (n,), optional
+        The fold of each calibration row, from 0 to K - 1.
 
     Returns
     -------
@@ -30,50 +37,19 @@ def pvalues(strangeness: np.ndarray, calibration: np.ndarray) -> np.ndarray:
     References
     ----------
     Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005; Bates, Candes, Lei,
-    Romano and Sesia, "Testing for Outliers with Conformal p-values", 2023.
+    Romano and Sesia, "Testing for Outliers with Conformal p-values", 2023. With folds: Vovk,
+    "Cross-conformal predictors", 2015; Barber, Candes, Ramdas and Tibshirani, "Predictive Inference
+    with the Jackknife+", 2021 (the bound).
 
     Examples
     --------
     >>> pvalues(np.array([0.5, 9.0]), np.array([1.0, 2.0, 3.0]))
     array([1.  , 0.25])
-    """
-    ordered = np.sort(calibration)
-    at_least = len(ordered) - np.searchsorted(ordered, strangeness, side="left")
-    return (1 + at_least) / (len(ordered) + 1)
-
-
-def cross_pvalues(
-    strangeness: np.ndarray, calibration: np.ndarray, folds: np.ndarray
-) -> np.ndarray:
-    """Return `p = (1 + #{i: s_k(i)(x_i) >= s_k(i)(x)}) / (n + 1)`, k(i) the fold of calibration row i.
-
-    Fold k's score was learned on all other folds. Where all rows and a new one are exchangeable,
-    `P(p <= a) <= 2 a + 2 (1 - 1/K) / (n/K + 1)` for n rows in K equal folds, and near a as a rule.
-
-    Parameters
-    ----------
-    strangeness : ndarray (m, K)
-        Scores of new rows by each fold's score, higher for stranger ones.
-    calibration : ndarray (n,)
-        Scores of the rows by the score that was not learned on them.
-    folds : ndarray (n,)
-        The fold of each of them, from 0 to K - 1.
-
-    Returns
-    -------
-    ndarray (m,)
-        Between 1 / (n + 1) and 1.
-
-    References
-    ----------
-    Vovk, "Cross-conformal predictors", 2015; Barber, Candes, Ramdas and Tibshirani, "Predictive
-    Inference with the Jackknife+", 2021 (the bound).
-
-    Examples
-    --------
-    >>> cross_pvalues(np.array([[0.5, 9.0]]), np.array([1.0, 2.0, 3.0]), np.array([0, 0, 1]))
+    >>> pvalues(np.array([[0.5, 9.0]]), np.array([1.0, 2.0, 3.0]), np.array([0, 0, 1]))
     array([0.75])
     """
+    if folds is None:
+        strangeness, folds = strangeness[:, None], np.zeros(len(calibration), int)
     at_least = np.zeros(len(strangeness), int)
     for k, values in enumerate(strangeness.T):
         ordered = np.sort(calibration[folds == k])

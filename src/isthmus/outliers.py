@@ -329,8 +329,10 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
 
         With `fdr` the decision on a row depends on the rows that it comes with.
         """
-        scores = self.score_samples(X)
-        return self.decide(scores, self.pvalues(X) if self.by_pvalues else None)
+        check_is_fitted(self)
+        if self.calibration_folds_ is None:
+            return self.decide(self.score_samples(X))
+        return self._by_rate(self.pvalues(X))
 
     def decide(self, scores: np.ndarray, pvalues: np.ndarray | None = None) -> np.ndarray:
         """Return what `predict` makes of rows with these scores.
@@ -344,10 +346,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         """
         if not self.by_pvalues:
             return np.where(scores >= self.offset_, 1, -1)
-        p = self._pvalues(scores) if pvalues is None else pvalues
-        rate = self._held_rate(
-            0 if self.calibration_scores_ is None else len(self.calibration_scores_)
-        )
+        return self._by_rate(self._pvalues(scores) if pvalues is None else pvalues)
+
+    def _by_rate(self, p: np.ndarray) -> np.ndarray:
+        """Return the decisions on rows with these p-values."""
+        assert self.calibration_scores_ is not None
+        rate = self._held_rate(len(self.calibration_scores_))
         return np.where(conformal.discoveries(p, rate) if self.fdr else p <= rate, -1, 1)
 
     @property
@@ -368,7 +372,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
             return self._pvalues(self._scores(rows))
         k = folds.max() + 1
         by_fold = np.stack([strangeness(self.members_[i::k], rows) for i in range(k)], axis=1)
-        return conformal.cross_pvalues(by_fold, -held, folds)
+        return conformal.pvalues(by_fold, -held, folds)
 
     def _pvalues(self, scores: np.ndarray) -> np.ndarray:
         if self.calibration_scores_ is None:
