@@ -241,14 +241,14 @@ def test_images_and_convolutions_are_searched(digits):
 def test_numbers_compile_nothing():
     ae = Autoencoder(**SMALL, sparsity="kl", corruption=("gaussian",))
     tune(ae, GRID, rows())
-    programs = populations._advance._cache_size()
+    programs = populations._advance_unshared._cache_size()
     grid = {
         "learning_rate": [2e-3, 3e-3],
         "sparsity__rho": [0.1, 0.2],
         "corruption__0__std": [2, 0.5],
     }
     tune(ae, grid, rows(seed=1))
-    assert populations._advance._cache_size() == programs
+    assert populations._advance_unshared._cache_size() == programs
 
 
 def test_a_list_of_grids_addresses_slots_and_parts():

@@ -21,6 +21,13 @@ from isthmus.randomness import THREEFRY
 # than 0.999 on every set tried (benchmarks/adam.py).
 ADAM = optax.scale_by_adam(b2=0.95)
 ALIGNED = 64  # bytes: where an array that a CPU reads without a copy begins
+LEAST_SHARED = 3_000_000  # multiplications of a step whose kernels two threads finish sooner than one
+# How a CPU runs shorter steps: no kernel is shared out between threads. LLVM's last level only takes
+# longer to compile. docs/performance-log.md has the figures.
+UNSHARED: dict[str, str | bool | int | float] = {
+    "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
+    "xla_backend_optimization_level": 2,
+}
 Row = dict[str, float]
 Hook = Callable[[Row], bool | None]
 
@@ -211,6 +218,7 @@ def total_loss(objective: Objective, net: Net, x: Array, weight: Array) -> Array
 
 
 _advance = jax.jit(run_steps, static_argnames="length")
+_advance_unshared = jax.jit(run_steps, static_argnames="length", compiler_options=UNSHARED)
 _total_loss = jax.jit(total_loss)
 
 
@@ -241,7 +249,13 @@ class Trainer:
         self.sizes = np.array([self._size(i) for i in range(self.steps_per_epoch)])[:, None]
         platform = next(iter(data.x.devices())).platform
         self.length = chunk_length(self.batch_shape, state.params.net.work, platform)
+        self.unshared = platform == "cpu" and self.work < LEAST_SHARED
         self._orders: deque[tuple[int, np.ndarray]] = deque(maxlen=2)
+
+    @property
+    def work(self) -> int:
+        """How many multiplications a step takes."""
+        return self.batch_shape * self.state.params.net.work
 
     def _schedule(self) -> tuple[float, ...]:
         rate, earlier = self.settings.learning_rate, self.settings.constant_after
@@ -308,7 +322,8 @@ class Trainer:
     def _run_chunk(self, state: State, count: int) -> tuple[Params, dict[str, np.ndarray]]:
         data, plan = (self.data.x, self.data.weight, self.key), self.plan(state.step, count)
         arguments = (self.objective, state.params, data, plan, self.schedule, self.movable)
-        params, terms = _advance(*arguments, length=self.length)
+        advance = _advance_unshared if self.unshared else _advance
+        params, terms = advance(*arguments, length=self.length)
         names = ("loss", *self.objective.terms)
         return params, {name: np.asarray(terms[name])[:count].astype(float) for name in names}
 

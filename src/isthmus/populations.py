@@ -20,6 +20,7 @@ import numpy as np
 from jax import Array
 
 from isthmus.engine import (
+    UNSHARED,
     DivergenceError,
     Params,
     Schedule,
@@ -48,8 +49,7 @@ class Shared(NamedTuple):
     validation: int | None
 
 
-@partial(jax.jit, static_argnames=("length", "shared"))
-def _advance(
+def _run_all(
     objective: Objective,
     params: Params,
     data: tuple[Array, Array, Array],
@@ -73,6 +73,12 @@ def _advance(
         objective, params, data, plan, schedule, movable
     )
     return result
+
+
+_advance = jax.jit(_run_all, static_argnames=("length", "shared"))
+_advance_unshared = jax.jit(
+    _run_all, static_argnames=("length", "shared"), compiler_options=UNSHARED
+)
 
 
 @partial(jax.jit, static_argnames="axis")
@@ -179,10 +185,15 @@ def default_width(member: Trainer) -> int:
     On a CPU a long step keeps the cores busy alone, and gains nothing from company; a GPU does not
     notice it. `benchmarks/tune.py --widths` prints times.
     """
-    if next(iter(member.data.x.devices())).platform != "cpu":
+    if _platform(member) != "cpu":
         return 64
-    work = member.batch_shape * member.state.params.net.work
+    work = member.work
     return 16 if work < 4_000_000 else 4 if work < 16_000_000 else 1
+
+
+def _platform(member: Trainer) -> str:
+    platform: str = next(iter(member.data.x.devices())).platform
+    return platform
 
 
 def _groups(members: Sequence[Trainer], width: int | None) -> Iterator[list[int]]:
@@ -244,12 +255,23 @@ def _company(member: Trainer) -> Hashable:
     return id(member.data.x), member.settings.seed
 
 
+class Chunk(NamedTuple):
+    """Some steps of all members, which may be under way yet."""
+
+    count: int
+    params: Params
+    terms: dict[str, Array]
+    losses: list[Array] | None  # where they are due
+    after: State  # up to where: of no member's weights
+
+
 class Group:
     """Members that one program trains, in step."""
 
     def __init__(self, members: Sequence[Trainer]) -> None:
         self.members, self.first = members, members[0]
         self.errors: Errors = [None] * len(members)
+        self.clock = time.perf_counter()
         self.objective = stack([m.objective for m in members])
         self.movable = stack([m.movable for m in members])
         self.params = stack([m.state.params for m in members])
@@ -278,48 +300,58 @@ class Group:
         return get(self.first) if axis is None else stack([get(m) for m in self.members])
 
     def run(self, on_steps: Watch, compiling: Lock) -> Errors:
-        """Train until no member has a step left to take; the lock keeps others from compiling too."""
+        """Train until no member has a step left to take; the lock keeps others from compiling too.
+
+        While the results of a chunk are read, the next one is under way.
+        """
         try:
+            going = self._going()
+            state = self.members[going[0]].state if going else None
             with compiling:
-                going = self._advanced(on_steps)
-            while going:
-                going = self._advanced(on_steps)
+                chunk = self._started(state)
+            while chunk is not None:
+                ahead = self._started(chunk.after)
+                on_steps(chunk.count * self._taken(chunk))
+                chunk = ahead if self._going() else None
         finally:
             for member in self.members:
                 member.state = _owned(member.state)
         return self.errors
 
-    def _advanced(self, on_steps: Watch) -> bool:
-        """Run one chunk, where a member has steps left to take."""
-        going = [i for i, m in enumerate(self.members) if self._goes_on(i, m)]
-        if going:
-            before = self.members[going[0]].state.step
-            self._next(going)
-            on_steps((self.members[going[0]].state.step - before) * len(going))
-        return bool(going)
+    def _going(self) -> list[int]:
+        """Return the members that have steps left to take."""
+        return [i for i, m in enumerate(self.members) if not (self.errors[i] or m.finished)]
 
-    def _goes_on(self, i: int, member: Trainer) -> bool:
-        return self.errors[i] is None and not member.finished
+    def _started(self, state: State | None) -> Chunk | None:
+        """Start the next chunk after this state, which is all members' but for their weights."""
+        if state is None or state.step >= self.first.until:
+            return None
+        count = self.first.chunk(state)
+        self.params, terms = self._advanced(state.step, count)
+        state, losses = state._replace(step=state.step + count), None
+        if self.first.due(state):
+            losses = self._losses(self.params.net)
+            state = state._replace(evaluated_at=state.step)
+        return Chunk(count, self.params, terms, losses, state)
 
-    def _next(self, going: list[int]) -> None:
-        """Run one chunk; members that have stopped are carried along, unchanged."""
-        begin = time.perf_counter()
-        state = self.members[going[0]].state
-        count = self.members[going[0]].chunk(state)
-        params, terms = self._run_chunk(state.step, count)
-        due = self.members[going[0]].due(state._replace(step=state.step + count))
-        losses = self._losses(params.net) if due else None
-        leaves, structure = jax.tree.flatten(params)
+    def _taken(self, chunk: Chunk) -> int:
+        """Give their results to the members that go on, and return how many these are."""
+        going, count = self._going(), chunk.count
+        names = ("loss", *self.first.objective.terms)
+        terms = {name: np.asarray(chunk.terms[name])[:, :count].astype(float) for name in names}
+        losses = None if chunk.losses is None else self._mean(chunk.losses)
+        leaves, structure = jax.tree.flatten(chunk.params)
         leaves = [np.asarray(leaf) for leaf in leaves]
         states: dict[int, State] = {}
         for i in going:
             mine = {name: values[i] for name, values in terms.items()}
             own = jax.tree.unflatten(structure, [leaf[i] for leaf in leaves])
             states[i] = self._moved(i, own, mine, None if losses is None else losses[i])
-        share = (time.perf_counter() - begin) / len(going)
+        now = time.perf_counter()
+        share, self.clock = (now - self.clock) / len(going), now
         for i in going:
             self.members[i].state = self.members[i].timed(states[i], share)
-        self.params = params
+        return len(going)
 
     def _moved(self, i: int, params: Params, terms: dict[str, np.ndarray], loss: Any) -> State:
         """Return a member's state after a chunk; where it diverged, the last good one."""
@@ -331,11 +363,14 @@ class Group:
             self.errors[i] = error
             return member.state
 
-    def _run_chunk(self, step: int, count: int) -> tuple[Params, dict[str, np.ndarray]]:
+    def _advanced(self, step: int, count: int) -> tuple[Params, dict[str, Array]]:
+        """Return all members' weights after these steps, and the steps' terms."""
         plan = self.first.plan(step, count)
         if self.shared.seed is not None:
             plan = (np.stack([m.plan(step, count)[0] for m in self.members]), *plan[1:])
-        params, terms = _advance(
+        # on a CPU there is a group for each core, and no thread left to share kernels with
+        advance = _advance_unshared if _platform(self.first) == "cpu" else _advance
+        return advance(
             self.objective,
             self.params,
             self.data,
@@ -345,20 +380,22 @@ class Group:
             length=self.first.length,
             shared=self.shared,
         )
-        names = ("loss", *self.first.objective.terms)
-        return params, {name: np.asarray(terms[name])[:, :count].astype(float) for name in names}
 
-    def _losses(self, net: Net) -> np.ndarray:
-        """Return each member's weighted mean loss of its validation rows."""
+    def _losses(self, net: Net) -> list[Array]:
+        """Return each member's sum of losses of its validation rows, by batch."""
         x, weight = self.held
         axis, batch = self.shared.validation, rows_per_call(self.first.state.params.net)
-        total = np.zeros(len(self.members))
-        for begin in range(0, x.shape[-2], batch):
-            rows = slice(begin, begin + batch)
-            part = (x[..., rows, :], weight[..., rows])
-            total += np.asarray(_total_losses(self.objective, net, *part, axis=axis), float)
+        parts = [slice(begin, begin + batch) for begin in range(0, x.shape[-2], batch)]
+        return [
+            _total_losses(self.objective, net, x[..., rows, :], weight[..., rows], axis=axis)
+            for rows in parts
+        ]
+
+    def _mean(self, totals: list[Array]) -> np.ndarray:
+        """Return each member's weighted mean loss."""
         assert self.first.validation is not None
-        return total / self.first.validation.n
+        mean: np.ndarray = sum(np.asarray(v, float) for v in totals) / self.first.validation.n
+        return mean
 
 
 def _alone(member: Trainer, on_steps: Watch) -> DivergenceError | None:
