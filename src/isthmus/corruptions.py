@@ -15,6 +15,7 @@ from jax import Array
 
 from isthmus._spec import Part, number
 from isthmus.losses import check_arguments
+from isthmus.randomness import normal, uniform
 
 
 class Corruption(Part, slot="corruption"):
@@ -47,7 +48,7 @@ class Gaussian(Corruption, name="gaussian"):
     std: float = number(0.3, "[0, inf)")
 
     def __call__(self, key: Array, x: Array) -> Array:
-        return x + self.std * jax.random.normal(key, x.shape, x.dtype)
+        return x + self.std * normal(key, x.shape, x.dtype)
 
     @property
     def active(self) -> bool:
@@ -72,7 +73,7 @@ class Uniform(Corruption, name="uniform"):
     width: float = number(0.5, "[0, inf)")
 
     def __call__(self, key: Array, x: Array) -> Array:
-        return x + self.width * jax.random.uniform(key, x.shape, x.dtype, -1.0, 1.0)
+        return x + self.width * uniform(key, x.shape, x.dtype, -1.0, 1.0)
 
     @property
     def active(self) -> bool:
@@ -100,7 +101,7 @@ class Masking(Corruption, name="masking"):
     value: float = number(0.0)
 
     def __call__(self, key: Array, x: Array) -> Array:
-        hit = jax.random.uniform(key, x.shape, x.dtype) < self.rate
+        hit = uniform(key, x.shape, x.dtype) < self.rate
         return jnp.where(hit, jnp.asarray(self.value, x.dtype), x)
 
     @property
@@ -131,7 +132,7 @@ class SaltPepper(Corruption, name="saltpepper"):
     high: float | None = number(None)
 
     def __call__(self, key: Array, x: Array) -> Array:
-        u = jax.random.uniform(key, x.shape, x.dtype)
+        u = uniform(key, x.shape, x.dtype)
         low = x.min() if self.low is None else jnp.asarray(self.low, x.dtype)
         high = x.max() if self.high is None else jnp.asarray(self.high, x.dtype)
         return jnp.where(u < self.rate / 2, low, jnp.where(u < self.rate, high, x))
@@ -173,7 +174,7 @@ class Swap(Corruption, name="swap"):
         if n == 1:
             return x
         k_hit, k_row = jax.random.split(key)
-        hit = jax.random.uniform(k_hit, x.shape, x.dtype) < self.rate
+        hit = uniform(k_hit, x.shape, x.dtype) < self.rate
         step = jax.random.randint(k_row, x.shape, 1, n)  # 1..n-1: never the row itself
         rows = (jnp.arange(n)[:, None] + step) % n
         return jnp.where(hit, jnp.take_along_axis(x, rows, axis=0), x)

@@ -10,6 +10,7 @@ from jax import Array
 
 from isthmus.activations import ACTIVATIONS
 from isthmus.convolution import Window, convolve, transpose
+from isthmus.randomness import uniform
 
 
 class Layer(eqx.Module):
@@ -151,7 +152,7 @@ class Dropout(NamedTuple):
         """Set values to 0 with probability `rate` and rescale the rest, so that the mean stays."""
         if rate is None:
             return x
-        kept = jax.random.uniform(jax.random.fold_in(self.key, draw), x.shape, x.dtype) >= rate
+        kept = uniform(jax.random.fold_in(self.key, draw), x.shape, x.dtype) >= rate
         return jnp.where(kept, x / jnp.maximum(1 - rate, 1e-6), 0)
 
 

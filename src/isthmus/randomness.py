@@ -6,6 +6,8 @@ this one takes a quarter of its time on a batch and gives the same bits. Referen
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -13,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.extend.random import define_prng_impl
 
+Draw = Callable[[Array], Array]
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 GROUPS = 5  # of four rounds
 PARITY = 0x1BD11BDA
@@ -70,3 +73,31 @@ THREEFRY = define_prng_impl(
     name="threefry in one pass",
     tag="isthmus",
 )
+
+
+def normal(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return `jax.random.normal`, made once for all members of a population that share the key."""
+    return _once(partial(jax.random.normal, shape=shape, dtype=dtype), key)
+
+
+def uniform(
+    key: Array, shape: tuple[int, ...], dtype: Any, low: float = 0.0, high: float = 1.0
+) -> Array:
+    """Return `jax.random.uniform`, made once for all members of a population that share the key."""
+    draw = partial(jax.random.uniform, shape=shape, dtype=dtype, minval=low, maxval=high)
+    return _once(draw, key)
+
+
+def _once(draw: Draw, key: Array) -> Array:
+    """Return what is drawn, as an array in memory on a CPU.
+
+    XLA would fuse drawing with what each member does with the numbers, and draw them again for each.
+    It does not fuse across the branches of a condition, here one that always holds.
+    """
+    return jax.lax.platform_dependent(key, cpu=partial(_kept, draw), default=draw)
+
+
+def _kept(draw: Draw, key: Array) -> Array:
+    made = jax.eval_shape(draw, key)
+    always = jax.random.key_data(key).ravel()[0] | jnp.uint32(1)
+    return jax.lax.cond(always > 0, draw, lambda _: jnp.zeros(made.shape, made.dtype), key)
