@@ -250,7 +250,7 @@ class Trainer:
         platform = next(iter(data.x.devices())).platform
         self.length = chunk_length(self.batch_shape, state.params.net.work, platform)
         self.unshared = platform == "cpu" and self.work < LEAST_SHARED
-        self._orders: deque[tuple[int, np.ndarray]] = deque(maxlen=2)
+        self._known: deque[tuple[int, np.ndarray]] = deque(maxlen=2)
 
     @property
     def work(self) -> int:
@@ -331,29 +331,24 @@ class Trainer:
         """Return the rows to gather in each step, how many are real, first step and step count."""
         index = np.zeros((self.length, self.batch_shape), np.int32)
         rows = np.ones(self.length, np.int32)
-        for i in range(count):
-            index[i], rows[i] = self._batch(first + i)
+        for epoch in range(first // self.steps_per_epoch, -(-(first + count) // self.steps_per_epoch)):
+            begin = epoch * self.steps_per_epoch - first  # of the epoch, among these steps
+            here = slice(max(begin, 0), min(begin + self.steps_per_epoch, count))
+            there = slice(here.start - begin, here.stop - begin)
+            index[here], rows[here] = self._batches(epoch)[there], self.sizes[there, 0]
         return index, rows, np.int32(first), np.int32(count)
 
-    def _batch(self, step: int) -> tuple[np.ndarray, int]:
-        """Return the rows of a step; a last partial batch is filled up with rows that count 0."""
-        epoch, i = divmod(step, self.steps_per_epoch)
-        order = self._order(epoch)
-        begin = i * self.settings.batch_size
-        batch = order[begin : begin + self.batch_shape]
-        if len(batch) == self.batch_shape:
-            return batch, len(batch)
-        filled = np.concatenate([batch, order[: self.batch_shape]])
-        return np.resize(filled, self.batch_shape), len(batch)
-
-    def _order(self, epoch: int) -> np.ndarray:
-        """Return the epoch's order: a function of seed and epoch alone, so that resuming is exact."""
-        for known, order in self._orders:
+    def _batches(self, epoch: int) -> np.ndarray:
+        """Return the rows of each step of an epoch: a function of seed and epoch alone, so that resuming
+        is exact. A last partial batch is filled up with rows that count 0.
+        """
+        for known, batches in self._known:
             if known == epoch:
-                return order
+                return batches
         order = np.random.default_rng((self.settings.seed, epoch)).permutation(self.data.n)
-        self._orders.append((epoch, order))
-        return order
+        batches = np.resize(order.astype(np.int32), (self.steps_per_epoch, self.batch_shape))
+        self._known.append((epoch, batches))
+        return batches
 
     def _rates(self, first: int, count: int) -> np.ndarray:
         rate, warmup, total, floor, earlier = (float(v) for v in self.schedule)

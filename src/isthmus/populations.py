@@ -272,11 +272,11 @@ class Group:
         self.members, self.first = members, members[0]
         self.errors: Errors = [None] * len(members)
         self.clock = time.perf_counter()
-        self.objective = stack([m.objective for m in members])
-        self.movable = stack([m.movable for m in members])
+        self.objective = jax.device_put(stack([m.objective for m in members]))
+        self.movable = jax.device_put(stack([m.movable for m in members]))
         self.params = stack([m.state.params for m in members])
         rates = np.stack([m.schedule.rate for m in members])
-        self.schedule = self.first.schedule._replace(rate=rates)
+        self.schedule = jax.device_put(self.first.schedule._replace(rate=rates))
         self.shared = Shared(
             self._axis(lambda m: id(m.data.x)),
             self._axis(lambda m: id(m.data.weight)),
@@ -289,9 +289,11 @@ class Group:
             self._of(lambda m: m.key, self.shared.seed),
         )
         if self.first.validation is not None:
-            axis = self.shared.validation
+            axis, batch = self.shared.validation, rows_per_call(self.first.state.params.net)
             x = self._of(lambda m: m.validation.x, axis)
-            self.held = (x, self._of(lambda m: m.validation.weight, axis))
+            weight = self._of(lambda m: m.validation.weight, axis)
+            parts = [slice(begin, begin + batch) for begin in range(0, x.shape[-2], batch)]
+            self.held = [(x[..., rows, :], weight[..., rows]) for rows in parts]
 
     def _axis(self, mark: Callable[[Trainer], Hashable]) -> int | None:
         return None if len({mark(m) for m in self.members}) == 1 else 0
@@ -383,13 +385,8 @@ class Group:
 
     def _losses(self, net: Net) -> list[Array]:
         """Return each member's sum of losses of its validation rows, by batch."""
-        x, weight = self.held
-        axis, batch = self.shared.validation, rows_per_call(self.first.state.params.net)
-        parts = [slice(begin, begin + batch) for begin in range(0, x.shape[-2], batch)]
-        return [
-            _total_losses(self.objective, net, x[..., rows, :], weight[..., rows], axis=axis)
-            for rows in parts
-        ]
+        axis = self.shared.validation
+        return [_total_losses(self.objective, net, *part, axis=axis) for part in self.held]
 
     def _mean(self, totals: list[Array]) -> np.ndarray:
         """Return each member's weighted mean loss."""
