@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from isthmus.randomness import THREEFRY
+from isthmus.randomness import THREEFRY, normal, uniform
 
 SEEDS = [0, 1, 2**31 + 5]
 
@@ -44,6 +44,33 @@ def test_doubles_are_those_of_jax():
     with jax.enable_x64(True):
         theirs, ours = (jax.random.normal(key, (5, 7), jnp.float64) for key in pair(3))
     np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_noise_is_drawn_as_by_jax(seed):
+    key, shape = pair(seed)[1], (4, 6)
+    np.testing.assert_array_equal(normal(key, shape, "float32"), jax.random.normal(key, shape))
+    ours, theirs = (
+        draw(key, shape, "float32", -1.0, 1.0) for draw in (uniform, jax.random.uniform)
+    )
+    np.testing.assert_array_equal(ours, theirs)
+    keys = jax.random.split(key, 3)
+    ours, theirs = (
+        jax.jit(jax.vmap(lambda key, draw=draw: draw(key, shape, "float32")))(keys)
+        for draw in (normal, jax.random.normal)
+    )
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_members_that_share_a_key_draw_once():
+    def noisy(std, x, key):
+        return x + std * normal(key, x.shape, x.dtype)
+
+    many = jax.jit(jax.vmap(noisy, in_axes=(0, None, None)))
+    arguments = jnp.arange(5.0), jnp.ones((16, 8)), pair(0)[1]
+    assert " conditional(" in many.lower(*arguments).compile().as_text()
+    alone = np.stack([noisy(std, *arguments[1:]) for std in arguments[0]])
+    np.testing.assert_allclose(many(*arguments), alone, rtol=1e-6)
 
 
 def test_an_own_seed_is_the_default_key():

@@ -164,6 +164,20 @@ def test_a_member_that_diverges_leaves_the_others_alone():
     assert_alike(together[3].state.params, alone[3].state.params)
 
 
+def test_members_stop_when_their_own_patience_ends():
+    together, alone = trainers(4), trainers(4)
+    for members in (together, alone):
+        for i in (0, 2):
+            members[i].settings = members[i].settings._replace(tol=10.0, patience=1)
+    populations.train(together)
+    for a, b in zip(together, alone, strict=True):
+        b.run()
+        assert (a.state.step, a.state.stopped) == (b.state.step, b.state.stopped)
+        assert_alike(a.state.params, b.state.params)
+    steps, total = [member.state.step for member in together], together[1].total
+    assert steps == [16, total, 16, total]
+
+
 @pytest.mark.parametrize("width", [2, 8])
 def test_an_interrupt_leaves_whole_states(width):
     members = trainers(8)

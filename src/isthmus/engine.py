@@ -21,13 +21,14 @@ from isthmus.randomness import THREEFRY
 # than 0.999 on every set tried (benchmarks/adam.py).
 ADAM = optax.scale_by_adam(b2=0.95)
 ALIGNED = 64  # bytes: where an array that a CPU reads without a copy begins
-LEAST_SHARED = 3_000_000  # multiplications of a step whose kernels two threads finish sooner than one
+LEAST_SHARED = 3_000_000  # multiplications of a step that threads finish sooner together
 # How a CPU runs shorter steps: no kernel is shared out between threads. LLVM's last level only takes
 # longer to compile. docs/performance-log.md has the figures.
 UNSHARED: dict[str, str | bool | int | float] = {
-    "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
-    "xla_backend_optimization_level": 2,
+    "xla_disable_hlo_passes": "cpu-parallel-task-assigner"
 }
+if not jax.config.read("jax_disable_most_optimizations"):
+    UNSHARED["xla_backend_optimization_level"] = 2
 Row = dict[str, float]
 Hook = Callable[[Row], bool | None]
 
@@ -331,16 +332,18 @@ class Trainer:
         """Return the rows to gather in each step, how many are real, first step and step count."""
         index = np.zeros((self.length, self.batch_shape), np.int32)
         rows = np.ones(self.length, np.int32)
-        for epoch in range(first // self.steps_per_epoch, -(-(first + count) // self.steps_per_epoch)):
-            begin = epoch * self.steps_per_epoch - first  # of the epoch, among these steps
-            here = slice(max(begin, 0), min(begin + self.steps_per_epoch, count))
+        spe = self.steps_per_epoch
+        for epoch in range(first // spe, (first + count - 1) // spe + 1):
+            begin = epoch * spe - first  # of the epoch, among these steps
+            here = slice(max(begin, 0), min(begin + spe, count))
             there = slice(here.start - begin, here.stop - begin)
             index[here], rows[here] = self._batches(epoch)[there], self.sizes[there, 0]
         return index, rows, np.int32(first), np.int32(count)
 
     def _batches(self, epoch: int) -> np.ndarray:
-        """Return the rows of each step of an epoch: a function of seed and epoch alone, so that resuming
-        is exact. A last partial batch is filled up with rows that count 0.
+        """Return the rows of each step of an epoch: by seed and epoch alone, so that resuming is exact.
+
+        A last partial batch is filled up with rows that count 0.
         """
         for known, batches in self._known:
             if known == epoch:

@@ -258,7 +258,7 @@ def _company(member: Trainer) -> Hashable:
 class Chunk(NamedTuple):
     """Some steps of all members, which may be under way yet."""
 
-    count: int
+    steps: int
     params: Params
     terms: dict[str, Array]
     losses: list[Array] | None  # where they are due
@@ -313,7 +313,7 @@ class Group:
                 chunk = self._started(state)
             while chunk is not None:
                 ahead = self._started(chunk.after)
-                on_steps(chunk.count * self._taken(chunk))
+                on_steps(chunk.steps * self._taken(chunk))
                 chunk = ahead if self._going() else None
         finally:
             for member in self.members:
@@ -338,7 +338,7 @@ class Group:
 
     def _taken(self, chunk: Chunk) -> int:
         """Give their results to the members that go on, and return how many these are."""
-        going, count = self._going(), chunk.count
+        going, count = self._going(), chunk.steps
         names = ("loss", *self.first.objective.terms)
         terms = {name: np.asarray(chunk.terms[name])[:, :count].astype(float) for name in names}
         losses = None if chunk.losses is None else self._mean(chunk.losses)
@@ -391,8 +391,7 @@ class Group:
     def _mean(self, totals: list[Array]) -> np.ndarray:
         """Return each member's weighted mean loss."""
         assert self.first.validation is not None
-        mean: np.ndarray = sum(np.asarray(v, float) for v in totals) / self.first.validation.n
-        return mean
+        return np.sum([np.asarray(v, float) for v in totals], axis=0) / self.first.validation.n
 
 
 def _alone(member: Trainer, on_steps: Watch) -> DivergenceError | None:
