@@ -22,7 +22,7 @@ from isthmus.randomness import THREEFRY
 ADAM = optax.scale_by_adam(b2=0.95)
 ALIGNED = 64  # bytes: where an array that a CPU reads without a copy begins
 LEAST_SHARED = 3_000_000  # multiplications of a step that threads finish sooner together
-# How a CPU runs shorter steps: no kernel is shared out between threads. LLVM's last level only takes
+# How a CPU runs shorter steps, and groups: no kernel is shared out. LLVM's last level (3) only takes
 # longer to compile. docs/performance-log.md has the figures.
 UNSHARED: dict[str, str | bool | int | float] = {
     "xla_disable_hlo_passes": "cpu-parallel-task-assigner"

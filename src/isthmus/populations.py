@@ -262,7 +262,7 @@ class Chunk(NamedTuple):
     params: Params
     terms: dict[str, Array]
     losses: list[Array] | None  # where they are due
-    after: State  # up to where: of no member's weights
+    after: State  # of which only `step` and `evaluated_at` are of this chunk's end
 
 
 class Group:
@@ -271,7 +271,7 @@ class Group:
     def __init__(self, members: Sequence[Trainer]) -> None:
         self.members, self.first = members, members[0]
         self.errors: Errors = [None] * len(members)
-        self.clock = time.perf_counter()
+        self.clock = 0.0
         self.objective = jax.device_put(stack([m.objective for m in members]))
         self.movable = jax.device_put(stack([m.movable for m in members]))
         self.params = stack([m.state.params for m in members])
@@ -299,7 +299,11 @@ class Group:
         return None if len({mark(m) for m in self.members}) == 1 else 0
 
     def _of(self, get: Callable[[Any], Any], axis: int | None) -> Any:
-        return get(self.first) if axis is None else stack([get(m) for m in self.members])
+        return (
+            get(self.first)
+            if axis is None
+            else jax.device_put(stack([get(m) for m in self.members]))
+        )
 
     def run(self, on_steps: Watch, compiling: Lock) -> Errors:
         """Train until no member has a step left to take; the lock keeps others from compiling too.
@@ -310,6 +314,7 @@ class Group:
             going = self._going()
             state = self.members[going[0]].state if going else None
             with compiling:
+                self.clock = time.perf_counter()  # waiting for the lock is no training
                 chunk = self._started(state)
             while chunk is not None:
                 ahead = self._started(chunk.after)
@@ -370,7 +375,7 @@ class Group:
         plan = self.first.plan(step, count)
         if self.shared.seed is not None:
             plan = (np.stack([m.plan(step, count)[0] for m in self.members]), *plan[1:])
-        # on a CPU there is a group for each core, and no thread left to share kernels with
+        # where there is a group for each core of a CPU, no thread is left to share kernels with
         advance = _advance_unshared if _platform(self.first) == "cpu" else _advance
         return advance(
             self.objective,
