@@ -256,6 +256,7 @@ def test_numbers_compile_nothing():
     ae = Autoencoder(**SMALL, sparsity="kl", corruption=("gaussian",))
     tune(ae, GRID, rows())
     programs = populations._advance_unshared._cache_size()
+    assert programs
     grid = {
         "learning_rate": [2e-3, 3e-3],
         "sparsity__rho": [0.1, 0.2],

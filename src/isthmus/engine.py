@@ -21,13 +21,13 @@ from isthmus.randomness import THREEFRY
 # than 0.999 on every set tried (benchmarks/adam.py).
 ADAM = optax.scale_by_adam(b2=0.95)
 ALIGNED = 64  # bytes: where an array that a CPU reads without a copy begins
-LEAST_SHARED = 3_000_000  # multiplications of a step that threads finish sooner together
+LEAST_SHARED = 3_000_000  # multiplications of a step that two threads finish sooner than one
 # How a CPU runs shorter steps, and groups: no kernel is shared out. LLVM's last level (3) only takes
 # longer to compile. docs/performance-log.md has the figures.
 UNSHARED: dict[str, str | bool | int | float] = {
     "xla_disable_hlo_passes": "cpu-parallel-task-assigner"
 }
-if not jax.config.read("jax_disable_most_optimizations"):
+if not jax.config.values.get("jax_disable_most_optimizations"):
     UNSHARED["xla_backend_optimization_level"] = 2
 Row = dict[str, float]
 Hook = Callable[[Row], bool | None]
@@ -248,9 +248,8 @@ class Trainer:
         self.schedule = Schedule(*(np.asarray(v, dtype) for v in self._schedule()))
         self.key = np.array([0, settings.seed], np.uint32)
         self.sizes = np.array([self._size(i) for i in range(self.steps_per_epoch)])[:, None]
-        platform = next(iter(data.x.devices())).platform
-        self.length = chunk_length(self.batch_shape, state.params.net.work, platform)
-        self.unshared = platform == "cpu" and self.work < LEAST_SHARED
+        self.platform = next(iter(data.x.devices())).platform
+        self.length = chunk_length(self.batch_shape, state.params.net.work, self.platform)
         self._known: deque[tuple[int, np.ndarray]] = deque(maxlen=2)
 
     @property
@@ -323,8 +322,8 @@ class Trainer:
     def _run_chunk(self, state: State, count: int) -> tuple[Params, dict[str, np.ndarray]]:
         data, plan = (self.data.x, self.data.weight, self.key), self.plan(state.step, count)
         arguments = (self.objective, state.params, data, plan, self.schedule, self.movable)
-        advance = _advance_unshared if self.unshared else _advance
-        params, terms = advance(*arguments, length=self.length)
+        short = self.platform == "cpu" and self.work < LEAST_SHARED
+        params, terms = (_advance_unshared if short else _advance)(*arguments, length=self.length)
         names = ("loss", *self.objective.terms)
         return params, {name: np.asarray(terms[name])[:count].astype(float) for name in names}
 

@@ -185,15 +185,9 @@ def default_width(member: Trainer) -> int:
     On a CPU a long step keeps the cores busy alone, and gains nothing from company; a GPU does not
     notice it. `benchmarks/tune.py --widths` prints times.
     """
-    if _platform(member) != "cpu":
+    if member.platform != "cpu":
         return 64
-    work = member.work
-    return 16 if work < 4_000_000 else 4 if work < 16_000_000 else 1
-
-
-def _platform(member: Trainer) -> str:
-    platform: str = next(iter(member.data.x.devices())).platform
-    return platform
+    return 16 if member.work < 4_000_000 else 4 if member.work < 16_000_000 else 1
 
 
 def _groups(members: Sequence[Trainer], width: int | None) -> Iterator[list[int]]:
@@ -310,12 +304,13 @@ class Group:
 
         While the results of a chunk are read, the next one is under way.
         """
+        going = self._going()
+        if not going:
+            return self.errors
         try:
-            going = self._going()
-            state = self.members[going[0]].state if going else None
             with compiling:
                 self.clock = time.perf_counter()  # waiting for the lock is no training
-                chunk = self._started(state)
+                chunk = self._started(self.members[going[0]].state)
             while chunk is not None:
                 ahead = self._started(chunk.after)
                 on_steps(chunk.steps * self._taken(chunk))
@@ -329,9 +324,9 @@ class Group:
         """Return the members that have steps left to take."""
         return [i for i, m in enumerate(self.members) if not (self.errors[i] or m.finished)]
 
-    def _started(self, state: State | None) -> Chunk | None:
-        """Start the next chunk after this state, which is all members' but for their weights."""
-        if state is None or state.step >= self.first.until:
+    def _started(self, state: State) -> Chunk | None:
+        """Start the next chunk after this state, of which only `step` and `evaluated_at` count."""
+        if state.step >= self.first.until:
             return None
         count = self.first.chunk(state)
         self.params, terms = self._advanced(state.step, count)
@@ -376,7 +371,7 @@ class Group:
         if self.shared.seed is not None:
             plan = (np.stack([m.plan(step, count)[0] for m in self.members]), *plan[1:])
         # where there is a group for each core of a CPU, no thread is left to share kernels with
-        advance = _advance_unshared if _platform(self.first) == "cpu" else _advance
+        advance = _advance_unshared if self.first.platform == "cpu" else _advance
         return advance(
             self.objective,
             self.params,
