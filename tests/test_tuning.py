@@ -598,6 +598,15 @@ def test_grids_are_read_from_text(text, values):
     assert parse_grid((text,)) == values
 
 
+def test_the_steps_are_drawn_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes the standard error for a terminal
+    ae = Autoencoder(2, max_epochs=3, random_state=0, verbose=1)
+    tune(ae, {"learning_rate": [1e-3, 1e-2]}, rows())
+    assert "6/6 steps" in capsys.readouterr().err
+    isthmus.OutlierDetector(random_state=0, verbose=1).fit(rows())
+    assert " steps" in capsys.readouterr().err
+
+
 def test_grids_add_up_and_draw():
     assert parse_grid(("tol=1", "a=b", "tol=2")) == {"tol": [1, 2], "a": ["b"]}
     drawn = parse_grid(("tol=uniform(1,3)", "k=randint(2,3)", "r=loguniform(1e-4,1e-1)"))

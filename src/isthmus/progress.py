@@ -120,6 +120,7 @@ class Counted:
         self.done = min(self.done + steps, self.total)
         if self.bar:
             self.bar.update(self.task, completed=self.done, total=self.total)
+            self.bar.start()  # not before there is a total to draw
         elif self.lines and time.monotonic() - self.last >= 5:
             self._say()
 
@@ -135,7 +136,6 @@ class Counted:
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn(text))
         bar = Progress(*columns, console=self.console)
         self.task = bar.add_task(self.label, total=None)
-        bar.start()
         return bar
 
     def close(self) -> None:
