@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev lint
 	$(BIN)/python -m pytest -n 2
 	JAX_DISABLE_MOST_OPTIMIZATIONS=0 XLA_FLAGS= $(BIN)/python -m pytest \
-		tests/test_input.py tests/test_convolution.py -k does_not_depend
+		tests/autoencoder/test_input.py tests/nets/test_convolution.py -k does_not_depend
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check src tests benchmarks docs

@@ -10,7 +10,8 @@ import numpy as np
 import optax
 from sklearn import datasets
 
-from isthmus import Autoencoder, engine
+from isthmus import Autoencoder
+from isthmus.training import trainer
 
 SETS = {"digits": 16, "wine": 2, "iris": 2, "breast_cancer": 2}
 ARCHITECTURES = {
@@ -26,7 +27,7 @@ def main():
     heads = [f"{name[:6]} {kind}" for name in SETS for kind in ARCHITECTURES]
     print("b2     " + "".join(f"{head:>15}" for head in heads))
     for b2 in (0.999, 0.99, 0.98, 0.95, 0.9):
-        engine.ADAM = optax.scale_by_adam(b2=b2)
+        trainer.ADAM = optax.scale_by_adam(b2=b2)
         jax.clear_caches()  # the programs hold the earlier optimiser
         row = ""
         for name, width in SETS.items():

@@ -18,7 +18,9 @@ import jax
 import numpy as np
 from speed.networks import NETWORKS, data, estimator
 
-from isthmus import _checks, convolution, engine
+from isthmus.autoencoder import validation
+from isthmus.nets import convolution
+from isthmus.training import trainer as engine
 
 LENGTHS = (1, 4, 64, 512)
 LIBRARY = "conv 1-16-32, XLA's own"
@@ -27,7 +29,7 @@ LIBRARY = "conv 1-16-32, XLA's own"
 def trainer(name, activation, length):
     """Return a network's trainer whose programs run this many steps, and how many it would choose."""
     model = estimator(NETWORKS[name], activation, max_epochs=10**6)
-    x = _checks.flat_rows(model, data(NETWORKS[name]), reset=True, minimum=2)
+    x = validation.validate_rows(model, data(NETWORKS[name]), reset=True, minimum=2)
     run, _ = model._begin(x, np.ones(len(x)))
     made = next(run.phases(None))
     chosen, made.length = made.length, length

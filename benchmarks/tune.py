@@ -109,14 +109,14 @@ def compare(repeats, folds, only):
 
 def widths():
     """Print the times of searches for numbers of members in one program."""
-    from isthmus import populations
+    from isthmus.training import groups
 
     for name, (params, grid) in TASKS.items():
         params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
         model = isthmus.Autoencoder(**params, random_state=0)
         load = load_breast_cancer if "table" in name else load_digits
         for width in (1, 2, 4, 8, 16, 32):
-            with mock.patch.object(populations, "default_width", lambda _, width=width: width):
+            with mock.patch.object(groups, "default_width", lambda _, width=width: width):
                 isthmus.tune(model, grid, load().data)
                 seconds = isthmus.tune(model, grid, load().data).seconds_
             print(f"{name:<44} width {width:2}: {seconds:5.1f} s", flush=True)

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from isthmus.fitting import SLOTS
+from isthmus.model.slots import SLOTS
 
 HEAD = """# The slots
 

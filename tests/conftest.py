@@ -23,7 +23,7 @@ from sklearn.datasets import load_digits, load_iris, load_wine
 
 import isthmus
 from isthmus.__main__ import main
-from isthmus.runtime import release_programs
+from isthmus.training.runtime import release_programs
 
 isthmus.enable_compilation_cache(Path(__file__).parents[1] / ".pytest_cache" / "jax", max_bytes=-1)
 
@@ -65,7 +65,7 @@ class Ended(NamedTuple):
 def cli(capsys, monkeypatch, tmp_path):
     """Run a command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isthmus.runtime.enable_compilation_cache", lambda: None)
+    monkeypatch.setattr("isthmus.training.runtime.enable_compilation_cache", lambda: None)
     monkeypatch.setenv("ISTHMUS_CACHE", str(tmp_path / "cache"))
 
     def run(*words):

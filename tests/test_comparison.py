@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from isthmus import Autoencoder, compare
-from isthmus.runtime import draw_seed
+from isthmus.training.runtime import draw_seed
 
 ROOT = Path(__file__).parents[1]
 X, Y = load_iris(return_X_y=True)

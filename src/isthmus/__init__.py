@@ -6,22 +6,22 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "estimator": ["Autoencoder"],
-    "tuning": ["Search", "tune"],
-    "persistence": ["ModelFileError"],
-    "runtime": ["enable_compilation_cache"],
-    "engine": ["DivergenceError"],
-    "architectures": ["Conv", "Conv1d", "Dense"],
-    "losses": ["BCE", "Cosine", "Huber", "Lp", "MAE", "MSE", "Poisson"],
-    "corruptions": ["Gaussian", "Masking", "SaltPepper", "Swap", "Uniform"],
-    "sparsity": ["KL", "L1", "TopK"],
-    "penalties": ["L2", "Contractive"],
-    "step": ["Step"],
+    "autoencoder.estimator": ["Autoencoder"],
+    "search.tune": ["Search", "tune"],
+    "model.file": ["ModelFileError"],
+    "training.runtime": ["enable_compilation_cache"],
+    "training.trainer": ["DivergenceError"],
+    "parts.architectures": ["Conv", "Conv1d", "Dense"],
+    "parts.losses": ["BCE", "Cosine", "Huber", "Lp", "MAE", "MSE", "Poisson"],
+    "parts.corruptions": ["Gaussian", "Masking", "SaltPepper", "Swap", "Uniform"],
+    "parts.sparsity": ["KL", "L1", "TopK"],
+    "parts.penalties": ["L2", "Contractive"],
+    "nets.step": ["Step"],
     "embedding": ["embed"],
     "comparison": ["compare"],
-    "outliers": ["OutlierDetector"],
-    "report": ["Report"],
-    "_detectorfile": ["load"],
+    "outliers.detector": ["OutlierDetector"],
+    "report.report": ["Report"],
+    "loading": ["load"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME, "presets"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0, 1 for errors, 2 for wrong usage."""
-    from isthmus.cli import run
+    from isthmus.cli.app import run
 
     return run(list(sys.argv[1:] if argv is None else argv))
 

@@ -20,9 +20,9 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus import plots
-from isthmus._checks import as_images, one_of, whole
-from isthmus._drawing import FAINT, LINES, MARKS, axes_of, short
-from isthmus.runtime import computing, draw_seed
+from isthmus.autoencoder.validation import as_images, check_one_of, check_whole
+from isthmus.plots.axes import FAINT, LINES, MARKS, axes_of, short
+from isthmus.training.runtime import computing, draw_seed
 
 INPUTS = ("raw columns", "PCA", "codes")
 NAMES = ("logistic", "neighbours")
@@ -37,7 +37,7 @@ def named(names: Sequence[str] = NAMES) -> dict[str, Any]:
         "neighbours": ("nearest neighbours", KNeighborsClassifier()),
     }
     for name in names:
-        one_of("classifiers", name, NAMES)
+        check_one_of("classifiers", name, NAMES)
     return dict(known[name] for name in names)
 
 
@@ -189,8 +189,8 @@ def compare(
     ['raw columns', 'PCA', 'codes', 'raw columns', 'PCA', 'codes']
     """
     chosen, seen = _classifiers(classifiers), _is_fitted(model)
-    one_of("unlabelled", unlabelled, UNLABELLED)
-    whole("cv", cv, 2)
+    check_one_of("unlabelled", unlabelled, UNLABELLED)
+    check_whole("cv", cv, 2)
     seed = draw_seed(random_state) % 2**32
     data = _labelled(X, y, unlabelled)
     test = None if X_test is None and y_test is None else _test_rows(X_test, y_test, data.kinds)

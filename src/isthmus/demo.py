@@ -12,12 +12,15 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from isthmus import _sections, _tour, outliers, plots, presets, report
-from isthmus._facts import corrupted
-from isthmus.architectures import Conv
+from isthmus import plots, presets, tour
+from isthmus.autoencoder.estimator import Autoencoder
 from isthmus.comparison import compare
-from isthmus.estimator import Autoencoder
-from isthmus.tuning import tune
+from isthmus.outliers.detector import OutlierDetector, default_autoencoder
+from isthmus.parts.architectures import Conv
+from isthmus.report import model_sections
+from isthmus.report.facts import corrupted
+from isthmus.report.report import Report
+from isthmus.search.tune import tune
 
 SIDE = (8, 8)
 SEED = 0
@@ -63,13 +66,13 @@ def run(folder: Path, quick: bool = False) -> Path:
     say("Searching over learning rates and widths")
     search = tune(simplest(16, quick), _grid(quick), data.train)
     say("Training a population to find outliers")
-    member = outliers.default(data.train).set_params(scaling="range")  # pixels are alike
-    detector = outliers.OutlierDetector(member, contamination="none", random_state=SEED)
+    member = default_autoencoder(data.train).set_params(scaling="range")  # pixels are alike
+    detector = OutlierDetector(member, contamination="none", random_state=SEED)
     detector.fit(data.train)
     say("Trying dropout, the article's network, other filters, an interrupt and a transfer")
-    extra.append(_tour.section(data.train, data.test, fitted["denoising"], 10 if quick else 80))
+    extra.append(tour.section(data.train, data.test, fitted["denoising"], 10 if quick else 80))
     say("Drawing the report")
-    told = report.Report(
+    told = Report(
         fitted,
         data.test,
         data.y_test,
@@ -162,7 +165,7 @@ def say(text: str) -> None:
 
 def picture(data: Digits, model: Autoencoder) -> Any:
     """Return the picture of test digits, noisy and denoised, as in the report."""
-    chosen = _sections.examples(data.test, data.y_test)
+    chosen = model_sections.examples(data.test, data.y_test)
     noisy = corrupted(model, data.test)
     clean = model.reconstruct(noisy)
     shown = [v[chosen].reshape(-1, *SIDE) for v in (data.test, noisy, clean)]
@@ -196,7 +199,7 @@ def _error_against_width(data: Digits, fitted: dict[str, Any], quick: bool) -> A
             errors[name].append(float(-np.mean(model.score_samples(data.test))))
     linear = [_pca_error(data, width) for width in numbers]
     unit = "mean squared, pixels in [0, 1]"
-    return _sections.widths(numbers, errors, linear, unit, f"{len(data.test)} test digits")
+    return model_sections.widths(numbers, errors, linear, unit, f"{len(data.test)} test digits")
 
 
 def _pca_error(data: Digits, width: int) -> float:

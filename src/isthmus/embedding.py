@@ -16,9 +16,9 @@ from sklearn.utils import check_array
 from threadpoolctl import threadpool_limits
 
 from isthmus import plots
-from isthmus._checks import as_images, whole
-from isthmus.progress import working
-from isthmus.runtime import draw_seed
+from isthmus.autoencoder.validation import as_images, check_whole
+from isthmus.training.progress import working
+from isthmus.training.runtime import draw_seed
 
 LEAST = {"code": 1, "umap": 5, "pacmap": 12}  # rows; for the others a picture needs three
 MOST = {"tsne": 5_000, "opentsne": 50_000, "umap": 50_000, "pacmap": 50_000}
@@ -174,7 +174,7 @@ def embed(
     begin, seed = time.perf_counter(), draw_seed(random_state)
     codes = _codes(model, X)
     name = _method(method, codes.shape[1])
-    rows = sample(len(codes), _limit(name, max_rows), seed)
+    rows = sample_row_numbers(len(codes), _limit(name, max_rows), seed)
     kept = codes[rows]
     _check_rows(name, kept)
     shown = verbose if name not in ("code", "pca") else 0  # these take no time
@@ -188,7 +188,7 @@ def embed(
         raise ValueError(
             f"The method {name!r} returned shape {points.shape}; a picture needs ({len(kept)}, 2)."
         )
-    judged = sample(len(kept), JUDGED, seed)
+    judged = sample_row_numbers(len(kept), JUDGED, seed)
     trust = _trust(kept[judged], points[judged])
     return Embedding(
         points, rows, len(codes), name, trust, len(judged), time.perf_counter() - begin
@@ -226,11 +226,11 @@ def _method(method: Any, width: int) -> str:
 def _limit(name: str, max_rows: int | str | None) -> int | None:
     if max_rows is None:
         return None
-    whole("max_rows", max_rows, 3, auto=True)
+    check_whole("max_rows", max_rows, 3, auto=True)
     return MOST.get(name) if isinstance(max_rows, str) else int(max_rows)
 
 
-def sample(n: int, most: int | None, seed: int) -> np.ndarray:
+def sample_row_numbers(n: int, most: int | None, seed: int) -> np.ndarray:
     """Return the numbers of at most so many rows, drawn without repetition, in order."""
     if most is None or n <= most:
         return np.arange(n)

@@ -1,0 +1,1 @@
+"""A fitted model without scikit-learn: mapped, measured, stored and exported."""

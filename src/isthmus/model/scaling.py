@@ -1,0 +1,173 @@
+"""Scaling: from the user's units to the network's and back, one affine map a column.
+
+A score is in scaled units, so that a column of large numbers does not drown the others.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.utils.validation import has_fit_parameter
+
+SCALINGS = ("auto", "standard", "minmax", "robust", "range", None)
+AFFINE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)
+FLOOR = 0.1  # of the median column's deviation, both in units of the column's own range
+
+
+class Affine(NamedTuple):
+    """The map `(x - centre) / scale`, by columns, in float64."""
+
+    centre: np.ndarray
+    scale: np.ndarray
+
+    def forward(self, x: np.ndarray, dtype: str) -> np.ndarray:
+        """Return scaled rows."""
+        with np.errstate(over="ignore"):  # told in a sentence, where it matters
+            out = x - self.centre
+            out /= self.scale
+            return out.astype(dtype, copy=False)
+
+    def inverse(self, x: np.ndarray) -> np.ndarray:
+        """Return rows in the original units."""
+        return x * self.scale + self.centre
+
+
+class Wrapped(NamedTuple):
+    """A fitted scikit-learn transformer."""
+
+    transformer: Any
+
+    def forward(self, x: np.ndarray, dtype: str) -> np.ndarray:
+        """Return scaled rows."""
+        return np.asarray(self.transformer.transform(x)).astype(dtype)
+
+    def inverse(self, x: np.ndarray) -> np.ndarray:
+        """Return rows in the original units."""
+        return np.asarray(self.transformer.inverse_transform(x))
+
+
+Scaler = Affine | Wrapped
+
+
+def check_scaling(scaling: Any) -> None:
+    """Raise a ValueError for a scaling that is neither a name nor a transformer."""
+    known = isinstance(scaling, str | None) and scaling in SCALINGS
+    if not known and not (hasattr(scaling, "fit") and hasattr(scaling, "inverse_transform")):
+        raise ValueError(
+            "The scaling must be 'auto', 'standard', 'minmax', 'robust', 'range', None or a "
+            f"transformer with fit, transform and inverse_transform; got {scaling!r}."
+        )
+
+
+def choose_scaling(scaling: Any, *, alike: bool, raw_loss: bool, bounded: bool) -> Any:
+    """Settle "auto": none for losses on raw data, one map where columns are alike, else one each."""
+    if not isinstance(scaling, str) or scaling != "auto":
+        return scaling
+    if raw_loss:
+        return None
+    if alike:
+        return "range"
+    return "minmax" if bounded else "standard"
+
+
+def fit_scaler(
+    scaling: Any, x: np.ndarray, weight: np.ndarray, target: tuple[float, float] = (0.0, 1.0)
+) -> Scaler:
+    """Learn the map of a settled scaling from weighted rows; `target` is for "range" and "minmax"."""
+    d = x.shape[1]
+    if scaling is None:
+        return Affine(np.zeros(d), np.ones(d))
+    if not isinstance(scaling, str):
+        return _wrapped(clone(scaling), x, weight)
+    low = x.min(axis=0).astype(float)
+    high = x.max(axis=0).astype(float)
+    if scaling == "range":
+        low, high = np.full(d, low.min()), np.full(d, high.max())
+    if scaling in ("range", "minmax"):
+        span = _spread(high - low, low, high) / (target[1] - target[0])
+        return _affine(low - target[0] * span, span)
+    if scaling == "robust":
+        quarters = [_quantile(x, weight, q) for q in (0.25, 0.5, 0.75)]
+        spread = (quarters[2] - quarters[0]) / 1.349  # 1 for a normal distribution
+        fallback = _deviation(x, weight, quarters[1])  # more than half of the rows are equal
+        spread = _floored(np.where(spread > 0, spread, fallback), high - low)
+        return _affine(quarters[1], _spread(spread, low, high))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _standard(x, weight, low, high)
+
+
+def _standard(x: np.ndarray, weight: np.ndarray, low: np.ndarray, high: np.ndarray) -> Affine:
+    mean = mean_row(x, weight)
+    return _affine(mean, _spread(_floored(_deviation(x, weight, mean), high - low), low, high))
+
+
+def _affine(centre: np.ndarray, scale: np.ndarray) -> Affine:
+    bad = np.flatnonzero(~(np.isfinite(centre) & np.isfinite(scale)))
+    if len(bad):
+        raise ValueError(f"Column {bad[0]} of X has values too large to scale; divide it first.")
+    return Affine(centre, scale)
+
+
+def _wrapped(transformer: Any, x: np.ndarray, weight: np.ndarray) -> Scaler:
+    """Fit a user's transformer; scikit-learn's affine ones become an `Affine`, which can be saved."""
+    weighted = has_fit_parameter(transformer, "sample_weight")
+    transformer.fit(x, **({"sample_weight": weight} if weighted else {}))
+    shape = np.shape(transformer.transform(x[:1]))
+    if shape != (1, x.shape[1]):
+        raise ValueError(
+            f"The scaling {transformer!r} makes {shape[-1]} columns of {x.shape[1]}: it must keep "
+            "their number; put it before the Autoencoder in a Pipeline."
+        )
+    if type(transformer) not in AFFINE:
+        return Wrapped(transformer)
+    zero, one = (transformer.inverse_transform(np.full((1, x.shape[1]), v))[0] for v in (0.0, 1.0))
+    return _affine(zero, one - zero)
+
+
+def _floored(deviation: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """Raise the deviations of nearly constant columns, which would blow one odd value up.
+
+    Compared in units of each column's range, so that the columns' units do not matter.
+    """
+    varied = span > 0
+    relative = np.divide(deviation, span, out=np.zeros_like(deviation), where=varied)
+    floor = FLOOR * np.median(relative[varied]) if varied.any() else 0.0
+    return np.maximum(relative, floor) * span
+
+
+def _spread(spread: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Give constant columns a spread that keeps them harmless: their size, or 1."""
+    size = np.maximum(np.abs(low), np.abs(high))
+    constant = high - low <= 1e-14 * size
+    return np.where(constant | (spread <= 0), np.maximum(size, 1.0), spread)
+
+
+def blocks(x: np.ndarray, values: int = 2**22) -> Iterator[slice]:
+    """Cut rows into blocks of about this many values, so that temporary copies stay small."""
+    rows = max(values // max(x.shape[1], 1), 1)
+    return (slice(i, i + rows) for i in range(0, len(x), rows))
+
+
+def mean_row(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted mean of rows, in float64."""
+    return sum(weight[b] @ x[b].astype(float) for b in blocks(x)) / weight.sum()
+
+
+def _deviation(x: np.ndarray, weight: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    squares = sum(weight[b] @ (x[b] - centre) ** 2 for b in blocks(x))
+    return np.sqrt(squares / weight.sum())
+
+
+def _quantile(x: np.ndarray, weight: np.ndarray, q: float) -> np.ndarray:
+    if np.ptp(weight) == 0:
+        return np.quantile(x.astype(float), q, axis=0)
+    w = np.broadcast_to(weight[:, None], x.shape)
+    return np.quantile(x.astype(float), q, axis=0, weights=w, method="inverted_cdf")
+
+
+def scale_rows(scaler: Scaler, x: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+    """Scale some of the rows into an array that is there."""
+    for b in blocks(out):
+        out[b] = scaler.forward(x[rows[b]], out.dtype.name)

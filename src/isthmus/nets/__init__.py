@@ -1,0 +1,1 @@
+"""Layers, activations, convolution, random bits and the step of a training."""

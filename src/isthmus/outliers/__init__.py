@@ -1,0 +1,1 @@
+"""Detectors of outliers made of many autoencoders."""

@@ -1,0 +1,107 @@
+"""How strange is too strange: p-values by rows that were not trained on, or a robust limit."""
+
+import math
+
+import numpy as np
+from scipy.special import ndtri
+
+SHARES = (0.75, 0.9, 0.97)  # of rows below the quantile that tells their deviation
+
+
+def conformal_pvalues(
+    strangeness: np.ndarray, calibration: np.ndarray, folds: np.ndarray | None = None
+) -> np.ndarray:
+    """Return `p = (1 + #{calibration rows at least as strange}) / (n + 1)` for each row.
+
+    Where the calibration rows and a new normal row are exchangeable, and the scores were learned on
+    other rows, `P(p <= a) <= a` for every a: the rank of the new row among n + 1 is uniform, or
+    larger where there are ties.
+
+    With folds, each has a score of its own, learned on all the others: new rows are compared with the
+    rows of a fold by its score, and `P(p <= a) <= 2 a + 2 (1 - 1/K) / (n/K + 1)` for K equal folds.
+
+    Parameters
+    ----------
+    strangeness : ndarray (m,), or (m, K) with folds
+        Scores of new rows, higher for stranger ones; by each fold's score.
+    calibration : ndarray (n,)
+        Scores of normal rows that the scoring model did not train on.
+    folds : ndarray (n,), optional
+        The fold of each calibration row, from 0 to K - 1.
+
+    Returns
+    -------
+    ndarray (m,)
+        Between 1 / (n + 1) and 1.
+
+    References
+    ----------
+    Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005; Bates, Candes, Lei,
+    Romano and Sesia, "Testing for Outliers with Conformal p-values", 2023. With folds: Vovk,
+    "Cross-conformal predictors", 2015; Barber, Candes, Ramdas and Tibshirani, "Predictive Inference
+    with the Jackknife+", 2021 (the bound).
+
+    Examples
+    --------
+    >>> conformal_pvalues(np.array([0.5, 9.0]), np.array([1.0, 2.0, 3.0]))
+    array([1.  , 0.25])
+    >>> conformal_pvalues(np.array([[0.5, 9.0]]), np.array([1.0, 2.0, 3.0]), np.array([0, 0, 1]))
+    array([0.75])
+    """
+    if folds is None:
+        strangeness, folds = strangeness[:, None], np.zeros(len(calibration), int)
+    at_least = np.zeros(len(strangeness), int)
+    for k, values in enumerate(strangeness.T):
+        ordered = np.sort(calibration[folds == k])
+        at_least += len(ordered) - np.searchsorted(ordered, values, side="left")
+    return (1 + at_least) / (len(calibration) + 1)
+
+
+def conformal_threshold(calibration: np.ndarray, alpha: float) -> float:
+    """Return the score above which, and not at which, p-values are at most alpha.
+
+    Raises a ValueError where no p-value can be so small.
+    """
+    n = len(calibration)
+    allowed = math.floor(alpha * (n + 1) + 1e-9) - 1  # calibration rows that may be as strange
+    if allowed < 0:
+        raise ValueError(
+            f"p-values from {n} calibration rows are at least {1 / (n + 1):.3g}, so none is at most "
+            f"{alpha:g}: give more rows, hold more of them out, or take a larger rate."
+        )
+    return float(np.sort(calibration)[n - 1 - allowed])
+
+
+def discoveries(p: np.ndarray, rate: float) -> np.ndarray:
+    """Return which p-values are rejected at a false-discovery rate, by Benjamini and Hochberg.
+
+    Conformal p-values that share calibration rows depend on each other positively, for which the
+    bound on the rate holds (Bates et al., 2023); with cross-fitted ones the rate is approximate.
+
+    References
+    ----------
+    Benjamini and Hochberg, "Controlling the False Discovery Rate", 1995.
+
+    Examples
+    --------
+    >>> discoveries(np.array([0.01, 0.5, 0.03]), 0.05)
+    array([ True, False,  True])
+    """
+    order = np.sort(p)
+    passed = np.flatnonzero(order <= rate * np.arange(1, len(p) + 1) / len(p))
+    return p <= order[passed[-1]] if len(passed) else np.zeros(len(p), bool)
+
+
+def robust_limit(strangeness: np.ndarray) -> float:
+    """Return the value whose cube root lies two robust deviations above the median's.
+
+    Sums of squares are nearly normal under a cube root (Wilson and Hilferty, 1931), and nearer in
+    their upper half, which is what the deviation is taken from: 1.4826 times the distance from the
+    median to the upper quartile, or what a higher quantile tells where many rows are equal.
+    """
+    roots = np.cbrt(strangeness)
+    middle, *upper = np.quantile(roots, (0.5, *SHARES))
+    for share, value in zip(SHARES, upper, strict=True):
+        if value > middle * (1 + 1e-6):
+            return float((middle + 2 * (value - middle) / ndtri(share)) ** 3)
+    return float(roots.max() ** 3)

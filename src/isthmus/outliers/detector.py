@@ -1,0 +1,515 @@
+"""`OutlierDetector`: a population of autoencoders as a scikit-learn outlier detector."""
+
+import math
+import numbers
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from isthmus.autoencoder.estimator import Autoencoder
+from isthmus.autoencoder.many import advance_training, begin_training, build_candidate
+from isthmus.autoencoder.validation import check_real, check_whole, validate_rows
+from isthmus.model.evaluation import check_by_column
+from isthmus.outliers.conformal import (
+    conformal_pvalues,
+    conformal_threshold,
+    discoveries,
+    robust_limit,
+)
+from isthmus.outliers.members import Explanation, Member, closest_rows, shaped_rows, strangeness
+from isthmus.training.progress import Counted
+from isthmus.training.runtime import draw_seed
+
+FEW_REFERENCES, DRAWS = (
+    16,
+    8,
+)  # reference rows in a draw, and a member's draws, where rows may be outliers
+MANY_REFERENCES = 2048  # reference rows at most, in one draw, where they are clean
+STEPS = 200  # of the default autoencoder: long training learns the outliers too
+FOLDS = 5  # of cross-fitted calibration
+USUAL_RATE = 0.05  # the false-positive rate on clean training data where none is given
+
+
+class Division(NamedTuple):
+    """Numbers of the rows that some members are trained on, and of those held out from them."""
+
+    train: np.ndarray
+    held: np.ndarray
+
+
+class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
+    """Find rows unlike the others, or unlike those trained on, by a population of autoencoders.
+
+    A row x is as strange as it is far from the training rows as the autoencoders see them: off the
+    surface on which they lie, and along it from the nearest of a few reference rows r::
+
+        score(x) = - mean_k [ loss(x'_k, x) + mean_R min_r mean_j (x'_kj - r'_kj)^2 ]
+
+    where x'_k and r'_k are reconstructions by member k, in scaled units, R is a random draw of
+    reference rows and r one of them, another row than x. The distance is a sum over columns, and so
+    are most losses.
+
+    Where training rows may be outliers, each member compares with several draws of few rows (a
+    group of outliers then seldom has one of its own among them) out of the half that looks most
+    normal; where they are clean, with one random half of all.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder, optional
+        What the members are, but for their seeds. By default a denoising one that is as wide as the
+        data, up to 32 units, trained for some 200 steps.
+    n_estimators : int
+        The number of members, trained in one program.
+    contamination : "auto", "none" or float in [0, 0.5]
+        What is known of the training rows. A number is the share of outliers among them, and
+        `predict` finds that share, unless `target_fpr` or `alpha` is given. With "auto" the share is
+        unknown, and rows are outliers where the cube root of minus the score lies two robust
+        deviations above the median, which two to four per cent of rows do where all are normal.
+        "none" says that they are clean, and `predict` finds new rows that differ (novelties), at a
+        false-positive rate of 5 %, or the least that the rows held out allow, unless `target_fpr` or
+        `alpha` is given.
+    target_fpr : float in (0, 1), optional
+        The share of normal rows that may be called outliers; the threshold is a quantile of the
+        scores of rows held out.
+    alpha : float in (0, 1), optional
+        Rows with a p-value of at most alpha are outliers; with `fdr`, alpha bounds the expected share
+        of normal rows among those that one call of `predict` finds, where training rows are clean.
+    fdr : bool
+        Whether alpha is a false-discovery rate, by Benjamini and Hochberg.
+    calibration : {"split", "cross"}
+        How rows are held out for `target_fpr`, `alpha` and "none". With "split" no member is trained
+        on a part of them. With "cross" all are used for both: each of five folds (or n_estimators,
+        if fewer) is left out by a share of the members, which alone score it; rows are outliers by
+        their p-values, which are finer, with a weaker guarantee.
+    calibration_fraction : float in (0, 1)
+        The share of the rows that "split" holds out.
+    n_references : "auto" or int
+        How many training rows a draw holds: 16 where they may be outliers, and each member then
+        has 8 draws; else half of them, at most 2,048, in one draw.
+    random_state : None, int, RandomState or Generator
+        The seed of everything random.
+    verbose : int
+        0 is silent, 1 shows progress on the standard error.
+
+    Attributes
+    ----------
+    members_ : list of Member
+        The fitted autoencoders and the codes of their reference rows.
+    offset_ : float
+        The threshold: `decision_function` is `score_samples` minus it.
+    calibration_scores_ : ndarray or None
+        Scores of the rows held out, where there are any.
+    calibration_folds_ : ndarray or None
+        With "cross", the fold of each of them: member k was not trained on fold k modulo their number.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Notes
+    -----
+    Where the training rows are clean and new rows are drawn as they were, p-values are valid:
+    `P(p <= a) <= a` for every a, over the draw of the calibration rows (split conformal). Those of
+    "cross" compare a row with each held-out row by the members that did not train on the latter,
+    and keep `P(p <= a) <= 2 a + 2 (1 - 1/K) / (n/K + 1)` with n rows in K equal folds; they are near a
+    as a rule, and `fdr` is approximate. With outliers among the training rows p-values of both kinds
+    are approximate, and tend to be too large.
+
+    References
+    ----------
+    Galeone, "Introduction to Autoencoders", 2016 (the error as a one-class score); Sugiyama and
+    Borgwardt, "Rapid Distance-Based Outlier Detection via Sampling", 2013 (few reference rows);
+    Bates et al., "Testing for Outliers with Conformal p-values", 2023; Vovk, "Cross-conformal
+    predictors", 2015, and Barber et al., "Predictive Inference with the Jackknife+", 2021.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> X = load_wine().data
+    >>> detector = OutlierDetector(contamination=0.05, random_state=0).fit(X)
+    >>> int((detector.predict(X) == -1).sum())
+    9
+    """
+
+    members_: list[Member]
+    offset_: float
+    calibration_scores_: np.ndarray | None
+    calibration_folds_: np.ndarray | None
+    sample_shape_: tuple[int, ...] | None
+
+    def __init__(
+        self,
+        autoencoder: Autoencoder | None = None,
+        *,
+        n_estimators: int = 16,
+        contamination: float | str = "auto",
+        target_fpr: float | None = None,
+        alpha: float | None = None,
+        fdr: bool = False,
+        calibration: str = "split",
+        calibration_fraction: float = 0.2,
+        n_references: int | str = "auto",
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.autoencoder = autoencoder
+        self.n_estimators = n_estimators
+        self.contamination = contamination
+        self.target_fpr = target_fpr
+        self.alpha = alpha
+        self.fdr = fdr
+        self.calibration = calibration
+        self.calibration_fraction = calibration_fraction
+        self.n_references = n_references
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # -- training --------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train the members on rows and settle the threshold.
+
+        Parameters
+        ----------
+        X : array-like (n, d), DataFrame, or images (n, h, w[, c])
+            The rows.
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        self._check_parameters()
+        X = validate_rows(self, X, reset=True, minimum=2)
+        rng = np.random.default_rng(draw_seed(self.random_state))
+        parts = self._divided(len(X), rng)
+        models = self._trained(X, parts, rng)
+        groups = [
+            self._compared(models[k :: len(parts)], X[part.train], rng)
+            for k, part in enumerate(parts)
+        ]
+        self.members_ = [groups[k % len(parts)][k // len(parts)] for k in range(len(models))]
+        self._calibrate(X, parts)
+        self.offset_ = self._threshold(X[parts[0].train])
+        return self
+
+    def _check_parameters(self) -> None:
+        check_whole("n_estimators", self.n_estimators, 1)
+        check_whole("n_references", self.n_references, 1, auto=True)
+        c, named = self.contamination, isinstance(self.contamination, str)
+        if named and c not in ("auto", "none"):
+            raise ValueError(
+                "The parameter contamination must be 'auto', 'none' or a number in [0, 0.5]; got "
+                f"{c!r}."
+            )
+        if not named:
+            ok = isinstance(c, numbers.Real) and 0 <= float(c) <= 0.5
+            check_real("contamination", c, "[0, 0.5]", ok)
+        for name in ("target_fpr", "alpha", "calibration_fraction"):
+            value = getattr(self, name)
+            if value is not None or name == "calibration_fraction":
+                check_real(name, value, "(0, 1)", _is_share(value))
+        if self.target_fpr is not None and self.alpha is not None:
+            raise ValueError(
+                f"target_fpr={self.target_fpr} and alpha={self.alpha} are two thresholds: give one."
+            )
+        if self.calibration not in ("split", "cross"):
+            raise ValueError(
+                f"The parameter calibration must be 'split' or 'cross'; got {self.calibration!r}."
+            )
+        if self.calibration == "cross" and self.n_estimators < 2:
+            raise ValueError("calibration='cross' needs n_estimators of at least 2; got 1.")
+        if self.fdr and self.alpha is None:
+            raise ValueError("fdr=True needs alpha, the rate of false discoveries to allow.")
+        if self.autoencoder is not None and not isinstance(self.autoencoder, Autoencoder):
+            raise TypeError(f"The autoencoder must be an Autoencoder; got {self.autoencoder!r}.")
+
+    @property
+    def _rate(self) -> float | None:
+        """The false-positive rate that held-out rows settle; None where training scores do."""
+        given = self.target_fpr if self.alpha is None else self.alpha
+        return USUAL_RATE if given is None and self.contamination == "none" else given
+
+    def _divided(self, n: int, rng: np.random.Generator) -> list[Division]:
+        """Return what is held out from whom: member k belongs to part k modulo their number."""
+        everything = np.arange(n)
+        if self._rate is None:
+            return [Division(everything, everything[:0])]
+        cross = self.calibration == "cross"
+        size = n if cross else math.ceil(self.calibration_fraction * n)
+        k = min(FOLDS, self.n_estimators)
+        if n < 2 * k if cross else n - size < 2:
+            raise ValueError(
+                f"{n} rows cannot be divided into rows to train on and rows to calibrate with: "
+                "give more rows, or contamination without target_fpr and alpha."
+            )
+        conformal_threshold(
+            np.zeros(size), self._held_rate(size)
+        )  # before any work: too few are refused
+        order = rng.permutation(n)
+        held = np.array_split(order, k) if cross else [order[:size]]
+        return [Division(np.setdiff1d(everything, rows), np.sort(rows)) for rows in held]
+
+    def _trained(
+        self, X: np.ndarray, parts: list[Division], rng: np.random.Generator
+    ) -> list[Autoencoder]:
+        first = X[parts[0].train]
+        template = (
+            default_autoencoder(first) if self.autoencoder is None else clone(self.autoencoder)
+        )
+        seeds = rng.integers(2**32, size=self.n_estimators)
+        models = [build_candidate(template, {}, int(seed)) for seed in seeds]
+        count, courses = Counted("detector", self.verbose), []
+        try:
+            for k, part in enumerate(parts):
+                mine, rows = models[k :: len(parts)], X[part.train]
+                rows = rows.reshape(-1, *self.sample_shape_) if self.sample_shape_ else rows
+                courses += begin_training(mine, [{}] * len(mine), rows)
+            advance_training(courses, 1.0, count)
+        finally:
+            count.close()
+        for course in courses:
+            if course.error is not None:
+                raise course.error
+        return models
+
+    def _compared(
+        self, models: list[Autoencoder], pool: np.ndarray, rng: np.random.Generator
+    ) -> list[Member]:
+        """Return members with reference rows from the rows trained on, or from their better half."""
+        members = self._drawn(models, pool, rng)
+        if self.contamination == "none":
+            return members
+        normal = np.argsort(strangeness(members, pool), kind="stable")[: max(len(pool) // 2, 2)]
+        return self._drawn(models, pool[normal], rng)
+
+    def _drawn(
+        self, models: list[Autoencoder], pool: np.ndarray, rng: np.random.Generator
+    ) -> list[Member]:
+        """Return members with reference rows drawn from these."""
+        clean, number = self.contamination == "none", self.n_references
+        if number == "auto":
+            number = min(len(pool) // 2, MANY_REFERENCES) if clean else FEW_REFERENCES
+        size = min(max(int(number), 1), len(pool))
+        members = []
+        for model in models:
+            drawn = [
+                rng.choice(len(pool), size, replace=False) for _ in range(1 if clean else DRAWS)
+            ]
+            codes = model.transform(shaped_rows(model, pool[np.concatenate(drawn)]))
+            members.append(Member(model, codes.reshape(len(drawn), size, -1)))
+        return members
+
+    def _calibrate(self, X: np.ndarray, parts: list[Division]) -> None:
+        """Score the rows held out, each by the members that were not trained on it."""
+        self.calibration_scores_ = self.calibration_folds_ = None
+        if self._rate is not None:
+            scores = [
+                -strangeness(self.members_[k :: len(parts)], X[part.held])
+                for k, part in enumerate(parts)
+            ]
+            self.calibration_scores_ = np.concatenate(scores)
+        if len(parts) > 1:
+            sizes = [len(part.held) for part in parts]
+            self.calibration_folds_ = np.repeat(np.arange(len(parts)), sizes)
+
+    def _held_rate(self, n: int) -> float:
+        """Return the false-positive rate for so many rows held out."""
+        unasked = self.target_fpr is None and self.alpha is None
+        return max(USUAL_RATE, 1 / (n + 1)) if unasked else float(self._rate or USUAL_RATE)
+
+    def _threshold(self, train: np.ndarray) -> float:
+        held = self.calibration_scores_
+        if held is not None:
+            return -conformal_threshold(-held, self._held_rate(len(held)))
+        scores = self._scores(train)
+        if not isinstance(self.contamination, str):
+            return float(np.quantile(scores, float(self.contamination)))
+        return -robust_limit(-scores)
+
+    # -- use -------------------------------------------------------------------------------------
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return the score of each row: the higher, the more normal."""
+        return self._scores(self._rows(X))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return `score_samples` minus `offset_`: negative for outliers, but where `by_pvalues`."""
+        scores: np.ndarray = self.score_samples(X) - self.offset_
+        return scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return -1 for outliers and +1 for the others.
+
+        With `fdr` the decision on a row depends on the rows that it comes with.
+        """
+        check_is_fitted(self)
+        if self.calibration_folds_ is None:
+            return self.decide(self.score_samples(X))
+        return self._by_rate(self.pvalues(X))
+
+    def decide(self, scores: np.ndarray, pvalues: np.ndarray | None = None) -> np.ndarray:
+        """Return what `predict` makes of rows with these scores.
+
+        Parameters
+        ----------
+        scores : array (n,)
+            Of `score_samples`, or of an exported file.
+        pvalues : array (n,), optional
+            Of `pvalues`, which scores alone do not tell where calibration is crossed.
+        """
+        if not self.by_pvalues:
+            return np.where(scores >= self.offset_, 1, -1)
+        return self._by_rate(self._pvalues(scores) if pvalues is None else pvalues)
+
+    def _by_rate(self, p: np.ndarray) -> np.ndarray:
+        """Return the decisions on rows with these p-values."""
+        assert self.calibration_scores_ is not None
+        rate = self._held_rate(len(self.calibration_scores_))
+        return np.where(discoveries(p, rate) if self.fdr else p <= rate, -1, 1)
+
+    @property
+    def by_pvalues(self) -> bool:
+        """Whether decisions compare p-values with a rate, and not scores with `offset_`."""
+        return self.fdr or self.calibration_folds_ is not None
+
+    def pvalues(self, X: Any) -> np.ndarray:
+        """Return conformal p-values: how often a normal row is at least as strange, in (0, 1].
+
+        Raises
+        ------
+        ValueError
+            Where no rows were held out.
+        """
+        rows, folds, held = self._rows(X), self.calibration_folds_, self.calibration_scores_
+        if folds is None or held is None:
+            return self._pvalues(self._scores(rows))
+        k = folds.max() + 1
+        by_fold = np.stack([strangeness(self.members_[i::k], rows) for i in range(k)], axis=1)
+        return conformal_pvalues(by_fold, -held, folds)
+
+    def _pvalues(self, scores: np.ndarray) -> np.ndarray:
+        if self.calibration_scores_ is None:
+            raise ValueError(
+                "p-values compare with rows that were not trained on, and none were held out: fit "
+                "with contamination='none', or with target_fpr or alpha."
+            )
+        if self.calibration_folds_ is not None:
+            raise ValueError(
+                "Scores alone do not tell p-values where calibration is crossed: give decide those "
+                "of pvalues(X), too."
+            )
+        return conformal_pvalues(-scores, -self.calibration_scores_)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the codes of the first member, shape (n, n_components)."""
+        model = self.members_[0].model
+        return model.transform(shaped_rows(model, self._rows(X)))
+
+    def explain(self, X: Any) -> Explanation:
+        """Return what each column adds to a row's strangeness, what was seen and what was expected.
+
+        The contributions of a row add up to minus its score. What is expected is the nearest
+        reference row, as the members see it; members and their draws are averaged.
+
+        Parameters
+        ----------
+        X : array-like (n, d), DataFrame, or images
+            The rows.
+
+        Returns
+        -------
+        Explanation
+            `columns` and, in arrays (n, d), `contribution` and, in the data's units, `observed` and
+            `expected`; `frame(top=3)` makes a table of them.
+
+        Raises
+        ------
+        ValueError
+            Where the loss is no sum over columns.
+        """
+        rows = self._rows(X)
+        check_by_column(self.members_[0].model.slots_.loss)
+        contribution, expected = np.zeros(rows.shape), np.zeros(rows.shape)
+        for member in self.members_:
+            shares, again = member.losses(rows)
+            contribution += shares
+            known = member.known()
+            for drawn in known:
+                nearest = drawn[closest_rows(again, drawn)[0]].astype(float)
+                contribution += (again - nearest) ** 2 / (len(known) * rows.shape[1])
+                expected += member.model.scaler_.inverse(nearest) / len(known)
+        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
+        k = len(self.members_)
+        columns = tuple(map(str, names))
+        return Explanation(columns, contribution / k, np.array(rows, float), expected / k)
+
+    def save(self, path: str | Path) -> None:
+        """Write the detector to one safe file, whole or not at all; `isthmus.load` reads it."""
+        from isthmus.outliers.file import save_detector
+
+        check_is_fitted(self)
+        save_detector(self, path)
+
+    def export(self, path: str | Path, part: str = "score") -> None:
+        """Write `score_samples` to an ONNX file, which is checked against it before it is kept.
+
+        Parameters
+        ----------
+        path : path
+            The file, written whole or not at all.
+        part : "score"
+            What the graph computes of rows in the data's units; the threshold is in the metadata.
+
+        Raises
+        ------
+        ImportError
+            Without the packages of `pip install isthmus[onnx]`.
+        ValueError
+            Where a part of a member has no ONNX form, or the file does not compute the same.
+        """
+        from isthmus.model.onnx import export_detector
+
+        check_is_fitted(self)
+        export_detector(self, path, part)
+
+    def _rows(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return validate_rows(self, X, reset=False)
+
+    def _scores(self, rows: np.ndarray) -> np.ndarray:
+        return -strangeness(self.members_, rows)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        dtype = "float32" if self.autoencoder is None else self.autoencoder.dtype
+        tags.transformer_tags.preserves_dtype = [dtype]
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.members_[0].model.net_.n_components
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the codes."""
+        check_is_fitted(self)
+        return np.array([f"code{i}" for i in range(self._n_features_out)], object)
+
+
+def default_autoencoder(train: np.ndarray) -> Autoencoder:
+    """Return the autoencoder of a detector that was given none, for these rows."""
+    n, d = train.shape
+    return Autoencoder(
+        min(d, 32),
+        "dense:hidden=[64],activation=tanh",
+        corruption="gaussian:std=0.1",
+        max_epochs=max(math.ceil(STEPS / math.ceil(n / 128)), 1),
+        batch_size=128,
+        learning_rate=0.01,
+        early_stopping=False,
+    )
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and 0 < float(value) < 1

@@ -1,0 +1,130 @@
+"""Files of detectors: the arrays of all members under prefixes, and their JSON; see `persistence`."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isthmus.model.file import (
+    DETECTOR,
+    ModelFileError,
+    pack_model,
+    pack_parameters,
+    plain_parameters,
+    rebuild_model,
+    rebuild_parameters,
+    write_model_file,
+)
+from isthmus.model.slots import resolve_slots
+from isthmus.outliers.detector import FOLDS, OutlierDetector
+from isthmus.outliers.members import Member
+
+
+def save_detector(detector: OutlierDetector, path: str | Path) -> None:
+    """Write a fitted detector; see `OutlierDetector.save`."""
+    if detector.n_estimators != len(detector.members_):
+        raise ValueError(
+            f"n_estimators is {detector.n_estimators}, but {len(detector.members_)} members were "
+            "fitted: fit again before saving."
+        )
+    held, folds = detector.calibration_scores_, detector.calibration_folds_
+    if held is not None and (detector.calibration == "cross") != (folds is not None):
+        raise ValueError(
+            f"calibration is {detector.calibration!r} and was not when the detector was fitted: fit "
+            "again before saving."
+        )
+    params, template = detector.get_params(deep=False), detector.autoencoder
+    del params["autoencoder"]
+    names = getattr(detector, "feature_names_in_", None)
+    tensors: dict[str, np.ndarray] = {}
+    members = []
+    for k, member in enumerate(detector.members_):
+        arrays, meta = pack_model(member.model)
+        arrays["references"] = np.ascontiguousarray(member.references)
+        tensors |= {f"member.{k}.{name}": array for name, array in arrays.items()}
+        members.append(meta)
+    if detector.calibration_scores_ is not None:
+        tensors["calibration_scores"] = np.asarray(detector.calibration_scores_)
+    if detector.calibration_folds_ is not None:
+        tensors["calibration_folds"] = np.asarray(detector.calibration_folds_, np.int64)
+    meta = {
+        "kind": DETECTOR,
+        "parameters": plain_parameters(params),
+        "autoencoder": None
+        if template is None
+        else pack_parameters(template, resolve_slots(template)),
+        "fitted": {
+            "n_features_in": int(detector.n_features_in_),
+            "feature_names_in": None if names is None else [str(n) for n in names],
+            "sample_shape": detector.sample_shape_,
+            "offset": float(detector.offset_),
+        },
+        "members": members,
+    }
+    write_model_file(path, tensors, meta)
+
+
+def rebuild_detector(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> OutlierDetector:
+    """Return the fitted detector of arrays and JSON, after checks that they fit one another."""
+    template = meta["autoencoder"]
+    detector = OutlierDetector(
+        None if template is None else rebuild_parameters(template),
+        **meta["parameters"],
+    )
+    detector._check_parameters()
+    fitted = meta["fitted"]
+    detector.n_features_in_ = int(fitted["n_features_in"])
+    if fitted["feature_names_in"] is not None:
+        detector.feature_names_in_ = np.array(fitted["feature_names_in"], dtype=object)
+    shape = fitted["sample_shape"]
+    detector.sample_shape_ = None if shape is None else tuple(shape)
+    detector.offset_ = float(fitted["offset"])
+    detector.calibration_scores_ = tensors.get("calibration_scores")
+    detector.calibration_folds_ = tensors.get("calibration_folds")
+    detector.members_ = [
+        _member(tensors, k, member, detector) for k, member in enumerate(meta["members"])
+    ]
+    _check(detector)
+    return detector
+
+
+def _member(
+    tensors: dict[str, np.ndarray], k: int, meta: dict[str, Any], detector: OutlierDetector
+) -> Member:
+    prefix = f"member.{k}."
+    mine = {n.removeprefix(prefix): array for n, array in tensors.items() if n.startswith(prefix)}
+    model, references = rebuild_model(mine, meta), mine["references"]
+    width = model.net_.n_components
+    whole = references.ndim == 3 and references.size and references.shape[2] == width
+    if references.dtype.kind != "f" or not whole:
+        raise ModelFileError(
+            f"The array '{prefix}references' has shape {references.shape} and dtype "
+            f"{references.dtype}, not (draws, rows, {width}) and floats."
+        )
+    seen = model.n_features_in_, model.sample_shape_
+    if seen != (detector.n_features_in_, detector.sample_shape_) or not model.net_.decoder:
+        raise ModelFileError(f"Member {k} does not fit the {detector.n_features_in_} features.")
+    return Member(model, references)
+
+
+def _check(detector: OutlierDetector) -> None:
+    """Raise a ModelFileError unless members, names and calibration scores are as many as needed."""
+    held, d = detector.calibration_scores_, detector.n_features_in_
+    if len(detector.members_) != detector.n_estimators:
+        raise ModelFileError(
+            f"The file holds {len(detector.members_)} members, not {detector.n_estimators}."
+        )
+    if len(getattr(detector, "feature_names_in_", range(d))) != d:
+        raise ModelFileError(f"The file's names of columns are not {d}.")
+    if (held is None and detector.fdr) or not np.isfinite(detector.offset_):
+        raise ModelFileError("The file's calibration scores, threshold and parameters do not fit.")
+    if held is not None and (held.ndim != 1 or held.dtype != np.float64 or not len(held)):
+        raise ModelFileError(f"The calibration scores have shape {held.shape}, {held.dtype}.")
+    folds = detector.calibration_folds_
+    crossed = detector.calibration == "cross" and held is not None
+    k = min(FOLDS, detector.n_estimators) if crossed else 0
+    if folds is None and not crossed:
+        return
+    folds = np.empty(0) if folds is None or folds.dtype.kind != "i" else folds
+    if held is None or folds.shape != held.shape or {*folds.tolist()} != {*range(k)}:
+        raise ModelFileError(f"The calibration folds do not number {k} folds of the scores.")

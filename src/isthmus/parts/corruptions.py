@@ -1,0 +1,207 @@
+"""Corruptions: what is done to the input before it is encoded, in training only.
+
+Each acts on a batch of scaled data, freshly every time a sample is seen; the loss compares with the
+clean batch. Reference: Vincent et al., "Extracting and Composing Robust Features with Denoising
+Autoencoders", 2008.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from isthmus.nets.random import normal, uniform
+from isthmus.parts.losses import check_arguments
+from isthmus.parts.part import Part, number
+
+
+class Corruption(Part, slot="corruption"):
+    """A random function of a batch: `x~ = corrupt(key, x)`, shapes (n, d) -> (n, d)."""
+
+    def __call__(self, key: Array, x: Array) -> Array:
+        """Return the corrupted batch; the same key gives the same corruption."""
+        raise NotImplementedError
+
+    def bind(self, low: float, high: float) -> "Corruption":
+        """Return the part with what it needs to know of the scaled training data's range."""
+        return self
+
+
+@dataclass
+class Gaussian(Corruption, name="gaussian"):
+    """Additive Gaussian noise: `x~ = x + std * N(0, 1)`.
+
+    Parameters
+    ----------
+    std : float in [0, inf)
+        Standard deviation, in units of the scaled data.
+
+    Examples
+    --------
+    >>> Gaussian(std=0.5)(jax.random.key(0), jnp.zeros((1, 2))).shape
+    (1, 2)
+    """
+
+    std: float = number(0.3, "[0, inf)")
+
+    def __call__(self, key: Array, x: Array) -> Array:
+        return x + self.std * normal(key, x.shape, x.dtype)
+
+    @property
+    def active(self) -> bool:
+        return self.std > 0
+
+
+@dataclass
+class Uniform(Corruption, name="uniform"):
+    """Additive uniform noise: `x~ = x + U(-width, width)`.
+
+    Parameters
+    ----------
+    width : float in [0, inf)
+        Half the width of the interval, in units of the scaled data.
+
+    Examples
+    --------
+    >>> Uniform(width=0.5)(jax.random.key(0), jnp.zeros((1, 2))).shape
+    (1, 2)
+    """
+
+    width: float = number(0.5, "[0, inf)")
+
+    def __call__(self, key: Array, x: Array) -> Array:
+        return x + self.width * uniform(key, x.shape, x.dtype, -1.0, 1.0)
+
+    @property
+    def active(self) -> bool:
+        return self.width > 0
+
+
+@dataclass
+class Masking(Corruption, name="masking"):
+    """Masking noise: each value is replaced by `value` with probability `rate`.
+
+    Parameters
+    ----------
+    rate : float in [0, 1]
+        The probability.
+    value : float
+        What takes its place; 0 is the mean of a standardised column, and black in an image.
+
+    Examples
+    --------
+    >>> Masking(rate=1.0)(jax.random.key(0), jnp.ones((1, 2)))
+    Array([[0., 0.]], dtype=float32)
+    """
+
+    rate: float = number(0.25, "[0, 1]")
+    value: float = number(0.0)
+
+    def __call__(self, key: Array, x: Array) -> Array:
+        hit = uniform(key, x.shape, x.dtype) < self.rate
+        return jnp.where(hit, jnp.asarray(self.value, x.dtype), x)
+
+    @property
+    def active(self) -> bool:
+        return self.rate > 0
+
+
+@dataclass
+class SaltPepper(Corruption, name="saltpepper"):
+    """Salt-and-pepper noise: with probability `rate` a value becomes `low` or `high`, half each.
+
+    Parameters
+    ----------
+    rate : float in [0, 1]
+        The probability.
+    low, high : float, optional
+        Pepper and salt, in units of the scaled data; by default the smallest and the largest
+        value of the scaled training data.
+
+    Examples
+    --------
+    >>> SaltPepper(rate=1.0, low=0.0, high=1.0)(jax.random.key(0), jnp.full((1, 3), 0.5)).min()
+    Array(0., dtype=float32)
+    """
+
+    rate: float = number(0.25, "[0, 1]")
+    low: float | None = number(None)
+    high: float | None = number(None)
+
+    def __call__(self, key: Array, x: Array) -> Array:
+        u = uniform(key, x.shape, x.dtype)
+        low = x.min() if self.low is None else jnp.asarray(self.low, x.dtype)
+        high = x.max() if self.high is None else jnp.asarray(self.high, x.dtype)
+        return jnp.where(u < self.rate / 2, low, jnp.where(u < self.rate, high, x))
+
+    def bind(self, low: float, high: float) -> "Corruption":
+        return replace(
+            self,
+            low=low if self.low is None else self.low,
+            high=high if self.high is None else self.high,
+        )
+
+    @property
+    def active(self) -> bool:
+        return self.rate > 0
+
+
+@dataclass
+class Swap(Corruption, name="swap"):
+    """Swap noise for tables: a value is replaced by another row's in its column, at this rate.
+
+    Columns keep their distributions and lose their relations, whatever their units and types.
+
+    Parameters
+    ----------
+    rate : float in [0, 1]
+        The probability.
+
+    Examples
+    --------
+    >>> Swap(rate=1.0)(jax.random.key(0), jnp.array([[1.0, 2.0], [3.0, 4.0]]))
+    Array([[3., 4.],
+           [1., 2.]], dtype=float32)
+    """
+
+    rate: float = number(0.15, "[0, 1]")
+
+    def __call__(self, key: Array, x: Array) -> Array:
+        n = x.shape[0]
+        if n == 1:
+            return x
+        k_hit, k_row = jax.random.split(key)
+        hit = uniform(k_hit, x.shape, x.dtype) < self.rate
+        step = jax.random.randint(k_row, x.shape, 1, n)  # 1..n-1: never the row itself
+        rows = (jnp.arange(n)[:, None] + step) % n
+        return jnp.where(hit, jnp.take_along_axis(x, rows, axis=0), x)
+
+    @property
+    def active(self) -> bool:
+        return self.rate > 0
+
+
+@dataclass
+class CustomCorruption(Corruption):
+    """A user's function `(key, x) -> x~`, written with `jax.numpy` and `jax.random`."""
+
+    function: Callable[[Array, Array], Array]
+
+    def __call__(self, key: Array, x: Array) -> Array:
+        """Call the function with a key of JAX's own, which some of `jax.random` insists on."""
+        return self.function(
+            jax.random.wrap_key_data(jax.random.key_data(key), impl="threefry2x32"), x
+        )
+
+    def validate(self) -> None:
+        check_arguments(self.slot, self.function, ("key", "x"))
+
+
+def corrupt_in_turn(parts: tuple[Any, ...], key: Array, x: Array) -> Array:
+    """Apply corruptions one after the other, each with a key of its own."""
+    for i, part in enumerate(parts):
+        x = part(jax.random.fold_in(key, i), x)
+    return x

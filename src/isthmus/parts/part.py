@@ -1,0 +1,257 @@
+"""Parts: the dataclasses that fill the slots of the equation.
+
+One set of fields gives five spellings of the same part: an instance `KL(rho=0.05)`, a spec string
+`"kl:rho=0.05"`, a dict `{"name": "kl", "rho": 0.05}`, grid parameters `sparsity__rho` and JSON.
+Numbers (float fields) are leaves of a JAX pytree and so are traced; everything else is static.
+"""
+
+import ast
+import dataclasses
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any, ClassVar, Self
+
+import jax
+
+from isthmus.words import did_you_mean
+
+Spec = Any  # None, a name, a spec string, a dict, a Part, a function, or a tuple of them
+
+
+def number(default: float | None, interval: str = "(-inf, inf)", *, whole: bool = False) -> Any:
+    """Declare a number field; `interval` is in the mathematicians' notation, such as "(0, 1]".
+
+    A whole number is a shape and so static; any other is traced.
+    """
+    return dataclasses.field(default=default, metadata={"interval": interval, "whole": whole})
+
+
+def option(default: Any, choices: tuple[Any, ...] = ()) -> Any:
+    """Declare a field that takes one of `choices`, or anything where there are none."""
+    return dataclasses.field(default=default, metadata={"choices": choices})
+
+
+def inside(value: float, interval: str) -> bool:
+    """Tell whether a number lies in an interval such as "[0, 1)"."""
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    above = value >= low if interval[0] == "[" else value > low
+    below = value <= high if interval[-1] == "]" else value < high
+    return above and below
+
+
+class Part:
+    """A value that fills a slot: a dataclass whose fields are its parameters.
+
+    A subclass that names a `slot` opens a new slot; a subclass of that one with a `name` is a part
+    of the slot. Parts compare by value, clone and nest in scikit-learn's way, and are pytrees.
+    """
+
+    slot: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    known: ClassVar[dict[str, type["Part"]]] = {}
+
+    def __init_subclass__(cls, slot: str = "", name: str = "") -> None:
+        if slot:
+            cls.slot, cls.known = slot, {}
+            return
+        if name in cls.known:
+            raise TypeError(f"The {cls.slot} {name!r} exists already: {cls.known[name].__name__}.")
+        cls.name = name or cls.__name__.lower()
+        if name:
+            cls.known[name] = cls
+        jax.tree_util.register_pytree_node(cls, cls._flatten, cls._unflatten)
+
+    # -- JAX: numbers are leaves, the rest is structure ------------------------------------------
+
+    @classmethod
+    @cache
+    def _fields(cls) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        numbers = tuple(f.name for f in fields if f.metadata.get("whole") is False)
+        return numbers, tuple(f.name for f in fields if f.name not in numbers)
+
+    def _flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        numbers, static = self._fields()
+        return tuple(getattr(self, f) for f in numbers), tuple(getattr(self, f) for f in static)
+
+    @classmethod
+    def _unflatten(cls, static: tuple[Any, ...], numbers: Any) -> Self:
+        part = object.__new__(cls)
+        for names, values in zip(cls._fields(), (numbers, static), strict=True):
+            for field, value in zip(names, values, strict=True):
+                object.__setattr__(part, field, value)
+        return part
+
+    # -- scikit-learn: clone and nested parameters -----------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the fields by name."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {f.name: getattr(self, f.name) for f in fields}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set fields by name."""
+        for field, value in params.items():
+            self._known_field(field)
+            setattr(self, field, value)
+        return self
+
+    @classmethod
+    def _known_field(cls, field: str) -> None:
+        fields = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        if field not in fields:
+            hint = did_you_mean(field, fields) if fields else " It has none."
+            raise ValueError(f"The {cls.slot} {cls.name!r} has no parameter {field!r}.{hint}")
+
+    # -- spellings -------------------------------------------------------------------------------
+
+    @classmethod
+    def make(cls, params: dict[str, Any]) -> Self:
+        """Build the part from JSON-like parameters: lists become tuples."""
+        for field in params:
+            cls._known_field(field)
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON spelling, `{"name": ..., field: value, ...}`."""
+        params = {k: list(v) if isinstance(v, tuple) else v for k, v in self.get_params().items()}
+        return {"name": self.name, **params}
+
+    def to_string(self) -> str:
+        """Return the spec string, with the fields that differ from their defaults."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        values = {
+            f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default
+        }
+        text = ",".join(f"{name}={_plain(value)}" for name, value in values.items())
+        return f"{self.name}:{text}" if text else self.name
+
+    def validate(self) -> None:
+        """Raise a ValueError that names the field, its value and what is allowed."""
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            where = f"The {self.slot} {self.name!r} needs {f.name}"
+            interval, choices = f.metadata.get("interval"), f.metadata.get("choices")
+            if interval and not (value is None and f.default is None):
+                whole = f.metadata["whole"]
+                if not _is_number(value, whole) or not inside(value, interval):
+                    kind = "a whole number" if whole else "a number"
+                    raise ValueError(f"{where} to be {kind} in {interval}; got {value!r}.")
+                setattr(self, f.name, int(value) if whole else value)
+            if choices and value not in choices:
+                hint = did_you_mean(str(value), [str(c) for c in choices])
+                raise ValueError(f"{where} to be one of its choices; got {value!r}.{hint}")
+
+    @property
+    def active(self) -> bool:
+        """False where the part does nothing and is left out of the compiled program."""
+        return True
+
+
+def _is_number(value: Any, whole: bool) -> bool:
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        return False
+    return math.isfinite(value) and (not whole or value == int(value))
+
+
+def _plain(value: Any) -> str:
+    if callable(value):
+        return str(getattr(value, "__name__", value))
+    return f"[{','.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def parse(text: str) -> tuple[str, dict[str, Any]]:
+    """Split a spec string: `"dense:hidden=[128,64],activation=tanh"` to its name and parameters."""
+    name, _, rest = text.partition(":")
+    params = {}
+    for item in split_list(rest):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise ValueError(f"In the spec {text!r}, {item!r} is not of the form parameter=value.")
+        params[key.strip()] = value_of_text(value.strip())
+    return name.strip(), params
+
+
+def split_list(text: str) -> list[str]:
+    """Split at the commas outside brackets."""
+    items, depth = [""], 0
+    for char in text:
+        depth += (char in "[(") - (char in "])")
+        if char == "," and depth == 0:
+            items.append("")
+        else:
+            items[-1] += char
+    return [item for item in items if item.strip()]
+
+
+def value_of_text(text: str) -> Any:
+    """Return what a text stands for: a number, a list, true, false, none, or the text itself."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def resolve(slot: type[Part], spec: Spec, wrap: Callable[[Any], Part] | None = None) -> Any:
+    """Turn any spelling into a fresh, validated part of the slot, or None.
+
+    Parameters
+    ----------
+    slot : type[Part]
+        The abstract class of the slot.
+    spec : None, str, dict, Part or callable
+        The user's spelling.
+    wrap : callable, optional
+        Makes a part of a plain function, in the slots that take functions.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For unknown names and parameters, values out of range, and things that are no spec.
+    """
+    part = build(slot, spec, wrap)
+    if part is not None:
+        part.validate()
+    return part
+
+
+def build(slot: type[Part], spec: Spec, wrap: Callable[[Any], Part] | None = None) -> Any:
+    """Do what `resolve` does, without validation."""
+    if spec is None:
+        return None
+    if isinstance(spec, slot):
+        return dataclasses.replace(spec)  # type: ignore[type-var]
+    if isinstance(spec, dict) and "name" in spec:
+        params = dict(spec)
+        return _lookup(slot, params.pop("name")).make(params)
+    if isinstance(spec, str):
+        name, params = parse(spec)
+        return None if name == "none" else _lookup(slot, name).make(params)
+    if callable(spec) and not isinstance(spec, type | Part) and wrap is not None:
+        return wrap(spec)
+    if isinstance(spec, type) and issubclass(spec, slot):
+        raise TypeError(f"The {slot.slot} is the class {spec.__name__}; give {spec.__name__}().")
+    functions = " a function," if wrap else ""
+    raise TypeError(
+        f"The {slot.slot} must be None, a name, a spec string, a dict with a 'name',{functions} or "
+        f"a part such as {next(iter(slot.known.values())).__name__}(); got {spec!r}."
+    )
+
+
+def _lookup(slot: type[Part], name: Any) -> type[Part]:
+    if name not in slot.known:
+        hint = did_you_mean(str(name), slot.known)
+        raise ValueError(f"Unknown {slot.slot} {name!r}.{hint}")
+    return slot.known[name]
+
+
+def resolve_all(
+    slot: type[Part], spec: Spec, wrap: Callable[[Any], Part] | None = None
+) -> tuple[Any, ...]:
+    """Resolve a slot that takes a chain: None, one spec, or a tuple or list of them."""
+    specs = spec if isinstance(spec, tuple | list) else (spec,)
+    return tuple(p for p in (resolve(slot, s, wrap) for s in specs) if p is not None)

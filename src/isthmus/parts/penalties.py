@@ -1,0 +1,170 @@
+"""Penalties: what else the objective charges for, in training only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from isthmus.nets.step import Step
+from isthmus.parts.losses import check_arguments
+from isthmus.parts.part import Part, number, option
+
+RESERVED = (
+    "phase",
+    "epoch",
+    "loss",
+    "reconstruction",
+    "validation_loss",
+    "learning_rate",
+    "seconds",
+)
+
+
+class Penalty(Part, slot="penalty"):
+    """A function of a training step: `Step -> scalar`."""
+
+    def __call__(self, step: Step) -> Array:
+        """Return the penalty of a batch."""
+        raise NotImplementedError
+
+    @property
+    def term(self) -> str:
+        """The name of the penalty's term in the history."""
+        return self.name
+
+
+@dataclass
+class L2(Penalty, name="l2"):
+    """Squared weights: `weight * sum W^2` over the weight matrices, not the biases.
+
+    Parameters
+    ----------
+    weight : float in [0, inf)
+        What the penalty counts.
+    on : "encoder" or "both"
+        Whose weights. Tied weights count once, as the encoder's.
+
+    Examples
+    --------
+    >>> L2(weight=0.01, on="both").to_string()
+    'l2:weight=0.01,on=both'
+    """
+
+    weight: float = number(1e-4, "[0, inf)")
+    on: str = option("encoder", ("encoder", "both"))
+
+    def __call__(self, step: Step) -> Array:
+        layers = step.net.encoder + (step.net.decoder if self.on == "both" else ())
+        squares = [jnp.sum(layer.weight**2) for layer in layers if layer.weight is not None]
+        return self.weight * sum(squares, jnp.zeros((), step.x.dtype))
+
+    @property
+    def active(self) -> bool:
+        return self.weight > 0
+
+
+@dataclass
+class Contractive(Penalty, name="contractive"):
+    """Contractive penalty: `weight * mean_i ||J(x_i)||_F^2`, with the encoder's Jacobian `J = dz/dx`.
+
+    Exact: for one layer by its closed form, `sum_j a'(h_j)^2 ||W_j||^2`; for deep ones by one
+    differentiation per code unit or per feature, whichever are fewer. With `probes`, an unbiased
+    estimate from that many random projections, `E ||v^T J||^2 = ||J||_F^2`.
+
+    Parameters
+    ----------
+    weight : float in [0, inf)
+        What the penalty counts.
+    probes : int in [0, inf)
+        0 for the exact norm, else the number of random projections, each as cheap as a gradient.
+
+    References
+    ----------
+    Rifai et al., "Contractive Auto-Encoders", 2011; Hutchinson, 1990, for the estimate.
+
+    Examples
+    --------
+    >>> Contractive(weight=0.1).to_string()
+    'contractive:weight=0.1'
+    """
+
+    weight: float = number(1e-3, "[0, inf)")
+    probes: int = number(0, "[0, inf)", whole=True)
+
+    def __call__(self, step: Step) -> Array:
+        norms = self._estimate(step) if self.probes else jacobian_norms(step)
+        return self.weight * step.mean(norms)
+
+    def _estimate(self, step: Step) -> Array:
+        z, pull = jax.vjp(lambda x: step.code(step.net.encode(x)), step.seen)
+        signs = jax.random.rademacher(step.key, (self.probes, *z.shape), z.dtype)
+        return jnp.mean(jax.vmap(lambda v: jnp.sum(pull(v)[0] ** 2, axis=1))(signs), axis=0)
+
+    @property
+    def active(self) -> bool:
+        return self.weight > 0
+
+
+def jacobian_norms(step: Step) -> Array:
+    """Return `||dz/dx||_F^2` of each row; shape (n,)."""
+    x, net = step.seen, step.net
+
+    def encode(x: Array) -> Array:
+        return step.code(net.encode(x))
+
+    if net.elementwise:
+        layer = net.encoder[0]
+        assert layer.weight is not None
+        h = layer.linear(x)
+        z, pull = jax.vjp(lambda h: step.code(layer.activate(h)), h)
+        slopes = pull(jnp.ones_like(z))[0]  # the code acts on each unit alone: the diagonal
+        squares = layer.product(jnp.ones_like(x[:1]), layer.weight**2)  # ||W_j||^2 for each unit
+        return slopes**2 @ squares.reshape(-1)
+    n_components = step.z.shape[1]
+    z, pull = jax.vjp(encode, x)
+    if n_components <= x.shape[1]:
+        return _sum_squares(lambda v: pull(v)[0], z)
+    push = jax.linear_transpose(lambda g: pull(g)[0], z)
+    return _sum_squares(lambda v: push(v)[0], x)
+
+
+def _sum_squares(project: Callable[[Array], Array], like: Array) -> Array:
+    """Add up `||project(e_j)||^2` over the unit vectors, without holding them all at once."""
+
+    @jax.checkpoint
+    def add(total: Array, j: Array) -> tuple[Array, None]:
+        unit = jnp.zeros_like(like).at[:, j].set(1)
+        return total + jnp.sum(project(unit) ** 2, axis=1), None
+
+    total = jnp.zeros(like.shape[0], like.dtype)
+    return jax.lax.scan(add, total, jnp.arange(like.shape[1]))[0]
+
+
+@dataclass
+class CustomPenalty(Penalty):
+    """A user's function `Step -> scalar`, written with `jax.numpy`."""
+
+    function: Callable[[Step], Array]
+
+    def __call__(self, step: Step) -> Array:
+        value = self.function(step)
+        if jnp.shape(value) != ():
+            raise ValueError(
+                f"The penalty {self.term!r} must return one number for a batch; it returned an array "
+                f"of shape {jnp.shape(value)}."
+            )
+        return value
+
+    def validate(self) -> None:
+        check_arguments(self.slot, self.function, ("step",))
+        if self.term in RESERVED:
+            raise ValueError(
+                f"The penalty's function is named {self.term!r}, which is a column of the history: "
+                "rename it."
+            )
+
+    @property
+    def term(self) -> str:
+        return str(getattr(self.function, "__name__", type(self.function).__name__)).strip("<>")

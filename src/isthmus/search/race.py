@@ -1,0 +1,174 @@
+"""The scores of a search: who was trained on which rows for how long, and what it was worth."""
+
+import math
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.utils import _safe_indexing
+
+from isthmus.autoencoder.estimator import Autoencoder
+from isthmus.autoencoder.many import (
+    Course,
+    advance_training,
+    are_few_rows,
+    begin_training,
+    build_candidate,
+    need_one_program,
+)
+from isthmus.search.criteria import Criterion, Fold
+from isthmus.training.progress import Counted
+from isthmus.training.runtime import draw_seed
+
+Params = Mapping[str, Any]
+
+
+class Table:
+    """The last scores and times of each candidate, by split."""
+
+    def __init__(self, n: int, splits: int) -> None:
+        self.scores = np.full((n, splits), np.nan)
+        self.first_scores = np.full(n, np.nan)
+        self.fit_seconds, self.score_seconds = np.zeros((n, splits)), np.zeros((n, splits))
+        self.rung, self.epochs = np.zeros(n, int), np.zeros(n, int)
+        self.errors: dict[int, str] = {}
+
+    @property
+    def means(self) -> np.ndarray:
+        """The mean score of each candidate; NaN where one of its trainings diverged."""
+        return self.scores.mean(axis=1)
+
+    def ranks(self) -> np.ndarray:
+        """Return ranks from 1, the best; who was trained longer goes first, who diverged last."""
+        ranks = np.zeros(len(self.scores), int)
+        for k in np.unique(self.rung):
+            mine = self.rung == k
+            means = np.where(np.isnan(self.means[mine]), -np.inf, self.means[mine])
+            ranks[mine] = rankdata(-means, method="min") + np.sum(self.rung > k)
+        return ranks
+
+    def results(self, candidates: Sequence[Params], halving: bool) -> dict[str, Any]:
+        """Return everything under scikit-learn's names."""
+        names = dict.fromkeys(name for params in candidates for name in params)
+        found: dict[str, Any] = {}
+        for name, times in (("fit", self.fit_seconds), ("score", self.score_seconds)):
+            found[f"mean_{name}_time"] = times.mean(axis=1)
+            found[f"std_{name}_time"] = times.std(axis=1)
+        for name in names:
+            found[f"param_{name}"] = _column(candidates, name)
+        found["params"] = [dict(params) for params in candidates]
+        found |= {f"split{i}_test_score": self.scores[:, i] for i in range(self.scores.shape[1])}
+        found["mean_test_score"] = self.means
+        found["std_test_score"] = self.scores.std(axis=1)
+        found["rank_test_score"] = self.ranks().astype(np.int32)
+        return found | ({"iter": self.rung, "n_resources": self.epochs} if halving else {})
+
+
+def _column(candidates: Sequence[Params], name: str) -> np.ma.MaskedArray:
+    column = np.ma.masked_all(len(candidates), dtype=object)
+    for i, params in enumerate(candidates):
+        if name in params:
+            column[i] = params[name]
+    return column
+
+
+class Scorer(NamedTuple):
+    """Trains and scores candidates on each split."""
+
+    autoencoder: Autoencoder
+    candidates: Sequence[Params]
+    criterion: Criterion
+    splits: Sequence[Any]
+    seed: int
+    counted: Counted
+    courses: dict[tuple[int, int], list[Course]]  # of those that go on, by candidate and split
+
+    def fill(self, table: Table, chosen: Sequence[int], share: float, X: Any, y: Any) -> None:
+        """Train the chosen candidates up to a share and write their scores into the table.
+
+        Beside the training on few rows, the next split is made ready and the last fit compiled.
+        """
+        for key in [key for key in self.courses if key[0] not in chosen]:
+            del self.courses[key]
+        with ThreadPoolExecutor(1) as beside:
+            ready = beside.submit(self._ready, 0, chosen, X, y)
+            for k in range(len(self.splits)):
+                fold, fresh = ready.result()
+                going = [course for i in chosen for course in self.courses[i, k]]
+                early, more = are_few_rows(going), k + 1 < len(self.splits)
+                if early and more:
+                    ready = beside.submit(self._ready, k + 1, chosen, X, y)
+                if early and fresh and k == 0 and need_one_program(going):
+                    beside.submit(self._rehearse, X)
+                try:
+                    advance_training(going, share, self.counted, self.criterion.judged)
+                except BaseException:
+                    beside.shutdown(cancel_futures=True)
+                    raise
+                beside.submit(int).result()  # waits: scoring may filter warnings, for all threads
+                for i in chosen:
+                    self._enter(table, i, k, share, fold)
+                    if share == 1:
+                        del self.courses[i, k]
+                if more and not early:
+                    ready = beside.submit(self._ready, k + 1, chosen, X, y)
+
+    def _ready(self, k: int, chosen: Sequence[int], X: Any, y: Any) -> tuple[Fold, bool]:
+        """Return the rows of a split, and whether candidates were new to it; they have courses now."""
+        train, held = self.splits[k]
+        fold = Fold(*(_rows(v, rows) for rows in (train, held) for v in (X, y)))
+        new = [i for i in chosen if (i, k) not in self.courses]
+        self._begin(new, k, fold)
+        return fold, bool(new)
+
+    def _rehearse(self, X: Any) -> None:
+        """Fit a candidate for an epoch, so that the last fit finds its programs compiled.
+
+        What goes wrong here goes wrong in the last fit too, and is told there.
+        """
+        model = self._model(0, 0)
+        if model.pretrain is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.set_params(max_epochs=1).fit(X)
+
+    def _begin(self, new: Sequence[int], k: int, fold: Fold) -> None:
+        """Make the courses of candidates on a split, one for each seed."""
+        if not new:
+            return
+        seeds = self.criterion.seeds
+        models = [self._model(i, number) for i in new for number in range(seeds)]
+        params = [self.candidates[i] for i in new for _ in range(seeds)]
+        begun = begin_training(models, params, fold.X)
+        for place, i in enumerate(new):
+            self.courses[i, k] = begun[place * seeds : (place + 1) * seeds]
+
+    def _model(self, i: int, number: int) -> Autoencoder:
+        model = build_candidate(self.autoencoder, self.candidates[i], self.seed)
+        if number:  # another seed of the same candidate
+            seed = np.random.SeedSequence((draw_seed(model.random_state), number))
+            model.random_state = int(seed.generate_state(1)[0])
+        return model
+
+    def _enter(self, table: Table, i: int, k: int, share: float, fold: Fold) -> None:
+        begin, mine = time.perf_counter(), self.courses[i, k]
+        table.fit_seconds[i, k] = sum(one.trainer.state.seconds for one in mine)
+        table.epochs[i] = max(round(share * mine[0].run.max_epochs), 1)
+        errors = [one.error for one in mine if one.error is not None]
+        if errors:
+            table.scores[i, k] = np.nan
+            table.errors[i] = str(errors[0])
+            return
+        score = self.criterion.score([one.model for one in mine], fold)
+        table.scores[i, k] = score if math.isfinite(score) else np.nan
+        table.score_seconds[i, k] = time.perf_counter() - begin
+        if not math.isfinite(score):
+            table.errors[i] = f"Its score is {score}."
+
+
+def _rows(values: Any, rows: np.ndarray) -> Any:
+    return None if values is None else _safe_indexing(values, rows)

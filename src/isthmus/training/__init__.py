@@ -1,0 +1,1 @@
+"""The equation and the loops that train it."""

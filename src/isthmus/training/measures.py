@@ -1,0 +1,82 @@
+"""What is measured of a fitted net, in batches of one shape: moments of codes, losses by column."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from isthmus.nets.net import Net
+from isthmus.training.objective import Objective
+from isthmus.training.trainer import map_batches, rows_per_call
+
+
+def code_moments(
+    objective: Objective, net: Net, x: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance of each code unit over scaled rows, whose weights add up to 1."""
+    size, mean, square = 16 * rows_per_call(net), np.zeros(()), np.zeros(())
+    shift = np.zeros(())
+    for begin in range(0, len(x), size):
+        block, w = x[begin : begin + size], weight[begin : begin + size]
+        codes = map_batches("encode", objective, net, block, lambda rows: rows).astype(float)
+        if begin == 0:
+            shift = codes[0].copy()  # else small variances would cancel
+        codes -= shift
+        mean, square = mean + w @ codes, square + w @ codes**2
+    return mean + shift, np.maximum(square - mean**2, 0)
+
+
+@partial(jax.jit, static_argnames="nats")
+def _compare(objective: Objective, x_out: Array, x: Array, nats: bool) -> Array:
+    return objective.loss.nats(x_out, x) if nats else objective.loss(x_out, x)
+
+
+def losses_of_pairs(
+    objective: Objective, x_out: np.ndarray, x: np.ndarray, nats: bool = False
+) -> np.ndarray:
+    """Return the loss of given reconstructions, or its nats, in batches of one shape; float64."""
+    losses = partial(_compare, objective, nats=nats)
+    return np.concatenate([np.asarray(v, float) for v in _in_batches(losses, 1024, x_out, x)])
+
+
+@partial(jax.jit, static_argnames="above_least")
+def _shares(objective: Objective, x_out: Array, x: Array, above_least: bool) -> Array:
+    loss = objective.loss
+    inside, _ = loss.outside(x)
+    shares = loss.columns(x_out, inside)
+    if above_least:
+        shares = jnp.maximum(shares - loss.columns(inside, inside), 0)
+    return shares + jnp.abs(x - inside) / x.shape[1]
+
+
+def column_shares(
+    objective: Objective, x_out: np.ndarray, x: np.ndarray, *, above_least: bool = False
+) -> np.ndarray:
+    """Return what each column adds to the loss of given reconstructions; float64, (n, d).
+
+    What a row pays for lying outside the loss's domain is among it. A likelihood's least is not 0:
+    `above_least` counts from what the column would add if it were reproduced.
+    """
+    shares, begin, result = (
+        partial(_shares, objective, above_least=above_least),
+        0,
+        np.empty(x.shape),
+    )
+    for part in _in_batches(shares, 256, x_out, x):
+        result[begin : begin + len(part)] = part
+        begin += len(part)
+    return result
+
+
+def _in_batches(
+    call: Callable[..., Array], size: int, x_out: np.ndarray, x: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Yield what a program makes of pairs of rows, in batches of one shape."""
+    for begin in range(0, len(x), size):
+        n = len(x[begin : begin + size])
+        pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
+        pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
+        yield np.asarray(call(*pair))[:n]

@@ -1,0 +1,487 @@
+"""The only loops: `Trainer` over training steps, `map_batches` over rows. Arrays in, arrays out."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from isthmus.nets.net import Net
+from isthmus.nets.random import THREEFRY
+from isthmus.training.objective import Objective
+
+# One object for all fits: a fresh one would compile again. Runs are short, and a b2 of 0.95 ends lower
+# than 0.999 on every set tried (benchmarks/adam.py).
+ADAM = optax.scale_by_adam(b2=0.95)
+ALIGNED = 64  # bytes: where an array that a CPU reads without a copy begins
+LEAST_SHARED = 3_000_000  # multiplications of a step that two threads finish sooner than one
+# How a CPU runs shorter steps, and groups: no kernel is shared out. LLVM's last level (3) only takes
+# longer to compile. docs/performance-log.md has the figures.
+UNSHARED: dict[str, str | bool | int | float] = {
+    "xla_disable_hlo_passes": "cpu-parallel-task-assigner"
+}
+if not jax.config.values.get("jax_disable_most_optimizations"):
+    UNSHARED["xla_backend_optimization_level"] = 2
+Row = dict[str, float]
+Hook = Callable[[Row], bool | None]
+
+
+class DivergenceError(FloatingPointError):
+    """The loss or a weight is no longer finite; the model keeps its last good weights."""
+
+
+class Data(NamedTuple):
+    """Rows on the device, padded to a bucket; weights have mean 1 over the n real rows."""
+
+    x: Array  # (bucket, d)
+    weight: Array  # (bucket,)
+    n: int
+
+
+class Schedule(NamedTuple):
+    """A linear warm-up, then half a cosine down to `floor` times the rate; floor 1 is constant.
+
+    `earlier` counts the steps of earlier runs towards the warm-up.
+    """
+
+    rate: Any
+    warmup: Any
+    total: Any
+    floor: Any
+    earlier: Any
+
+    def at(self, step: Array) -> tuple[Array, Array]:
+        """Return the learning rate and the progress at a step."""
+        progress = jnp.minimum(step / self.total, 1.0)
+        cosine = self.floor + (1 - self.floor) * 0.5 * (1 + jnp.cos(jnp.pi * progress))
+        warm = jnp.minimum(1.0, (step + 1 + self.earlier) / self.warmup)
+        return self.rate * warm * cosine, progress
+
+
+class Settings(NamedTuple):
+    """How long and how fast to train.
+
+    `patience` None means no early stopping; `constant_after` is the number of steps of earlier runs
+    where the rate is constant after its warm-up, None for a cosine.
+    """
+
+    batch_size: int
+    max_epochs: int
+    learning_rate: float
+    seed: int
+    patience: int | None = None
+    tol: float = 1e-4
+    constant_after: int | None = None
+    evaluate_every: int = 50  # steps, at least: an epoch can be two steps
+
+
+class Params(NamedTuple):
+    """What one step changes, on the device."""
+
+    net: Net
+    optimiser: Any
+    sparsity: Any
+
+
+class State(NamedTuple):
+    """Everything a run needs to go on, bit for bit. Never changed in place, so an interrupt between
+    two states leaves the earlier one whole.
+    """
+
+    params: Params
+    step: int = 0
+    seconds: float = 0.0
+    best_net: Net | None = None
+    best_score: float = math.inf
+    wait: int = 0
+    recent: tuple[float, ...] = ()  # the last scores, half as many as the patience
+    evaluated_at: int = 0
+    stopped: bool = False
+    history: tuple[Row, ...] = ()
+    partial: tuple[np.ndarray, ...] = ()  # the terms of the unfinished epoch's steps
+
+
+def bucket(n: int) -> int:
+    """Round a row count up by at most an eighth, so that near counts share one program."""
+    unit = 1 << max(n.bit_length() - 4, 0)
+    return -(-n // unit) * unit
+
+
+def aligned_rows(n: int, d: int, dtype: str) -> np.ndarray:
+    """Return zeros for n rows and their padding, which a CPU reads without a copy: they begin where a
+    device's arrays do.
+    """
+    size = bucket(n) * d * np.dtype(dtype).itemsize
+    raw = np.zeros(size + ALIGNED, np.uint8)
+    begin = -raw.ctypes.data % ALIGNED
+    return raw[begin : begin + size].view(dtype).reshape(bucket(n), d)
+
+
+def to_device(x: np.ndarray, weight: np.ndarray) -> Data:
+    """Put rows on the device, padded to their bucket; an array that `room` made is so already.
+
+    There are as many rows as weights.
+    """
+    n, size = len(weight), bucket(len(weight))
+    if len(x) != size:
+        whole = aligned_rows(n, x.shape[1], x.dtype.name)
+        whole[:n] = x
+        x = whole
+    w = np.zeros(size, x.dtype)
+    w[:n] = weight / weight.mean()
+    placed: tuple[Array, Array] = jax.device_put((x, w), may_alias=True)
+    return Data(*placed, n)
+
+
+def traced(tree: Any, dtype: str) -> Any:
+    """Make every number an array of one dtype: 0.1, np.float64(0.1) and 1 would be three programs."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), tree)
+
+
+def first_state(objective: Objective, net: Net, dtype: str) -> State:
+    """Return the state before the first step."""
+    net = jax.tree.map(np.array, net)  # owned copies, made without a program for each shape
+    zeros = jax.tree.map(np.zeros_like, net)
+    moments = optax.ScaleByAdamState(np.zeros((), np.int32), zeros, zeros)
+    sparsity = objective.sparsity.start(net.n_components) if objective.sparsity else ()
+    return State(Params(*jax.device_put((net, moments, traced(sparsity, dtype)))))
+
+
+def chunk_length(batch_size: int, work: int, platform: str) -> int:
+    """Return how many steps one program runs: a power of two that takes about a quarter second.
+
+    `work` is the net's number of multiplications for a row.
+
+    A loop inside the program saves the call, and new buffers for the weights, of every step. One
+    means a call per step: so long a step gains little, and Ctrl-C is served between calls.
+    `benchmarks/paths.py` prints both.
+    """
+    speed, overhead = (1.8e11, 2e-5) if platform == "cpu" else (2e13, 1e-4)
+    seconds = overhead + 6 * batch_size * work / speed
+    return int(min(max(2 ** math.ceil(math.log2(0.25 / seconds)), 1), 1024))
+
+
+def run_steps(
+    objective: Objective,
+    params: Params,
+    data: tuple[Array, Array, Array],
+    plan: tuple[Array, Array, Array, Array],
+    schedule: Schedule,
+    movable: Net | None,
+    length: int,
+) -> tuple[Params, dict[str, Array]]:
+    """Run up to `length` steps; `plan` holds rows to gather, real rows, first step and step count."""
+    x, weight, key_data = data
+    index, rows, first, count = plan
+    key = jax.random.wrap_key_data(key_data, impl=THREEFRY)
+    share = 1 / jnp.sum(weight > 0)
+
+    def one(i: Array, carry: tuple[Params, dict[str, Array]]) -> tuple[Params, dict[str, Array]]:
+        params, terms = carry
+        batch, real = index[i], rows[i].astype(x.dtype)
+        w = jnp.where(jnp.arange(index.shape[1]) < rows[i], weight[batch], 0) / real
+        rate, progress = schedule.at((first + i).astype(x.dtype))
+        (total, (parts, sparsity)), gradient = jax.value_and_grad(objective.__call__, has_aux=True)(
+            params.net,
+            x[batch],
+            w,
+            jax.random.fold_in(key, first + i),
+            progress,
+            params.sparsity,
+            real * share,
+        )
+        update, optimiser = ADAM.update(gradient, params.optimiser)
+        if movable is not None:
+            update = jax.tree.map(lambda u, m: jnp.where(m > 0, u, 0), update, movable)
+        net = jax.tree.map(lambda p, u: p - rate * u, params.net, update)
+        parts = {"loss": total, **parts}
+        terms = {name: terms[name].at[i].set(value) for name, value in parts.items()}
+        return Params(net, optimiser, sparsity), terms
+
+    terms = {name: jnp.zeros(length, x.dtype) for name in ("loss", *objective.terms)}
+    if length == 1:
+        return one(jnp.zeros((), jnp.int32), (params, terms))
+    result: tuple[Params, dict[str, Array]] = jax.lax.fori_loop(0, count, one, (params, terms))
+    return result
+
+
+def total_loss(objective: Objective, net: Net, x: Array, weight: Array) -> Array:
+    """Return the sum of the weighted losses of clean rows."""
+    losses = objective.losses(net, x)
+    return jnp.sum(jnp.where(weight > 0, weight * losses, 0))
+
+
+_advance = jax.jit(run_steps, static_argnames="length")
+_advance_unshared = jax.jit(run_steps, static_argnames="length", compiler_options=UNSHARED)
+_total_loss = jax.jit(total_loss)
+
+
+class Trainer:
+    """Steps from one state to the next until the last epoch or the end of patience.
+
+    `state` is always whole: after an interrupt or a divergence it is the last good one. A run pauses
+    at the step `until`, and goes on when that is raised.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        data: Data,
+        settings: Settings,
+        state: State,
+        validation: Data | None = None,
+        movable: Net | None = None,
+    ) -> None:
+        self.objective, self.data, self.settings = objective, data, settings
+        self.state, self.validation, self.movable = state, validation, movable
+        self.steps_per_epoch = -(-data.n // settings.batch_size)
+        self.total = self.until = settings.max_epochs * self.steps_per_epoch
+        self.batch_shape = min(settings.batch_size, bucket(data.n))
+        dtype = data.x.dtype
+        self.schedule = Schedule(*(np.asarray(v, dtype) for v in self._schedule()))
+        self.key = np.array([0, settings.seed], np.uint32)
+        self.sizes = np.array([self._size(i) for i in range(self.steps_per_epoch)])[:, None]
+        self.platform = next(iter(data.x.devices())).platform
+        self.length = chunk_length(self.batch_shape, state.params.net.work, self.platform)
+        self._known: deque[tuple[int, np.ndarray]] = deque(maxlen=2)
+
+    @property
+    def work(self) -> int:
+        """How many multiplications a step takes."""
+        return self.batch_shape * self.state.params.net.work
+
+    def _schedule(self) -> tuple[float, ...]:
+        rate, earlier = self.settings.learning_rate, self.settings.constant_after
+        if earlier is None:
+            return rate, max(round(0.05 * self.total), 1), self.total, 0.0, 0
+        return rate, 50, self.total, 1.0, earlier
+
+    def run(self, on_epoch: Hook | None = None) -> State:
+        """Train to the end; `on_epoch(row)` sees each epoch and stops the run by returning True."""
+        while not self.finished:
+            before = len(self.state.history)
+            self.state = self._next(self.state)
+            for row in self.state.history[before:]:
+                if on_epoch is not None and on_epoch(row):
+                    self.state = self.state._replace(stopped=True)
+        return self.state
+
+    @property
+    def finished(self) -> bool:
+        """Whether no step is left to take."""
+        return self.state.stopped or self.state.step >= self.until
+
+    def _next(self, state: State) -> State:
+        """Run one chunk, close its epochs and evaluate where that is due."""
+        begin = time.perf_counter()
+        params, terms = self._run_chunk(state, self.chunk(state))
+        state = self.moved(state, params, terms)
+        if self.due(state):
+            assert self.validation is not None
+            state = self.judged(state, self.evaluate(self.validation, state.params.net))
+        return self.timed(state, time.perf_counter() - begin)
+
+    def chunk(self, state: State) -> int:
+        """Return how many steps the next chunk takes: no evaluation falls within it."""
+        return min(self.length, min(self._next_evaluation(state), self.until) - state.step)
+
+    def due(self, state: State) -> bool:
+        """Whether the validation rows are to be measured now."""
+        return self.validation is not None and state.step == self._next_evaluation(state)
+
+    def moved(self, state: State, params: Params, terms: dict[str, np.ndarray]) -> State:
+        """Return the state after a chunk with these weights and terms, its epochs closed."""
+        self._check_finite(terms, params, state)
+        count = len(terms["loss"])
+        rates = self._rates(state.step, count)
+        steps = np.column_stack([*(terms.values()), rates])
+        state = state._replace(params=params, step=state.step + count)
+        return self._close_epochs(state, np.vstack([*state.partial, steps]), list(terms))
+
+    def timed(self, state: State, seconds: float) -> State:
+        """Return the state with its new rows of history dated."""
+        seconds += state.seconds
+        for row in state.history[len(self.state.history) :]:
+            row["seconds"] = seconds
+        return state._replace(seconds=seconds)
+
+    def _next_evaluation(self, state: State) -> int:
+        """Return the first epoch end that is at least `evaluate_every` steps after the last one."""
+        if self.validation is None:
+            return self.total
+        epochs = -(-(state.evaluated_at + self.settings.evaluate_every) // self.steps_per_epoch)
+        return min(epochs * self.steps_per_epoch, self.total)
+
+    def _run_chunk(self, state: State, count: int) -> tuple[Params, dict[str, np.ndarray]]:
+        data, plan = (self.data.x, self.data.weight, self.key), self.plan(state.step, count)
+        arguments = (self.objective, state.params, data, plan, self.schedule, self.movable)
+        short = self.platform == "cpu" and self.work < LEAST_SHARED
+        params, terms = (_advance_unshared if short else _advance)(*arguments, length=self.length)
+        names = ("loss", *self.objective.terms)
+        return params, {name: np.asarray(terms[name])[:count].astype(float) for name in names}
+
+    def plan(self, first: int, count: int) -> tuple[Any, Any, Any, Any]:
+        """Return the rows to gather in each step, how many are real, first step and step count."""
+        index = np.zeros((self.length, self.batch_shape), np.int32)
+        rows = np.ones(self.length, np.int32)
+        spe = self.steps_per_epoch
+        for epoch in range(first // spe, (first + count - 1) // spe + 1):
+            begin = epoch * spe - first  # of the epoch, among these steps
+            here = slice(max(begin, 0), min(begin + spe, count))
+            there = slice(here.start - begin, here.stop - begin)
+            index[here], rows[here] = self._batches(epoch)[there], self.sizes[there, 0]
+        return index, rows, np.int32(first), np.int32(count)
+
+    def _batches(self, epoch: int) -> np.ndarray:
+        """Return the rows of each step of an epoch: by seed and epoch alone, so that resuming is exact.
+
+        A last partial batch is filled up with rows that count 0.
+        """
+        for known, batches in self._known:
+            if known == epoch:
+                return batches
+        order = np.random.default_rng((self.settings.seed, epoch)).permutation(self.data.n)
+        batches = np.resize(order.astype(np.int32), (self.steps_per_epoch, self.batch_shape))
+        self._known.append((epoch, batches))
+        return batches
+
+    def _rates(self, first: int, count: int) -> np.ndarray:
+        rate, warmup, total, floor, earlier = (float(v) for v in self.schedule)
+        steps = np.arange(first, first + count)
+        cosine = floor + (1 - floor) * 0.5 * (1 + np.cos(np.pi * np.minimum(steps / total, 1)))
+        return rate * np.minimum(1, (steps + 1 + earlier) / warmup) * cosine
+
+    def _check_finite(self, terms: dict[str, np.ndarray], params: Params, state: State) -> None:
+        bad = ~np.isfinite(terms["loss"])
+        if not bad.any():
+            if state.step + len(bad) < self.total or _all_finite(params.net):
+                return
+            bad[-1] = True
+        epoch = (state.step + int(np.argmax(bad))) // self.steps_per_epoch + 1
+        names = [name for name, values in terms.items() if not np.isfinite(values).all()]
+        raise DivergenceError(
+            f"Training diverged in epoch {epoch}: {' and '.join(names) or 'a weight'} became NaN or "
+            f"infinite. Lower learning_rate (now {self.settings.learning_rate:g}) or the weights of "
+            "the penalties; the model keeps its last good weights."
+        )
+
+    def _close_epochs(self, state: State, steps: np.ndarray, names: list[str]) -> State:
+        """Turn the steps of finished epochs into history rows; keep the rest."""
+        done, spe = len(state.history), self.steps_per_epoch
+        epochs, left = np.split(steps, [len(steps) // spe * spe])
+        epochs = epochs.reshape(-1, spe, steps.shape[1])
+        means = (epochs * self.sizes).sum(axis=1) / self.data.n
+        rows = []
+        for i, (mean, rate) in enumerate(
+            zip(means.tolist(), epochs[:, -1, -1].tolist(), strict=True)
+        ):
+            row = {"epoch": float(done + i + 1), **dict(zip(names, mean, strict=False))}
+            rows.append(row | {"learning_rate": rate, "validation_loss": math.nan})
+        partial = (left,) if len(left) else ()
+        return state._replace(history=(*state.history, *rows), partial=partial)
+
+    def _size(self, i: int) -> int:
+        return min(self.settings.batch_size, self.data.n - i * self.settings.batch_size)
+
+    def judged(self, state: State, loss: float) -> State:
+        """Take in the loss of the validation rows; keep the best weights, count the patience down.
+
+        The score adds the constraints' terms as training measured them: reconstruction alone would
+        prefer weights from before a sparsity took hold.
+        """
+        row = state.history[-1]
+        row["validation_loss"] = loss
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"The loss of the held-out rows is {loss} after epoch {len(state.history)}: some of "
+                "them cannot be compared, or learning_rate is too high; the last good weights are "
+                "kept."
+            )
+        score = loss + row["loss"] - row["reconstruction"]
+        patience = self.settings.patience or 1
+        # Against the last scores, not the best of all: a constraint can cost at first, while the
+        # rate is high, and pay later.
+        floor = min(state.recent, default=math.inf)
+        better = score < floor - self.settings.tol * abs(floor) if math.isfinite(floor) else True
+        wait = 0 if better else state.wait + 1
+        state = state._replace(
+            evaluated_at=state.step,
+            wait=wait,
+            recent=(*state.recent, score)[-max(patience // 2, 1) :],
+            stopped=self.settings.patience is not None and wait >= patience,
+        )
+        if score < state.best_score:
+            state = state._replace(best_net=state.params.net, best_score=score)
+        return state
+
+    def evaluate(self, data: Data, net: Net) -> float:
+        """Return the weighted mean loss of clean rows."""
+        batch = rows_per_call(net)
+        totals = [
+            _total_loss(self.objective, net, data.x[i : i + batch], data.weight[i : i + batch])
+            for i in range(0, len(data.x), batch)
+        ]
+        return float(sum(np.asarray(total, float) for total in totals)) / data.n
+
+
+def _all_finite(net: Net) -> bool:
+    return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(net))
+
+
+@partial(jax.jit, static_argnames=("what", "layer"))
+def _apply(objective: Objective, net: Net, x: Array, what: str, layer: int | None) -> Array:
+    if what == "decode":
+        return net.decode(x)
+    if what == "encode" and layer is not None:
+        return Net(net.encoder[:layer], ()).encode(objective.loss.seen(x))
+    result: Array = getattr(objective, what)(net, x)
+    return result
+
+
+def map_batches(
+    what: str,
+    objective: Objective,
+    net: Net,
+    x: np.ndarray,
+    prepare: Callable[[np.ndarray], np.ndarray],
+    layer: int | None = None,
+) -> np.ndarray:
+    """Apply "encode", "decode", "reconstruct" or "losses" to rows, in batches of one fixed shape.
+
+    The shape does not depend on how many rows there are, so a row's result is the same to the bit
+    whatever rows come with it. `prepare` makes the scaled rows of a block.
+    """
+    size, out = rows_per_call(net), np.empty(0)
+    pending: deque[tuple[int, int, Array]] = deque()
+    for begin in range(0, len(x), size):
+        block = prepare(x[begin : begin + size])
+        n = len(block)
+        if n < size:
+            block = np.concatenate([block, np.zeros((size - n, block.shape[1]), block.dtype)])
+        pending.append((begin, n, _apply(objective, net, block, what, layer)))
+        # one call is under way while the next block is prepared
+        while len(pending) > (begin + size < len(x)):
+            first, n, result = pending.popleft()
+            values = np.asarray(result)[:n]
+            if first == 0:
+                out = np.empty((len(x), *values.shape[1:]), values.dtype)
+            out[first : first + n] = values
+    return out
+
+
+def rows_per_call(net: Net) -> int:
+    """Return the fixed number of rows of a call: about 2**18 values in the widest layer.
+
+    Patches, which are made and used up at once, may take several times as many.
+    """
+    widest = max(net.n_features, *(layer.n_out for layer in net.encoder))
+    rows = min(max(round(math.log2(2**18 / widest)), 7), 12)
+    patches = max(layer.width for layer in net.encoder)
+    return int(2 ** max(min(rows, round(math.log2(2**23 / patches))), 3))
