@@ -440,6 +440,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         errors = (np.average(e - least, weights=weight) for e in (model, mean))
         return explained_share(*errors)
 
+    @property
+    def unfinished_epochs(self) -> int | None:
+        """How many epochs an interrupted fit has behind it; None where none is left to go on with."""
+        last: Training | None = getattr(self, "_training", None)
+        return None if last is None else len(last.state.history)
+
     def summary(self) -> str:
         """Return layers, parameters, final terms and baselines as text."""
         check_is_fitted(self)

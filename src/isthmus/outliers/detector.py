@@ -180,7 +180,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         -------
         self
         """
-        self._check_parameters()
+        check_detector(self)
         X = validate_rows(self, X, reset=True, minimum=2)
         rng = np.random.default_rng(draw_seed(self.random_state))
         parts = self._divided(len(X), rng)
@@ -193,37 +193,6 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         self._calibrate(X, parts)
         self.offset_ = self._threshold(X[parts[0].train])
         return self
-
-    def _check_parameters(self) -> None:
-        check_whole("n_estimators", self.n_estimators, 1)
-        check_whole("n_references", self.n_references, 1, auto=True)
-        c, named = self.contamination, isinstance(self.contamination, str)
-        if named and c not in ("auto", "none"):
-            raise ValueError(
-                "The parameter contamination must be 'auto', 'none' or a number in [0, 0.5]; got "
-                f"{c!r}."
-            )
-        if not named:
-            ok = isinstance(c, numbers.Real) and 0 <= float(c) <= 0.5
-            check_real("contamination", c, "[0, 0.5]", ok)
-        for name in ("target_fpr", "alpha", "calibration_fraction"):
-            value = getattr(self, name)
-            if value is not None or name == "calibration_fraction":
-                check_real(name, value, "(0, 1)", _is_share(value))
-        if self.target_fpr is not None and self.alpha is not None:
-            raise ValueError(
-                f"target_fpr={self.target_fpr} and alpha={self.alpha} are two thresholds: give one."
-            )
-        if self.calibration not in ("split", "cross"):
-            raise ValueError(
-                f"The parameter calibration must be 'split' or 'cross'; got {self.calibration!r}."
-            )
-        if self.calibration == "cross" and self.n_estimators < 2:
-            raise ValueError("calibration='cross' needs n_estimators of at least 2; got 1.")
-        if self.fdr and self.alpha is None:
-            raise ValueError("fdr=True needs alpha, the rate of false discoveries to allow.")
-        if self.autoencoder is not None and not isinstance(self.autoencoder, Autoencoder):
-            raise TypeError(f"The autoencoder must be an Autoencoder; got {self.autoencoder!r}.")
 
     @property
     def _rate(self) -> float | None:
@@ -513,3 +482,36 @@ def default_autoencoder(train: np.ndarray) -> Autoencoder:
 
 def _is_share(value: Any) -> bool:
     return isinstance(value, numbers.Real) and 0 < float(value) < 1
+
+
+def check_detector(detector: OutlierDetector) -> None:
+    """Raise one clear error for the first parameter of a detector out of range."""
+    check_whole("n_estimators", detector.n_estimators, 1)
+    check_whole("n_references", detector.n_references, 1, auto=True)
+    c, named = detector.contamination, isinstance(detector.contamination, str)
+    if named and c not in ("auto", "none"):
+        raise ValueError(
+            "The parameter contamination must be 'auto', 'none' or a number in [0, 0.5]; got "
+            f"{c!r}."
+        )
+    if not named:
+        ok = isinstance(c, numbers.Real) and 0 <= float(c) <= 0.5
+        check_real("contamination", c, "[0, 0.5]", ok)
+    for name in ("target_fpr", "alpha", "calibration_fraction"):
+        value = getattr(detector, name)
+        if value is not None or name == "calibration_fraction":
+            check_real(name, value, "(0, 1)", _is_share(value))
+    if detector.target_fpr is not None and detector.alpha is not None:
+        raise ValueError(
+            f"target_fpr={detector.target_fpr} and alpha={detector.alpha} are two thresholds: give one."
+        )
+    if detector.calibration not in ("split", "cross"):
+        raise ValueError(
+            f"The parameter calibration must be 'split' or 'cross'; got {detector.calibration!r}."
+        )
+    if detector.calibration == "cross" and detector.n_estimators < 2:
+        raise ValueError("calibration='cross' needs n_estimators of at least 2; got 1.")
+    if detector.fdr and detector.alpha is None:
+        raise ValueError("fdr=True needs alpha, the rate of false discoveries to allow.")
+    if detector.autoencoder is not None and not isinstance(detector.autoencoder, Autoencoder):
+        raise TypeError(f"The autoencoder must be an Autoencoder; got {detector.autoencoder!r}.")

@@ -16,7 +16,7 @@ from isthmus.model.file import (
     write_model_file,
 )
 from isthmus.model.slots import resolve_slots
-from isthmus.outliers.detector import FOLDS, OutlierDetector
+from isthmus.outliers.detector import FOLDS, OutlierDetector, check_detector
 from isthmus.outliers.members import Member
 
 
@@ -71,7 +71,7 @@ def rebuild_detector(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Ou
         None if template is None else rebuild_parameters(template),
         **meta["parameters"],
     )
-    detector._check_parameters()
+    check_detector(detector)
     fitted = meta["fitted"]
     detector.n_features_in_ = int(fitted["n_features_in"])
     if fitted["feature_names_in"] is not None:

@@ -3,12 +3,14 @@ all of them tell.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from isthmus.autoencoder.estimator import Autoencoder
+from isthmus.autoencoder.validation import validate_rows
+from isthmus.model.evaluation import column_losses
 from isthmus.model.scaling import blocks
 from isthmus.training.measures import column_shares, losses_of_pairs
 from isthmus.training.runtime import computing
@@ -68,6 +70,21 @@ class Explanation(NamedTuple):
         for name in ("contribution", "observed", "expected"):
             table[name] = np.take_along_axis(getattr(self, name), order, axis=1).ravel()
         return pl.DataFrame(table)
+
+
+def explain_losses(model: Autoencoder, X: Any) -> Explanation:
+    """Return what each column adds to the loss of an autoencoder on rows.
+
+    Raises
+    ------
+    ValueError
+        Where the loss is no sum over columns.
+    """
+    rows = validate_rows(model, X, reset=False)
+    again = np.asarray(model.reconstruct(X), float)
+    shares = column_losses(model, rows, again)
+    names = getattr(model, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
+    return Explanation(tuple(map(str, names)), shares, np.array(rows, float), again)
 
 
 def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:

@@ -93,7 +93,7 @@ def _described(ae: isthmus.Autoencoder) -> dict[str, Any]:
         "sample_shape": ae.sample_shape_,
         "n_parameters": ae.n_parameters_,
         "epochs": ae.n_iter_,
-        "resumable": getattr(ae, "_training", None) is not None,
+        "resumable": ae.unfinished_epochs is not None,
         "baseline": getattr(ae, "baseline_", None),
     }
 

@@ -130,9 +130,11 @@ def _detector(options: Detector, equation: Model, common: Common) -> Any:
         given["contamination"] = _share(str(options.contamination))
     given = {name: value for name, value in given.items() if value is not None}
     sources.configured(isthmus.Autoencoder(), equation)
+    from isthmus.outliers.detector import check_detector
+
     with usage_errors():
         found = isthmus.OutlierDetector(**given, random_state=equation.random_state)
-        found._check_parameters()
+        check_detector(found)
     return found.set_params(verbose=0 if common.quiet else 1)
 
 
@@ -205,7 +207,11 @@ def _because(line: dict[str, Any]) -> str:
 def _explained(found: Any, rows: Rows, top: int, every: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the long table, and the identifiers of the rows that it counts."""
     if not isinstance(found, isthmus.OutlierDetector):
-        return _by_loss(found, rows.X).frame(min(top, found.n_features_in_)), rows.ids
+        from isthmus.outliers.members import explain_losses
+
+        with usage_errors():
+            explained = explain_losses(found, rows.X)
+        return explained.frame(min(top, found.n_features_in_)), rows.ids
     chosen = np.full(len(rows.X), True) if every else found.predict(rows.X) == -1
     numbers = np.flatnonzero(chosen)
     some = rows.X[numbers] if len(numbers) else rows.X[:1]
@@ -213,21 +219,6 @@ def _explained(found: Any, rows: Rows, top: int, every: bool) -> tuple[pl.DataFr
     if not len(numbers):
         return frame.head(0), rows.ids
     return frame.with_columns(row=numbers[frame["row"].to_numpy()]), rows.ids
-
-
-def _by_loss(ae: isthmus.Autoencoder, X: Any) -> Any:
-    """Return what each column adds to the loss of an autoencoder."""
-    from isthmus.autoencoder.validation import validate_rows
-    from isthmus.model.evaluation import column_losses
-    from isthmus.outliers.members import Explanation
-
-    rows = validate_rows(ae, X, reset=False)
-    again = np.asarray(ae.reconstruct(X), float)
-    with usage_errors():
-        shares = column_losses(ae, rows, again)
-    names = getattr(ae, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
-    columns = tuple(map(str, names))
-    return Explanation(columns, shares, np.array(rows, float), again)
 
 
 # -- results -------------------------------------------------------------------------------------

@@ -137,13 +137,13 @@ class Training:
 
     def _tell_of_new_start(self) -> None:
         """Warn where a resumed model has nothing left to go on with."""
-        left = getattr(self.ae, "_training", None)
+        left = self.ae.unfinished_epochs
         if self.resumes and left is None:
             warnings.warn(
                 "The model was trained to its end: training starts again, from its weights.",
                 stacklevel=2,
             )
-        self.resumes = self.resumes and left is not None and len(left.state.history) > 0
+        self.resumes = self.resumes and bool(left)
 
     def _on_epoch(self, row: dict[str, float]) -> None:
         signals.check()
