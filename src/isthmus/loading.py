@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.model.file import DETECTOR, damage_named, read_model_file, rebuild_model
+from isthmus.autoencoder.file import unpack_autoencoder
+from isthmus.model.file import DETECTOR, ModelFileError, damage_named, read_model_file
 from isthmus.outliers.detector import OutlierDetector
-from isthmus.outliers.file import rebuild_detector
+from isthmus.outliers.file import unpack_detector
 
 
 def load(path: str | Path) -> Autoencoder | OutlierDetector:
@@ -29,5 +30,17 @@ def load(path: str | Path) -> Autoencoder | OutlierDetector:
     tensors, meta = read_model_file(Path(path))
     with damage_named(path):
         if meta.get("kind") == DETECTOR:
-            return rebuild_detector(tensors, meta)
-        return rebuild_model(tensors, meta)
+            return unpack_detector(OutlierDetector, tensors, meta)
+        return unpack_autoencoder(Autoencoder, tensors, meta)
+
+
+def load_autoencoder(path: str | Path) -> Autoencoder:
+    """Read what `Autoencoder.save` wrote, and refuse what a detector's wrote."""
+    tensors, meta = read_model_file(Path(path))
+    if meta.get("kind") == DETECTOR:
+        raise ModelFileError(
+            f"{path} holds a detector of outliers and no single autoencoder: isthmus.load, and isthmus "
+            "detect --model, explain, export, info and report, read it."
+        )
+    with damage_named(path):
+        return unpack_autoencoder(Autoencoder, tensors, meta)

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 
 from isthmus import presets
 from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.model.file import load_model
+from isthmus.loading import load_autoencoder
 from isthmus.report.blocks import Section, Table, number
 from isthmus.report.facts import corrupted
 
@@ -76,7 +76,7 @@ def resumed(train: np.ndarray) -> str:
             fitted(model, train, on_epoch=interrupt)
         except KeyboardInterrupt:
             model.save(file, resume=True)
-        model = fitted(load_model(file), train)
+        model = fitted(load_autoencoder(file), train)
     same = np.array_equal(model.transform(train), whole.transform(train))
     return (
         "A fit interrupted after its third epoch, saved, loaded and resumed has "

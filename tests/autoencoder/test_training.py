@@ -35,6 +35,7 @@ from isthmus import (
     Uniform,
 )
 from isthmus.training import trainer as engine
+from isthmus.training.state import bucket
 
 
 def weights(ae):
@@ -791,5 +792,5 @@ def test_chunks_are_long_for_small_work_and_one_step_for_large():
 
 def test_buckets_waste_at_most_an_eighth():
     for n in range(1, 5000):
-        assert n <= engine.bucket(n) <= n * 1.125 + 1
-    assert len({engine.bucket(n) for n in range(1000, 1100)}) <= 3
+        assert n <= bucket(n) <= n * 1.125 + 1
+    assert len({bucket(n) for n in range(1000, 1100)}) <= 3

@@ -16,7 +16,6 @@ from sklearn.preprocessing import FunctionTransformer, RobustScaler
 
 from isthmus import Autoencoder, ModelFileError, OutlierDetector, load
 from isthmus.__main__ import main
-from isthmus.model import onnx as exporting
 from isthmus.model import onnx_graph as _graphs
 from isthmus.nets.activations import HIDDEN
 from isthmus.parts.sparsity import TopK
@@ -100,8 +99,14 @@ def test_every_activation(activation, deep, tmp_path):
     (first, *rest), encoder = ae.net_.decoder, ae.net_.encoder
     if activation != "exp":  # which is for outputs alone
         encoder, rest = tuple(map(swap, encoder)), map(swap, rest)
-    ae.net_ = type(ae.net_)(encoder, (swap(first), *rest))
+    change(ae, net=type(ae.net_)(encoder, (swap(first), *rest)))
     check(ae, X, tmp_path)
+
+
+def change(ae, **parts):
+    """Give a fitted autoencoder another net or scaler."""
+    model = dataclasses.replace(ae.fitted_.model, **parts)
+    ae.fitted_ = dataclasses.replace(ae.fitted_, model=model)
 
 
 def load_copy(ae, folder):
@@ -152,9 +157,9 @@ def test_ties_of_topk_go_to_the_lowest_unit(rng, tmp_path):
     X = rng.normal(size=(60, 4))
     ae = fitted(X, 4, sparsity="topk:k=2", scaling=None)
     weight = jnp.eye(4, dtype=jnp.float32)
-    ae.net_ = eqx.tree_at(
-        lambda n: (n.encoder[0].weight, n.encoder[0].bias), ae.net_, (weight, jnp.zeros(4))
-    )
+    parts = weight, jnp.zeros(4)
+    where = lambda n: (n.encoder[0].weight, n.encoder[0].bias)  # noqa: E731
+    change(ae, net=eqx.tree_at(where, ae.net_, parts))
     ae.export(tmp_path / "ties.onnx")
     tied = np.array([[1.0, -1.0, 1.0, 0.5], [0.0, 0.0, 0.0, 0.0], [2.0, 3.0, -2.0, 2.0]])
     np.testing.assert_array_equal(run(tmp_path / "ties.onnx", tied), ae.transform(tied))
@@ -251,7 +256,7 @@ def test_a_wrong_graph_is_found_and_nothing_is_left(part, where, deep, tmp_path,
 
 def test_rows_that_float32_cannot_hold(deep, tmp_path):
     ae = load_copy(deep[0], tmp_path)
-    ae.scaler_ = ae.scaler_._replace(centre=ae.scaler_.centre + 1e300)
+    change(ae, scaler=ae.scaler_._replace(centre=ae.scaler_.centre + 1e300))
     with pytest.raises(ModelFileError, match="float32 cannot hold"):
         ae.export(tmp_path / "m.onnx")
 
@@ -339,7 +344,7 @@ def test_metadata_and_errors_of_a_detector(rng, tmp_path, monkeypatch):
     own = detected(X, Autoencoder(2, loss=lambda a, b: jnp.mean((a - b) ** 2, 1), max_epochs=1))
     with pytest.raises(ValueError, match="The loss .* is code of your own"):
         own.export(path)
-    monkeypatch.setattr(exporting, "SAME", 10.0)  # then the second nearest row is taken
+    monkeypatch.setattr("isthmus.outliers.onnx.SAME", 10.0)  # then the second nearest row is taken
     with pytest.raises(ModelFileError, match="differ on"):
         detector.export(path)
 

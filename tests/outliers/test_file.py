@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 import isthmus
 from isthmus import Autoencoder, ModelFileError, OutlierDetector
-from isthmus.model import file as persistence
+from isthmus.loading import load_autoencoder
 
 SMALL = {"n_estimators": 2, "random_state": 0}
 SHORT = Autoencoder(2, max_epochs=2, corruption="gaussian", scaling="minmax", random_state=3)
@@ -126,10 +126,10 @@ def test_places_that_cannot_be_written(saved, monkeypatch, tmp_path):
 
 def test_each_kind_of_file_is_told_from_the_other(saved, iris, tmp_path):
     with pytest.raises(ModelFileError, match="holds a detector of outliers and no single"):
-        persistence.load_model(saved)
+        load_autoencoder(saved)
     clone(SHORT).fit(iris).save(tmp_path / "m")
     assert isinstance(isthmus.load(tmp_path / "m"), Autoencoder)
-    assert isinstance(persistence.load_model(tmp_path / "m"), Autoencoder)
+    assert isinstance(load_autoencoder(tmp_path / "m"), Autoencoder)
 
 
 def test_a_file_cut_off_is_refused(saved):

@@ -17,8 +17,10 @@ from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
 import isthmus
 from isthmus import Autoencoder, DivergenceError, tune
 from isthmus.autoencoder.network import build_net
+from isthmus.autoencoder.rows import Prepared
 from isthmus.cli.commands.run_tune import parse_grid
-from isthmus.model.slots import bound_objective, resolve_slots
+from isthmus.model.scaling import Affine
+from isthmus.model.slots import resolve_slots
 from isthmus.search import criteria as _criteria
 from isthmus.search.importance import importances
 from isthmus.search.tune import _rungs
@@ -26,6 +28,7 @@ from isthmus.training import groups as populations
 from isthmus.training import trainer as engine
 from isthmus.training.layerwise import movable_weights
 from isthmus.training.runtime import computing
+from isthmus.training.state import ScaledRows, TrainerSettings, first_state, to_device
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"n_components": 2, "max_epochs": 4, "random_state": 0}
@@ -46,22 +49,25 @@ def trainers(n, *, seeds=(0,), own_rows=False, own_weights=False, freeze=None, *
             "architecture": "dense:hidden=[4]",
         } | params
         ae = Autoencoder(2, **params)
-        ae.sample_shape_, slots = None, resolve_slots(ae)
+        slots = resolve_slots(ae)
         x = rows(seed=i if own_rows else 0).astype(ae.dtype)
         weight = 1 + (np.arange(len(x)) + i) % 3 if own_weights else np.ones(len(x))
-        net = build_net(ae, slots, x, x.mean(axis=0), "standard", i)
+        scaler = Affine(np.zeros(x.shape[1]), np.ones(x.shape[1]))
+        scaled = ScaledRows(x, np.ones(len(x)), x[:0], np.ones(0))
+        prepared = Prepared("standard", scaler, scaled, x.mean(axis=0))
+        net = build_net(ae, slots, prepared, None, i)
         if shared is None or own_rows:
-            shared = [engine.to_device(x[10:], weight[10:]), engine.to_device(x[:10], weight[:10])]
+            shared = [to_device(x[10:], weight[10:]), to_device(x[:10], weight[:10])]
         data = (
-            shared[0]._replace(weight=engine.to_device(x[10:], weight[10:]).weight)
+            shared[0]._replace(weight=to_device(x[10:], weight[10:]).weight)
             if own_weights
             else shared[0]
         )
-        objective = bound_objective(slots, x, ae.dtype)
-        settings = engine.Settings(
+        objective = slots.bound_objective(x, ae.dtype)
+        settings = TrainerSettings(
             16, 6, 1e-3 * (i + 1), seeds[i % len(seeds)], 5, evaluate_every=8
         )
-        state = engine.first_state(objective, net, ae.dtype)
+        state = first_state(objective, net, ae.dtype)
         movable = movable_weights(net, freeze)
         members.append(engine.Trainer(objective, data, settings, state, shared[1], movable))
     return members

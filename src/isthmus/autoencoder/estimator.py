@@ -1,41 +1,37 @@
 """`Autoencoder`: the scikit-learn face of the equation."""
 
-from collections.abc import Callable
 from contextlib import closing
-from typing import Any, Self
+from dataclasses import replace
+from functools import partial
+from typing import Self
 
-import jax
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus.autoencoder.network import build_net, check_same_layers, transferred_net
-from isthmus.autoencoder.partial_fit import Carried, train_one_epoch
-from isthmus.autoencoder.rows import Prepared, check_scaled, prepare_rows
-from isthmus.autoencoder.run import Run, Training, fingerprint, settle_seed, unfinished_training
+from isthmus.autoencoder.advice import warn_of_results
+from isthmus.autoencoder.listener import Listener
+from isthmus.autoencoder.network import check_same_layers, transferred_net, warn_of_wide_net
+from isthmus.autoencoder.parameters import check_parameters
+from isthmus.autoencoder.partial_fit import fit_partially
+from isthmus.autoencoder.rows import Rows
+from isthmus.autoencoder.run import Origin, Run, begin_run, fingerprint, settings_mark
 from isthmus.autoencoder.stored import Stored
 from isthmus.autoencoder.validation import (
-    check_domain,
-    check_parameters,
     layer_number,
     validate_codes,
     validate_rows,
     validate_weights,
 )
-from isthmus.model.baselines import warn_of_identity
-from isthmus.model.evaluation import (
-    evaluate_run,
-    explained_share,
-    reference_errors,
-    summary_text,
-    warn_of_results,
-)
-from isthmus.model.scaling import Scaler
-from isthmus.model.slots import Slots, bound_objective, check_functions, resolve_slots
+from isthmus.model.evaluation import evaluated, explained_share, reference_errors, summary_text
+from isthmus.model.fitted import Fitted
+from isthmus.model.model import Model
+from isthmus.model.slots import Slots, resolve_slots
 from isthmus.nets.net import Net
-from isthmus.training.progress import Hook, Listener
 from isthmus.training.runtime import computing, draw_seed, release_programs
-from isthmus.training.trainer import DivergenceError, Row, map_batches, traced
+from isthmus.training.state import DivergenceError, Hook, UnfinishedFit
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
@@ -146,73 +142,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     True
     """
 
-    net_: Net
-    slots_: Slots
-    scaler_: Scaler
-    sample_shape_: tuple[int, ...] | None
-    baseline_: dict[str, Any]
-    mean_activation_: np.ndarray
-    history_: dict[str, list[Any]]
-    _training: Training | None
-    _carried: Carried | None
-    _mean_row: np.ndarray
-
-    def __init__(
-        self,
-        n_components: int | None = None,
-        architecture: Any = "dense",
-        corruption: Any = None,
-        sparsity: Any = None,
-        penalty: Any = None,
-        loss: Any = "mse",
-        *,
-        scaling: Any = "auto",
-        pretrain: str | int | None = None,
-        freeze: str | int | None = None,
-        max_epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        learning_rate: float = 3e-3,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float = 1e-4,
-        dtype: str = "float32",
-        device: Any = None,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.n_components = n_components
-        self.architecture = architecture
-        self.corruption = corruption
-        self.sparsity = sparsity
-        self.penalty = penalty
-        self.loss = loss
-        self.scaling = scaling
-        self.pretrain = pretrain
-        self.freeze = freeze
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.dtype = dtype
-        self.device = device
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-
     # -- training --------------------------------------------------------------------------------
 
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
         *,
-        init: Any = None,
+        init: "Autoencoder | None" = None,
         on_epoch: Hook | None = None,
     ) -> Self:
         """Train on rows.
@@ -236,91 +174,69 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         self
         """
         check_parameters(self)
-        known = self.warm_start and hasattr(self, "net_")
-        X = validate_rows(self, X, reset=not known, minimum=2)
-        weight = validate_weights(sample_weight, X)
+        before = self.fitted_ if self.warm_start and hasattr(self, "fitted_") else None
+        rows = self._given(X, sample_weight, reset=before is None, minimum=2)
         release_programs()
         with computing(self.dtype, self.device):
-            rows = X if weight.all() else X[weight > 0]
-            run, last = self._begin(rows, weight[weight > 0], known and init is None, init)
+            slots = resolve_slots(self)
+            slots.check_functions(rows.X.shape[1])
+            before = before if init is None else None
+            origin, last = self._origin(rows, slots, before, init)
+            anew = before is None and init is None
+            starting = None if anew else partial(_starting_net, before, init)
+            run = begin_run(self, slots, rows, origin, starting=starting)
+            warn_of_wide_net(run.at.net, slots, stacklevel=3)
             self._train(run, last, on_epoch)
         return self
 
-    def _begin(
-        self,
-        X: np.ndarray,
-        weight: np.ndarray,
-        known: bool = False,
-        init: Any = None,
-        ready: dict[Any, Prepared] | None = None,
-    ) -> tuple[Run, Training | None]:
-        """Return the run that trains this model, and where an interrupted one stood.
+    def _given(
+        self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool, minimum: int
+    ) -> Rows:
+        """Return the rows that count, checked, and their weights."""
+        flat = validate_rows(self, X, reset=reset, minimum=minimum)
+        weight = validate_weights(sample_weight, flat)
+        counts = weight > 0
+        return Rows(flat if counts.all() else flat[counts], weight[counts], self.sample_shape_)
 
-        `ready` keeps prepared rows for models that need the same.
+    def _origin(
+        self, rows: Rows, slots: Slots, before: Fitted | None, init: object
+    ) -> tuple[Origin, UnfinishedFit | None]:
+        """Return the seed and the mark of a run, and where an interrupted one stood on these rows.
+
+        Rows held out once stay so in a warm start without a seed of its own.
         """
-        slots = resolve_slots(self)
-        check_functions(slots, X.shape[1])
-        mark = fingerprint(X, weight)
-        last = unfinished_training(self, slots, mark) if known else None
-        seed = last.seed if last else settle_seed(self, mark, known)
-        scaling, scaler, scaled, mean = prepare_rows(self, X, weight, slots, seed, ready)
-        pretrained = self.pretrain is not None
-        net = self._new_net(slots, scaled.x, mean, scaling, seed, pretrained)
-        if known:
-            check_same_layers(self, net)
-            net = self.net_
-        elif init is not None:
-            net = transferred_net(init, net)
-        check_scaled(scaled, net, slots, scaling)
-        objective = bound_objective(slots, scaled.x, self.dtype)
-        fresh = last.fresh if last else not known and init is None
-        run = Run(self, scaled, objective, net, seed, mark, fresh)
-        self.slots_, self.scaler_, self.scaling_, self.net_ = slots, scaler, scaling, net
-        self.batch_size_, self.max_epochs_ = run.batch_size, run.max_epochs
-        self.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(net))
-        self._mean_row = mean
-        self._carried, self._rows_seen = None, (mark, seed)
-        for stale in ("baseline_", "mean_activation_", "_code_deviation"):
-            self.__dict__.pop(stale, None)
-        return run, last
+        mark = fingerprint(rows.X, rows.weight)
+        if before is not None:
+            last, ours = before.unfinished, (mark, settings_mark(self))
+            alike = last is not None and (last.fingerprint, last.settings) == ours
+            if last is not None and alike and before.model.slots == slots:
+                return Origin(last.seed, mark, last.fresh), last
+            if self.random_state is None and before.seen is not None and before.seen[0] == mark:
+                return Origin(before.seen[1], mark, fresh=False), None
+        fresh = before is None and init is None
+        return Origin(draw_seed(self.random_state), mark, fresh), None
 
-    def _new_net(self, slots: Slots, x: np.ndarray, *rest: Any) -> Net:
-        net, n_features = build_net(self, slots, x, *rest), x.shape[1]
-        narrowest = min(layer.n_out for layer in net.encoder)
-        if narrowest >= n_features and not slots.constrained():
-            warn_of_identity(net.n_components, n_features)
-        return net
-
-    def _train(self, run: Run, last: Training | None, on_epoch: Hook | None) -> None:
+    def _train(self, run: Run, last: UnfinishedFit | None, on_epoch: Hook | None) -> None:
         """Run the phases; an interrupt or a divergence leaves a model to use and to resume."""
         try:
             for trainer in run.phases(last):
-                with closing(Listener(self, run, on_epoch)) as listener:
+                with closing(Listener(run, self._adopt, on_epoch, self.verbose)) as listener:
                     trainer.run(listener.hook)
                 self._adopt(run)
         except (KeyboardInterrupt, DivergenceError):
-            if run.trainer is not None:
-                self._adopt(run)
-                evaluate_run(self, run)
+            if run.begun:
+                self.fitted_ = evaluated(run.fitted(), run.rows)
             raise
-        evaluate_run(self, run)
-        self._training = None  # finished: nothing is left to resume
-        warn_of_results(self)
+        self.fitted_ = replace(evaluated(run.fitted(), run.rows), unfinished=None)
+        warn_of_results(self.fitted_)
 
     def _adopt(self, run: Run) -> None:
         """Take over the state of a run: its best weights, its history and where it stands."""
-        self.net_ = run.best_net()
-        self._training = run.training()
-        self._record(run.history())
+        self.fitted_ = run.fitted()
 
-    def _record(self, labelled: tuple[tuple[str, Row], ...]) -> None:
-        names = dict.fromkeys(name for _, row in labelled for name in row)
-        self.history_ = {"phase": [label for label, _ in labelled]}
-        for name in names:
-            self.history_[name] = [row.get(name, float("nan")) for _, row in labelled]
-        self.n_iter_ = len(labelled)
-
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one epoch over these rows, at a constant rate after the first 50 steps.
 
         The first call fits the scaling and then leaves it; no rows are held out, and layers are not
@@ -339,24 +255,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         self
         """
         check_parameters(self)
-        X = validate_rows(self, X, reset=not hasattr(self, "net_"), minimum=1)
-        weight = validate_weights(sample_weight, X)
-        X, weight = X[weight > 0], weight[weight > 0]
+        before = self.fitted_ if hasattr(self, "fitted_") else None
+        rows = self._given(X, sample_weight, reset=before is None, minimum=1)
         with computing(self.dtype, self.device):
-            seed = draw_seed(self.random_state)
-            self._carried = train_one_epoch(self, X, weight, seed)
-            self._record(self._carried.rows)
-        self._training = None
-        self.__dict__.pop("baseline_", None)  # measured on other rows and weights
+            seed, slots = draw_seed(self.random_state), resolve_slots(self)
+            slots.check_functions(rows.X.shape[1])
+            self.fitted_ = fit_partially(self, slots, rows, seed, before)
         return self
 
     # -- use -------------------------------------------------------------------------------------
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Encode rows: the codes z, shape (n, n_components)."""
-        return self._map("encode", self._rows(X))
+        return self._model().encode(self._rows(X))
 
-    def encode(self, X: Any, layer: int | None = None) -> np.ndarray:
+    def encode(self, X: ArrayLike, layer: int | None = None) -> np.ndarray:
         """Encode rows up to a layer.
 
         Parameters
@@ -371,12 +284,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         -------
         ndarray (n, width of the layer)
         """
-        X = self._rows(X)
-        depth = len(self.net_.encoder)
+        rows, depth = self._rows(X), len(self.net_.encoder)
         up_to = depth if layer is None else layer_number(layer, depth)
-        return self._map("encode", X, layer=None if up_to == depth else up_to)
+        return self._model().encode(rows, None if up_to == depth else up_to)
 
-    def encode_maps(self, X: Any, layer: int | None = None) -> np.ndarray:
+    def encode_maps(self, X: ArrayLike, layer: int | None = None) -> np.ndarray:
         """Encode rows up to a convolutional layer, and return its feature maps.
 
         Parameters
@@ -402,81 +314,55 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             )
         return self.encode(X, chosen).reshape(-1, *shapes[chosen - 1])
 
-    def inverse_transform(self, Z: Any) -> np.ndarray:
+    def inverse_transform(self, Z: ArrayLike) -> np.ndarray:
         """Decode codes to rows in the data's units, shape (n, d) or (n, h, w[, c])."""
-        check_is_fitted(self)
-        self._need_decoder()
-        Z = validate_codes(Z, self.net_.n_components)
-        return self._original(self._map("decode", Z, prepare=lambda z: z.astype(self.dtype)))
+        model = self._model()
+        model.check_decoder()
+        return model.shaped(model.decode(validate_codes(Z, model.n_components)))
 
-    def reconstruct(self, X: Any) -> np.ndarray:
+    def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Encode and decode rows, which denoises them; floats in the data's units and shape.
 
         `isthmus.images.to_pixels` makes bytes of them.
         """
-        rows = self._rows(X)
-        self._need_decoder()
-        return self._original(self._map("reconstruct", rows))
+        rows, model = self._rows(X), self._model()
+        return model.shaped(model.reconstruct(rows))
 
-    def score_samples(self, X: Any) -> np.ndarray:
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return minus the loss of each row, in scaled units: the higher, the more normal."""
-        rows = self._rows(X)
-        self._need_decoder()
-        if self.scaling_ is None:
-            check_domain(rows, self.slots_.loss.domain, self.slots_.loss.name)
-        return np.negative(self._map("losses", rows), dtype=float)
+        return self._scores(self._rows(X))
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Return `1 - error / error of the training mean` on rows: 1 is perfect, 0 is no better.
 
         Both errors are counted from the least that the loss can be on these rows, which is 0 for
         distances. Comparable across losses, and what a grid search maximises.
         """
-        model = -self.score_samples(X)
         rows = self._rows(X)
         weight = validate_weights(sample_weight, rows)
-        with computing(self.dtype, self.device):
-            mean, least = reference_errors(self, rows)
+        model = -self._scores(rows)
+        mean, least = reference_errors(self._model(), rows)
         errors = (np.average(e - least, weights=weight) for e in (model, mean))
         return explained_share(*errors)
-
-    @property
-    def unfinished_epochs(self) -> int | None:
-        """How many epochs an interrupted fit has behind it; None where none is left to go on with."""
-        last: Training | None = getattr(self, "_training", None)
-        return None if last is None else len(last.state.history)
 
     def summary(self) -> str:
         """Return layers, parameters, final terms and baselines as text."""
         check_is_fitted(self)
-        return summary_text(self)
+        return summary_text(self.fitted_)
 
-    def _rows(self, X: Any) -> np.ndarray:
+    def _rows(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)
         return validate_rows(self, X, reset=False)
 
-    def _map(
-        self,
-        what: str,
-        X: np.ndarray,
-        prepare: Callable[[np.ndarray], np.ndarray] | None = None,
-        layer: int | None = None,
-    ) -> np.ndarray:
-        def scaled(x: np.ndarray) -> np.ndarray:
-            return self.scaler_.forward(x, self.dtype)
+    def _scores(self, rows: np.ndarray) -> np.ndarray:
+        return np.negative(self._model().losses(rows), dtype=float)
 
-        with computing(self.dtype, self.device):
-            objective = traced(self.slots_.objective(), self.dtype)
-            return map_batches(what, objective, self.net_, X, prepare or scaled, layer)
-
-    def _original(self, x: np.ndarray) -> np.ndarray:
-        """Return scaled rows in the data's units and shape."""
-        rows = self.scaler_.inverse(x)
-        return rows.reshape(-1, *self.sample_shape_) if self.sample_shape_ else rows
-
-    def _need_decoder(self) -> None:
-        if not self.net_.decoder:
-            raise ValueError("This model was saved as an encoder alone: it can only encode.")
+    def _model(self) -> Model:
+        """Return the model on the device that the parameters name now."""
+        check_is_fitted(self)
+        return self.fitted_.model.on(self.device)
 
     # -- scikit-learn ----------------------------------------------------------------------------
 
@@ -484,7 +370,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     def _n_features_out(self) -> int:
         return self.net_.n_components
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = [self.dtype]
         return tags
+
+
+def _starting_net(before: Fitted | None, init: Autoencoder | None, fresh: Net) -> Net:
+    """Return the net of the fit before, or one with the weights of another model."""
+    if before is not None:
+        before.model.check_decoder()
+        check_same_layers(before.model.net, fresh)
+        return before.model.net
+    if not isinstance(init, Autoencoder) or not hasattr(init, "fitted_"):
+        raise ValueError(f"The init must be a fitted Autoencoder; got {init!r}.")
+    init.fitted_.model.check_decoder()
+    return transferred_net(init.net_, fresh)

@@ -1,21 +1,74 @@
 """The net of a run: built for the rows, or taken over from another model."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import numpy as np
 
+from isthmus.autoencoder.advice import warn_of_identity
+from isthmus.autoencoder.parameters import Parameters
+from isthmus.autoencoder.rows import Prepared
 from isthmus.model.slots import Slots
 from isthmus.nets.activations import ACTIVATIONS
-from isthmus.nets.net import Net
+from isthmus.nets.convolution import Window
+from isthmus.nets.net import Layer, Net
 from isthmus.training.layerwise import movable_weights
 
 
-def check_same_layers(estimator: Any, fresh: Net) -> None:
-    """Raise a ValueError where these slots would make other layers than the fitted ones."""
-    estimator._need_decoder()
-    lines = _differences(estimator.net_, fresh)
+def build_net(
+    parameters: Parameters,
+    slots: Slots,
+    prepared: Prepared,
+    sample_shape: tuple[int, ...] | None,
+    seed: int,
+    *,
+    pretrained: bool = False,
+) -> Net:
+    """Return a fresh net whose output suits the loss and the scaling of the prepared rows.
+
+    Where it is to be pretrained, each pair is prepared for its sparsity then.
+
+    The output starts at the mean row, from where errors shrink and no exponential overflows.
+    """
+    sparsity, x = slots.sparsity, prepared.rows.x
+    output = slots.loss.link
+    if output == "identity" and prepared.scaling == "range":
+        output = "sigmoid"
+    net: Net = slots.architecture.build(
+        sample_shape or x.shape[1:],
+        parameters.n_components,
+        np.random.default_rng((seed, 2**33)),
+        code_activation=sparsity.code_activation if sparsity else None,
+        output=output,
+        dtype=parameters.dtype,
+    )
+    mean = prepared.mean.reshape(-1, len(net.decoder[0].bias)).mean(axis=0)  # of each channel
+    start = ACTIVATIONS[net.output].inverse(mean).astype(parameters.dtype)
+    net = eqx.tree_at(lambda n: n.decoder[0].bias, net, start)
+    frozen = movable_weights(net, parameters.freeze) is not None
+    if sparsity is None:
+        return net
+    sparsity.check(net.code_activation, net.n_components)
+    if pretrained and not frozen:
+        return net
+    seen = slots.loss.seen(sample_rows(x))  # type: ignore[arg-type]  # NumPy's rows will do
+    return sparsity.prepare(net, np.asarray(seen))
+
+
+def sample_rows(x: np.ndarray) -> np.ndarray:
+    """Return 256 of these rows, one shape for all numbers of rows."""
+    return np.resize(x[:: max(len(x) // 256, 1)], (256, x.shape[1]))
+
+
+def warn_of_wide_net(net: Net, slots: Slots, stacklevel: int) -> None:
+    """Warn where nothing keeps a net from learning the identity."""
+    narrowest = min(layer.n_out for layer in net.encoder)
+    if narrowest >= net.n_features and not slots.constrained():
+        warn_of_identity(net.n_components, net.n_features, stacklevel + 1)
+
+
+def check_same_layers(fitted: Net, fresh: Net) -> None:
+    """Raise a ValueError where the parameters would make other layers than the fitted ones."""
+    lines = _differences(fitted, fresh)
     if lines:
         raise ValueError(
             f"The fitted layers are kept, but the parameters now ask for others: {lines}; set "
@@ -23,19 +76,17 @@ def check_same_layers(estimator: Any, fresh: Net) -> None:
         )
 
 
-def transferred_net(source: Any, fresh: Net) -> Net:
-    """Return the fresh net with the weights of another fitted model, whose layers must be the same."""
-    if not hasattr(source, "net_"):
-        raise ValueError(f"The init must be a fitted Autoencoder; got {source!r}.")
-    source._need_decoder()
-    lines = _differences(source.net_, fresh, precise=False)
+def transferred_net(source: Net, fresh: Net) -> Net:
+    """Return the fresh net with the weights of another fitted one, whose layers must be the same."""
+    lines = _differences(source, fresh, precise=False)
     if lines:
         raise ValueError(
             f"The weights of init do not fit: {lines}. Give this model the same architecture, "
             "n_components and number of features as init, and the same loss, scaling and sparsity "
             "where only activations differ."
         )
-    return jax.tree.map(lambda theirs, ours: np.asarray(theirs, ours.dtype), source.net_, fresh)
+    net: Net = jax.tree.map(lambda theirs, ours: np.asarray(theirs, ours.dtype), source, fresh)
+    return net
 
 
 def _differences(was: Net, now: Net, precise: bool = True) -> str:
@@ -52,7 +103,7 @@ def _differences(was: Net, now: Net, precise: bool = True) -> str:
     return "; ".join(lines)
 
 
-def _in_words(layer: Any, precise: bool) -> str:
+def _in_words(layer: Layer, precise: bool) -> str:
     """Return what must agree for two layers to share their weights."""
     shape = "tied" if layer.weight is None else "x".join(map(str, layer.weight.shape))
     window = getattr(layer, "window", ())
@@ -62,53 +113,9 @@ def _in_words(layer: Any, precise: bool) -> str:
     return f"{shape}{over} {layer.activation}{norm}{kind}"
 
 
-def _moved(window: Any) -> str:
+def _moved(window: Window) -> str:
     """Return over which sizes a kernel moves, and how."""
     sizes = "x".join(str(a.size) for a in window)
     strides, zeros = [str(a.stride) for a in window], [f"{a.low}+{a.high}" for a in window]
     stride, around = (v[0] if len(set(v)) == 1 else ", ".join(v) for v in (strides, zeros))
     return f"{sizes} (stride {stride}, zeros {around})"
-
-
-def build_net(
-    estimator: Any,
-    slots: Slots,
-    x: np.ndarray,
-    mean: np.ndarray,
-    scaling: Any,
-    seed: int,
-    pretrained: bool = False,
-) -> Net:
-    """Return a fresh net whose output suits the loss and the scaling of the rows x.
-
-    Where it is to be pretrained, each pair is prepared for its sparsity then.
-
-    The output starts at the mean row, from where errors shrink and no exponential overflows.
-    """
-    sparsity = slots.sparsity
-    output = slots.loss.link
-    if output == "identity" and isinstance(scaling, str) and scaling == "range":
-        output = "sigmoid"
-    net: Net = slots.architecture.build(
-        estimator.sample_shape_ or x.shape[1:],
-        estimator.n_components,
-        np.random.default_rng((seed, 2**33)),
-        code_activation=sparsity.code_activation if sparsity else None,
-        output=output,
-        dtype=estimator.dtype,
-    )
-    mean = mean.reshape(-1, len(net.decoder[0].bias)).mean(axis=0)  # of each channel
-    start = ACTIVATIONS[net.output].inverse(mean).astype(estimator.dtype)
-    net = eqx.tree_at(lambda n: n.decoder[0].bias, net, start)
-    frozen = movable_weights(net, estimator.freeze) is not None
-    if sparsity is None:
-        return net
-    sparsity.check(net.code_activation, net.n_components)
-    if pretrained and not frozen:
-        return net
-    return sparsity.prepare(net, np.asarray(slots.loss.seen(sample_rows(x))))
-
-
-def sample_rows(x: Any) -> np.ndarray:
-    """Return 256 of these rows, one shape for all numbers of rows."""
-    return np.resize(x[:: max(len(x) // 256, 1)], (256, x.shape[1]))

@@ -1,86 +1,103 @@
-"""`partial_fit`: one epoch over the rows at hand, and what it carries to the next call."""
+"""`partial_fit`: one epoch over the rows at hand, and what it leaves for the next."""
 
-from typing import Any, NamedTuple
+from dataclasses import replace
 
-import jax
 import numpy as np
 
-from isthmus.autoencoder.network import build_net, check_same_layers
-from isthmus.autoencoder.rows import Rows, check_scaled, new_scaler, scaled_rows, settle_scaling
+from isthmus.autoencoder.network import build_net, check_same_layers, warn_of_wide_net
+from isthmus.autoencoder.parameters import Parameters
+from isthmus.autoencoder.rows import (
+    Prepared,
+    Rows,
+    check_scaled,
+    new_scaler,
+    scaled_rows,
+    settle_scaling,
+)
 from isthmus.autoencoder.run import settle_batch_size
-from isthmus.model.evaluation import measure_codes
+from isthmus.model.evaluation import with_activity
+from isthmus.model.fitted import Fitted, history_of, labelled_rows
+from isthmus.model.model import Model
 from isthmus.model.scaling import mean_row
-from isthmus.model.slots import bound_objective, check_functions, resolve_slots
+from isthmus.model.slots import Slots
 from isthmus.training.layerwise import movable_weights
-from isthmus.training.trainer import Params, Row, Settings, State, Trainer, first_state, to_device
+from isthmus.training.state import (
+    PartialFit,
+    ScaledRows,
+    TrainerSettings,
+    TrainerState,
+    first_state,
+    to_device,
+)
+from isthmus.training.trainer import Trainer
 
 
-class Carried(NamedTuple):
-    """What one call leaves for the next."""
+def fit_partially(
+    parameters: Parameters, slots: Slots, given: Rows, seed: int, before: Fitted | None
+) -> Fitted:
+    """Train one epoch, from where the last call or fit stopped; the first call settles the scaling."""
+    prepared = _prepared(parameters, slots, given, before)
+    net = build_net(parameters, slots, prepared, given.sample_shape, seed)
+    if before is None:
+        warn_of_wide_net(net, slots, stacklevel=4)
+    check_scaled(prepared.rows, net, slots, prepared.scaling)
+    if before is None:
+        model = Model(
+            slots=slots,
+            net=net,
+            scaler=prepared.scaler,
+            scaling=prepared.scaling,
+            mean_row=prepared.mean,
+            sample_shape=given.sample_shape,
+            dtype=parameters.dtype,
+            device=parameters.device,
+        )
+        return _trained(parameters, Fitted(model, {}), prepared.rows, seed)
+    before.model.check_decoder()
+    check_same_layers(before.model.net, net)
+    if slots != before.model.slots:  # another equation on the same layers: a fresh optimiser
+        before = replace(before, model=replace(before.model, slots=slots), partial=None)
+    return _trained(parameters, before, prepared.rows, seed)
 
-    params: Params
-    steps: int
-    seed: int
-    rows: tuple[tuple[str, Row], ...]
 
-
-def train_one_epoch(estimator: Any, X: np.ndarray, weight: np.ndarray, seed: int) -> Carried:
-    """Train one epoch; sets up scaling and net where there are none yet."""
-    e = estimator
-    slots = resolve_slots(e)
-    check_functions(slots, X.shape[1])
-    every = np.arange(len(X))
-    begin = not hasattr(e, "net_")
-    scaling = settle_scaling(e, X, slots) if begin else e.scaling_
-    scaler = new_scaler(scaling, X, weight, every, slots) if begin else e.scaler_
-    rows = scaled_rows(X, weight, (every, every[:0]), scaler, e.dtype)
-    mean = mean_row(rows.x, weight).astype(e.dtype)
-    if begin:
-        net = e._new_net(slots, rows.x, mean, scaling, seed)
+def _prepared(parameters: Parameters, slots: Slots, given: Rows, before: Fitted | None) -> Prepared:
+    """Scale the rows, all of them to train on, by the scaling that is there."""
+    X, weight, every = given.X, given.weight, np.arange(len(given.X))
+    if before is None:
+        scaling = settle_scaling(parameters.scaling, given, slots)
+        scaler = new_scaler(scaling, X, weight, every, slots)
     else:
-        net = build_net(e, slots, rows.x, mean, scaling, seed)
-    check_scaled(rows, net, slots, scaling)
-    if begin:
-        e.slots_, e.scaler_, e.scaling_, e.net_ = slots, scaler, scaling, net
-        e.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(net))
-        e._mean_row = mean
-    else:
-        check_same_layers(e, net)
-        if slots != e.slots_:  # another equation on the same layers: a fresh optimiser
-            e.slots_, e._carried = slots, None
-    return _epoch(e, rows, seed)
+        scaling, scaler = before.model.scaling, before.model.scaler
+    rows = scaled_rows(X, weight, (every, every[:0]), scaler, parameters.dtype)
+    return Prepared(scaling, scaler, rows, mean_row(rows.x, weight).astype(parameters.dtype))
 
 
-def _epoch(e: Any, rows: Rows, seed: int) -> Carried:
-    """Train over the rows once, from where the last call stopped."""
-    objective = bound_objective(e.slots_, rows.x, e.dtype)
-    carried: Carried | None = getattr(e, "_carried", None)
-    if carried is None:
-        fresh = first_state(objective, e.net_, e.dtype).params
-        carried = Carried(fresh, 0, seed, _earlier(e))
-    batch = settle_batch_size(e, len(rows.x))
-    settings = Settings(
-        batch_size=batch,
+def _trained(parameters: Parameters, before: Fitted, rows: ScaledRows, seed: int) -> Fitted:
+    """Train over the rows once."""
+    e, model = parameters, before.model
+    objective = model.slots.bound_objective(rows.x, e.dtype)
+    partial = before.partial
+    if partial is None:
+        fresh = first_state(objective, model.net, e.dtype).params
+        partial = PartialFit(fresh, 0, seed, labelled_rows(before.history))
+    settings = TrainerSettings(
+        batch_size=settle_batch_size(e.batch_size, len(rows.x)),
         max_epochs=1,
         learning_rate=float(e.learning_rate),
-        seed=int(np.random.SeedSequence((carried.seed, carried.steps)).generate_state(1)[0]),
-        constant_after=carried.steps,
+        seed=int(np.random.SeedSequence((partial.seed, partial.steps)).generate_state(1)[0]),
+        constant_after=partial.steps,
     )
     data = to_device(rows.whole, rows.weight)
-    start, movable = State(carried.params), movable_weights(e.net_, e.freeze)
+    start, movable = TrainerState(partial.params), movable_weights(model.net, e.freeze)
     state = Trainer(objective, data, settings, start, movable=movable).run()
-    row = {**state.history[0], "epoch": float(len(carried.rows) + 1)}
-    steps = carried.steps + state.step
-    e.net_ = state.params.net
-    measure_codes(e, rows.x, rows.weight)
-    return Carried(state.params, steps, carried.seed, (*carried.rows, ("partial", row)))
-
-
-def _earlier(e: Any) -> tuple[tuple[str, Row], ...]:
-    """Return the history of the fit before, as labelled rows."""
-    history = dict(getattr(e, "history_", {}))
-    labels = history.pop("phase", [])
-    return tuple(
-        (label, {name: values[i] for name, values in history.items()})
-        for i, label in enumerate(labels)
+    row = {**state.history[0], "epoch": float(len(partial.rows) + 1)}
+    labelled = (*partial.rows, ("partial", row))
+    after = replace(
+        before,
+        model=replace(model, net=state.params.net, device=e.device),
+        history=history_of(labelled),
+        baseline=None,  # measured on other rows and weights
+        unfinished=None,
+        partial=PartialFit(state.params, partial.steps + state.step, partial.seed, labelled),
     )
+    return with_activity(after, rows)

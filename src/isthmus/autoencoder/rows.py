@@ -1,48 +1,48 @@
 """Rows on their way to a run: split, scaled, and checked against what the net can take."""
 
-from typing import Any, NamedTuple
+from collections.abc import Hashable
+from typing import NamedTuple
 
 import numpy as np
 
-from isthmus.autoencoder.validation import check_domain
-from isthmus.model.scaling import Scaler, blocks, choose_scaling, fit_scaler, mean_row, scale_rows
-from isthmus.model.slots import Slots, output_interval
+from isthmus.autoencoder.parameters import Parameters
+from isthmus.model.scaling import (
+    Scaler,
+    Scaling,
+    blocks,
+    choose_scaling,
+    fit_scaler,
+    mean_row,
+    scale_rows,
+)
+from isthmus.model.slots import Slots
 from isthmus.nets.activations import ACTIVATIONS
 from isthmus.nets.net import Net
-from isthmus.training.trainer import aligned_rows
+from isthmus.training.state import ScaledRows, aligned_rows
 
 
 class Rows(NamedTuple):
-    """Scaled rows and their weights, for training and, where there are any, for validation."""
+    """Rows as a fit is given them: flat and checked, with their weights and their own shape."""
 
-    whole: np.ndarray  # with padding; see `engine.room`
-    weight: np.ndarray
-    whole_val: np.ndarray
-    weight_val: np.ndarray
+    X: np.ndarray  # (n, d)
+    weight: np.ndarray  # (n,), all above 0
+    sample_shape: tuple[int, ...] | None
 
-    @property
-    def x(self) -> np.ndarray:
-        """The rows to train on."""
-        return self.whole[: len(self.weight)]
 
-    @property
-    def x_val(self) -> np.ndarray:
-        """The rows held out."""
-        return self.whole_val[: len(self.weight_val)]
+class Prepared(NamedTuple):
+    """Rows split and scaled, and what their scaling is."""
 
-    @property
-    def held_out(self) -> bool:
-        """Whether there are validation rows."""
-        return len(self.weight_val) > 0
+    scaling: Scaling
+    scaler: Scaler
+    rows: ScaledRows
+    mean: np.ndarray
 
-    @property
-    def judged(self) -> tuple[np.ndarray, np.ndarray]:
-        """The rows that baselines are measured on: held-out where there are any."""
-        return (self.x_val, self.weight_val) if self.held_out else (self.x, self.weight)
+
+Ready = dict[Hashable, Prepared]  # prepared rows, for runs that need the same
 
 
 def split_rows(
-    n: int, early_stopping: Any, fraction: float, seed: int
+    n: int, early_stopping: str | bool, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows to train on and to hold out, by the seed alone."""
     wanted = n >= 100 if isinstance(early_stopping, str) else early_stopping
@@ -53,44 +53,31 @@ def split_rows(
     return np.sort(order[held:]), np.sort(order[:held])
 
 
-def settle_scaling(estimator: Any, X: np.ndarray, slots: Slots) -> Any:
+def settle_scaling(scaling: Scaling, rows: Rows, slots: Slots) -> Scaling:
     """Return the scaling that "auto" stands for with these rows and slots."""
     return choose_scaling(
-        estimator.scaling,
+        scaling,
         alike=slots.architecture.spatial
-        or estimator.sample_shape_ is not None
-        or X.dtype in (np.uint8, bool),
+        or rows.sample_shape is not None
+        or rows.X.dtype in (np.uint8, bool),
         raw_loss=slots.loss.domain[0] == 0,
-        bounded=output_interval(slots) is not None,
+        bounded=slots.output_interval is not None,
     )
 
 
-class Prepared(NamedTuple):
-    """Rows split and scaled, and what their scaling is."""
-
-    scaling: Any
-    scaler: Scaler
-    rows: Rows
-    mean: np.ndarray
-
-
 def prepare_rows(
-    estimator: Any,
-    X: np.ndarray,
-    weight: np.ndarray,
-    slots: Slots,
-    seed: int,
-    ready: dict[Any, Prepared] | None = None,
+    parameters: Parameters, given: Rows, slots: Slots, seed: int, ready: Ready | None = None
 ) -> Prepared:
     """Split and scale rows, or return them from `ready`, where they are kept."""
-    e, scaling = estimator, settle_scaling(estimator, X, slots)
-    rows = split_rows(len(X), e.early_stopping, e.validation_fraction, seed)
+    e, (X, weight, _) = parameters, given
+    scaling = settle_scaling(e.scaling, given, slots)
+    split = split_rows(len(X), e.early_stopping, e.validation_fraction, seed)
     named = scaling if isinstance(scaling, str | None) else id(scaling)
-    key = (named, output_interval(slots), e.dtype, len(rows[1]) and (seed, len(rows[1])))
+    key = (named, slots.output_interval, e.dtype, len(split[1]) and (seed, len(split[1])))
     if ready is not None and key in ready:
         return ready[key]
-    scaler = new_scaler(scaling, X, weight, rows[0], slots)
-    scaled = scaled_rows(X, weight, rows, scaler, e.dtype)
+    scaler = new_scaler(scaling, X, weight, split[0], slots)
+    scaled = scaled_rows(X, weight, split, scaler, e.dtype)
     mean = mean_row(scaled.x, scaled.weight).astype(e.dtype)
     prepared = Prepared(scaling, scaler, scaled, mean)
     if ready is not None:
@@ -101,13 +88,13 @@ def prepare_rows(
 def scaled_rows(
     X: np.ndarray,
     weight: np.ndarray,
-    rows: tuple[np.ndarray, np.ndarray],
+    split: tuple[np.ndarray, np.ndarray],
     scaler: Scaler,
     dtype: str,
-) -> Rows:
+) -> ScaledRows:
     """Scale the rows to train on and to hold out."""
     parts: list[np.ndarray] = []
-    for index in rows:
+    for index in split:
         whole = aligned_rows(len(index), X.shape[1], dtype)
         part = whole[: len(index)]
         scale_rows(scaler, X, index, part)
@@ -115,23 +102,23 @@ def scaled_rows(
             column = int(np.flatnonzero(~np.isfinite(part).all(axis=0))[0])
             raise ValueError(f"Column {column} of X, scaled, is too large for dtype {dtype}.")
         parts += [whole, weight[index]]
-    return Rows(*parts)
+    return ScaledRows(*parts)
 
 
 def new_scaler(
-    scaling: Any, X: np.ndarray, weight: np.ndarray, train: np.ndarray, slots: Slots
+    scaling: Scaling, X: np.ndarray, weight: np.ndarray, train: np.ndarray, slots: Slots
 ) -> Scaler:
     """Fit the scaler on the rows to train on."""
-    target = output_interval(slots) or (0.0, 1.0)
+    target = slots.output_interval or (0.0, 1.0)
     part = X if len(train) == len(X) else X[train]
     return fit_scaler(scaling, part, weight[train], target)
 
 
-def check_scaled(rows: Rows, net: Net, slots: Slots, scaling: Any) -> None:
+def check_scaled(rows: ScaledRows, net: Net, slots: Slots, scaling: Scaling) -> None:
     """Raise a ValueError where the loss or the output cannot take the scaled data."""
-    check_domain(rows.x, slots.loss.domain, slots.loss.name)
+    slots.check_domain(rows.x)
     if scaling is None and rows.held_out:
-        check_domain(rows.x_val, slots.loss.domain, slots.loss.name)
+        slots.check_domain(rows.x_val)
     bounds = ACTIVATIONS[net.output].bounds
     low, high = float(rows.x.min()), float(rows.x.max())
     if bounds and (low < bounds[0] - 1e-3 or high > bounds[1] + 1e-3):

@@ -1,16 +1,19 @@
-"""A fit as phases that the engine trains: each pair of layers, where asked for, then the whole net."""
+"""A fit as phases that a trainer runs: each pair of layers, where asked for, then the whole net."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.autoencoder.network import sample_rows
-from isthmus.autoencoder.rows import Rows
+from isthmus.autoencoder.network import build_net, sample_rows
+from isthmus.autoencoder.parameters import Parameters
+from isthmus.autoencoder.rows import Prepared, Ready, Rows, check_scaled, prepare_rows
+from isthmus.model.fitted import Fitted, Labelled, history_of
+from isthmus.model.model import Model
 from isthmus.model.scaling import blocks
 from isthmus.model.slots import Slots
 from isthmus.nets.net import Net
@@ -22,50 +25,45 @@ from isthmus.training.layerwise import (
     pair_objective,
 )
 from isthmus.training.objective import Objective
-from isthmus.training.runtime import draw_seed
-from isthmus.training.trainer import (
-    Data,
-    Row,
-    Settings,
-    State,
-    Trainer,
+from isthmus.training.state import (
+    DeviceRows,
+    TrainerSettings,
+    TrainerState,
+    UnfinishedFit,
     first_state,
     to_device,
     traced,
 )
+from isthmus.training.trainer import Trainer
 
 
-class Training(NamedTuple):
-    """Where a run stands: what is needed to go on after an interrupt or in `partial_fit`."""
-
-    seed: int
-    phase: int
-    state: State
-    earlier: tuple[tuple[str, Row], ...]  # history of the finished phases
-    fingerprint: int
-    settings: str
-    fresh: bool = True  # whether the run began with a net that had learned nothing
-
-
-def settings_mark(estimator: Any) -> str:
+def settings_mark(parameters: Parameters) -> str:
     """Return the settings that a run cannot change when it goes on."""
     names = ("scaling", "pretrain", "batch_size", "early_stopping", "validation_fraction", "dtype")
-    values = (getattr(estimator, name) for name in (*names, "freeze"))
+    values = (getattr(parameters, name) for name in (*names, "freeze"))
     return repr([v.item() if isinstance(v, np.generic) else v for v in values])  # as in a file
 
 
 def fingerprint(X: np.ndarray, weight: np.ndarray) -> int:
-    """Return a number that tells whether two runs see the same rows."""
+    """Return a number by which two runs know whether they see the same rows."""
     value = zlib.crc32(repr((X.shape, X.dtype.str)).encode())
     for b in blocks(X):
         value = zlib.crc32(np.ascontiguousarray(X[b]).tobytes(), value)
     return zlib.crc32(weight.tobytes(), value)
 
 
-def settle_batch_size(estimator: Any, n: int) -> int:
+def settle_batch_size(batch_size: int | str, n: int) -> int:
     """Settle "auto", and never take more than there are rows."""
     auto = 128 if n < 20_000 else 256
-    return min(n, auto if estimator.batch_size == "auto" else int(estimator.batch_size))
+    return min(n, auto if batch_size == "auto" else int(batch_size))
+
+
+class Origin(NamedTuple):
+    """Where a run comes from."""
+
+    seed: int
+    mark: int  # the fingerprint of its rows
+    fresh: bool = True  # whether its net has learned nothing yet
 
 
 class Phase(NamedTuple):
@@ -73,8 +71,8 @@ class Phase(NamedTuple):
 
     objective: Objective
     net: Net
-    data: Data
-    validation: Data | None
+    data: DeviceRows
+    validation: DeviceRows | None
     movable: Net | None
     epochs: int
 
@@ -84,8 +82,8 @@ class Position(NamedTuple):
 
     phase: int
     net: Net  # before this phase
-    earlier: tuple[tuple[str, Row], ...]  # history of the finished phases
-    trainer: Any
+    earlier: Labelled  # history of the finished phases
+    trainer: Trainer | None
 
 
 class Run:
@@ -93,43 +91,47 @@ class Run:
 
     def __init__(
         self,
-        estimator: Any,
-        rows: Rows,
-        objective: Objective,
+        parameters: Parameters,
+        slots: Slots,
+        prepared: Prepared,
         net: Net,
-        seed: int,
-        mark: int,
-        fresh: bool = True,
+        origin: Origin,
+        sample_shape: tuple[int, ...] | None,
     ) -> None:
-        n = len(rows.x)
-        self.estimator, self.rows, self.objective = estimator, rows, objective
-        self.seed, self.mark = seed, mark
-        self.fresh = fresh  # the net has learned nothing yet
-        self.n_layers = len(net.encoder) if estimator.pretrain else 0
-        self.batch_size = settle_batch_size(estimator, n)
+        self.parameters, self.slots, self.prepared, self.origin = (
+            parameters,
+            slots,
+            prepared,
+            origin,
+        )
+        self.sample_shape = sample_shape
+        self.rows, n = prepared.rows, len(prepared.rows.x)
+        self.objective = slots.bound_objective(prepared.rows.x, parameters.dtype)
+        self.n_layers = len(net.encoder) if parameters.pretrain else 0
+        self.batch_size = settle_batch_size(parameters.batch_size, n)
         self.max_epochs = self._max_epochs(n)
         self.at = Position(0, net, (), None)
         self.halted = False  # by the user's on_epoch
 
     @cached_property
-    def data(self) -> Data:
+    def data(self) -> DeviceRows:
         """The rows to train on, on the device."""
         return to_device(self.rows.whole, self.rows.weight)
 
     @cached_property
-    def validation(self) -> Data | None:
+    def validation(self) -> DeviceRows | None:
         """The rows held out, on the device."""
         rows = self.rows
         return to_device(rows.whole_val, rows.weight_val) if rows.held_out else None
 
     def _max_epochs(self, n: int) -> int:
         """Settle "auto": about 2,000 steps, or 500 for small sets that nothing stops early."""
-        if self.estimator.max_epochs != "auto":
-            return int(self.estimator.max_epochs)
+        if self.parameters.max_epochs != "auto":
+            return int(self.parameters.max_epochs)
         steps = 2000 if self.rows.held_out or n >= 100 else 500
         return int(np.clip(-(-steps // -(-n // self.batch_size)), 20, 1000))
 
-    def phases(self, last: Training | None) -> Iterator[Trainer]:
+    def phases(self, last: UnfinishedFit | None) -> Iterator[Trainer]:
         """Yield the trainer of each phase, from where a last run stood."""
         at, state = self.at, None
         if last:
@@ -137,14 +139,20 @@ class Run:
         while at.phase <= self.n_layers:
             at = at._replace(trainer=self._trainer(at, state))
             self.at = at  # at once: an interrupt while a trainer is made leaves the last phase
-            yield at.trainer
+            yield self.trainer
             if self.halted:
                 return
             at, state = Position(at.phase + 1, self.best_net(), self.history(), None), None
 
     @property
-    def trainer(self) -> Any:
-        """The trainer of the current phase; None before the first."""
+    def begun(self) -> bool:
+        """Whether the first phase has a trainer."""
+        return self.at.trainer is not None
+
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer of the current phase."""
+        assert self.at.trainer is not None
         return self.at.trainer
 
     @property
@@ -152,15 +160,15 @@ class Run:
         """The name of the phase in the history."""
         return f"layer {self.at.phase + 1}" if self.at.phase < self.n_layers else "fit"
 
-    def _trainer(self, at: Position, state: State | None) -> Trainer:
-        e, phase = self.estimator, self._whole(at.net)
+    def _trainer(self, at: Position, state: TrainerState | None) -> Trainer:
+        e, phase = self.parameters, self._whole(at.net)
         if at.phase < self.n_layers:
-            phase = self._pair(at.net, at.phase, fresh=self.fresh and state is None)
-        settings = Settings(
+            phase = self._pair(at.net, at.phase, fresh=self.origin.fresh and state is None)
+        settings = TrainerSettings(
             batch_size=self.batch_size,
             max_epochs=phase.epochs,
             learning_rate=float(e.learning_rate),
-            seed=(self.seed + at.phase) % 2**32,
+            seed=(self.origin.seed + at.phase) % 2**32,
             patience=int(e.n_iter_no_change) if phase.validation is not None else None,
             tol=float(e.tol),
         )
@@ -173,7 +181,7 @@ class Run:
         )
 
     def _whole(self, net: Net) -> Phase:
-        movable = movable_weights(net, self.estimator.freeze)
+        movable = movable_weights(net, self.parameters.freeze)
         parts = self.objective, net, self.data, self.validation, movable
         return Phase(*parts, self.max_epochs)
 
@@ -191,17 +199,17 @@ class Run:
         if fresh and objective.sparsity and movable is None:
             rows = jnp.asarray(sample_rows(np.asarray(data.x)[: data.n]))
             net = objective.sparsity.prepare(net, np.asarray(objective.loss.seen(rows)))
-        epochs = self.estimator.pretrain
-        if epochs == "layerwise":
-            epochs = max(self.max_epochs // self.n_layers, 1)
-        return Phase(objective, net, data, validation, movable, int(epochs))
+        pretrain = self.parameters.pretrain
+        shared = max(self.max_epochs // self.n_layers, 1)
+        epochs = shared if pretrain in (None, "layerwise") else int(pretrain)
+        return Phase(objective, net, data, validation, movable, epochs)
 
-    def _rebound(self, objective: Objective, data: Data) -> Objective:
+    def _rebound(self, objective: Objective, data: DeviceRows) -> Objective:
         """Return the objective with corruptions that know the range of a layer's input."""
         rows = np.asarray(data.x)[: data.n]
-        parts = self.estimator.slots_.objective().corruption
+        parts = self.slots.objective().corruption
         bound = tuple(c.bind(float(rows.min()), float(rows.max())) for c in parts)
-        return objective._replace(corruption=traced(bound, self.estimator.dtype))
+        return objective._replace(corruption=traced(bound, self.parameters.dtype))
 
     def best_net(self) -> Net:
         """Return the whole net, with the best weights of the phase so far."""
@@ -210,27 +218,57 @@ class Run:
         at = self.at
         return merge_pair(at.net, at.phase, net) if at.phase < self.n_layers else net
 
-    def history(self) -> tuple[tuple[str, Row], ...]:
+    def history(self) -> Labelled:
         """Return the rows of all phases so far, labelled."""
         return (*self.at.earlier, *((self.label, row) for row in self.trainer.state.history))
 
-    def training(self) -> Training:
+    def unfinished(self) -> UnfinishedFit:
         """Return where the run stands."""
-        mark = settings_mark(self.estimator)
-        at, state = self.at, self.trainer.state
-        return Training(self.seed, at.phase, state, at.earlier, self.mark, mark, self.fresh)
+        at, (seed, mark, fresh) = self.at, self.origin
+        state, settings = self.trainer.state, settings_mark(self.parameters)
+        return UnfinishedFit(seed, at.phase, state, at.earlier, mark, settings, fresh)
+
+    def fitted(self) -> Fitted:
+        """Return the model as trained as it is, and what is known of its training."""
+        p, e = self.prepared, self.parameters
+        return Fitted(
+            model=Model(
+                slots=self.slots,
+                net=self.best_net(),
+                scaler=p.scaler,
+                scaling=p.scaling,
+                mean_row=p.mean,
+                sample_shape=self.sample_shape,
+                dtype=e.dtype,
+                device=e.device,
+            ),
+            history=history_of(self.history()),
+            batch_size=self.batch_size,
+            max_epochs=self.max_epochs,
+            seen=(self.origin.mark, self.origin.seed),
+            unfinished=self.unfinished(),
+        )
 
 
-def unfinished_training(estimator: Any, slots: Slots, mark: int) -> Training | None:
-    """Return the interrupted run, if it was on these rows with this equation and settings."""
-    last: Training | None = getattr(estimator, "_training", None)
-    if last is None or last.fingerprint != mark or slots != estimator.slots_:
-        return None
-    return last if last.settings == settings_mark(estimator) else None
+def begin_run(
+    parameters: Parameters,
+    slots: Slots,
+    given: Rows,
+    origin: Origin,
+    *,
+    starting: Callable[[Net], Net] | None = None,
+    ready: Ready | None = None,
+) -> Run:
+    """Return a run, its rows prepared and its net made.
 
-
-def settle_seed(estimator: Any, mark: int, known: bool) -> int:
-    """Return the seed of a new run; rows held out once stay so in a warm start."""
-    state = estimator.random_state
-    seen = getattr(estimator, "_rows_seen", None) if known and state is None else None
-    return int(seen[1]) if seen and seen[0] == mark else draw_seed(state)
+    `starting` takes the fresh net and returns the one to start from; `ready` keeps prepared rows for
+    runs that need the same.
+    """
+    prepared = prepare_rows(parameters, given, slots, origin.seed, ready)
+    pretrained = parameters.pretrain is not None
+    shape = given.sample_shape
+    net = build_net(parameters, slots, prepared, shape, origin.seed, pretrained=pretrained)
+    if starting is not None:
+        net = starting(net)
+    check_scaled(prepared.rows, net, slots, prepared.scaling)
+    return Run(parameters, slots, prepared, net, origin, shape)

@@ -1,23 +1,93 @@
-"""How a fitted model leaves its process: model files, ONNX files and pickles."""
+"""What is fitted of an autoencoder, and how it leaves its process: model files, ONNX and pickles."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus.autoencoder.composed import Composed
+from isthmus.autoencoder.file import pack_autoencoder
+from isthmus.autoencoder.parameters import Parameters
+from isthmus.model.evaluation import Baseline
+from isthmus.model.file import write_model_file
+from isthmus.model.fitted import History
+from isthmus.model.onnx import export_model
+from isthmus.model.scaling import Scaler, Scaling
+from isthmus.model.slots import Slots
 from isthmus.nets.net import Net
-from isthmus.training.runtime import computing
 
 
-class Stored(Composed):
-    """An estimator with a net, which can be written."""
+class Stored(Parameters):
+    """An estimator with all that a fit leaves in one record, `fitted_`."""
 
-    net_: Net
-    dtype: str
+    @property
+    def net_(self) -> Net:
+        """Layers and weights."""
+        return self.fitted_.model.net
+
+    @property
+    def slots_(self) -> Slots:
+        """The five slots, resolved."""
+        return self.fitted_.model.slots
+
+    @property
+    def scaler_(self) -> Scaler:
+        """The map from the data's units to the net's."""
+        return self.fitted_.model.scaler
+
+    @property
+    def scaling_(self) -> Scaling:
+        """What the scaling was settled to."""
+        return self.fitted_.model.scaling
+
+    @property
+    def history_(self) -> History:
+        """What was measured in each epoch, by name."""
+        return self.fitted_.history
+
+    @property
+    def n_iter_(self) -> int:
+        """The number of epochs trained."""
+        return self.fitted_.n_iter
+
+    @property
+    def n_parameters_(self) -> int:
+        """The number of weights."""
+        return self.fitted_.model.n_parameters
+
+    @property
+    def baseline_(self) -> Baseline:
+        """Errors of the model, of PCA and of the mean."""
+        return cast(Baseline, self._measured("baseline"))
+
+    @property
+    def mean_activation_(self) -> np.ndarray:
+        """The mean activity of each code unit over the training rows."""
+        return cast(np.ndarray, self._measured("mean_activation"))
+
+    @property
+    def batch_size_(self) -> int:
+        """The number of rows in a step."""
+        return cast(int, self._measured("batch_size"))
+
+    @property
+    def max_epochs_(self) -> int:
+        """The number of epochs that the fit was to take at most."""
+        return cast(int, self._measured("max_epochs"))
+
+    def _measured(self, name: str) -> object:
+        value = getattr(self.fitted_, name)
+        if value is None:
+            raise AttributeError(
+                f"This {type(self).__name__} has no {name}_ after its last training."
+            )
+        return value
+
+    @property
+    def unfinished_epochs(self) -> int | None:
+        """How many epochs an interrupted fit has behind it; None where none is left to go on with."""
+        last = self.fitted_.unfinished if hasattr(self, "fitted_") else None
+        return None if last is None else len(last.state.history)
 
     def save(self, path: str | Path, *, part: str = "model", resume: bool = False) -> None:
         """Write the model to one safe file; `isthmus.load` reads it.
@@ -31,10 +101,8 @@ class Stored(Composed):
         resume : bool
             Whether an interrupted or partial fit can go on after loading.
         """
-        from isthmus.model.file import save_model
-
         check_is_fitted(self)
-        save_model(self, path, part=part, resume=resume)
+        write_model_file(path, *pack_autoencoder(self, self.fitted_, part, resume=resume))
 
     def export(self, path: str | Path, part: str = "encoder") -> None:
         """Write the model to an ONNX file, which other languages and programs run.
@@ -60,24 +128,20 @@ class Stored(Composed):
         ImportError
             Without `pip install isthmus[onnx]`.
         """
-        from isthmus.model.onnx import export
-
         check_is_fitted(self)
-        export(self, path, part)
+        names = getattr(self, "feature_names_in_", None)
+        export_model(self.fitted_.model.on(self.device), path, part, names)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "fitted_")
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        return {
-            k: _host(v) if k in ("net_", "_training", "_carried") else v for k, v in state.items()
-        }
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "fitted_" in state:
+            state["fitted_"] = state["fitted_"].on_host()
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "net_" in state:
-            with computing(self.dtype, None):
-                self.net_ = jax.tree.map(jnp.asarray, state["net_"])
-
-
-def _host(tree: Any) -> Any:
-    """Return a tree with its JAX arrays as NumPy arrays, which survive any pickling."""
-    return jax.tree.map(lambda v: np.asarray(v) if isinstance(v, jax.Array) else v, tree)
+        if "fitted_" in state:
+            self.fitted_ = state["fitted_"].on_device()

@@ -1,16 +1,25 @@
 """Input checks: one clear sentence each, with what, where, the value and what to do."""
 
 import numbers
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from isthmus.model.scaling import check_scaling
+
+class TakesRows(Protocol):
+    """What is fitted on rows: an autoencoder or a detector."""
+
+    n_features_in_: int
+    sample_shape_: tuple[int, ...] | None
 
 
-def validate_rows(estimator: Any, X: Any, *, reset: bool, minimum: int = 1) -> np.ndarray:
+def validate_rows(
+    estimator: TakesRows, X: ArrayLike, *, reset: bool, minimum: int = 1
+) -> np.ndarray:
     """Validate rows for an estimator; images (n, h, w[, c]) become (n, h * w * c).
 
     Whole numbers and bytes keep their type, so that bytes are not blown up to eight times their
@@ -24,22 +33,20 @@ def validate_rows(estimator: Any, X: Any, *, reset: bool, minimum: int = 1) -> n
             f"X has samples of shape {sample_shape}, but {type(estimator).__name__} was fitted on "
             f"samples of shape {estimator.sample_shape_ or (estimator.n_features_in_,)}."
         )
-    if sample_shape:
-        X = X.reshape(len(X), -1)
-    X = validate_data(
+    flat: np.ndarray = validate_data(
         estimator,
-        X,
+        np.reshape(X, (len(X), -1)) if isinstance(X, np.ndarray) and sample_shape else X,
         reset=reset,
         dtype="numeric",
         ensure_all_finite=False,
         ensure_min_samples=minimum,
     )
-    if X.dtype.kind not in "fiub":
-        raise ValueError(f"X has dtype {X.dtype}; convert it to numbers.")
-    check_finite(X, getattr(estimator, "feature_names_in_", None))
+    if flat.dtype.kind not in "fiub":
+        raise ValueError(f"X has dtype {flat.dtype}; convert it to numbers.")
+    check_finite(flat, getattr(estimator, "feature_names_in_", None))
     if reset:
         estimator.sample_shape_ = sample_shape
-    return X
+    return flat
 
 
 def as_images(X: Any) -> Any:
@@ -52,7 +59,7 @@ def as_images(X: Any) -> Any:
     return np.asarray(X) if listed or other else X
 
 
-def check_finite(X: np.ndarray, names: Any = None) -> None:
+def check_finite(X: np.ndarray, names: Sequence[str] | None = None) -> None:
     """Raise a ValueError that names the columns with NaN or infinite cells."""
     with np.errstate(all="ignore"):
         if X.dtype.kind != "f" or np.isfinite(X.sum(dtype=float)):
@@ -71,42 +78,29 @@ def check_finite(X: np.ndarray, names: Any = None) -> None:
         )
 
 
-def validate_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
+def validate_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     """Return float64 weights: validated, not negative, not all zero."""
     return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
 
-def validate_codes(Z: Any, n_components: int) -> np.ndarray:
+def validate_codes(Z: ArrayLike, n_components: int) -> np.ndarray:
     """Validate codes for decoding."""
-    Z = check_array(Z, dtype="numeric")
-    if Z.shape[1] != n_components:
+    codes: np.ndarray = check_array(Z, dtype="numeric")
+    if codes.shape[1] != n_components:
         raise ValueError(
-            f"Z has {Z.shape[1]} columns, but the codes of this model have {n_components}."
+            f"Z has {codes.shape[1]} columns, but the codes of this model have {n_components}."
         )
-    return Z
+    return codes
 
 
-def layer_number(layer: Any, depth: int) -> int:
+def layer_number(layer: object, depth: int) -> int:
     """Return the number of a layer from 1; negative ones count from the code."""
     if not isinstance(layer, numbers.Integral) or not 1 <= abs(int(layer)) <= depth:
         raise ValueError(f"The layer must be from 1 to {depth}, or negative; got {layer!r}.")
     return int(layer) % (depth + 1)
 
 
-def check_domain(X: np.ndarray, domain: tuple[float, float], loss: str) -> None:
-    """Raise a ValueError where a loss cannot take the data."""
-    low, high = domain
-    smallest, largest = float(X.min()), float(X.max())
-    if smallest < low or largest > high:
-        interval = f"in [{low:g}, {high:g}]" if np.isfinite(high) else "of at least 0"
-        cure = "scaling='minmax' or scaling='range'" if np.isfinite(high) else "another loss"
-        raise ValueError(
-            f"The loss {loss!r} needs data {interval}; got values from {smallest:g} to {largest:g}. "
-            f"Use {cure}."
-        )
-
-
-def check_whole(name: str, value: Any, low: int, auto: bool = False) -> None:
+def check_whole(name: str, value: object, low: int, auto: bool = False) -> None:
     """Raise a ValueError unless the parameter is a whole number of at least `low`, or "auto"."""
     if auto and isinstance(value, str) and value == "auto":
         return
@@ -117,61 +111,20 @@ def check_whole(name: str, value: Any, low: int, auto: bool = False) -> None:
         )
 
 
-def check_real(name: str, value: Any, interval: str, ok: bool) -> None:
+def check_real(name: str, value: object, interval: str, ok: bool) -> None:
     """Raise a ValueError unless the parameter is a number that passed its test."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not ok:
         raise ValueError(f"The parameter {name} must be a number in {interval}; got {value!r}.")
 
 
-def check_one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+def check_one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Raise a ValueError unless the parameter is one of its choices."""
     if not any(value is c or (type(value) is type(c) and value == c) for c in choices):
         known = ", ".join(repr(c) for c in choices)
         raise ValueError(f"The parameter {name} must be one of {known}; got {value!r}.")
 
 
-def check_parameters(estimator: Any) -> None:
-    """Raise one clear ValueError for the first parameter out of range."""
-    e = estimator
-    if e.n_components is not None:
-        check_whole("n_components", e.n_components, 1)
-    check_whole("max_epochs", e.max_epochs, 1, auto=True)
-    check_whole("batch_size", e.batch_size, 1, auto=True)
-    check_whole("n_iter_no_change", e.n_iter_no_change, 1)
-    for name, interval, test in (
-        ("learning_rate", "(0, inf)", lambda v: 0 < v < np.inf),
-        ("validation_fraction", "(0, 1)", lambda v: 0 < v < 1),
-        ("tol", "[0, inf)", lambda v: 0 <= v < np.inf),
-    ):
-        value = getattr(e, name)
-        check_real(
-            name, value, interval, isinstance(value, int | float | np.number) and test(value)
-        )
-    check_one_of("early_stopping", e.early_stopping, ("auto", True, False))
-    check_pretrain(e.pretrain)
-    check_freeze(e.freeze)
-    check_one_of("dtype", e.dtype, ("float32", "float64"))
-    check_one_of("warm_start", e.warm_start, (True, False))
-    check_scaling(e.scaling)
-
-
-def check_pretrain(pretrain: Any) -> None:
-    """Raise a ValueError unless this is None, "layerwise" or a number of epochs."""
-    if not (pretrain is None or pretrain == "layerwise" or _is_count(pretrain, 1)):
-        raise ValueError(
-            "The parameter pretrain must be None, 'layerwise' or the number of epochs for each layer, "
-            f"of at least 1; got {pretrain!r}."
-        )
-
-
-def check_freeze(freeze: Any) -> None:
-    """Raise a ValueError unless this is None, "encoder", "decoder" or a number of layers."""
-    if not (freeze is None or freeze in ("encoder", "decoder") or _is_count(freeze, 0)):
-        raise ValueError(
-            "The parameter freeze must be None, 'encoder', 'decoder' or how many of the encoder's "
-            f"layers are frozen, counted from the input; got {freeze!r}."
-        )
-
-
-def _is_count(value: Any, low: int) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= low
+def column_names(estimator: TakesRows) -> tuple[str, ...]:
+    """Return the names of the columns that an estimator was fitted on, or x0, x1 and so on."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return tuple(f"x{i}" for i in range(estimator.n_features_in_)) if names is None else (*names,)

@@ -64,9 +64,9 @@ def model_name(data: Path) -> str:
 
 def load_model(path: Path) -> Any:
     """Read the file of an Autoencoder; that of a detector is refused in a sentence."""
-    from isthmus.model.file import load_model  # takes a second, and mistakes are answered before
+    from isthmus.loading import load_autoencoder  # takes a second, and mistakes are answered before
 
-    return load_model(path)
+    return load_autoencoder(path)
 
 
 def load_any(path: Path) -> Any:

@@ -51,7 +51,7 @@ def use_cache() -> None:
 
 def configured(ae: isthmus.Autoencoder, equation: Model) -> isthmus.Autoencoder:
     """Set the options that were given, or raise a UsageError where they cannot be."""
-    from isthmus.autoencoder.validation import check_parameters
+    from isthmus.autoencoder.parameters import check_parameters
     from isthmus.model.slots import resolve_slots
     from isthmus.training.runtime import find_device
 

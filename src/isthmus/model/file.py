@@ -7,9 +7,10 @@ is allocated that the file does not hold.
 import json
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -19,73 +20,45 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-import isthmus
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.partial_fit import Carried
-from isthmus.autoencoder.run import Training
-from isthmus.autoencoder.validation import check_parameters
+from isthmus import __version__
 from isthmus.io.atomic import FileError, write_whole
+from isthmus.model.fitted import Fitted
+from isthmus.model.model import Model
 from isthmus.model.scaling import Affine
 from isthmus.model.slots import SLOTS, Slots, resolve_slots
 from isthmus.nets.activations import ACTIVATIONS
 from isthmus.nets.convolution import PADDINGS, Axis
 from isthmus.nets.net import ConvLayer, DenseLayer, Layer, Net, TransposedConvLayer
 from isthmus.parts.part import Part
+from isthmus.training.layerwise import layer_pair, pair_objective
+from isthmus.training.objective import Objective
 from isthmus.training.runtime import computing
-from isthmus.training.trainer import Params, State, first_state
+from isthmus.training.state import (
+    PartialFit,
+    Trained,
+    TrainerState,
+    UnfinishedFit,
+    first_state,
+)
 
 FORMAT = "isthmus"
 VERSION = (1, 2)
 MODEL, DETECTOR = "autoencoder", "detector"  # what a file holds
 ARRAYS = ("weight", "bias", "scale", "shift")
-PLAIN = (str, int, float, bool, type(None))
+Tensors = dict[str, np.ndarray]
+Meta = dict[str, Any]  # JSON
 
 
 class ModelFileError(FileError):
     """A model file cannot be written or read."""
 
 
-def save_model(
-    ae: Autoencoder, path: str | Path, *, part: str = "model", resume: bool = False
-) -> None:
-    """Write a fitted model; see `Autoencoder.save`."""
-    if part not in ("model", "encoder"):
-        raise ValueError(f"The part must be 'model' or 'encoder'; got {part!r}.")
-    write_model_file(path, *pack_model(ae, part, resume=resume))
+# -- writing ---------------------------------------------------------------------------------------
 
 
-def pack_model(
-    ae: Autoencoder, part: str = "model", *, resume: bool = False
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return a fitted model as arrays by name and JSON."""
-    net = ae.net_ if part == "model" else Net(ae.net_.encoder, ())
-    tensors, layers = _pack_net(net, "net")
-    meta: dict[str, Any] = {
-        **pack_parameters(ae, ae.slots_),
-        "layers": layers,
-        "fitted": _fitted(ae),
-    }
-    tensors["scaling.centre"], tensors["scaling.scale"] = _scaler_arrays(ae)
-    tensors["scaling.mean_row"] = np.asarray(ae._mean_row)
-    if hasattr(ae, "mean_activation_"):
-        tensors["mean_activation"] = np.asarray(ae.mean_activation_)
-        tensors["code_deviation"] = np.asarray(ae._code_deviation)
-    if resume and part == "model":
-        _pack_resume(ae, tensors, meta)
-    return tensors, meta
-
-
-def pack_parameters(ae: Autoencoder, slots: Slots) -> dict[str, Any]:
-    """Return the constructor's parameters as JSON: the slots resolved, the others as they are."""
-    params = {k: v for k, v in ae.get_params(deep=False).items() if k not in SLOTS}
-    return {"parameters": plain_parameters(params), "slots": _slots(slots)}
-
-
-def write_model_file(
-    path: str | Path, tensors: dict[str, np.ndarray], meta: dict[str, Any]
-) -> None:
+def write_model_file(path: str | Path, tensors: Tensors, meta: Meta) -> None:
     """Write arrays and JSON to a file, whole or not at all."""
-    head = {"format": FORMAT, "version": list(VERSION), "isthmus": isthmus.__version__}
+    head = {"format": FORMAT, "version": list(VERSION), "isthmus": __version__}
     text = json.dumps({**head, **meta}, allow_nan=True)
     write_file(path, save_tensors(tensors, metadata={FORMAT: text}))
 
@@ -98,9 +71,52 @@ def write_file(path: str | Path, content: bytes) -> None:
         raise ModelFileError(str(error)) from error
 
 
-def _pack_net(net: Any, name: str) -> tuple[dict[str, np.ndarray], dict[str, list[Any]]]:
+def pack_model(model: Model, part: str = "model") -> tuple[Tensors, Meta]:
+    """Return a model as arrays by name and JSON."""
+    if not isinstance(model.scaler, Affine):
+        raise ModelFileError(
+            f"A model file holds only scalings that are one line a column, not "
+            f"{model.scaler.transformer!r}: put it before the Autoencoder in a Pipeline, with "
+            "scaling=None."
+        )
+    net = model.net if part == "model" else Net(model.net.encoder, ())
+    tensors, layers = _pack_net(net, "net")
+    tensors["scaling.centre"], tensors["scaling.scale"] = model.scaler
+    tensors["scaling.mean_row"] = np.asarray(model.mean_row)
+    fitted = {
+        "n_features_in": model.n_features,
+        "sample_shape": model.sample_shape,
+        "scaling": model.scaling if isinstance(model.scaling, str | None) else "custom",
+        "dtype": model.dtype,
+    }
+    return tensors, {"slots": pack_slots(model.slots), "layers": layers, "fitted": fitted}
+
+
+def pack_fitted(
+    fitted: Fitted, part: str = "model", *, resume: bool = False
+) -> tuple[Tensors, Meta]:
+    """Return a model, and what is known of its training, as arrays by name and JSON."""
+    tensors, meta = pack_model(fitted.model, part)
+    meta["fitted"] |= {
+        "batch_size": fitted.batch_size,
+        "max_epochs": fitted.max_epochs,
+        "baseline": fitted.baseline,
+        "history": fitted.history,
+        "rows": fitted.seen,
+    }
+    if fitted.mean_activation is not None and fitted.code_deviation is not None:
+        tensors["mean_activation"] = np.asarray(fitted.mean_activation)
+        tensors["code_deviation"] = np.asarray(fitted.code_deviation)
+    if resume and part == "model" and fitted.unfinished is not None:
+        meta["training"] = _pack_unfinished(fitted.unfinished, tensors)
+    elif resume and part == "model" and fitted.partial is not None:
+        meta["carried"] = _pack_partial(fitted.partial, tensors)
+    return tensors, meta
+
+
+def _pack_net(net: Any, name: str) -> tuple[Tensors, dict[str, list[Any]]]:
     """Return the net's arrays by name, and its layers' other settings."""
-    tensors: dict[str, np.ndarray] = {}
+    tensors: Tensors = {}
     layers: dict[str, list[Any]] = {}
     for side in ("encoder", "decoder"):
         layers[side] = [_layer_spec(layer) for layer in getattr(net, side)]
@@ -120,17 +136,8 @@ def _layer_spec(layer: Layer) -> Any:
     return {"activation": layer.activation, "window": [axis._asdict() for axis in window]}
 
 
-def plain_parameters(params: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters that JSON holds; None takes the place of what it does not."""
-    for name, value in params.items():
-        if isinstance(value, np.generic):
-            params[name] = value.item()
-        elif not isinstance(value, PLAIN):
-            params[name] = {"scaling": "standard"}.get(name)
-    return params
-
-
-def _slots(slots: Slots) -> dict[str, Any]:
+def pack_slots(slots: Slots) -> Meta:
+    """Return the slots as JSON, or raise a ModelFileError for a function."""
     for name, parts in slots._asdict().items():
         for part in parts if isinstance(parts, tuple) else (parts,):
             if part is not None and part.name not in type(part).known:
@@ -141,76 +148,35 @@ def _slots(slots: Slots) -> dict[str, Any]:
     return slots.to_dict()
 
 
-def _fitted(ae: Autoencoder) -> dict[str, Any]:
-    names = getattr(ae, "feature_names_in_", None)
-    return {
-        "n_features_in": int(ae.n_features_in_),
-        "feature_names_in": None if names is None else [str(n) for n in names],
-        "sample_shape": ae.sample_shape_,
-        "scaling": ae.scaling_ if isinstance(ae.scaling_, str | None) else "custom",
-        "batch_size": getattr(ae, "batch_size_", None),
-        "max_epochs": getattr(ae, "max_epochs_", None),
-        "baseline": getattr(ae, "baseline_", None),
-        "history": ae.history_,
-        "rows": getattr(ae, "_rows_seen", None),
-    }
+STATE = ("step", "seconds", "best_score", "wait", "recent", "evaluated_at", "stopped", "history")
 
 
-def _scaler_arrays(ae: Autoencoder) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(ae.scaler_, Affine):
-        return ae.scaler_.centre, ae.scaler_.scale
-    raise ModelFileError(
-        f"A model file holds only scalings that are one line a column, not "
-        f"{ae.scaler_.transformer!r}: put it before the Autoencoder in a Pipeline, with scaling=None."
-    )
-
-
-def _pack_resume(ae: Autoencoder, tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-    """Add the optimiser and where the run stands."""
-    training: Training | None = getattr(ae, "_training", None)
-    carried: Carried | None = getattr(ae, "_carried", None)
-    params = training.state.params if training else carried.params if carried else None
-    if params is None:
-        return
-    for i, leaf in enumerate(jax.tree.leaves(params)):
-        tensors[f"resume.params.{i}"] = np.asarray(leaf)
-    if carried is not None and training is None:
-        meta["carried"] = {"steps": carried.steps, "seed": carried.seed, "rows": carried.rows}
-        return
-    assert training is not None
-    state = training.state
+def _pack_unfinished(unfinished: UnfinishedFit, tensors: Tensors) -> Meta:
+    """Add the optimiser and the best weights, and return where the run stands."""
+    state = unfinished.state
+    _pack_leaves(state.params, tensors, "resume.params")
     if state.best_net is not None:
-        for i, leaf in enumerate(jax.tree.leaves(state.best_net)):
-            tensors[f"resume.best.{i}"] = np.asarray(leaf)
+        _pack_leaves(state.best_net, tensors, "resume.best")
     if state.partial:
         tensors["resume.partial"] = np.vstack(state.partial)
-    meta["training"] = {
-        "seed": training.seed,
-        "phase": training.phase,
-        "earlier": training.earlier,
-        "fingerprint": training.fingerprint,
-        "settings": training.settings,
-        "fresh": training.fresh,
-        "state": {f: getattr(state, f) for f in _STATE},
+    names = ("seed", "phase", "earlier", "fingerprint", "settings", "fresh")
+    return {
+        **{name: getattr(unfinished, name) for name in names},
+        "state": {name: getattr(state, name) for name in STATE},
     }
 
 
-_STATE = ("step", "seconds", "best_score", "wait", "recent", "evaluated_at", "stopped", "history")
+def _pack_partial(partial: PartialFit, tensors: Tensors) -> Meta:
+    _pack_leaves(partial.params, tensors, "resume.params")
+    return {"steps": partial.steps, "seed": partial.seed, "rows": partial.rows}
 
 
-# -- reading -------------------------------------------------------------------------------------
+def _pack_leaves(tree: Trained | Net, tensors: Tensors, name: str) -> None:
+    for i, leaf in enumerate(jax.tree.leaves(tree)):
+        tensors[f"{name}.{i}"] = np.asarray(leaf)
 
 
-def load_model(path: str | Path) -> Autoencoder:
-    """Read what `Autoencoder.save` wrote; `isthmus.load` reads detectors too."""
-    tensors, meta = read_model_file(Path(path))
-    if meta.get("kind", MODEL) != MODEL:
-        raise ModelFileError(
-            f"{path} holds a detector of outliers and no single autoencoder: isthmus.load, and isthmus "
-            "detect --model, explain, export, info and report, read it."
-        )
-    with damage_named(path):
-        return rebuild_model(tensors, meta)
+# -- reading ---------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -226,7 +192,7 @@ def damage_named(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def read_model_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_model_file(path: Path) -> tuple[Tensors, Meta]:
     """Return the file's arrays and JSON, after checks that need no trust."""
     try:
         content = path.read_bytes()
@@ -262,31 +228,62 @@ def read_model_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return tensors, meta
 
 
-def rebuild_model(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Autoencoder:
-    """Return the fitted model of arrays and JSON, after checks that they fit one another."""
-    ae = rebuild_parameters(meta)
-    ae.slots_ = resolve_slots(ae)
+def unpack_model(tensors: Tensors, meta: Meta) -> Model:
+    """Return the model of arrays and JSON, after checks that they fit one another."""
     fitted = meta["fitted"]
-    with computing(ae.dtype, None):
-        ae.net_ = jax.tree.map(jnp.asarray, _unpack_net(tensors, meta["layers"]))
-        _restore(ae, tensors, fitted)
+    dtype = fitted["dtype"] if "dtype" in fitted else meta["parameters"]["dtype"]  # before 1.3
+    if dtype not in ("float32", "float64"):
+        raise ModelFileError(f"The file needs the precision {dtype!r}, which is not known here.")
+    slots = resolve_slots(SimpleNamespace(**unpack_slots(meta["slots"])))
+    with computing(dtype, None):
+        net = jax.tree.map(jnp.asarray, _unpack_net(tensors, meta["layers"]))
+    shape = fitted["sample_shape"]
+    model = Model(
+        slots=slots,
+        net=net,
+        scaler=Affine(tensors["scaling.centre"], tensors["scaling.scale"]),
+        scaling=fitted["scaling"],
+        mean_row=tensors["scaling.mean_row"],
+        sample_shape=None if shape is None else tuple(shape),
+        dtype=dtype,
+    )
+    d = int(fitted["n_features_in"])
+    vectors = {v.shape for v in (*model.scaler, model.mean_row)}
+    if net.n_features != d or vectors != {(d,)} or math.prod(model.row_shape) != d:
+        raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
+    return model
+
+
+def unpack_fitted(tensors: Tensors, meta: Meta) -> Fitted:
+    """Return the model and what is known of its training."""
+    model, fitted = unpack_model(tensors, meta), meta["fitted"]
+    unfinished = partial = None
+    with computing(model.dtype, None):
         if "training" in meta:
-            ae._training = _unpack_training(ae, tensors, meta["training"])
+            pretrained = bool(meta["parameters"]["pretrain"])
+            unfinished = _unpack_unfinished(model, tensors, meta["training"], pretrained)
         if "carried" in meta:
-            ae._carried = _unpack_carried(ae, tensors, meta["carried"])
-    return ae
+            partial = _unpack_partial(model, tensors, meta["carried"])
+    return Fitted(
+        model=model,
+        history=fitted["history"],
+        batch_size=fitted["batch_size"],
+        max_epochs=fitted["max_epochs"],
+        seen=tuple(fitted["rows"]) if fitted.get("rows") else None,
+        baseline=fitted["baseline"],
+        mean_activation=tensors.get("mean_activation"),
+        code_deviation=tensors.get("code_deviation"),
+        unfinished=unfinished,
+        partial=partial,
+    )
 
 
-def rebuild_parameters(meta: dict[str, Any]) -> Autoencoder:
-    """Return an estimator that is not fitted, with parameters from JSON."""
-    ae = Autoencoder(**{**meta["parameters"], "device": None})
-    slots = {name: _parts(name, spec) for name, spec in meta["slots"].items()}
-    ae.set_params(**{k: (v or None) if isinstance(v, tuple) else v for k, v in slots.items()})
-    check_parameters(ae)
-    return ae
+def unpack_slots(specs: Mapping[str, Any]) -> Meta:
+    """Return the specs of slots, whose names are all known here."""
+    return {name: _unpack_parts(name, spec) for name, spec in specs.items()}
 
 
-def _parts(name: str, spec: Any) -> Any:
+def _unpack_parts(name: str, spec: Any) -> Any:
     slot: type[Part] = SLOTS[name][0]
     specs = spec if isinstance(spec, list) else [spec]
     for one in specs:
@@ -297,7 +294,7 @@ def _parts(name: str, spec: Any) -> Any:
     return tuple(specs) if isinstance(spec, list) else spec
 
 
-def _unpack_net(tensors: dict[str, np.ndarray], layers: dict[str, list[Any]]) -> Net:
+def _unpack_net(tensors: Tensors, layers: dict[str, list[Any]]) -> Net:
     encoder, decoder = (
         tuple(_unpack_layer(tensors, side, i, spec) for i, spec in enumerate(layers[side]))
         for side in ("encoder", "decoder")
@@ -307,7 +304,7 @@ def _unpack_net(tensors: dict[str, np.ndarray], layers: dict[str, list[Any]]) ->
     return net
 
 
-def _unpack_layer(tensors: dict[str, np.ndarray], side: str, i: int, spec: Any) -> Layer:
+def _unpack_layer(tensors: Tensors, side: str, i: int, spec: Any) -> Layer:
     where = f"net.{side}.{i}"
     arrays: Any = {a: tensors.get(f"{where}.{a}") for a in ARRAYS}
     activation = spec if isinstance(spec, str) else spec["activation"]
@@ -368,34 +365,7 @@ def _weight_fits(layer: Layer, shape: tuple[int, ...]) -> bool:
     return len(shape) == len(kernels) + 2 and shape[:-2] == kernels and min(shape) > 0
 
 
-def _restore(ae: Autoencoder, tensors: dict[str, np.ndarray], fitted: dict[str, Any]) -> None:
-    """Set the fitted attributes."""
-    d = int(fitted["n_features_in"])
-    vectors = [tensors[f"scaling.{name}"].shape for name in ("centre", "scale", "mean_row")]
-    shape = tuple(fitted["sample_shape"] or (d,))
-    if ae.net_.n_features != d or set(vectors) != {(d,)} or math.prod(shape) != d:
-        raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
-    ae.n_features_in_ = d
-    if fitted["feature_names_in"] is not None:
-        ae.feature_names_in_ = np.array(fitted["feature_names_in"], dtype=object)
-    shape = fitted["sample_shape"]
-    ae.sample_shape_ = None if shape is None else tuple(shape)
-    ae.scaling_ = fitted["scaling"]
-    ae.scaler_ = Affine(tensors["scaling.centre"], tensors["scaling.scale"])
-    ae._mean_row = tensors["scaling.mean_row"]
-    for name in ("batch_size", "max_epochs", "baseline"):
-        if fitted[name] is not None:
-            setattr(ae, f"{name}_", fitted[name])
-    if fitted.get("rows"):
-        ae._rows_seen = tuple(fitted["rows"])
-    ae.history_, ae.n_iter_ = fitted["history"], len(fitted["history"]["phase"])
-    ae.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(ae.net_))
-    if "mean_activation" in tensors:
-        ae.mean_activation_ = tensors["mean_activation"]
-        ae._code_deviation = tensors["code_deviation"]
-
-
-def _fill(tree: Any, tensors: dict[str, np.ndarray], name: str) -> Any:
+def _fill(tree: Any, tensors: Tensors, name: str) -> Any:
     """Return the tree with its leaves from the file."""
     leaves, structure = jax.tree.flatten(tree)
     stored = [tensors[f"{name}.{i}"] for i in range(len(leaves))]
@@ -405,25 +375,24 @@ def _fill(tree: Any, tensors: dict[str, np.ndarray], name: str) -> Any:
     return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in stored])
 
 
-def _blank(objective: Any, net: Net, dtype: str, tensors: dict[str, np.ndarray]) -> Params:
+def _blank(objective: Objective, net: Net, dtype: str, tensors: Tensors) -> Trained:
     """Return parameters to fill, unless they would be larger than all that the file holds."""
     if net.n_components > sum(array.size for array in tensors.values()):
         raise ModelFileError(f"The file holds nothing for its {net.n_components} code units.")
     return first_state(objective, net, dtype).params
 
 
-def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> Training:
-    from isthmus.training.layerwise import layer_pair, pair_objective
-
-    phase, objective, net = int(meta["phase"]), ae.slots_.objective(), ae.net_
-    if ae.pretrain and phase < len(net.encoder):
-        objective = pair_objective(objective, net, phase)
-        net = layer_pair(net, phase)
-    params = _blank(objective, net, ae.dtype, tensors)
+def _unpack_unfinished(
+    model: Model, tensors: Tensors, meta: Meta, pretrained: bool
+) -> UnfinishedFit:
+    phase, objective, net = int(meta["phase"]), model.slots.objective(), model.net
+    if pretrained and phase < len(net.encoder):
+        objective, net = pair_objective(objective, net, phase), layer_pair(net, phase)
+    params = _blank(objective, net, model.dtype, tensors)
     values = dict(meta["state"])
     values |= {"history": tuple(values["history"]), "recent": tuple(values["recent"])}
     partial = tensors.get("resume.partial")
-    state = State(
+    state = TrainerState(
         params=_fill(params, tensors, "resume.params"),
         best_net=_fill(net, tensors, "resume.best") if "resume.best.0" in tensors else None,
         partial=() if partial is None else (partial,),
@@ -431,11 +400,11 @@ def _unpack_training(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> Trai
     )
     earlier = tuple((label, row) for label, row in meta["earlier"])
     marks = meta["fingerprint"], meta["settings"], bool(meta.get("fresh", True))
-    return Training(meta["seed"], phase, state, earlier, *marks)
+    return UnfinishedFit(meta["seed"], phase, state, earlier, *marks)
 
 
-def _unpack_carried(ae: Any, tensors: dict[str, np.ndarray], meta: Any) -> Carried:
-    params = _blank(ae.slots_.objective(), ae.net_, ae.dtype, tensors)
+def _unpack_partial(model: Model, tensors: Tensors, meta: Meta) -> PartialFit:
+    params = _blank(model.slots.objective(), model.net, model.dtype, tensors)
     rows = tuple((label, row) for label, row in meta["rows"])
     filled = _fill(params, tensors, "resume.params")
-    return Carried(filled, int(meta["steps"]), int(meta["seed"]), rows)
+    return PartialFit(filled, int(meta["steps"]), int(meta["seed"]), rows)

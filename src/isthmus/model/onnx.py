@@ -3,76 +3,63 @@
 Before a file is written, ONNX Runtime and the model compute the same rows.
 """
 
-import copy
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import jax
 import numpy as np
 
 from isthmus.model import onnx_graph
 from isthmus.model.file import ModelFileError, write_file
+from isthmus.model.model import Model
 from isthmus.model.onnx_graph import LOSSES, Graph
 from isthmus.model.scaling import Affine
 from isthmus.parts.losses import Loss
 from isthmus.parts.sparsity import Sparsity, TopK
-from isthmus.training.runtime import computing
-from isthmus.training.trainer import map_batches, traced
+from isthmus.training.batches import map_batches
+from isthmus.training.state import traced
 
 TOLERANCE = 1e-4  # of a value's size plus the usual size; of scaled values, 1
 CHECKED = 64  # rows of each kind
 METHODS = {"encoder": "encode", "reconstruct": "reconstruct", "score": "losses"}
 OUTPUTS = {"encoder": "code", "reconstruct": "reconstruction", "score": "score"}
-NEAR = 8  # reference rows whose distance is computed again, from the differences
-SAME = 1e-5  # of usual values: rounding may part a row from itself so far
+Names = Iterable[str] | None  # of columns
 
 
-def export(ae: Any, path: str | Path, part: str = "encoder") -> None:
-    """Write a fitted model as ONNX; see `Autoencoder.export`."""
+def export_model(
+    model: Model, path: str | Path, part: str = "encoder", names: Names = None
+) -> None:
+    """Write a model as ONNX; see `Autoencoder.export`."""
     if part not in METHODS:
         raise ValueError(f"The part must be 'encoder', 'reconstruct' or 'score'; got {part!r}.")
     if part != "encoder":
-        ae._need_decoder()
-    _check_known(ae, part)
-    _check_packages()
-    with np.errstate(over="ignore", invalid="ignore"):  # the check tells what float32 cannot hold
-        content, X = _content(ae, part), _probe(ae)
-        _check_equal(content, X, ae.sample_shape_, *_expected(ae, part, X), _decided(ae, X))
+        model.check_decoder()
+    check_exportable(model, part)
+    check_packages()
+    with np.errstate(over="ignore", invalid="ignore"):  # the check says what float32 cannot hold
+        content, X = _content(model, part, names), probe_rows(model)
+        want, allowed = _expected(model, part, X)
+        check_equal(content, model.shaped(X), want, allowed, decided_rows(model, X))
     write_file(path, content)
 
 
-def export_detector(detector: Any, path: str | Path, part: str = "score") -> None:
-    """Write a fitted detector's score as ONNX; see `OutlierDetector.export`."""
-    if part != "score":
-        raise ValueError(f"Of a detector the part 'score' can be exported; got {part!r}.")
-    models = [member.model for member in detector.members_]
-    for model in models:
-        _check_known(model, part)
-    _check_packages()
-    with np.errstate(over="ignore", invalid="ignore"):
-        content, X = _detector_content(detector), _within(models[0], _probe(models[0]))
-        want = _on_processor(detector).score_samples(X.reshape(-1, *_shape(detector)))
-        decided = np.all([_decided(model, X) for model in models], axis=0)
-        allowed = TOLERANCE * (np.abs(want) + np.median(np.abs(want)))
-        _check_equal(content, X, detector.sample_shape_, want, allowed, decided)
-    write_file(path, content)
-
-
-def _check_packages() -> None:
+def check_packages() -> None:
+    """Raise an ImportError where a package is missing that an export needs."""
     for name in ("onnx", "onnxruntime"):
         onnx_graph.package(name)
 
 
-def _check_known(ae: Any, part: str) -> None:
+def check_exportable(model: Model, part: str) -> None:
     """Raise a ValueError where the part of the model runs code that is not ours."""
-    loss, sparsity = ae.slots_.loss, ae.slots_.sparsity
+    loss, sparsity = model.slots.loss, model.slots.sparsity
     known = type(loss) in LOSSES or (part != "score" and type(loss).seen is Loss.seen)
     coded = (
         type(sparsity) is TopK or getattr(type(sparsity), "code", Sparsity.code) is Sparsity.code
     )
-    if not isinstance(ae.scaler_, Affine):
-        name, value = "scaling", ae.scaler_.transformer
+    name: str
+    value: object
+    if not isinstance(model.scaler, Affine):
+        name, value = "scaling", model.scaler.transformer
     elif not known:
         name, value = "loss", getattr(loss, "function", loss)
     elif not coded:
@@ -85,91 +72,33 @@ def _check_known(ae: Any, part: str) -> None:
     )
 
 
-# -- the files -----------------------------------------------------------------------------------
+# -- the file --------------------------------------------------------------------------------------
 
 
-def _content(ae: Any, part: str) -> bytes:
+def _content(model: Model, part: str, names: Names) -> bytes:
     """Return the ONNX file of one part."""
-    graph, net, shape = Graph(), ae.net_, _shape(ae)
-    x = _rows(graph, ae)
-    z = onnx_graph.code(graph, ae, x)
-    behind: tuple[int, ...] = (net.n_components,)
+    graph, shape = Graph(), model.row_shape
+    x = scaled_input(graph, model)
+    z = onnx_graph.code(graph, model, x)
+    behind: tuple[int, ...] = (model.n_components,)
     if part == "reconstruct":
-        result, behind = onnx_graph.reconstruction(graph, ae, z), shape
+        result, behind = onnx_graph.reconstruction(graph, model, z), shape
     elif part == "score":
-        result, behind = onnx_graph.score(graph, ae, z, x), ()
+        result, behind = onnx_graph.score(graph, model, z, x), ()
     else:
         result = z
-    return onnx_graph.finished(
-        graph, result, (part, OUTPUTS[part]), (shape, behind), _facts(ae, ae)
-    )
+    named, shapes = (part, OUTPUTS[part]), (shape, behind)
+    return onnx_graph.finished(graph, result, named, shapes, metadata(model, names))
 
 
-def _detector_content(detector: Any) -> bytes:
-    """Return the ONNX file of a detector's score: minus the mean of its members' strangeness."""
-    graph, total, shape = Graph(), "", _shape(detector)
-    for k, member in enumerate(detector.members_):
-        graph.prefix = f"member.{k}."
-        strange = _strangeness(graph, member)
-        total = graph.add("Add", total, strange) if total else strange
-    result = graph.add("Div", total, -float(len(detector.members_)))
-    facts = {**_facts(detector, detector.members_[0].model), "threshold": str(detector.offset_)}
-    return onnx_graph.finished(graph, result, ("score", "score"), (shape, ()), facts)
-
-
-def _strangeness(g: Graph, member: Any) -> str:
-    """Return a member's loss of each row plus its distance to the nearest of the reference rows."""
-    ae = member.model
-    x = _rows(g, ae)
-    y = onnx_graph.decoded(g, ae.net_, onnx_graph.code(g, ae, x))
-    nearest = _nearest(g, y, member.known())
-    return g.add("Add", onnx_graph.cost(g, ae.slots_.loss, y, x), nearest)
-
-
-def _nearest(g: Graph, y: str, known: np.ndarray) -> str:
-    """Return the mean squared distance from each row to the nearest known one but itself.
-
-    Of several draws of known rows (draws, k, d) the mean. Products find a few rows that are near, and
-    differences tell how far they are.
-    """
-    d, n = known.shape[-1], known.shape[-2]
-    flat, draws, size = known.reshape(-1, d), known.size // (n * d), min(NEAR, n)
-    middle = flat.mean(axis=0)
-    around = flat - middle
-    far = g.add("MatMul", g.add("Sub", y, middle), -2 * around.T)
-    far = g.add("Add", far, np.sum(around.astype(float) ** 2, axis=1))
-    far = g.add("Reshape", far, [0, draws, n])
-    rows = g.add("TopK", far, [size], outputs=2, axis=2, largest=0)
-    rows = g.add("Add", rows, [[n * i] for i in range(draws)])
-    gap = g.add("Sub", g.add("Unsqueeze", y, [1, 2]), g.add("Gather", g.array(flat), rows, axis=0))
-    apart = g.add("ReduceMean", g.add("Mul", gap, gap), [3], keepdims=0)
-    if size > 1:
-        limit = SAME**2 * (1 + float(np.mean(flat.astype(float) ** 2)))
-        apart = _but_itself(g, apart, limit)
-    return g.add("ReduceMean", apart, [1, 2] if size == 1 else [1], keepdims=0)
-
-
-def _but_itself(g: Graph, apart: str, limit: float) -> str:
-    """Return the least of each row's distances to a draw, or the next where that is about 0."""
-    places = g.add("TopK", apart, [2], outputs=2, axis=2, largest=0)
-    two = g.add("GatherElements", apart, places, axis=2)
-    first, second = (g.add("Gather", two, g.whole(i), axis=2) for i in (0, 1))
-    return g.add("Where", g.add("LessOrEqual", first, limit), second, first)
-
-
-def _rows(g: Graph, ae: Any) -> str:
+def scaled_input(g: Graph, model: Model) -> str:
     """Return the input's rows, flat and scaled."""
-    return onnx_graph.scaled(g, g.add("Reshape", "X", [0, ae.net_.n_features]), ae.scaler_)
+    return onnx_graph.scaled(g, g.add("Reshape", "X", [0, model.n_features]), model.scaler)
 
 
-def _shape(fitted: Any) -> tuple[int, ...]:
-    return tuple(fitted.sample_shape_ or (fitted.n_features_in_,))
-
-
-def _facts(fitted: Any, ae: Any) -> dict[str, str]:
+def metadata(model: Model, names: Names) -> dict[str, str]:
     """Return the metadata beside the versions; values are text, lists are JSON."""
-    names = getattr(fitted, "feature_names_in_", None)
-    facts = {"loss": ae.slots_.loss.name, "tolerance": str(TOLERANCE)}
+    facts = {"loss": model.slots.loss.name, "tolerance": str(TOLERANCE)}
     if names is not None:
         facts["feature_names"] = json.dumps([str(name) for name in names])
     return facts
@@ -178,10 +107,9 @@ def _facts(fitted: Any, ae: Any) -> dict[str, str]:
 # -- the check -----------------------------------------------------------------------------------
 
 
-def _check_equal(
+def check_equal(
     content: bytes,
     X: np.ndarray,
-    shape: tuple[int, ...] | None,
     want: np.ndarray,
     allowed: np.ndarray,
     decided: np.ndarray,
@@ -190,8 +118,7 @@ def _check_equal(
     sure = np.isfinite(want).reshape(len(X), -1).all(axis=1) & decided
     if not sure.any():
         raise ModelFileError("The model cannot be checked: float32 cannot hold rows like its own.")
-    shaped = X.reshape(-1, *(shape or X.shape[1:]))
-    got = np.concatenate([_run(content, shaped[:1]), _run(content, shaped[1:])])
+    got = np.concatenate([_run(content, X[:1]), _run(content, X[1:])])
     error = np.abs(got.reshape(want.shape).astype(float) - want)
     bad = ~(error <= allowed).reshape(len(X), -1).all(axis=1) & sure
     if bad.any():
@@ -209,69 +136,59 @@ def _run(content: bytes, rows: np.ndarray) -> np.ndarray:
     return session.run(None, {"X": rows})[0]
 
 
-def _probe(ae: Any) -> np.ndarray:
+def probe_rows(model: Model) -> np.ndarray:
     """Return float32 rows: spread about the mean row, between 0 and twice it, and reconstructions."""
     rng = np.random.default_rng(0)
-    shape = CHECKED, ae.net_.n_features
-    mean = np.asarray(ae._mean_row, float)
+    shape = CHECKED, model.net.n_features
+    mean = np.asarray(model.mean_row, float)
     near = mean + rng.normal(size=shape)
     between = mean * rng.uniform(0, 2, shape)
-    X = ae.scaler_.inverse(np.concatenate([near, between]))
-    if ae.net_.decoder:
-        again = _ours(ae, "reconstruct", X.astype(np.float32))
-        X = np.concatenate([X, ae.scaler_.inverse(again.astype(float))])
+    X = model.scaler.inverse(np.concatenate([near, between]))
+    if model.net.decoder:
+        again = _ours(model, "reconstruct", X.astype(np.float32))
+        X = np.concatenate([X, model.scaler.inverse(again.astype(float))])
     X = X.astype(np.float32)
     return np.where(np.isfinite(X), X, np.float32(0))
 
 
-def _within(ae: Any, X: np.ndarray) -> np.ndarray:
+def rows_within(model: Model, X: np.ndarray) -> np.ndarray:
     """Return rows as a model without a scaling takes them: within the loss's domain."""
-    return X if ae.scaling_ is not None else np.clip(X, *ae.slots_.loss.domain)
+    return X if model.scaling is not None else np.clip(X, *model.slots.loss.domain)
 
 
-def _expected(ae: Any, part: str, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _expected(model: Model, part: str, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the model's results, and by how much float32 may differ from them."""
-    want = _ours(ae, METHODS[part], X).astype(float)
+    want = _ours(model, METHODS[part], X).astype(float)
     if part == "reconstruct":
-        rows = ae.scaler_.inverse(want)
+        assert isinstance(model.scaler, Affine)
+        rows = model.scaler.inverse(want)
         rounding = np.finfo(np.float32).eps * np.abs(rows)
-        return rows, TOLERANCE * (np.abs(want) + 1) * ae.scaler_.scale + rounding
+        return rows, TOLERANCE * (np.abs(want) + 1) * model.scaler.scale + rounding
     finite = np.abs(want[np.isfinite(want)])
     usual = (np.median if part == "score" else np.mean)(finite) if len(finite) else 0.0
     return -want if part == "score" else want, TOLERANCE * (np.abs(want) + usual)
 
 
-def _decided(ae: Any, X: np.ndarray) -> np.ndarray:
+def decided_rows(model: Model, X: np.ndarray) -> np.ndarray:
     """Tell the rows whose code rounding cannot turn: it may where the k-th and next are alike."""
-    sparsity = ae.slots_.sparsity
-    if not isinstance(sparsity, TopK) or sparsity.k == ae.net_.n_components:
+    sparsity = model.slots.sparsity
+    if not isinstance(sparsity, TopK) or sparsity.k == model.net.n_components:
         return np.ones(len(X), bool)
-    sizes = -np.sort(-np.abs(_ours(ae, "encode", X, sparsity=None)), axis=1)
+    sizes = -np.sort(-np.abs(_ours(model, "encode", X, sparse=False)), axis=1)
     last, following = sizes[:, sparsity.k - 1], sizes[:, sparsity.k]
     return (last == 0) | (last - following > TOLERANCE * last)
 
 
-def _ours(ae: Any, what: str, X: np.ndarray, **changed: Any) -> np.ndarray:
-    """Return what the model makes of rows, on the processor, where no product is shortened."""
-
-    def scaled(x: np.ndarray) -> np.ndarray:
-        return ae.scaler_.forward(x, ae.dtype)
-
-    with computing(ae.dtype, "cpu"):
-        net = jax.tree.map(np.asarray, ae.net_)
-        objective = traced(ae.slots_.objective()._replace(**changed), ae.dtype)
-        return map_batches(what, objective, net, X, scaled)
+def on_processor(model: Model) -> Model:
+    """Return the model on the processor, where no product is shortened."""
+    return model.on_host().on("cpu")
 
 
-def _on_processor(detector: Any) -> Any:
-    """Return a detector that computes as `_ours` does."""
-    found = copy.copy(detector)
-    vars(found).pop("feature_names_in_", None)  # the rows of the check are an array
-    found.members_ = [member._replace(model=_moved(member.model)) for member in detector.members_]
-    return found
-
-
-def _moved(model: Any) -> Any:
-    moved = copy.copy(model)
-    moved.device, moved.net_ = "cpu", jax.tree.map(np.asarray, model.net_)
-    return moved
+def _ours(model: Model, what: str, X: np.ndarray, *, sparse: bool = True) -> np.ndarray:
+    """Return what the model makes of rows, on the processor; a code with or without its sparsity."""
+    model = on_processor(model)
+    objective = model.slots.objective()
+    if not sparse:
+        objective = objective._replace(sparsity=None)
+    with model.computing():
+        return map_batches(what, traced(objective, model.dtype), model.net, X, model.scaled)

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-import isthmus
+from isthmus import __version__
+from isthmus.model.model import Model
 from isthmus.model.scaling import Affine, Scaler
 from isthmus.nets.net import ConvLayer, DenseLayer, Layer, Net, TransposedConvLayer
 from isthmus.parts.losses import BCE, MAE, MSE, Cosine, Huber, Loss, Lp, Poisson
@@ -81,9 +82,9 @@ def finished(
         made,
         opset_imports=[opset],
         producer_name="isthmus",
-        producer_version=isthmus.__version__,
+        producer_version=__version__,
     )
-    versions = {"isthmus": isthmus.__version__, "jax": jax.__version__, "onnx": onnx.__version__}
+    versions = {"isthmus": __version__, "jax": jax.__version__, "onnx": onnx.__version__}
     helper.set_model_props(model, {**versions, "part": part, "shape": json.dumps(shape), **facts})
     onnx.checker.check_model(model, full_check=True)
     content: bytes = model.SerializeToString(deterministic=True)
@@ -104,10 +105,10 @@ def scaled(g: Graph, x: str, scaler: Scaler) -> str:
     return x if (scaler.scale == 1).all() else g.add("Div", x, scaler.scale)
 
 
-def code(g: Graph, ae: Any, x: str) -> str:
+def code(g: Graph, model: Model, x: str) -> str:
     """Return the codes of scaled rows."""
-    net, sparsity = ae.net_, ae.slots_.sparsity
-    if isinstance(ae.slots_.loss, Poisson):
+    net, sparsity = model.net, model.slots.sparsity
+    if isinstance(model.slots.loss, Poisson):
         x = g.add("Log", g.add("Add", g.add("Max", x, 0.0), 1.0))
     for i, layer in enumerate(net.encoder):
         x = _activated(g, _linear(g, net, "encoder", i, x), layer)
@@ -134,19 +135,20 @@ def decoded(g: Graph, net: Net, z: str) -> str:
     return _activated(g, _linear_decoded(g, net, z), net.decoder[0])
 
 
-def reconstruction(g: Graph, ae: Any, z: str) -> str:
+def reconstruction(g: Graph, model: Model, z: str) -> str:
     """Return the reconstructions in the data's units and shape."""
-    y = decoded(g, ae.net_, z)
-    if (ae.scaler_.scale != 1).any():
-        y = g.add("Mul", y, ae.scaler_.scale)
-    if ae.scaler_.centre.any():
-        y = g.add("Add", y, ae.scaler_.centre)
-    return g.add("Reshape", y, [0, *ae.sample_shape_]) if ae.sample_shape_ else y
+    y = decoded(g, model.net, z)
+    assert isinstance(model.scaler, Affine)
+    if (model.scaler.scale != 1).any():
+        y = g.add("Mul", y, model.scaler.scale)
+    if model.scaler.centre.any():
+        y = g.add("Add", y, model.scaler.centre)
+    return g.add("Reshape", y, [0, *model.sample_shape]) if model.sample_shape else y
 
 
-def score(g: Graph, ae: Any, z: str, x: str) -> str:
+def score(g: Graph, model: Model, z: str, x: str) -> str:
     """Return minus the loss of each row, in a form that is stable where the loss has one."""
-    loss, net = ae.slots_.loss, ae.net_
+    loss, net = model.slots.loss, model.net
     a = _linear_decoded(g, net, z)
     if net.output != loss.link or type(loss) not in FROM_LINEAR:
         return g.add("Neg", cost(g, loss, _activated(g, a, net.decoder[0]), x))

@@ -4,16 +4,26 @@ A score is in scaled units, so that a column of large numbers does not drown the
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
-from sklearn.utils.validation import has_fit_parameter
+from numpy.typing import ArrayLike
 
 SCALINGS = ("auto", "standard", "minmax", "robust", "range", None)
-AFFINE = (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)
+AFFINE = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")  # scikit-learn's
 FLOOR = 0.1  # of the median column's deviation, both in units of the column's own range
+
+
+@runtime_checkable
+class Transformer(Protocol):
+    """What can be a scaling: scikit-learn's transformers that know the way back."""
+
+    def fit(self, X: np.ndarray, y: None = None) -> object: ...
+    def transform(self, X: np.ndarray) -> ArrayLike: ...
+    def inverse_transform(self, X: np.ndarray) -> ArrayLike: ...
+
+
+Scaling = str | Transformer | None
 
 
 class Affine(NamedTuple):
@@ -37,7 +47,7 @@ class Affine(NamedTuple):
 class Wrapped(NamedTuple):
     """A fitted scikit-learn transformer."""
 
-    transformer: Any
+    transformer: Transformer
 
     def forward(self, x: np.ndarray, dtype: str) -> np.ndarray:
         """Return scaled rows."""
@@ -51,17 +61,17 @@ class Wrapped(NamedTuple):
 Scaler = Affine | Wrapped
 
 
-def check_scaling(scaling: Any) -> None:
+def check_scaling(scaling: object) -> None:
     """Raise a ValueError for a scaling that is neither a name nor a transformer."""
     known = isinstance(scaling, str | None) and scaling in SCALINGS
-    if not known and not (hasattr(scaling, "fit") and hasattr(scaling, "inverse_transform")):
+    if not known and not isinstance(scaling, Transformer):
         raise ValueError(
             "The scaling must be 'auto', 'standard', 'minmax', 'robust', 'range', None or a "
             f"transformer with fit, transform and inverse_transform; got {scaling!r}."
         )
 
 
-def choose_scaling(scaling: Any, *, alike: bool, raw_loss: bool, bounded: bool) -> Any:
+def choose_scaling(scaling: Scaling, *, alike: bool, raw_loss: bool, bounded: bool) -> Scaling:
     """Settle "auto": none for losses on raw data, one map where columns are alike, else one each."""
     if not isinstance(scaling, str) or scaling != "auto":
         return scaling
@@ -73,14 +83,14 @@ def choose_scaling(scaling: Any, *, alike: bool, raw_loss: bool, bounded: bool) 
 
 
 def fit_scaler(
-    scaling: Any, x: np.ndarray, weight: np.ndarray, target: tuple[float, float] = (0.0, 1.0)
+    scaling: Scaling, x: np.ndarray, weight: np.ndarray, target: tuple[float, float] = (0.0, 1.0)
 ) -> Scaler:
     """Learn the map of a settled scaling from weighted rows; `target` is for "range" and "minmax"."""
     d = x.shape[1]
     if scaling is None:
         return Affine(np.zeros(d), np.ones(d))
     if not isinstance(scaling, str):
-        return _wrapped(clone(scaling), x, weight)
+        return _wrapped(scaling, x, weight)
     low = x.min(axis=0).astype(float)
     high = x.max(axis=0).astype(float)
     if scaling == "range":
@@ -110,8 +120,13 @@ def _affine(centre: np.ndarray, scale: np.ndarray) -> Affine:
     return Affine(centre, scale)
 
 
-def _wrapped(transformer: Any, x: np.ndarray, weight: np.ndarray) -> Scaler:
+def _wrapped(scaling: Transformer, x: np.ndarray, weight: np.ndarray) -> Scaler:
     """Fit a user's transformer; scikit-learn's affine ones become an `Affine`, which can be saved."""
+    from sklearn import preprocessing  # a model as such does without scikit-learn
+    from sklearn.base import clone
+    from sklearn.utils.validation import has_fit_parameter
+
+    transformer = clone(scaling)
     weighted = has_fit_parameter(transformer, "sample_weight")
     transformer.fit(x, **({"sample_weight": weight} if weighted else {}))
     shape = np.shape(transformer.transform(x[:1]))
@@ -120,7 +135,7 @@ def _wrapped(transformer: Any, x: np.ndarray, weight: np.ndarray) -> Scaler:
             f"The scaling {transformer!r} makes {shape[-1]} columns of {x.shape[1]}: it must keep "
             "their number; put it before the Autoencoder in a Pipeline."
         )
-    if type(transformer) not in AFFINE:
+    if type(transformer) not in [getattr(preprocessing, name) for name in AFFINE]:
         return Wrapped(transformer)
     zero, one = (transformer.inverse_transform(np.full((1, x.shape[1]), v))[0] for v in (0.0, 1.0))
     return _affine(zero, one - zero)

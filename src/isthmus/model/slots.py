@@ -1,6 +1,6 @@
 """The five slots of an estimator, resolved."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -13,7 +13,7 @@ from isthmus.parts.part import resolve, resolve_all
 from isthmus.parts.penalties import CustomPenalty, Penalty
 from isthmus.parts.sparsity import Sparsity
 from isthmus.training.objective import Objective
-from isthmus.training.trainer import traced
+from isthmus.training.state import traced
 
 SLOTS: dict[str, tuple[Any, Any]] = {
     "architecture": (Architecture, None),
@@ -27,11 +27,11 @@ SLOTS: dict[str, tuple[Any, Any]] = {
 class Slots(NamedTuple):
     """The five slots, resolved."""
 
-    architecture: Any
-    corruption: tuple[Any, ...]
-    sparsity: Any
-    penalty: tuple[Any, ...]
-    loss: Any
+    architecture: Architecture
+    corruption: tuple[Corruption, ...]
+    sparsity: Sparsity | None
+    penalty: tuple[Penalty, ...]
+    loss: Loss
 
     def objective(self) -> Objective:
         """Return the equation, without the parts that do nothing."""
@@ -64,57 +64,83 @@ class Slots(NamedTuple):
             or any(rate is not None for rate in objective.dropout)
         )
 
+    @property
+    def output_interval(self) -> tuple[float, float] | None:
+        """The interval of a bounded output that the user asked for, else None."""
+        output = getattr(self.architecture, "output", "auto")
+        return None if output == "auto" else ACTIVATIONS[output].bounds
 
-def resolve_slots(estimator: Any) -> Slots:
-    """Resolve and validate an estimator's slots."""
+    def check_domain(self, X: np.ndarray) -> None:
+        """Raise a ValueError where the loss cannot take the data."""
+        low, high = self.loss.domain
+        smallest, largest = float(X.min()), float(X.max())
+        if smallest < low or largest > high:
+            interval = f"in [{low:g}, {high:g}]" if np.isfinite(high) else "of at least 0"
+            cure = "scaling='minmax' or scaling='range'" if np.isfinite(high) else "another loss"
+            raise ValueError(
+                f"The loss {self.loss.name!r} needs data {interval}; got values from {smallest:g} to "
+                f"{largest:g}. Use {cure}."
+            )
+
+    def check_by_column(self) -> None:
+        """Raise a ValueError for a loss that is no sum over columns."""
+        if not self.loss.by_column:
+            name = self.loss.name or repr(getattr(self.loss, "function", self.loss))
+            raise ValueError(f"The loss {name} is no sum over columns, so it explains none.")
+
+    def check_functions(self, n_features: int) -> None:
+        """Raise a ValueError where a user's function returns the wrong shape."""
+        if not any(
+            isinstance(p, CustomCorruption | CustomLoss) for p in (*self.corruption, self.loss)
+        ):
+            return
+        x = jax.ShapeDtypeStruct((4, n_features), np.float32)
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        calls: list[tuple[Any, tuple[Any, Any], tuple[int, ...]]] = [
+            (c, (key, x), x.shape) for c in self.corruption if isinstance(c, CustomCorruption)
+        ]
+        if isinstance(self.loss, CustomLoss):
+            calls.append((self.loss, (x, x), (4,)))
+        for part, arguments, expected in calls:
+            try:
+                shape = getattr(jax.eval_shape(part.function, *arguments), "shape", None)
+            except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError):
+                raise TypeError(
+                    f"The {part.slot} {part.function!r} must be written with jax.numpy: it uses NumPy, "
+                    "or branches on values."
+                ) from None
+            if shape != expected:
+                raise ValueError(
+                    f"The {part.slot} {part.function!r} must return an array of shape {expected} for 4 "
+                    f"rows of {n_features} features; it returned {shape}."
+                )
+
+    def bound_objective(self, x: np.ndarray, dtype: str) -> Objective:
+        """Return the traced equation, with corruptions that know the range of the scaled data."""
+        low, high = float(x.min()), float(x.max())
+        objective = self.objective()
+        corruption = tuple(c.bind(low, high) for c in objective.corruption)
+        return traced(objective._replace(corruption=corruption), dtype)
+
+
+class Specs(Protocol):
+    """What has the slots' specs by name: an estimator, or what a file holds."""
+
+    architecture: object
+    corruption: object
+    sparsity: object
+    penalty: object
+    loss: object
+
+
+def resolve_slots(specs: Specs) -> Slots:
+    """Resolve and validate the five slots."""
     parts: dict[str, Any] = {}
     for name, (slot, wrap) in SLOTS.items():
         take = resolve_all if name in ("corruption", "penalty") else resolve
-        parts[name] = take(slot, getattr(estimator, name), wrap)
+        parts[name] = take(slot, getattr(specs, name), wrap)
     for name in ("architecture", "loss"):
         if parts[name] is None:
             known = ", ".join(sorted(SLOTS[name][0].known))
             raise ValueError(f"The {name} cannot be None. Known: {known}.")
     return Slots(**parts)
-
-
-def output_interval(slots: Slots) -> tuple[float, float] | None:
-    """Return the interval of a bounded output the user asked for, else None."""
-    output = getattr(slots.architecture, "output", "auto")
-    return None if output == "auto" else ACTIVATIONS[output].bounds
-
-
-def check_functions(slots: Slots, n_features: int) -> None:
-    """Raise a ValueError where a user's function returns the wrong shape."""
-    if not any(
-        isinstance(p, CustomCorruption | CustomLoss) for p in (*slots.corruption, slots.loss)
-    ):
-        return
-    x = jax.ShapeDtypeStruct((4, n_features), np.float32)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    calls: list[tuple[Any, tuple[Any, Any], tuple[int, ...]]] = [
-        (c, (key, x), x.shape) for c in slots.corruption if isinstance(c, CustomCorruption)
-    ]
-    if isinstance(slots.loss, CustomLoss):
-        calls.append((slots.loss, (x, x), (4,)))
-    for part, arguments, expected in calls:
-        try:
-            shape = getattr(jax.eval_shape(part.function, *arguments), "shape", None)
-        except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError):
-            raise TypeError(
-                f"The {part.slot} {part.function!r} must be written with jax.numpy: it uses NumPy, "
-                "or branches on values."
-            ) from None
-        if shape != expected:
-            raise ValueError(
-                f"The {part.slot} {part.function!r} must return an array of shape {expected} for 4 "
-                f"rows of {n_features} features; it returned {shape}."
-            )
-
-
-def bound_objective(slots: Slots, x: np.ndarray, dtype: str) -> Objective:
-    """Return the traced equation, with corruptions that know the range of the scaled data."""
-    low, high = float(x.min()), float(x.max())
-    objective = slots.objective()
-    corruption = tuple(c.bind(low, high) for c in objective.corruption)
-    return traced(objective._replace(corruption=corruption), dtype)

@@ -1,35 +1,43 @@
 """`OutlierDetector`: a population of autoencoders as a scikit-learn outlier detector."""
 
 import math
-import numbers
+from contextlib import closing
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, TransformerMixin, clone
+from numpy.typing import ArrayLike
+from sklearn.base import OutlierMixin, TransformerMixin, clone
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.many import advance_training, begin_training, build_candidate
-from isthmus.autoencoder.validation import check_real, check_whole, validate_rows
-from isthmus.model.evaluation import check_by_column
+from isthmus.autoencoder.many import Course, advance_training, begin_courses
+from isthmus.autoencoder.parameters import check_parameters
+from isthmus.autoencoder.rows import Rows
+from isthmus.autoencoder.validation import column_names, validate_rows
+from isthmus.model.file import write_model_file
+from isthmus.model.model import Model
+from isthmus.model.slots import resolve_slots
 from isthmus.outliers.conformal import (
+    FOLDS,
     conformal_pvalues,
     conformal_threshold,
     discoveries,
     robust_limit,
 )
-from isthmus.outliers.members import Explanation, Member, closest_rows, shaped_rows, strangeness
+from isthmus.outliers.file import pack_detector
+from isthmus.outliers.members import Explanation, Member, strangeness, strangeness_by_column
+from isthmus.outliers.onnx import export_members
+from isthmus.outliers.parameters import DetectorParameters, check_detector
 from isthmus.training.progress import Counted
 from isthmus.training.runtime import draw_seed
 
-FEW_REFERENCES, DRAWS = (
-    16,
-    8,
-)  # reference rows in a draw, and a member's draws, where rows may be outliers
+# Reference rows in a draw, and a member's draws, where rows may be outliers.
+FEW_REFERENCES, DRAWS = 16, 8
 MANY_REFERENCES = 2048  # reference rows at most, in one draw, where they are clean
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
-FOLDS = 5  # of cross-fitted calibration
 USUAL_RATE = 0.05  # the false-positive rate on clean training data where none is given
 
 
@@ -40,7 +48,7 @@ class Division(NamedTuple):
     held: np.ndarray
 
 
-class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
+class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     """Find rows unlike the others, or unlike those trained on, by a population of autoencoders.
 
     A row x is as strange as it is far from the training rows as the autoencoders see them: off the
@@ -132,42 +140,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
     9
     """
 
-    members_: list[Member]
-    offset_: float
-    calibration_scores_: np.ndarray | None
-    calibration_folds_: np.ndarray | None
-    sample_shape_: tuple[int, ...] | None
-
-    def __init__(
-        self,
-        autoencoder: Autoencoder | None = None,
-        *,
-        n_estimators: int = 16,
-        contamination: float | str = "auto",
-        target_fpr: float | None = None,
-        alpha: float | None = None,
-        fdr: bool = False,
-        calibration: str = "split",
-        calibration_fraction: float = 0.2,
-        n_references: int | str = "auto",
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.autoencoder = autoencoder
-        self.n_estimators = n_estimators
-        self.contamination = contamination
-        self.target_fpr = target_fpr
-        self.alpha = alpha
-        self.fdr = fdr
-        self.calibration = calibration
-        self.calibration_fraction = calibration_fraction
-        self.n_references = n_references
-        self.random_state = random_state
-        self.verbose = verbose
-
     # -- training --------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Train the members on rows and settle the threshold.
 
         Parameters
@@ -180,19 +155,47 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         -------
         self
         """
-        check_detector(self)
-        X = validate_rows(self, X, reset=True, minimum=2)
-        rng = np.random.default_rng(draw_seed(self.random_state))
-        parts = self._divided(len(X), rng)
-        models = self._trained(X, parts, rng)
-        groups = [
-            self._compared(models[k :: len(parts)], X[part.train], rng)
-            for k, part in enumerate(parts)
-        ]
-        self.members_ = [groups[k % len(parts)][k // len(parts)] for k in range(len(models))]
-        self._calibrate(X, parts)
-        self.offset_ = self._threshold(X[parts[0].train])
+        self._fit(X)
         return self
+
+    def fit_predict(self, X: ArrayLike, y: object = None) -> np.ndarray:
+        """Fit, and return what `predict` makes of the same rows, each scored once."""
+        rows, scores = self._fit(X)
+        if self.calibration_folds_ is not None:
+            return self._by_rate(self._crossed_pvalues(rows))
+        return self.decide(self._completed(rows, scores))
+
+    def fit_score_samples(self, X: ArrayLike, y: object = None) -> np.ndarray:
+        """Fit, and return the score of each of the same rows, which are scored once."""
+        return self._completed(*self._fit(X))
+
+    def _completed(self, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Return the scores, with those that are missing computed."""
+        left = np.isnan(scores)
+        if left.any():
+            scores[left] = self._scores(rows[left])
+        return scores
+
+    def _fit(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Fit, and return the rows, and of each its score where it is known; NaN elsewhere."""
+        check_detector(self)
+        rows = validate_rows(self, X, reset=True, minimum=2)
+        rng = np.random.default_rng(draw_seed(self.random_state))
+        parts = self._divided(len(rows), rng)
+        groups = [
+            self._compared(models, rows[part.train], rng)
+            for models, part in zip(self._trained(rows, parts, rng), parts, strict=True)
+        ]
+        n, k = self.n_estimators, len(parts)
+        self.members_ = [groups[i % k][i // k] for i in range(n)]
+        scores = np.full(len(rows), np.nan)
+        self._calibrate(rows, parts)
+        if self.calibration_scores_ is None:
+            scores = self._scores(rows)
+        elif len(parts) == 1:
+            scores[parts[0].held] = self.calibration_scores_
+        self.offset_ = self._threshold(scores)
+        return rows, scores
 
     @property
     def _rate(self) -> float | None:
@@ -222,29 +225,33 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
 
     def _trained(
         self, X: np.ndarray, parts: list[Division], rng: np.random.Generator
-    ) -> list[Autoencoder]:
-        first = X[parts[0].train]
-        template = (
-            default_autoencoder(first) if self.autoencoder is None else clone(self.autoencoder)
-        )
-        seeds = rng.integers(2**32, size=self.n_estimators)
-        models = [build_candidate(template, {}, int(seed)) for seed in seeds]
-        count, courses = Counted("detector", self.verbose), []
-        try:
+    ) -> list[list[Model]]:
+        """Return the models of each part."""
+        template = self._template(X[parts[0].train])
+        slots, seeds = resolve_slots(template), rng.integers(2**32, size=self.n_estimators)
+        courses: list[list[Course]] = []
+        with closing(Counted("detector", self.verbose)) as count:
             for k, part in enumerate(parts):
-                mine, rows = models[k :: len(parts)], X[part.train]
-                rows = rows.reshape(-1, *self.sample_shape_) if self.sample_shape_ else rows
-                courses += begin_training(mine, [{}] * len(mine), rows)
-            advance_training(courses, 1.0, count)
-        finally:
-            count.close()
-        for course in courses:
+                train, mine = X[part.train], seeds[k :: len(parts)]
+                begun = begin_courses(Rows(train, np.ones(len(train)), self.sample_shape_))
+                courses.append(
+                    [begun.begin(template, slots, draw_seed(int(seed))) for seed in mine]
+                )
+            advance_training(list(chain(*courses)), 1.0, count)
+        for course in chain(*courses):
             if course.error is not None:
                 raise course.error
-        return models
+        return [[course.fitted().model for course in mine] for mine in courses]
+
+    def _template(self, train: np.ndarray) -> Autoencoder:
+        """Return what all members have in common."""
+        given = default_autoencoder(train) if self.autoencoder is None else self.autoencoder
+        template: Autoencoder = clone(given).set_params(verbose=0, warm_start=False)
+        check_parameters(template)
+        return template
 
     def _compared(
-        self, models: list[Autoencoder], pool: np.ndarray, rng: np.random.Generator
+        self, models: list[Model], pool: np.ndarray, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows from the rows trained on, or from their better half."""
         members = self._drawn(models, pool, rng)
@@ -254,7 +261,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         return self._drawn(models, pool[normal], rng)
 
     def _drawn(
-        self, models: list[Autoencoder], pool: np.ndarray, rng: np.random.Generator
+        self, models: list[Model], pool: np.ndarray, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows drawn from these."""
         clean, number = self.contamination == "none", self.n_references
@@ -266,7 +273,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
             drawn = [
                 rng.choice(len(pool), size, replace=False) for _ in range(1 if clean else DRAWS)
             ]
-            codes = model.transform(shaped_rows(model, pool[np.concatenate(drawn)]))
+            codes = model.encode(pool[np.concatenate(drawn)])
             members.append(Member(model, codes.reshape(len(drawn), size, -1)))
         return members
 
@@ -288,27 +295,27 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         unasked = self.target_fpr is None and self.alpha is None
         return max(USUAL_RATE, 1 / (n + 1)) if unasked else float(self._rate or USUAL_RATE)
 
-    def _threshold(self, train: np.ndarray) -> float:
+    def _threshold(self, scores: np.ndarray) -> float:
+        """Return the threshold, from scores held out or else from those of all training rows."""
         held = self.calibration_scores_
         if held is not None:
             return -conformal_threshold(-held, self._held_rate(len(held)))
-        scores = self._scores(train)
         if not isinstance(self.contamination, str):
             return float(np.quantile(scores, float(self.contamination)))
         return -robust_limit(-scores)
 
     # -- use -------------------------------------------------------------------------------------
 
-    def score_samples(self, X: Any) -> np.ndarray:
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return the score of each row: the higher, the more normal."""
         return self._scores(self._rows(X))
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return `score_samples` minus `offset_`: negative for outliers, but where `by_pvalues`."""
         scores: np.ndarray = self.score_samples(X) - self.offset_
         return scores
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return -1 for outliers and +1 for the others.
 
         With `fdr` the decision on a row depends on the rows that it comes with.
@@ -343,7 +350,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         """Whether decisions compare p-values with a rate, and not scores with `offset_`."""
         return self.fdr or self.calibration_folds_ is not None
 
-    def pvalues(self, X: Any) -> np.ndarray:
+    def pvalues(self, X: ArrayLike) -> np.ndarray:
         """Return conformal p-values: how often a normal row is at least as strange, in (0, 1].
 
         Raises
@@ -351,9 +358,16 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         ValueError
             Where no rows were held out.
         """
-        rows, folds, held = self._rows(X), self.calibration_folds_, self.calibration_scores_
-        if folds is None or held is None:
+        rows = self._rows(X)
+        if self.calibration_folds_ is None:
             return self._pvalues(self._scores(rows))
+        return self._crossed_pvalues(rows)
+
+    def _crossed_pvalues(self, rows: np.ndarray) -> np.ndarray:
+        """Return p-values by the score of each fold, whose members were not trained on it."""
+        folds, held = self.calibration_folds_, self.calibration_scores_
+        assert folds is not None
+        assert held is not None
         k = folds.max() + 1
         by_fold = np.stack([strangeness(self.members_[i::k], rows) for i in range(k)], axis=1)
         return conformal_pvalues(by_fold, -held, folds)
@@ -371,12 +385,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
             )
         return conformal_pvalues(-scores, -self.calibration_scores_)
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Return the codes of the first member, shape (n, n_components)."""
-        model = self.members_[0].model
-        return model.transform(shaped_rows(model, self._rows(X)))
+        rows = self._rows(X)
+        return self.members_[0].model.encode(rows)
 
-    def explain(self, X: Any) -> Explanation:
+    def explain(self, X: ArrayLike) -> Explanation:
         """Return what each column adds to a row's strangeness, what was seen and what was expected.
 
         The contributions of a row add up to minus its score. What is expected is the nearest
@@ -399,27 +413,14 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
             Where the loss is no sum over columns.
         """
         rows = self._rows(X)
-        check_by_column(self.members_[0].model.slots_.loss)
-        contribution, expected = np.zeros(rows.shape), np.zeros(rows.shape)
-        for member in self.members_:
-            shares, again = member.losses(rows)
-            contribution += shares
-            known = member.known()
-            for drawn in known:
-                nearest = drawn[closest_rows(again, drawn)[0]].astype(float)
-                contribution += (again - nearest) ** 2 / (len(known) * rows.shape[1])
-                expected += member.model.scaler_.inverse(nearest) / len(known)
-        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
-        k = len(self.members_)
-        columns = tuple(map(str, names))
-        return Explanation(columns, contribution / k, np.array(rows, float), expected / k)
+        self.members_[0].model.slots.check_by_column()
+        contribution, expected = strangeness_by_column(self.members_, rows)
+        return Explanation(column_names(self), contribution, np.array(rows, float), expected)
 
     def save(self, path: str | Path) -> None:
         """Write the detector to one safe file, whole or not at all; `isthmus.load` reads it."""
-        from isthmus.outliers.file import save_detector
-
         check_is_fitted(self)
-        save_detector(self, path)
+        write_model_file(path, *pack_detector(self))
 
     def export(self, path: str | Path, part: str = "score") -> None:
         """Write `score_samples` to an ONNX file, which is checked against it before it is kept.
@@ -438,19 +439,20 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
         ValueError
             Where a part of a member has no ONNX form, or the file does not compute the same.
         """
-        from isthmus.model.onnx import export_detector
-
         check_is_fitted(self)
-        export_detector(self, path, part)
+        if part != "score":
+            raise ValueError(f"Of a detector the part 'score' can be exported; got {part!r}.")
+        names = getattr(self, "feature_names_in_", None)
+        export_members(self.members_, path, self.offset_, names)
 
-    def _rows(self, X: Any) -> np.ndarray:
+    def _rows(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)
         return validate_rows(self, X, reset=False)
 
     def _scores(self, rows: np.ndarray) -> np.ndarray:
         return -strangeness(self.members_, rows)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         dtype = "float32" if self.autoencoder is None else self.autoencoder.dtype
         tags.transformer_tags.preserves_dtype = [dtype]
@@ -458,9 +460,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, BaseEstimator):
 
     @property
     def _n_features_out(self) -> int:
-        return self.members_[0].model.net_.n_components
+        return self.members_[0].model.n_components
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return the names of the codes."""
         check_is_fitted(self)
         return np.array([f"code{i}" for i in range(self._n_features_out)], object)
@@ -478,40 +480,3 @@ def default_autoencoder(train: np.ndarray) -> Autoencoder:
         learning_rate=0.01,
         early_stopping=False,
     )
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and 0 < float(value) < 1
-
-
-def check_detector(detector: OutlierDetector) -> None:
-    """Raise one clear error for the first parameter of a detector out of range."""
-    check_whole("n_estimators", detector.n_estimators, 1)
-    check_whole("n_references", detector.n_references, 1, auto=True)
-    c, named = detector.contamination, isinstance(detector.contamination, str)
-    if named and c not in ("auto", "none"):
-        raise ValueError(
-            "The parameter contamination must be 'auto', 'none' or a number in [0, 0.5]; got "
-            f"{c!r}."
-        )
-    if not named:
-        ok = isinstance(c, numbers.Real) and 0 <= float(c) <= 0.5
-        check_real("contamination", c, "[0, 0.5]", ok)
-    for name in ("target_fpr", "alpha", "calibration_fraction"):
-        value = getattr(detector, name)
-        if value is not None or name == "calibration_fraction":
-            check_real(name, value, "(0, 1)", _is_share(value))
-    if detector.target_fpr is not None and detector.alpha is not None:
-        raise ValueError(
-            f"target_fpr={detector.target_fpr} and alpha={detector.alpha} are two thresholds: give one."
-        )
-    if detector.calibration not in ("split", "cross"):
-        raise ValueError(
-            f"The parameter calibration must be 'split' or 'cross'; got {detector.calibration!r}."
-        )
-    if detector.calibration == "cross" and detector.n_estimators < 2:
-        raise ValueError("calibration='cross' needs n_estimators of at least 2; got 1.")
-    if detector.fdr and detector.alpha is None:
-        raise ValueError("fdr=True needs alpha, the rate of false discoveries to allow.")
-    if detector.autoencoder is not None and not isinstance(detector.autoencoder, Autoencoder):
-        raise TypeError(f"The autoencoder must be an Autoencoder; got {detector.autoencoder!r}.")

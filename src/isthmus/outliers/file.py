@@ -1,27 +1,51 @@
-"""Files of detectors: the arrays of all members under prefixes, and their JSON; see `persistence`."""
+"""Files of detectors: the arrays of all members under prefixes, and their JSON."""
 
-from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
-from isthmus.model.file import (
-    DETECTOR,
-    ModelFileError,
-    pack_model,
+from isthmus.autoencoder.estimator import Autoencoder
+from isthmus.autoencoder.file import (
+    pack_names,
     pack_parameters,
     plain_parameters,
-    rebuild_model,
-    rebuild_parameters,
-    write_model_file,
+    unpack_parameters,
 )
-from isthmus.model.slots import resolve_slots
-from isthmus.outliers.detector import FOLDS, OutlierDetector, check_detector
+from isthmus.model.file import DETECTOR, Meta, ModelFileError, Tensors, pack_model, unpack_model
+from isthmus.outliers.conformal import FOLDS
 from isthmus.outliers.members import Member
+from isthmus.outliers.parameters import DetectorParameters, check_detector
+
+Kind = TypeVar("Kind", bound=DetectorParameters)
 
 
-def save_detector(detector: OutlierDetector, path: str | Path) -> None:
-    """Write a fitted detector; see `OutlierDetector.save`."""
+def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
+    """Return a fitted detector as arrays by name and JSON."""
+    _check_unchanged(detector)
+    params, template = detector.get_params(deep=False), detector.autoencoder
+    del params["autoencoder"]
+    tensors, members = _packed_members(detector)
+    if detector.calibration_scores_ is not None:
+        tensors["calibration_scores"] = np.asarray(detector.calibration_scores_)
+    if detector.calibration_folds_ is not None:
+        tensors["calibration_folds"] = np.asarray(detector.calibration_folds_, np.int64)
+    meta = {
+        "kind": DETECTOR,
+        "parameters": plain_parameters(params),
+        "autoencoder": None if template is None else pack_parameters(template),
+        "fitted": {
+            "n_features_in": int(detector.n_features_in_),
+            "feature_names_in": pack_names(detector),
+            "sample_shape": detector.sample_shape_,
+            "offset": float(detector.offset_),
+        },
+        "members": members,
+    }
+    return tensors, meta
+
+
+def _check_unchanged(detector: DetectorParameters) -> None:
+    """Raise a ValueError where parameters were set that the fitted members do not have."""
     if detector.n_estimators != len(detector.members_):
         raise ValueError(
             f"n_estimators is {detector.n_estimators}, but {len(detector.members_)} members were "
@@ -33,42 +57,24 @@ def save_detector(detector: OutlierDetector, path: str | Path) -> None:
             f"calibration is {detector.calibration!r} and was not when the detector was fitted: fit "
             "again before saving."
         )
-    params, template = detector.get_params(deep=False), detector.autoencoder
-    del params["autoencoder"]
-    names = getattr(detector, "feature_names_in_", None)
-    tensors: dict[str, np.ndarray] = {}
+
+
+def _packed_members(detector: DetectorParameters) -> tuple[Tensors, list[Meta]]:
+    tensors: Tensors = {}
     members = []
     for k, member in enumerate(detector.members_):
         arrays, meta = pack_model(member.model)
         arrays["references"] = np.ascontiguousarray(member.references)
         tensors |= {f"member.{k}.{name}": array for name, array in arrays.items()}
         members.append(meta)
-    if detector.calibration_scores_ is not None:
-        tensors["calibration_scores"] = np.asarray(detector.calibration_scores_)
-    if detector.calibration_folds_ is not None:
-        tensors["calibration_folds"] = np.asarray(detector.calibration_folds_, np.int64)
-    meta = {
-        "kind": DETECTOR,
-        "parameters": plain_parameters(params),
-        "autoencoder": None
-        if template is None
-        else pack_parameters(template, resolve_slots(template)),
-        "fitted": {
-            "n_features_in": int(detector.n_features_in_),
-            "feature_names_in": None if names is None else [str(n) for n in names],
-            "sample_shape": detector.sample_shape_,
-            "offset": float(detector.offset_),
-        },
-        "members": members,
-    }
-    write_model_file(path, tensors, meta)
+    return tensors, members
 
 
-def rebuild_detector(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> OutlierDetector:
+def unpack_detector(kind: type[Kind], tensors: Tensors, meta: Meta) -> Kind:
     """Return the fitted detector of arrays and JSON, after checks that they fit one another."""
     template = meta["autoencoder"]
-    detector = OutlierDetector(
-        None if template is None else rebuild_parameters(template),
+    detector = kind(
+        None if template is None else unpack_parameters(Autoencoder, template),
         **meta["parameters"],
     )
     check_detector(detector)
@@ -88,26 +94,24 @@ def rebuild_detector(tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Ou
     return detector
 
 
-def _member(
-    tensors: dict[str, np.ndarray], k: int, meta: dict[str, Any], detector: OutlierDetector
-) -> Member:
+def _member(tensors: Tensors, k: int, meta: Meta, detector: DetectorParameters) -> Member:
     prefix = f"member.{k}."
     mine = {n.removeprefix(prefix): array for n, array in tensors.items() if n.startswith(prefix)}
-    model, references = rebuild_model(mine, meta), mine["references"]
-    width = model.net_.n_components
+    model, references = unpack_model(mine, meta), mine["references"]
+    width = model.n_components
     whole = references.ndim == 3 and references.size and references.shape[2] == width
     if references.dtype.kind != "f" or not whole:
         raise ModelFileError(
             f"The array '{prefix}references' has shape {references.shape} and dtype "
             f"{references.dtype}, not (draws, rows, {width}) and floats."
         )
-    seen = model.n_features_in_, model.sample_shape_
-    if seen != (detector.n_features_in_, detector.sample_shape_) or not model.net_.decoder:
+    seen = model.n_features, model.sample_shape
+    if seen != (detector.n_features_in_, detector.sample_shape_) or not model.net.decoder:
         raise ModelFileError(f"Member {k} does not fit the {detector.n_features_in_} features.")
     return Member(model, references)
 
 
-def _check(detector: OutlierDetector) -> None:
+def _check(detector: DetectorParameters) -> None:
     """Raise a ModelFileError unless members, names and calibration scores are as many as needed."""
     held, d = detector.calibration_scores_, detector.n_features_in_
     if len(detector.members_) != detector.n_estimators:

@@ -1,49 +1,105 @@
-"""Members of a detector: an autoencoder with its reference rows, what it measures of others, and what
-all of them tell.
+"""Members of a detector: a model with its reference rows, and the score that all of them make.
+
+score(x) = - mean_k [ loss(x'_k, x) + mean_R min_r mean_j (x'_kj - r'_kj)^2 ]
+
+over members k, with draws R of reference rows r; x' and r' are reconstructions, in scaled units.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import ArrayLike
 
 from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.validation import validate_rows
-from isthmus.model.evaluation import column_losses
+from isthmus.autoencoder.validation import column_names, validate_rows
+from isthmus.model.model import Model
 from isthmus.model.scaling import blocks
-from isthmus.training.measures import column_shares, losses_of_pairs
-from isthmus.training.runtime import computing
-from isthmus.training.trainer import traced
 
 SAME = 1e-10  # of the usual square: how far rounding may part a row from itself
 
 
-class Member(NamedTuple):
-    """A fitted autoencoder and the codes of the training rows that it compares with."""
+class Measured(NamedTuple):
+    """What a member makes of rows: the two terms of the score, before they are added up."""
 
-    model: Autoencoder
+    losses: np.ndarray  # (n, d), by column; (n, 1) for a loss without columns
+    again: np.ndarray  # (n, d), x'
+    nearest: list[tuple[np.ndarray, np.ndarray]]  # of each draw, r for each row, and |x' - r'|^2
+
+
+class Member(NamedTuple):
+    """A model and the codes of the training rows that it compares with."""
+
+    model: Model
     references: np.ndarray  # (draws, n_references, m)
 
     def known(self) -> np.ndarray:
         """Return the reference rows as the model reproduces them, scaled; (draws, k, d)."""
-        model, (draws, k, m) = self.model, self.references.shape
-        known = np.asarray(model.inverse_transform(self.references.reshape(-1, m)))
-        scaled = model.scaler_.forward(known.reshape(draws * k, -1), model.dtype)
-        return scaled.reshape(draws, k, -1)
+        draws, k, m = self.references.shape
+        known = self.model.scaled(self.model.decode(self.references.reshape(-1, m)))
+        return known.reshape(draws, k, -1)
 
-    def losses(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the columns' shares of the loss and the reconstructions, scaled; each (n, d), but
-        shares are (n, 1) for a loss without columns.
-        """
+    def measured(self, rows: np.ndarray, known: np.ndarray) -> Measured:
+        """Return the terms of the score of rows, beside the known ones."""
         model = self.model
-        again = np.asarray(model.reconstruct(shaped_rows(model, rows))).reshape(len(rows), -1)
-        with computing(model.dtype, model.device):
-            objective = traced(model.slots_.objective(), model.dtype)
-            x, x_out = (model.scaler_.forward(v, model.dtype) for v in (rows, again))
-            if objective.loss.by_column:
-                return column_shares(objective, x_out, x), x_out
-            return losses_of_pairs(objective, x_out, x)[:, None], x_out
+        x, again = model.scaled(rows), model.scaled(model.reconstruct(rows))
+        losses = model.scaled_losses(x, again)
+        return Measured(losses, again, [closest_rows(again, drawn) for drawn in known])
+
+
+def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
+    """Return minus the score of rows by these members, block by block; shape (n,)."""
+    result = np.zeros(len(rows))
+    for member in members:
+        known = member.known()
+        for b in blocks(rows, 2**21):
+            losses, _, nearest = member.measured(rows[b], known)
+            gaps = sum(distance for _, distance in nearest)
+            result[b] += losses.sum(axis=1) + gaps / (len(known) * rows.shape[1])
+    return result / len(members)
+
+
+def strangeness_by_column(
+    members: Sequence[Member], rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each column adds to the strangeness of rows, and what was expected; (n, d) each.
+
+    What is expected is the nearest reference row, in the data's units.
+    """
+    contribution, expected = np.zeros(rows.shape), np.zeros(rows.shape)
+    for member in members:
+        known = member.known()
+        losses, again, nearest = member.measured(rows, known)
+        contribution += losses
+        for drawn, (index, _) in zip(known, nearest, strict=True):
+            close = drawn[index].astype(float)
+            contribution += (again - close) ** 2 / (len(known) * rows.shape[1])
+            expected += member.model.scaler.inverse(close) / len(known)
+    return contribution / len(members), expected / len(members)
+
+
+def closest_rows(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of the known row that is nearest to each row, and its squared distance.
+
+    A row may have been drawn as a reference, so one that is the same within rounding is passed over.
+    A product finds the nearest, and the difference is taken anew: a row's is the same whatever rows
+    come with it.
+    """
+    known = known.astype(float)
+    squares = (known**2).sum(axis=1)
+    same = SAME * (known.shape[1] + squares.mean())
+    index, distance = np.empty(len(x), int), np.empty(len(x))
+    for b in blocks(x, max(2**22 * x.shape[1] // len(known), x.shape[1])):
+        rows = x[b].astype(float)
+        near = squares - 2 * rows @ known.T
+        index[b] = near.argmin(axis=1)
+        distance[b] = ((rows - known[index[b]]) ** 2).sum(axis=1)
+        own = np.flatnonzero(distance[b] <= same)
+        near[own, index[b][own]] = np.inf
+        index[b][own] = near[own].argmin(axis=1)
+        distance[b][own] = ((rows[own] - known[index[b][own]]) ** 2).sum(axis=1)
+    return index, distance
 
 
 class Explanation(NamedTuple):
@@ -72,7 +128,7 @@ class Explanation(NamedTuple):
         return pl.DataFrame(table)
 
 
-def explain_losses(model: Autoencoder, X: Any) -> Explanation:
+def explain_losses(ae: Autoencoder, X: ArrayLike) -> Explanation:
     """Return what each column adds to the loss of an autoencoder on rows.
 
     Raises
@@ -80,49 +136,8 @@ def explain_losses(model: Autoencoder, X: Any) -> Explanation:
     ValueError
         Where the loss is no sum over columns.
     """
-    rows = validate_rows(model, X, reset=False)
-    again = np.asarray(model.reconstruct(X), float)
-    shares = column_losses(model, rows, again)
-    names = getattr(model, "feature_names_in_", [f"x{i}" for i in range(rows.shape[1])])
-    return Explanation(tuple(map(str, names)), shares, np.array(rows, float), again)
-
-
-def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
-    """Return minus the mean score by these members, block by block; shape (n,)."""
-    result = np.zeros(len(rows))
-    for member in members:
-        known = member.known()
-        for b in blocks(rows, 2**21):
-            shares, again = member.losses(rows[b])
-            gaps = sum(closest_rows(again, drawn)[1] for drawn in known)
-            result[b] += shares.sum(axis=1) + gaps / (len(known) * rows.shape[1])
-    return result / len(members)
-
-
-def shaped_rows(model: Autoencoder, rows: np.ndarray) -> np.ndarray:
-    """Return flat rows in the shape that the model takes."""
-    shape = model.sample_shape_
-    return rows.reshape(-1, *shape) if shape else rows
-
-
-def closest_rows(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of the known row that is nearest to each row, and its squared distance.
-
-    A row may have been drawn as a reference, so one that is the same within rounding is passed over.
-    A product finds the nearest, and the difference is taken anew: a row's is the same whatever rows
-    come with it.
-    """
-    known = known.astype(float)
-    squares = (known**2).sum(axis=1)
-    same = SAME * (known.shape[1] + squares.mean())
-    index, distance = np.empty(len(x), int), np.empty(len(x))
-    for b in blocks(x, max(2**22 * x.shape[1] // len(known), x.shape[1])):
-        rows = x[b].astype(float)
-        near = squares - 2 * rows @ known.T
-        index[b] = near.argmin(axis=1)
-        distance[b] = ((rows - known[index[b]]) ** 2).sum(axis=1)
-        own = np.flatnonzero(distance[b] <= same)
-        near[own, index[b][own]] = np.inf
-        index[b][own] = near[own].argmin(axis=1)
-        distance[b][own] = ((rows[own] - known[index[b][own]]) ** 2).sum(axis=1)
-    return index, distance
+    rows, model = validate_rows(ae, X, reset=False), ae.fitted_.model.on(ae.device)
+    model.slots.check_by_column()
+    again = model.reconstruct(rows)
+    shares = model.column_losses(rows, again)
+    return Explanation(column_names(ae), shares, np.array(rows, float), again.astype(float))

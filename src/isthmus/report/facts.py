@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from isthmus.io.plain import as_json
-from isthmus.model.evaluation import last_terms
+from isthmus.model.fitted import last_terms
 from isthmus.outliers.detector import USUAL_RATE
 from isthmus.parts.corruptions import corrupt_in_turn
 from isthmus.training.runtime import computing

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from isthmus.model.evaluation import column_losses
 from isthmus.report import facts
 from isthmus.report.facts import Facts, flat_rows
 
@@ -160,7 +159,7 @@ def _causes(model: Any, X: Any) -> list[list[Facts]] | None:
     """
     flat, made = flat_rows(X), flat_rows(model.reconstruct(X))
     try:
-        parts = column_losses(model, flat, made, above_least=True)
+        parts = model.fitted_.model.on(model.device).column_losses(flat, made, above_least=True)
     except ValueError:
         return None
     total = np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)

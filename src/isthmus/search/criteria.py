@@ -1,35 +1,61 @@
 """Criteria of a search: what a candidate is worth on rows it has not seen."""
 
+import copy
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import type_of_target
 
+from isthmus.autoencoder.estimator import Autoencoder
+from isthmus.autoencoder.rows import Rows
+from isthmus.autoencoder.validation import validate_rows
+from isthmus.model.fitted import Fitted
 from isthmus.words import did_you_mean
+
+SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")  # what validation learns of rows
+
+
+Scoring = Callable[[Autoencoder, ArrayLike, ArrayLike | None], float]
 
 
 class Fold(NamedTuple):
     """Rows to train on and rows held out."""
 
-    X: Any
-    y: Any
-    X_held: Any
-    y_held: Any
+    X: ArrayLike
+    y: ArrayLike | None
+    X_held: ArrayLike
+    y_held: ArrayLike | None
+    seen: Autoencoder  # that knows the columns of the rows
+
+    def rows(self) -> Rows:
+        """Return the rows to train on, checked; `seen` knows them then."""
+        X = validate_rows(self.seen, self.X, reset=True, minimum=2)
+        return Rows(X, np.ones(len(X)), self.seen.sample_shape_)
+
+    def fitted(self, candidate: Autoencoder, fitted: Fitted) -> Autoencoder:
+        """Return a candidate as if it had been fitted on the rows."""
+        model = copy.copy(candidate)
+        for name in SEEN:
+            if hasattr(self.seen, name):
+                setattr(model, name, getattr(self.seen, name))
+        model.fitted_ = fitted
+        return model
 
 
 class Criterion(NamedTuple):
     """How candidates are scored: of one model for each of its seeds, and a fold."""
 
     name: str
-    score: Callable[[Sequence[Any], Fold], float]
+    score: Callable[[Sequence[Autoencoder], Fold], float]
     seeds: int = 1
     judged: bool = False  # whether it may ask for baselines
 
 
-def choose_criterion(scoring: Any, y: Any) -> Criterion:
+def choose_criterion(scoring: str | Scoring, y: ArrayLike | None) -> Criterion:
     """Return the criterion of a name or a function `(estimator, X_held, y_held)`."""
     if callable(scoring):
         name = getattr(scoring, "__name__", "score")
@@ -45,25 +71,25 @@ def choose_criterion(scoring: Any, y: Any) -> Criterion:
     return Criterion(scoring, known[scoring], seeds=2 if scoring == "stability" else 1)
 
 
-def _check_classes(y: Any) -> None:
+def _check_classes(y: ArrayLike | None) -> None:
     if y is None:
         raise ValueError("The scoring 'probe' classifies the codes: give y, the classes of rows.")
     missing = sum(v is None or v != v for v in np.asarray(y, object).ravel())
     if missing:
         raise ValueError(
-            f"The scoring 'probe' needs a class for each row; {missing} of {len(y)} are missing: fill "
-            "them in, or leave these rows out."
+            f"The scoring 'probe' needs a class for each row; {missing} of {np.size(y)} are missing: "
+            "fill them in, or leave these rows out."
         )
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         raise ValueError(f"The scoring 'probe' needs classes in y; these values are {kind}.")
 
 
-def _reconstruction(models: Sequence[Any], fold: Fold) -> float:
+def _reconstruction(models: Sequence[Autoencoder], fold: Fold) -> float:
     return models[0].score(fold.X_held)
 
 
-def _called(function: Any, model: Any, fold: Fold) -> float:
+def _called(function: Scoring, model: Autoencoder, fold: Fold) -> float:
     value = function(model, fold.X_held, fold.y_held)
     try:
         return float(value)
@@ -71,7 +97,7 @@ def _called(function: Any, model: Any, fold: Fold) -> float:
         raise TypeError(f"The scoring {function!r} must return a number; got {value!r}.") from None
 
 
-def _probe(models: Sequence[Any], fold: Fold) -> float:
+def _probe(models: Sequence[Autoencoder], fold: Fold) -> float:
     """Return the accuracy of a linear classifier of codes, learned on the rows of training."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -84,7 +110,7 @@ def _probe(models: Sequence[Any], fold: Fold) -> float:
         return float(classifier.fit(np.asarray(codes), fold.y).score(np.asarray(held), fold.y_held))
 
 
-def _stability(models: Sequence[Any], fold: Fold) -> float:
+def _stability(models: Sequence[Autoencoder], fold: Fold) -> float:
     return similarity(*(np.asarray(model.transform(fold.X_held)) for model in models))
 
 

@@ -1,11 +1,10 @@
 """Which parameters of a search matter: the share of the scores' variance between their values."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-Params = Mapping[str, Any]
+from isthmus.search.candidates import Params
 
 
 def importances(candidates: Sequence[Params], scores: np.ndarray) -> dict[str, float]:
@@ -33,7 +32,7 @@ def quarters(candidates: Sequence[Params], name: str) -> tuple[np.ndarray, bool]
     return np.array([distinct.index(text) for text in texts]), False
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 

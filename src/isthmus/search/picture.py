@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isthmus.autoencoder.many import parameter_text
 from isthmus.plots.axes import INK, LINES, axes_of, bare, plain, short
+from isthmus.search.candidates import parameter_text
 from isthmus.search.importance import quarters
 
 

@@ -3,12 +3,14 @@
 import math
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
+from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from isthmus.autoencoder.estimator import Autoencoder
@@ -16,15 +18,12 @@ from isthmus.autoencoder.many import (
     Course,
     advance_training,
     are_few_rows,
-    begin_training,
-    build_candidate,
+    begin_courses,
     need_one_program,
 )
+from isthmus.search.candidates import Candidate, Params
 from isthmus.search.criteria import Criterion, Fold
 from isthmus.training.progress import Counted
-from isthmus.training.runtime import draw_seed
-
-Params = Mapping[str, Any]
 
 
 class Table:
@@ -79,15 +78,16 @@ def _column(candidates: Sequence[Params], name: str) -> np.ma.MaskedArray:
 class Scorer(NamedTuple):
     """Trains and scores candidates on each split."""
 
-    autoencoder: Autoencoder
-    candidates: Sequence[Params]
+    candidates: Sequence[Candidate]
     criterion: Criterion
-    splits: Sequence[Any]
-    seed: int
+    splits: Sequence[tuple[np.ndarray, np.ndarray]]
     counted: Counted
     courses: dict[tuple[int, int], list[Course]]  # of those that go on, by candidate and split
+    seen: Sequence[Autoencoder]  # of each split, one that knows the columns of its rows
 
-    def fill(self, table: Table, chosen: Sequence[int], share: float, X: Any, y: Any) -> None:
+    def fill(
+        self, table: Table, chosen: Sequence[int], share: float, X: ArrayLike, y: ArrayLike | None
+    ) -> None:
         """Train the chosen candidates up to a share and write their scores into the table.
 
         Beside the training on few rows, the next split is made ready and the last fit compiled.
@@ -105,7 +105,7 @@ class Scorer(NamedTuple):
                 if early and fresh and k == 0 and need_one_program(going):
                     beside.submit(self._rehearse, X)
                 try:
-                    advance_training(going, share, self.counted, self.criterion.judged)
+                    advance_training(going, share, self.counted)
                 except BaseException:
                     beside.shutdown(cancel_futures=True)
                     raise
@@ -117,20 +117,28 @@ class Scorer(NamedTuple):
                 if more and not early:
                     ready = beside.submit(self._ready, k + 1, chosen, X, y)
 
-    def _ready(self, k: int, chosen: Sequence[int], X: Any, y: Any) -> tuple[Fold, bool]:
+    def _ready(
+        self, k: int, chosen: Sequence[int], X: ArrayLike, y: ArrayLike | None
+    ) -> tuple[Fold, bool]:
         """Return the rows of a split, and whether candidates were new to it; they have courses now."""
         train, held = self.splits[k]
-        fold = Fold(*(_rows(v, rows) for rows in (train, held) for v in (X, y)))
+        fold = Fold(
+            X=_safe_indexing(X, train),
+            y=None if y is None else _safe_indexing(y, train),
+            X_held=_safe_indexing(X, held),
+            y_held=None if y is None else _safe_indexing(y, held),
+            seen=self.seen[k],
+        )
         new = [i for i in chosen if (i, k) not in self.courses]
         self._begin(new, k, fold)
         return fold, bool(new)
 
-    def _rehearse(self, X: Any) -> None:
+    def _rehearse(self, X: ArrayLike) -> None:
         """Fit a candidate for an epoch, so that the last fit finds its programs compiled.
 
-        What goes wrong here goes wrong in the last fit too, and is told there.
+        What goes wrong here goes wrong in the last fit too, and is reported there.
         """
-        model = self._model(0, 0)
+        model = clone(self.candidates[0].autoencoder)
         if model.pretrain is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -140,19 +148,11 @@ class Scorer(NamedTuple):
         """Make the courses of candidates on a split, one for each seed."""
         if not new:
             return
-        seeds = self.criterion.seeds
-        models = [self._model(i, number) for i in new for number in range(seeds)]
-        params = [self.candidates[i] for i in new for _ in range(seeds)]
-        begun = begin_training(models, params, fold.X)
-        for place, i in enumerate(new):
-            self.courses[i, k] = begun[place * seeds : (place + 1) * seeds]
-
-    def _model(self, i: int, number: int) -> Autoencoder:
-        model = build_candidate(self.autoencoder, self.candidates[i], self.seed)
-        if number:  # another seed of the same candidate
-            seed = np.random.SeedSequence((draw_seed(model.random_state), number))
-            model.random_state = int(seed.generate_state(1)[0])
-        return model
+        courses = begin_courses(fold.rows())
+        for i in new:
+            self.courses[i, k] = [
+                self.candidates[i].begin(courses, number) for number in range(self.criterion.seeds)
+            ]
 
     def _enter(self, table: Table, i: int, k: int, share: float, fold: Fold) -> None:
         begin, mine = time.perf_counter(), self.courses[i, k]
@@ -163,12 +163,10 @@ class Scorer(NamedTuple):
             table.scores[i, k] = np.nan
             table.errors[i] = str(errors[0])
             return
-        score = self.criterion.score([one.model for one in mine], fold)
+        judged, candidate = self.criterion.judged, self.candidates[i].autoencoder
+        models = [fold.fitted(candidate, one.fitted(judged=judged)) for one in mine]
+        score = self.criterion.score(models, fold)
         table.scores[i, k] = score if math.isfinite(score) else np.nan
         table.score_seconds[i, k] = time.perf_counter() - begin
         if not math.isfinite(score):
             table.errors[i] = f"Its score is {score}."
-
-
-def _rows(values: Any, rows: np.ndarray) -> Any:
-    return None if values is None else _safe_indexing(values, rows)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import (
@@ -23,20 +24,24 @@ from sklearn.model_selection import (
 from sklearn.utils.validation import _num_samples
 
 from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.many import build_candidate, parameter_text, parameters_in_words
 from isthmus.autoencoder.validation import as_images, check_real, check_whole
 from isthmus.io.plain import as_json
+from isthmus.search.candidates import (
+    Params,
+    build_candidate,
+    parameter_text,
+    parameters_in_words,
+)
 from isthmus.search.criteria import Criterion, choose_criterion
 from isthmus.search.importance import importances
 from isthmus.search.race import Scorer, Table
 from isthmus.training.progress import Counted
 from isthmus.training.runtime import draw_seed
-from isthmus.training.trainer import DivergenceError
+from isthmus.training.state import DivergenceError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Params = Mapping[str, Any]
 HELD_OUT = 0.2
 DRAWN = 32  # candidates, where distributions are given and no number
 LONGEST = 3  # rungs of successive halving: less than a ninth of the training tells little
@@ -208,11 +213,11 @@ def tune(
     criterion = choose_criterion(scoring, y)
     X = as_images(X)
     splits = _splits(cv, X, y, criterion, seed)
-    for params in candidates:  # before any work
-        build_candidate(autoencoder, params, seed)
+    built = [build_candidate(autoencoder, params, seed) for params in candidates]
     rungs = _rungs(len(candidates), factor) if halving else [Rung(len(candidates), 1.0)]
     with closing(Counted("tune", autoencoder.verbose)) as count:
-        scorer = Scorer(autoencoder, candidates, criterion, splits, seed, count, {})
+        seen = [clone(autoencoder) for _ in splits]
+        scorer = Scorer(built, criterion, splits, count, {}, seen)
         table = _race(scorer, rungs, X, y)
     best = int(np.argmin(table.ranks()))
     results = table.results(candidates, halving)
@@ -295,9 +300,10 @@ def _rungs(n: int, factor: int) -> list[Rung]:
 # -- the race -----------------------------------------------------------------------------------
 
 
-def _race(scorer: Scorer, rungs: Sequence[Rung], X: Any, y: Any) -> Table:
+def _race(scorer: Scorer, rungs: Sequence[Rung], X: ArrayLike, y: ArrayLike | None) -> Table:
     """Score the candidates, rung by rung: the best of one go on to the next."""
-    table = Table(len(scorer.candidates), len(scorer.splits))
+    candidates = [candidate.params for candidate in scorer.candidates]
+    table = Table(len(candidates), len(scorer.splits))
     for number, rung in enumerate(rungs):
         best = np.sort(np.argsort(table.ranks(), kind="stable")[: rung.n]).tolist()
         chosen = [i for i in best if number == 0 or np.isfinite(table.means[i])]
@@ -305,8 +311,8 @@ def _race(scorer: Scorer, rungs: Sequence[Rung], X: Any, y: Any) -> Table:
         scorer.fill(table, chosen, rung.share, X, y)
         if number == 0:
             table.first_scores = table.means
-        _check_diverged(table, chosen, scorer.candidates)
-    _warn_diverged(table, scorer.candidates)
+        _check_diverged(table, chosen, candidates)
+    _warn_diverged(table, candidates)
     return table
 
 

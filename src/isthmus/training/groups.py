@@ -20,18 +20,10 @@ import numpy as np
 from jax import Array
 
 from isthmus.nets.net import Net
+from isthmus.training.batches import rows_per_call
 from isthmus.training.objective import Objective
-from isthmus.training.trainer import (
-    UNSHARED,
-    DivergenceError,
-    Params,
-    Schedule,
-    State,
-    Trainer,
-    rows_per_call,
-    run_steps,
-    total_loss,
-)
+from isthmus.training.state import DivergenceError, Schedule, Trained, TrainerState
+from isthmus.training.trainer import UNSHARED, Trainer, run_steps, total_loss
 
 Errors = list[DivergenceError | None]
 Watch = Callable[[int], None]
@@ -51,14 +43,14 @@ class Shared(NamedTuple):
 
 def _run_all(
     objective: Objective,
-    params: Params,
+    params: Trained,
     data: tuple[Array, Array, Array],
     plan: tuple[Array, Array, Array, Array],
     schedule: Schedule,
     movable: Net | None,
     length: int,
     shared: Shared,
-) -> tuple[Params, dict[str, Array]]:
+) -> tuple[Trained, dict[str, Array]]:
     """Run the steps of all members; their trees are stacked along a first axis."""
     axes = (
         0,
@@ -69,7 +61,7 @@ def _run_all(
         0,
     )
     steps = partial(run_steps, length=length)
-    result: tuple[Params, dict[str, Array]] = jax.vmap(steps, in_axes=axes)(
+    result: tuple[Trained, dict[str, Array]] = jax.vmap(steps, in_axes=axes)(
         objective, params, data, plan, schedule, movable
     )
     return result
@@ -253,10 +245,10 @@ class Chunk(NamedTuple):
     """Some steps of all members, which may be under way yet."""
 
     steps: int
-    params: Params
+    params: Trained
     terms: dict[str, Array]
     losses: list[Array] | None  # where they are due
-    after: State  # of which only `step` and `evaluated_at` are of this chunk's end
+    after: TrainerState  # of which only `step` and `evaluated_at` are of this chunk's end
 
 
 class Group:
@@ -324,7 +316,7 @@ class Group:
         """Return the members that have steps left to take."""
         return [i for i, m in enumerate(self.members) if not (self.errors[i] or m.finished)]
 
-    def _started(self, state: State) -> Chunk | None:
+    def _started(self, state: TrainerState) -> Chunk | None:
         """Start the next chunk after this state, of which only `step` and `evaluated_at` count."""
         if state.step >= self.first.until:
             return None
@@ -344,7 +336,7 @@ class Group:
         losses = None if chunk.losses is None else self._mean(chunk.losses)
         leaves, structure = jax.tree.flatten(chunk.params)
         leaves = [np.asarray(leaf) for leaf in leaves]
-        states: dict[int, State] = {}
+        states: dict[int, TrainerState] = {}
         for i in going:
             mine = {name: values[i] for name, values in terms.items()}
             own = jax.tree.unflatten(structure, [leaf[i] for leaf in leaves])
@@ -355,7 +347,9 @@ class Group:
             self.members[i].state = self.members[i].timed(states[i], share)
         return len(going)
 
-    def _moved(self, i: int, params: Params, terms: dict[str, np.ndarray], loss: Any) -> State:
+    def _moved(
+        self, i: int, params: Trained, terms: dict[str, np.ndarray], loss: Any
+    ) -> TrainerState:
         """Return a member's state after a chunk; where it diverged, the last good one."""
         member = self.members[i]
         try:
@@ -365,7 +359,7 @@ class Group:
             self.errors[i] = error
             return member.state
 
-    def _advanced(self, step: int, count: int) -> tuple[Params, dict[str, Array]]:
+    def _advanced(self, step: int, count: int) -> tuple[Trained, dict[str, Array]]:
         """Return all members' weights after these steps, and the steps' terms."""
         plan = self.first.plan(step, count)
         if self.shared.seed is not None:
@@ -410,7 +404,7 @@ def _alone(member: Trainer, on_steps: Watch) -> DivergenceError | None:
     return None
 
 
-def _owned(state: State) -> State:
+def _owned(state: TrainerState) -> TrainerState:
     """Return a state whose arrays do not hold on to those of all members."""
     params, best = jax.device_put(jax.tree.map(np.array, (state.params, state.best_net)))
     return state._replace(params=params, best_net=best)

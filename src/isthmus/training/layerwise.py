@@ -15,8 +15,9 @@ import numpy as np
 
 from isthmus.nets.net import Layer, Net
 from isthmus.parts.losses import MSE
+from isthmus.training.batches import map_batches
 from isthmus.training.objective import Objective
-from isthmus.training.trainer import Data, map_batches
+from isthmus.training.state import DeviceRows
 
 
 def layer_pair(net: Net, i: int) -> Net:
@@ -58,7 +59,7 @@ def _inner(sparsity: Any, net: Net, i: int) -> Any:
     return dataclasses.replace(sparsity)
 
 
-def codes_below(objective: Objective, net: Net, data: Data, i: int) -> Data:
+def codes_below(objective: Objective, net: Net, data: DeviceRows, i: int) -> DeviceRows:
     """Return the data as the i-th pair sees it: coded by the layers below."""
     if i == 0:
         return data

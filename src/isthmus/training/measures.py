@@ -9,8 +9,8 @@ import numpy as np
 from jax import Array
 
 from isthmus.nets.net import Net
+from isthmus.training.batches import map_batches, rows_per_call
 from isthmus.training.objective import Objective
-from isthmus.training.trainer import map_batches, rows_per_call
 
 
 def code_moments(

@@ -6,20 +6,23 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import numpy as np
 
+Device: TypeAlias = str | jax.Device | None
+RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | None
+
 
 @contextmanager
-def computing(dtype: str, device: Any) -> Iterator[None]:
+def computing(dtype: str, device: Device) -> Iterator[None]:
     """Compute in this precision and on this device, and leave the process as it was."""
     with jax.enable_x64(dtype == "float64"), jax.default_device(find_device(device)):
         yield
 
 
-def find_device(device: Any) -> Any:
+def find_device(device: Device) -> jax.Device | None:
     """Return the JAX device of None (JAX's choice), "cpu", "gpu", "cuda:1" or a device itself."""
     if device is None or not isinstance(device, str):
         return device
@@ -33,7 +36,7 @@ def find_device(device: Any) -> Any:
         ) from None
 
 
-def draw_seed(random_state: Any) -> int:
+def draw_seed(random_state: RandomState) -> int:
     """Return a seed for one run; None draws a new one without touching NumPy's global state."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])

@@ -3,9 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +13,22 @@ from jax import Array
 
 from isthmus.nets.net import Net
 from isthmus.nets.random import THREEFRY
+from isthmus.training.batches import rows_per_call
 from isthmus.training.objective import Objective
+from isthmus.training.state import (
+    DeviceRows,
+    DivergenceError,
+    Hook,
+    Schedule,
+    Trained,
+    TrainerSettings,
+    TrainerState,
+    bucket,
+)
 
 # One object for all fits: a fresh one would compile again. Runs are short, and a b2 of 0.95 ends lower
 # than 0.999 on every set tried (benchmarks/adam.py).
 ADAM = optax.scale_by_adam(b2=0.95)
-ALIGNED = 64  # bytes: where an array that a CPU reads without a copy begins
 LEAST_SHARED = 3_000_000  # multiplications of a step that two threads finish sooner than one
 # How a CPU runs shorter steps, and groups: no kernel is shared out. LLVM's last level (3) only takes
 # longer to compile. docs/performance-log.md has the figures.
@@ -29,129 +37,6 @@ UNSHARED: dict[str, str | bool | int | float] = {
 }
 if not jax.config.values.get("jax_disable_most_optimizations"):
     UNSHARED["xla_backend_optimization_level"] = 2
-Row = dict[str, float]
-Hook = Callable[[Row], bool | None]
-
-
-class DivergenceError(FloatingPointError):
-    """The loss or a weight is no longer finite; the model keeps its last good weights."""
-
-
-class Data(NamedTuple):
-    """Rows on the device, padded to a bucket; weights have mean 1 over the n real rows."""
-
-    x: Array  # (bucket, d)
-    weight: Array  # (bucket,)
-    n: int
-
-
-class Schedule(NamedTuple):
-    """A linear warm-up, then half a cosine down to `floor` times the rate; floor 1 is constant.
-
-    `earlier` counts the steps of earlier runs towards the warm-up.
-    """
-
-    rate: Any
-    warmup: Any
-    total: Any
-    floor: Any
-    earlier: Any
-
-    def at(self, step: Array) -> tuple[Array, Array]:
-        """Return the learning rate and the progress at a step."""
-        progress = jnp.minimum(step / self.total, 1.0)
-        cosine = self.floor + (1 - self.floor) * 0.5 * (1 + jnp.cos(jnp.pi * progress))
-        warm = jnp.minimum(1.0, (step + 1 + self.earlier) / self.warmup)
-        return self.rate * warm * cosine, progress
-
-
-class Settings(NamedTuple):
-    """How long and how fast to train.
-
-    `patience` None means no early stopping; `constant_after` is the number of steps of earlier runs
-    where the rate is constant after its warm-up, None for a cosine.
-    """
-
-    batch_size: int
-    max_epochs: int
-    learning_rate: float
-    seed: int
-    patience: int | None = None
-    tol: float = 1e-4
-    constant_after: int | None = None
-    evaluate_every: int = 50  # steps, at least: an epoch can be two steps
-
-
-class Params(NamedTuple):
-    """What one step changes, on the device."""
-
-    net: Net
-    optimiser: Any
-    sparsity: Any
-
-
-class State(NamedTuple):
-    """Everything a run needs to go on, bit for bit. Never changed in place, so an interrupt between
-    two states leaves the earlier one whole.
-    """
-
-    params: Params
-    step: int = 0
-    seconds: float = 0.0
-    best_net: Net | None = None
-    best_score: float = math.inf
-    wait: int = 0
-    recent: tuple[float, ...] = ()  # the last scores, half as many as the patience
-    evaluated_at: int = 0
-    stopped: bool = False
-    history: tuple[Row, ...] = ()
-    partial: tuple[np.ndarray, ...] = ()  # the terms of the unfinished epoch's steps
-
-
-def bucket(n: int) -> int:
-    """Round a row count up by at most an eighth, so that near counts share one program."""
-    unit = 1 << max(n.bit_length() - 4, 0)
-    return -(-n // unit) * unit
-
-
-def aligned_rows(n: int, d: int, dtype: str) -> np.ndarray:
-    """Return zeros for n rows and their padding, which a CPU reads without a copy: they begin where a
-    device's arrays do.
-    """
-    size = bucket(n) * d * np.dtype(dtype).itemsize
-    raw = np.zeros(size + ALIGNED, np.uint8)
-    begin = -raw.ctypes.data % ALIGNED
-    return raw[begin : begin + size].view(dtype).reshape(bucket(n), d)
-
-
-def to_device(x: np.ndarray, weight: np.ndarray) -> Data:
-    """Put rows on the device, padded to their bucket; an array that `room` made is so already.
-
-    There are as many rows as weights.
-    """
-    n, size = len(weight), bucket(len(weight))
-    if len(x) != size:
-        whole = aligned_rows(n, x.shape[1], x.dtype.name)
-        whole[:n] = x
-        x = whole
-    w = np.zeros(size, x.dtype)
-    w[:n] = weight / weight.mean()
-    placed: tuple[Array, Array] = jax.device_put((x, w), may_alias=True)
-    return Data(*placed, n)
-
-
-def traced(tree: Any, dtype: str) -> Any:
-    """Make every number an array of one dtype: 0.1, np.float64(0.1) and 1 would be three programs."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), tree)
-
-
-def first_state(objective: Objective, net: Net, dtype: str) -> State:
-    """Return the state before the first step."""
-    net = jax.tree.map(np.array, net)  # owned copies, made without a program for each shape
-    zeros = jax.tree.map(np.zeros_like, net)
-    moments = optax.ScaleByAdamState(np.zeros((), np.int32), zeros, zeros)
-    sparsity = objective.sparsity.start(net.n_components) if objective.sparsity else ()
-    return State(Params(*jax.device_put((net, moments, traced(sparsity, dtype)))))
 
 
 def chunk_length(batch_size: int, work: int, platform: str) -> int:
@@ -170,20 +55,20 @@ def chunk_length(batch_size: int, work: int, platform: str) -> int:
 
 def run_steps(
     objective: Objective,
-    params: Params,
+    params: Trained,
     data: tuple[Array, Array, Array],
     plan: tuple[Array, Array, Array, Array],
     schedule: Schedule,
     movable: Net | None,
     length: int,
-) -> tuple[Params, dict[str, Array]]:
+) -> tuple[Trained, dict[str, Array]]:
     """Run up to `length` steps; `plan` holds rows to gather, real rows, first step and step count."""
     x, weight, key_data = data
     index, rows, first, count = plan
     key = jax.random.wrap_key_data(key_data, impl=THREEFRY)
     share = 1 / jnp.sum(weight > 0)
 
-    def one(i: Array, carry: tuple[Params, dict[str, Array]]) -> tuple[Params, dict[str, Array]]:
+    def one(i: Array, carry: tuple[Trained, dict[str, Array]]) -> tuple[Trained, dict[str, Array]]:
         params, terms = carry
         batch, real = index[i], rows[i].astype(x.dtype)
         w = jnp.where(jnp.arange(index.shape[1]) < rows[i], weight[batch], 0) / real
@@ -203,12 +88,12 @@ def run_steps(
         net = jax.tree.map(lambda p, u: p - rate * u, params.net, update)
         parts = {"loss": total, **parts}
         terms = {name: terms[name].at[i].set(value) for name, value in parts.items()}
-        return Params(net, optimiser, sparsity), terms
+        return Trained(net, optimiser, sparsity), terms
 
     terms = {name: jnp.zeros(length, x.dtype) for name in ("loss", *objective.terms)}
     if length == 1:
         return one(jnp.zeros((), jnp.int32), (params, terms))
-    result: tuple[Params, dict[str, Array]] = jax.lax.fori_loop(0, count, one, (params, terms))
+    result: tuple[Trained, dict[str, Array]] = jax.lax.fori_loop(0, count, one, (params, terms))
     return result
 
 
@@ -233,10 +118,10 @@ class Trainer:
     def __init__(
         self,
         objective: Objective,
-        data: Data,
-        settings: Settings,
-        state: State,
-        validation: Data | None = None,
+        data: DeviceRows,
+        settings: TrainerSettings,
+        state: TrainerState,
+        validation: DeviceRows | None = None,
         movable: Net | None = None,
     ) -> None:
         self.objective, self.data, self.settings = objective, data, settings
@@ -263,7 +148,7 @@ class Trainer:
             return rate, max(round(0.05 * self.total), 1), self.total, 0.0, 0
         return rate, 50, self.total, 1.0, earlier
 
-    def run(self, on_epoch: Hook | None = None) -> State:
+    def run(self, on_epoch: Hook | None = None) -> TrainerState:
         """Train to the end; `on_epoch(row)` sees each epoch and stops the run by returning True."""
         while not self.finished:
             before = len(self.state.history)
@@ -278,7 +163,7 @@ class Trainer:
         """Whether no step is left to take."""
         return self.state.stopped or self.state.step >= self.until
 
-    def _next(self, state: State) -> State:
+    def _next(self, state: TrainerState) -> TrainerState:
         """Run one chunk, close its epochs and evaluate where that is due."""
         begin = time.perf_counter()
         params, terms = self._run_chunk(state, self.chunk(state))
@@ -288,15 +173,17 @@ class Trainer:
             state = self.judged(state, self.evaluate(self.validation, state.params.net))
         return self.timed(state, time.perf_counter() - begin)
 
-    def chunk(self, state: State) -> int:
+    def chunk(self, state: TrainerState) -> int:
         """Return how many steps the next chunk takes: no evaluation falls within it."""
         return min(self.length, min(self._next_evaluation(state), self.until) - state.step)
 
-    def due(self, state: State) -> bool:
+    def due(self, state: TrainerState) -> bool:
         """Whether the validation rows are to be measured now."""
         return self.validation is not None and state.step == self._next_evaluation(state)
 
-    def moved(self, state: State, params: Params, terms: dict[str, np.ndarray]) -> State:
+    def moved(
+        self, state: TrainerState, params: Trained, terms: dict[str, np.ndarray]
+    ) -> TrainerState:
         """Return the state after a chunk with these weights and terms, its epochs closed."""
         self._check_finite(terms, params, state)
         count = len(terms["loss"])
@@ -305,21 +192,21 @@ class Trainer:
         state = state._replace(params=params, step=state.step + count)
         return self._close_epochs(state, np.vstack([*state.partial, steps]), list(terms))
 
-    def timed(self, state: State, seconds: float) -> State:
+    def timed(self, state: TrainerState, seconds: float) -> TrainerState:
         """Return the state with its new rows of history dated."""
         seconds += state.seconds
         for row in state.history[len(self.state.history) :]:
             row["seconds"] = seconds
         return state._replace(seconds=seconds)
 
-    def _next_evaluation(self, state: State) -> int:
+    def _next_evaluation(self, state: TrainerState) -> int:
         """Return the first epoch end that is at least `evaluate_every` steps after the last one."""
         if self.validation is None:
             return self.total
         epochs = -(-(state.evaluated_at + self.settings.evaluate_every) // self.steps_per_epoch)
         return min(epochs * self.steps_per_epoch, self.total)
 
-    def _run_chunk(self, state: State, count: int) -> tuple[Params, dict[str, np.ndarray]]:
+    def _run_chunk(self, state: TrainerState, count: int) -> tuple[Trained, dict[str, np.ndarray]]:
         data, plan = (self.data.x, self.data.weight, self.key), self.plan(state.step, count)
         arguments = (self.objective, state.params, data, plan, self.schedule, self.movable)
         short = self.platform == "cpu" and self.work < LEAST_SHARED
@@ -353,12 +240,12 @@ class Trainer:
         return batches
 
     def _rates(self, first: int, count: int) -> np.ndarray:
-        rate, warmup, total, floor, earlier = (float(v) for v in self.schedule)
-        steps = np.arange(first, first + count)
-        cosine = floor + (1 - floor) * 0.5 * (1 + np.cos(np.pi * np.minimum(steps / total, 1)))
-        return rate * np.minimum(1, (steps + 1 + earlier) / warmup) * cosine
+        schedule = Schedule(*(float(v) for v in self.schedule))  # in the history, at full precision
+        return schedule.at(np.arange(first, first + count), np)[0]
 
-    def _check_finite(self, terms: dict[str, np.ndarray], params: Params, state: State) -> None:
+    def _check_finite(
+        self, terms: dict[str, np.ndarray], params: Trained, state: TrainerState
+    ) -> None:
         bad = ~np.isfinite(terms["loss"])
         if not bad.any():
             if state.step + len(bad) < self.total or _all_finite(params.net):
@@ -372,7 +259,9 @@ class Trainer:
             "the penalties; the model keeps its last good weights."
         )
 
-    def _close_epochs(self, state: State, steps: np.ndarray, names: list[str]) -> State:
+    def _close_epochs(
+        self, state: TrainerState, steps: np.ndarray, names: list[str]
+    ) -> TrainerState:
         """Turn the steps of finished epochs into history rows; keep the rest."""
         done, spe = len(state.history), self.steps_per_epoch
         epochs, left = np.split(steps, [len(steps) // spe * spe])
@@ -390,7 +279,7 @@ class Trainer:
     def _size(self, i: int) -> int:
         return min(self.settings.batch_size, self.data.n - i * self.settings.batch_size)
 
-    def judged(self, state: State, loss: float) -> State:
+    def judged(self, state: TrainerState, loss: float) -> TrainerState:
         """Take in the loss of the validation rows; keep the best weights, count the patience down.
 
         The score adds the constraints' terms as training measured them: reconstruction alone would
@@ -421,7 +310,7 @@ class Trainer:
             state = state._replace(best_net=state.params.net, best_score=score)
         return state
 
-    def evaluate(self, data: Data, net: Net) -> float:
+    def evaluate(self, data: DeviceRows, net: Net) -> float:
         """Return the weighted mean loss of clean rows."""
         batch = rows_per_call(net)
         totals = [
@@ -433,55 +322,3 @@ class Trainer:
 
 def _all_finite(net: Net) -> bool:
     return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(net))
-
-
-@partial(jax.jit, static_argnames=("what", "layer"))
-def _apply(objective: Objective, net: Net, x: Array, what: str, layer: int | None) -> Array:
-    if what == "decode":
-        return net.decode(x)
-    if what == "encode" and layer is not None:
-        return Net(net.encoder[:layer], ()).encode(objective.loss.seen(x))
-    result: Array = getattr(objective, what)(net, x)
-    return result
-
-
-def map_batches(
-    what: str,
-    objective: Objective,
-    net: Net,
-    x: np.ndarray,
-    prepare: Callable[[np.ndarray], np.ndarray],
-    layer: int | None = None,
-) -> np.ndarray:
-    """Apply "encode", "decode", "reconstruct" or "losses" to rows, in batches of one fixed shape.
-
-    The shape does not depend on how many rows there are, so a row's result is the same to the bit
-    whatever rows come with it. `prepare` makes the scaled rows of a block.
-    """
-    size, out = rows_per_call(net), np.empty(0)
-    pending: deque[tuple[int, int, Array]] = deque()
-    for begin in range(0, len(x), size):
-        block = prepare(x[begin : begin + size])
-        n = len(block)
-        if n < size:
-            block = np.concatenate([block, np.zeros((size - n, block.shape[1]), block.dtype)])
-        pending.append((begin, n, _apply(objective, net, block, what, layer)))
-        # one call is under way while the next block is prepared
-        while len(pending) > (begin + size < len(x)):
-            first, n, result = pending.popleft()
-            values = np.asarray(result)[:n]
-            if first == 0:
-                out = np.empty((len(x), *values.shape[1:]), values.dtype)
-            out[first : first + n] = values
-    return out
-
-
-def rows_per_call(net: Net) -> int:
-    """Return the fixed number of rows of a call: about 2**18 values in the widest layer.
-
-    Patches, which are made and used up at once, may take several times as many.
-    """
-    widest = max(net.n_features, *(layer.n_out for layer in net.encoder))
-    rows = min(max(round(math.log2(2**18 / widest)), 7), 12)
-    patches = max(layer.width for layer in net.encoder)
-    return int(2 ** max(min(rows, round(math.log2(2**23 / patches))), 3))

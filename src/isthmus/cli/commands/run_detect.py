@@ -130,7 +130,7 @@ def _detector(options: Detector, equation: Model, common: Common) -> Any:
         given["contamination"] = _share(str(options.contamination))
     given = {name: value for name, value in given.items() if value is not None}
     sources.configured(isthmus.Autoencoder(), equation)
-    from isthmus.outliers.detector import check_detector
+    from isthmus.outliers.parameters import check_detector
 
     with usage_errors():
         found = isthmus.OutlierDetector(**given, random_state=equation.random_state)

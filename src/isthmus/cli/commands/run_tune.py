@@ -10,7 +10,6 @@ import polars as pl
 from scipy import stats
 
 import isthmus
-from isthmus.autoencoder.many import check_parameter_name, parameters_in_words
 from isthmus.cli import folders, sources
 from isthmus.cli.folders import Source as Source
 from isthmus.cli.options import Common, Found, Model, Tuning
@@ -18,6 +17,7 @@ from isthmus.cli.outputs import TABLES
 from isthmus.cli.terminal import UsageError, show_json, show_lines, signals, usage_errors, warned
 from isthmus.io.tables import Rows, check_table_output, file_ending, write_table
 from isthmus.parts.part import split_list, value_of_text
+from isthmus.search.candidates import check_parameter_name, parameters_in_words
 
 CHAINS = ("corruption", "penalty")
 DRAWN = {

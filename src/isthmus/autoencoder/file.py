@@ -1,0 +1,76 @@
+"""Files of autoencoders: the constructor's parameters beside what `model.file` holds of a fit."""
+
+from typing import Any, TypeVar
+
+import numpy as np
+
+from isthmus.autoencoder.parameters import Parameters, check_parameters
+from isthmus.model.file import (
+    Meta,
+    Tensors,
+    pack_fitted,
+    pack_slots,
+    unpack_fitted,
+    unpack_slots,
+)
+from isthmus.model.fitted import Fitted
+from isthmus.model.slots import SLOTS, Slots, resolve_slots
+
+PLAIN = (str, int, float, bool, type(None))
+Kind = TypeVar("Kind", bound=Parameters)
+
+
+def pack_autoencoder(
+    ae: Parameters, fitted: Fitted, part: str = "model", *, resume: bool = False
+) -> tuple[Tensors, Meta]:
+    """Return a fitted autoencoder as arrays by name and JSON."""
+    if part not in ("model", "encoder"):
+        raise ValueError(f"The part must be 'model' or 'encoder'; got {part!r}.")
+    tensors, meta = pack_fitted(fitted, part, resume=resume)
+    meta["fitted"]["feature_names_in"] = pack_names(ae)
+    return tensors, {**pack_parameters(ae, fitted.model.slots), **meta}
+
+
+def pack_names(estimator: object) -> list[str] | None:
+    """Return the names of the columns that an estimator was fitted on."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def pack_parameters(ae: Parameters, slots: Slots | None = None) -> Meta:
+    """Return the constructor's parameters as JSON: the slots resolved, the others as they are."""
+    params = {k: v for k, v in ae.get_params(deep=False).items() if k not in SLOTS}
+    return {
+        "parameters": plain_parameters(params),
+        "slots": pack_slots(resolve_slots(ae) if slots is None else slots),
+    }
+
+
+def plain_parameters(params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters that JSON holds; None takes the place of what it does not."""
+    for name, value in params.items():
+        if isinstance(value, np.generic):
+            params[name] = value.item()
+        elif not isinstance(value, PLAIN):
+            params[name] = {"scaling": "standard"}.get(name)
+    return params
+
+
+def unpack_autoencoder(kind: type[Kind], tensors: Tensors, meta: Meta) -> Kind:
+    """Return the fitted autoencoder of arrays and JSON, after checks that they fit one another."""
+    ae = unpack_parameters(kind, meta)
+    ae.fitted_ = unpack_fitted(tensors, meta)
+    ae.n_features_in_, ae.sample_shape_ = ae.fitted_.model.n_features, ae.fitted_.model.sample_shape
+    names = meta["fitted"]["feature_names_in"]
+    if names is not None:
+        ae.feature_names_in_ = np.array(names, dtype=object)
+    return ae
+
+
+def unpack_parameters(kind: type[Kind], meta: Meta) -> Kind:
+    """Return an estimator that is not fitted, with parameters from JSON."""
+    ae = kind(**{**meta["parameters"], "device": None})
+    slots = unpack_slots(meta["slots"])
+    ae.set_params(**{k: (v or None) if isinstance(v, tuple) else v for k, v in slots.items()})
+    check_parameters(ae)
+    return ae

@@ -1,0 +1,42 @@
+"""What a trainer calls after an epoch: the progress, and the user's function."""
+
+from collections.abc import Callable
+
+from isthmus.autoencoder.run import Run
+from isthmus.training.progress import Shown
+from isthmus.training.state import HistoryRow, Hook, TrainerState
+
+
+class Listener:
+    """Shows each epoch, and hands it to the user, whose estimator is as trained as the run."""
+
+    def __init__(
+        self, run: Run, adopt: Callable[[Run], None], on_epoch: Hook | None, verbose: int
+    ) -> None:
+        self.run, self.adopt, self.on_epoch = run, adopt, on_epoch
+        total = run.trainer.settings.max_epochs
+        self.shown = Shown(run.label, total) if verbose else None
+        self.adopted: TrainerState | None = None
+
+    @property
+    def hook(self) -> Hook | None:
+        """The function to call, or None where nobody listens."""
+        return self if self.shown or self.on_epoch else None
+
+    def __call__(self, row: HistoryRow) -> bool | None:
+        """Show the row and hand it on; True ends the run."""
+        if self.shown:
+            self.shown(row)
+        if self.on_epoch is None:
+            return None
+        if self.adopted is not self.run.trainer.state:
+            self.adopted = self.run.trainer.state
+            self.adopt(self.run)
+        if self.on_epoch(row):
+            self.run.halted = True
+        return self.run.halted
+
+    def close(self) -> None:
+        """Stop showing."""
+        if self.shown:
+            self.shown.close()

@@ -1,0 +1,96 @@
+"""A detector's score as ONNX: minus the mean of its members' strangeness."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from isthmus.model import onnx_graph
+from isthmus.model.file import write_file
+from isthmus.model.onnx import (
+    TOLERANCE,
+    Names,
+    check_equal,
+    check_exportable,
+    check_packages,
+    decided_rows,
+    metadata,
+    on_processor,
+    probe_rows,
+    rows_within,
+    scaled_input,
+)
+from isthmus.model.onnx_graph import Graph
+from isthmus.outliers.members import Member, strangeness
+
+NEAR = 8  # reference rows whose distance is computed again, from the differences
+SAME = 1e-5  # of usual values: rounding may part a row from itself so far
+
+
+def export_members(
+    members: Sequence[Member], path: str | Path, offset: float, names: Names = None
+) -> None:
+    """Write a detector's score as ONNX; see `OutlierDetector.export`."""
+    models = [member.model for member in members]
+    for model in models:
+        check_exportable(model, "score")
+    check_packages()
+    with np.errstate(over="ignore", invalid="ignore"):
+        content, X = _content(members, offset, names), rows_within(models[0], probe_rows(models[0]))
+        ours = [member._replace(model=on_processor(member.model)) for member in members]
+        want = -strangeness(ours, X)
+        decided = np.all([decided_rows(model, X) for model in models], axis=0)
+        allowed = TOLERANCE * (np.abs(want) + np.median(np.abs(want)))
+        check_equal(content, models[0].shaped(X), want, allowed, decided)
+    write_file(path, content)
+
+
+def _content(members: Sequence[Member], offset: float, names: Names) -> bytes:
+    graph, total, first = Graph(), "", members[0].model
+    for k, member in enumerate(members):
+        graph.prefix = f"member.{k}."
+        strange = _strangeness(graph, member)
+        total = graph.add("Add", total, strange) if total else strange
+    result = graph.add("Div", total, -float(len(members)))
+    facts = {**metadata(first, names), "threshold": str(offset)}
+    return onnx_graph.finished(graph, result, ("score", "score"), (first.row_shape, ()), facts)
+
+
+def _strangeness(g: Graph, member: Member) -> str:
+    """Return a member's loss of each row plus its distance to the nearest of the reference rows."""
+    model = member.model
+    x = scaled_input(g, model)
+    y = onnx_graph.decoded(g, model.net, onnx_graph.code(g, model, x))
+    nearest = _nearest(g, y, member.known())
+    return g.add("Add", onnx_graph.cost(g, model.slots.loss, y, x), nearest)
+
+
+def _nearest(g: Graph, y: str, known: np.ndarray) -> str:
+    """Return the mean squared distance from each row to the nearest known one but itself.
+
+    Of several draws of known rows (draws, k, d) the mean. Products find a few rows that are near, and
+    differences tell how far they are.
+    """
+    d, n = known.shape[-1], known.shape[-2]
+    flat, draws, size = known.reshape(-1, d), known.size // (n * d), min(NEAR, n)
+    middle = flat.mean(axis=0)
+    around = flat - middle
+    far = g.add("MatMul", g.add("Sub", y, middle), -2 * around.T)
+    far = g.add("Add", far, np.sum(around.astype(float) ** 2, axis=1))
+    far = g.add("Reshape", far, [0, draws, n])
+    rows = g.add("TopK", far, [size], outputs=2, axis=2, largest=0)
+    rows = g.add("Add", rows, [[n * i] for i in range(draws)])
+    gap = g.add("Sub", g.add("Unsqueeze", y, [1, 2]), g.add("Gather", g.array(flat), rows, axis=0))
+    apart = g.add("ReduceMean", g.add("Mul", gap, gap), [3], keepdims=0)
+    if size > 1:
+        limit = SAME**2 * (1 + float(np.mean(flat.astype(float) ** 2)))
+        apart = _but_itself(g, apart, limit)
+    return g.add("ReduceMean", apart, [1, 2] if size == 1 else [1], keepdims=0)
+
+
+def _but_itself(g: Graph, apart: str, limit: float) -> str:
+    """Return the least of each row's distances to a draw, or the next where that is about 0."""
+    places = g.add("TopK", apart, [2], outputs=2, axis=2, largest=0)
+    two = g.add("GatherElements", apart, places, axis=2)
+    first, second = (g.add("Gather", two, g.whole(i), axis=2) for i in (0, 1))
+    return g.add("Where", g.add("LessOrEqual", first, limit), second, first)

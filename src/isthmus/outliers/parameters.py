@@ -1,0 +1,87 @@
+"""The parameters of a detector, and what a fit leaves."""
+
+import numbers
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from isthmus.autoencoder.estimator import Autoencoder
+from isthmus.autoencoder.validation import check_real, check_whole
+from isthmus.outliers.members import Member
+from isthmus.training.runtime import RandomState
+
+
+class DetectorParameters(BaseEstimator):
+    """The constructor's parameters; see `OutlierDetector`."""
+
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    members_: list[Member]
+    offset_: float
+    calibration_scores_: np.ndarray | None
+    calibration_folds_: np.ndarray | None
+    sample_shape_: tuple[int, ...] | None
+
+    def __init__(
+        self,
+        autoencoder: Autoencoder | None = None,
+        *,
+        n_estimators: int = 16,
+        contamination: float | str = "auto",
+        target_fpr: float | None = None,
+        alpha: float | None = None,
+        fdr: bool = False,
+        calibration: str = "split",
+        calibration_fraction: float = 0.2,
+        n_references: int | str = "auto",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
+        self.autoencoder = autoencoder
+        self.n_estimators = n_estimators
+        self.contamination = contamination
+        self.target_fpr = target_fpr
+        self.alpha = alpha
+        self.fdr = fdr
+        self.calibration = calibration
+        self.calibration_fraction = calibration_fraction
+        self.n_references = n_references
+        self.random_state = random_state
+        self.verbose = verbose
+
+
+def check_detector(detector: DetectorParameters) -> None:
+    """Raise one clear error for the first parameter of a detector out of range."""
+    check_whole("n_estimators", detector.n_estimators, 1)
+    check_whole("n_references", detector.n_references, 1, auto=True)
+    c, named = detector.contamination, isinstance(detector.contamination, str)
+    if named and c not in ("auto", "none"):
+        raise ValueError(
+            "The parameter contamination must be 'auto', 'none' or a number in [0, 0.5]; got "
+            f"{c!r}."
+        )
+    if not named:
+        ok = isinstance(c, numbers.Real) and 0 <= float(c) <= 0.5
+        check_real("contamination", c, "[0, 0.5]", ok)
+    for name in ("target_fpr", "alpha", "calibration_fraction"):
+        value = getattr(detector, name)
+        if value is not None or name == "calibration_fraction":
+            check_real(name, value, "(0, 1)", _is_share(value))
+    if detector.target_fpr is not None and detector.alpha is not None:
+        raise ValueError(
+            f"target_fpr={detector.target_fpr} and alpha={detector.alpha} are two thresholds: give one."
+        )
+    if detector.calibration not in ("split", "cross"):
+        raise ValueError(
+            f"The parameter calibration must be 'split' or 'cross'; got {detector.calibration!r}."
+        )
+    if detector.calibration == "cross" and detector.n_estimators < 2:
+        raise ValueError("calibration='cross' needs n_estimators of at least 2; got 1.")
+    if detector.fdr and detector.alpha is None:
+        raise ValueError("fdr=True needs alpha, the rate of false discoveries to allow.")
+    if detector.autoencoder is not None and not isinstance(detector.autoencoder, Autoencoder):
+        raise TypeError(f"The autoencoder must be an Autoencoder; got {detector.autoencoder!r}.")
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, numbers.Real) and 0 < float(value) < 1
