@@ -115,10 +115,10 @@ def test_thresholds_are_the_detectors(cli, words, params):
 def test_options_of_the_model_change_the_detectors_own(cli):
     words = ("detect", "t.csv", "--ignore", "name", "--save", "d.isthmus", "--force", *FAST)
     assert cli(*words, "--max-epochs", 3, "--loss", "mae").status == 0
-    ae = isthmus.load("d.isthmus").members_[0].model
+    ae = isthmus.load("d.isthmus").member_autoencoder()
     assert (ae.max_epochs, ae.slots_.loss.name, ae.n_components) == (3, "mae", 4)
     assert cli(*words, "--max-epochs", 3).status == 0
-    again = isthmus.load("d.isthmus").members_[0].model
+    again = isthmus.load("d.isthmus").member_autoencoder()
     assert again.slots_.loss.name == "mse"
     assert isthmus.load("d.isthmus").verbose == 0
 
@@ -218,14 +218,14 @@ def test_info_describes_a_detector(cli, words, rule, held):
     told = json.loads(cli("info", "d.isthmus", "--json").out)
     d = told["detector"]
     assert (d["n_members"], d["widths"], d["layers"]) == (2, [3], ["4", "5", "3"])
-    assert d["n_parameters"] == sum(m.model.n_parameters_ for m in found.members_)
+    assert d["n_parameters"] == sum(m.model.n_parameters for m in found.members_)
     references = found.members_[0].references
     assert d["n_references"] == references.shape[-2]
     assert d["n_draws"] * d["n_references"] * 3 == references.size
     assert (d["rule"], d["n_held_out"]) == (rule, held)
     assert d["threshold"] == (None if "--fdr" in words else found.offset_)
     assert told["features"] == list("abcd")
-    assert told["member"]["n_parameters"] == found.members_[0].model.n_parameters_
+    assert told["member"]["n_parameters"] == found.members_[0].model.n_parameters
     text = cli("info", "d.isthmus").out
     assert "OutlierDetector: 4 features, 2 autoencoders" in text
     assert rule in text
@@ -247,7 +247,7 @@ def test_a_report_of_a_detector_judges_by_it(cli, saved):
     assert {cause["column"] for cause in first["causes"]} == set("abcd")
     (model,) = facts["models"]
     assert model["name"] == "d (1 of 2)"
-    assert model["n_parameters"] == found.members_[0].model.n_parameters_
+    assert model["n_parameters"] == found.members_[0].model.n_parameters
     assert [column["name"] for column in facts["data"]["columns"]] == list("abcd")
     assert "contamination=0.03" in facts["reproduce"]["detector"]
     assert cli("report", saved, "t.csv", "-o", "r.md", "--quiet").status == 0

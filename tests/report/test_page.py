@@ -19,7 +19,6 @@ from PIL import Image
 import isthmus
 from isthmus import Autoencoder, Report
 from isthmus.__main__ import main
-from isthmus.model import evaluation as judging
 from isthmus.report import measurements as _numbers
 from isthmus.report import pages as _pages
 from isthmus.report import plane as _embedding
@@ -167,7 +166,7 @@ def test_causes_are_the_columns_shares_of_the_loss_in_the_datas_units(report, mo
 def test_column_losses_add_up_to_the_loss_above_its_least(loss, rng):
     X = rng.integers(0, 2, (60, 5)).astype(float)
     model = Autoencoder(2, loss=loss, max_epochs=2, random_state=0).fit(X)
-    parts = judging.column_losses(model, X, model.reconstruct(X), above_least=True)
+    parts = model.fitted_.model.column_losses(X, model.reconstruct(X), above_least=True)
     least = 1 if loss == "poisson" else 0  # x - x log x of 0 and 1
     expected = -model.score_samples(X) - least * X.mean(axis=1)
     np.testing.assert_allclose(parts.sum(axis=1), expected, rtol=1e-3, atol=1e-5)
@@ -179,9 +178,9 @@ def test_column_losses_add_up_to_minus_the_score_with_what_lies_outside(loss, rn
     model = Autoencoder(2, loss=loss, scaling="minmax", max_epochs=2, random_state=0).fit(X)
     strange = X - 0.25 * (np.arange(5) == 3)  # below what counts and probabilities can be
     again = model.reconstruct(strange)
-    parts = judging.column_losses(model, strange, again)
+    parts = model.fitted_.model.column_losses(strange, again)
     np.testing.assert_allclose(parts.sum(axis=1), -model.score_samples(strange), rtol=1e-4)
-    above = judging.column_losses(model, strange, again, above_least=True)
+    above = model.fitted_.model.column_losses(strange, again, above_least=True)
     outside = 0 if loss == "mse" else 0.25 / 5 * (strange[:, 3] < 0)
     assert np.all(above[:, 3] >= outside - 1e-6)
     assert np.all(above >= 0)
@@ -194,7 +193,7 @@ def test_the_users_loss_tells_columns_where_it_is_a_mean_over_them(rng):
     X = rng.normal(size=(60, 4))
     model = Autoencoder(2, loss=pinball, max_epochs=2, random_state=0).fit(X)
     again = model.reconstruct(X)
-    parts, e = judging.column_losses(model, X, again), (X - again) / model.scaler_.scale
+    parts, e = model.fitted_.model.column_losses(X, again), (X - again) / model.scaler_.scale
     np.testing.assert_allclose(parts, np.maximum(0.9 * e, -0.1 * e) / 4, rtol=1e-3, atol=1e-5)
     made_for_four = jnp.array([1.0, 2, 3, 4])
     for other in (
@@ -203,7 +202,7 @@ def test_the_users_loss_tells_columns_where_it_is_a_mean_over_them(rng):
     ):
         model.set_params(loss=other).fit(X)
         with pytest.raises(ValueError, match="is no sum over columns"):
-            judging.column_losses(model, X, again)
+            model.fitted_.model.column_losses(X, again)
 
 
 def test_a_loss_that_is_no_mean_over_columns_blames_none(tmp_path, iris):

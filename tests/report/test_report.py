@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import isthmus
 from isthmus import Autoencoder, Report, demo, plots, tour
-from isthmus.model import evaluation as judging
+from isthmus.model.fitted import last_terms
 from isthmus.plots import tiles as _tiles
 from isthmus.report import facts as _facts
 from isthmus.report import features as _features
@@ -236,7 +236,7 @@ def test_models_know_what_their_rows_are(coloured, stacked, models):
 
 def test_last_terms_skip_what_was_not_measured():
     history = {"phase": ["fit"] * 2, "epoch": [1, 2], "loss": [3.0, 2.0], "kl": [1.0, float("nan")]}
-    assert judging.last_terms(history) == {"loss": 2.0, "kl": 1.0}
+    assert last_terms(history) == {"loss": 2.0, "kl": 1.0}
 
 
 # -- figures ---------------------------------------------------------------------------------------

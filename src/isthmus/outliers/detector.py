@@ -18,7 +18,7 @@ from isthmus.autoencoder.parameters import check_parameters
 from isthmus.autoencoder.rows import Rows
 from isthmus.autoencoder.validation import column_names, validate_rows
 from isthmus.model.file import write_model_file
-from isthmus.model.model import Model
+from isthmus.model.fitted import Fitted
 from isthmus.model.slots import resolve_slots
 from isthmus.outliers.conformal import (
     FOLDS,
@@ -105,7 +105,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     Attributes
     ----------
     members_ : list of Member
-        The fitted autoencoders and the codes of their reference rows.
+        The fitted models and the codes of their reference rows.
+    template_ : Autoencoder
+        What the members are, but for their seeds.
     offset_ : float
         The threshold: `decision_function` is `score_samples` minus it.
     calibration_scores_ : ndarray or None
@@ -183,8 +185,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         rng = np.random.default_rng(draw_seed(self.random_state))
         parts = self._divided(len(rows), rng)
         groups = [
-            self._compared(models, rows[part.train], rng)
-            for models, part in zip(self._trained(rows, parts, rng), parts, strict=True)
+            self._compared(fits, rows[part.train], rng)
+            for fits, part in zip(self._trained(rows, parts, rng), parts, strict=True)
         ]
         n, k = self.n_estimators, len(parts)
         self.members_ = [groups[i % k][i // k] for i in range(n)]
@@ -225,9 +227,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     def _trained(
         self, X: np.ndarray, parts: list[Division], rng: np.random.Generator
-    ) -> list[list[Model]]:
-        """Return the models of each part."""
-        template = self._template(X[parts[0].train])
+    ) -> list[list[Fitted]]:
+        """Return the trained models of each part."""
+        self.template_ = template = self._template(X[parts[0].train])
         slots, seeds = resolve_slots(template), rng.integers(2**32, size=self.n_estimators)
         courses: list[list[Course]] = []
         with closing(Counted("detector", self.verbose)) as count:
@@ -241,7 +243,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         for course in chain(*courses):
             if course.error is not None:
                 raise course.error
-        return [[course.fitted().model for course in mine] for mine in courses]
+        return [[course.fitted() for course in mine] for mine in courses]
 
     def _template(self, train: np.ndarray) -> Autoencoder:
         """Return what all members have in common."""
@@ -251,17 +253,17 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         return template
 
     def _compared(
-        self, models: list[Model], pool: np.ndarray, rng: np.random.Generator
+        self, fits: list[Fitted], pool: np.ndarray, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows from the rows trained on, or from their better half."""
-        members = self._drawn(models, pool, rng)
+        members = self._drawn(fits, pool, rng)
         if self.contamination == "none":
             return members
         normal = np.argsort(strangeness(members, pool), kind="stable")[: max(len(pool) // 2, 2)]
-        return self._drawn(models, pool[normal], rng)
+        return self._drawn(fits, pool[normal], rng)
 
     def _drawn(
-        self, models: list[Model], pool: np.ndarray, rng: np.random.Generator
+        self, fits: list[Fitted], pool: np.ndarray, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows drawn from these."""
         clean, number = self.contamination == "none", self.n_references
@@ -269,12 +271,13 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             number = min(len(pool) // 2, MANY_REFERENCES) if clean else FEW_REFERENCES
         size = min(max(int(number), 1), len(pool))
         members = []
-        for model in models:
+        for fitted in fits:
             drawn = [
                 rng.choice(len(pool), size, replace=False) for _ in range(1 if clean else DRAWS)
             ]
-            codes = model.encode(pool[np.concatenate(drawn)])
-            members.append(Member(model, codes.reshape(len(drawn), size, -1)))
+            codes = fitted.model.encode(pool[np.concatenate(drawn)])
+            codes = codes.reshape(len(drawn), size, -1)
+            members.append(Member(fitted.model, codes, fitted.history))
         return members
 
     def _calibrate(self, X: np.ndarray, parts: list[Division]) -> None:
@@ -421,6 +424,17 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         """Write the detector to one safe file, whole or not at all; `isthmus.load` reads it."""
         check_is_fitted(self)
         write_model_file(path, *pack_detector(self))
+
+    def member_autoencoder(self, number: int = 0) -> Autoencoder:
+        """Return a member as an autoencoder of its own, which knows the columns of this detector."""
+        check_is_fitted(self)
+        member = self.members_[number]
+        ae: Autoencoder = clone(self.template_)
+        ae.fitted_ = Fitted(member.model, member.history)
+        ae.n_features_in_, ae.sample_shape_ = self.n_features_in_, self.sample_shape_
+        if hasattr(self, "feature_names_in_"):
+            ae.feature_names_in_ = self.feature_names_in_
+        return ae
 
     def export(self, path: str | Path, part: str = "score") -> None:
         """Write `score_samples` to an ONNX file, which is checked against it before it is kept.

@@ -39,6 +39,7 @@ def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
             "sample_shape": detector.sample_shape_,
             "offset": float(detector.offset_),
         },
+        "template": pack_parameters(detector.template_),
         "members": members,
     }
     return tensors, meta
@@ -64,6 +65,7 @@ def _packed_members(detector: DetectorParameters) -> tuple[Tensors, list[Meta]]:
     members = []
     for k, member in enumerate(detector.members_):
         arrays, meta = pack_model(member.model)
+        meta["fitted"]["history"] = member.history
         arrays["references"] = np.ascontiguousarray(member.references)
         tensors |= {f"member.{k}.{name}": array for name, array in arrays.items()}
         members.append(meta)
@@ -78,6 +80,8 @@ def unpack_detector(kind: type[Kind], tensors: Tensors, meta: Meta) -> Kind:
         **meta["parameters"],
     )
     check_detector(detector)
+    first = meta["members"][0]  # before 1.3 each member had parameters of its own
+    detector.template_ = unpack_parameters(Autoencoder, meta.get("template", first))
     fitted = meta["fitted"]
     detector.n_features_in_ = int(fitted["n_features_in"])
     if fitted["feature_names_in"] is not None:
@@ -108,7 +112,7 @@ def _member(tensors: Tensors, k: int, meta: Meta, detector: DetectorParameters) 
     seen = model.n_features, model.sample_shape
     if seen != (detector.n_features_in_, detector.sample_shape_) or not model.net.decoder:
         raise ModelFileError(f"Member {k} does not fit the {detector.n_features_in_} features.")
-    return Member(model, references)
+    return Member(model, references, meta["fitted"]["history"])
 
 
 def _check(detector: DetectorParameters) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from isthmus.autoencoder.estimator import Autoencoder
 from isthmus.autoencoder.validation import column_names, validate_rows
+from isthmus.model.fitted import History
 from isthmus.model.model import Model
 from isthmus.model.scaling import blocks
 
@@ -33,6 +34,7 @@ class Member(NamedTuple):
 
     model: Model
     references: np.ndarray  # (draws, n_references, m)
+    history: History  # of the model's training
 
     def known(self) -> np.ndarray:
         """Return the reference rows as the model reproduces them, scaled; (draws, k, d)."""

@@ -17,6 +17,7 @@ class DetectorParameters(BaseEstimator):
     n_features_in_: int
     feature_names_in_: np.ndarray
     members_: list[Member]
+    template_: Autoencoder
     offset_: float
     calibration_scores_: np.ndarray | None
     calibration_folds_: np.ndarray | None

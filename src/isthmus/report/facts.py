@@ -90,19 +90,19 @@ def specs(estimator: Any) -> dict[str, Any]:
 
 def detector(fitted: Any) -> Facts:
     """Return facts about a fitted detector: its members, and where it draws the line."""
-    models = [member.model for member in fitted.members_]
+    models, first = [member.model for member in fitted.members_], fitted.member_autoencoder()
     held, references = fitted.calibration_scores_, fitted.members_[0].references
     return {
         "n_members": len(models),
-        "widths": sorted({model.net_.n_components for model in models}),
-        "n_parameters": sum(int(model.n_parameters_) for model in models),
+        "widths": sorted({model.n_components for model in models}),
+        "n_parameters": sum(int(model.n_parameters) for model in models),
         "n_draws": references.size // (references.shape[-1] * references.shape[-2]),
         "n_references": references.shape[-2],
         "rule": rule(fitted),
         "threshold": None if fitted.by_pvalues else float(fitted.offset_),
         "n_held_out": 0 if held is None else len(held),
-        "layers": layers(models[0]),
-        "equation": equation(models[0]),
+        "layers": layers(first),
+        "equation": equation(first),
     }
 
 

@@ -69,7 +69,7 @@ def info(model: Path, common: Common) -> int:
     sources.check_present(model)
     found, size = folders.load_any(model), model.stat().st_size
     several = isinstance(found, isthmus.OutlierDetector)
-    ae = found.members_[0].model if several else found
+    ae = found.member_autoencoder() if several else found
     if common.json:
         told = _detector(found) if several else _described(ae)
         show_json({"model": str(model), "bytes": size, **told})
@@ -109,7 +109,7 @@ def _detector(found: isthmus.OutlierDetector) -> dict[str, Any]:
         "features": list(getattr(found, "feature_names_in_", [])) or None,
         "n_features": found.n_features_in_,
         "sample_shape": found.sample_shape_,
-        "member": _described(found.members_[0].model),
+        "member": _described(found.member_autoencoder()),
     }
 
 

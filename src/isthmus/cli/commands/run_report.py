@@ -1,6 +1,5 @@
 """What `isthmus report` does."""
 
-import copy
 import json
 import shlex
 from dataclasses import replace
@@ -33,7 +32,7 @@ def report(model: Path, source: Source, label: str | None, page: Page, common: C
     written, kept = Written(None, False, False), _with_label(source, label)
     found, rows = sources.opened(model, kept, written, load=folders.load_any)
     detector = found if isinstance(found, isthmus.OutlierDetector) else None
-    ae = found if detector is None else _first(detector)
+    ae = found if detector is None else detector.member_autoencoder()
     if not ae.net_.decoder:
         raise UsageError(f"{model} is an encoder alone: a report needs the whole model.")
     y = None if label is None else _labels(rows.ids[label])
@@ -67,14 +66,6 @@ def _check(model: Path, source: Source, label: str | None, page: Page, path: Pat
     check_table_output(path, ENDINGS, force=page.force, inputs=inputs)
     if label is not None and (source.is_folder or file_ending(source.path) in (".npy", ".npz")):
         raise UsageError(f"--label needs a CSV or Parquet file: {source.path} has no column names.")
-
-
-def _first(detector: isthmus.OutlierDetector) -> isthmus.Autoencoder:
-    """Return the first member, with the columns' names, which members are trained without."""
-    ae = copy.copy(detector.members_[0].model)
-    if hasattr(detector, "feature_names_in_"):
-        ae.feature_names_in_ = detector.feature_names_in_
-    return ae
 
 
 def _name(model: Path, detector: Any) -> str:
