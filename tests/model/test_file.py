@@ -192,8 +192,14 @@ def rewritten(path, change):
         (lambda m, t: m["parameters"].update(__class__="x"), "damaged or was changed"),
         (lambda m, t: m["parameters"].update(max_epochs=-4), "max_epochs"),
         (lambda m, t: m.pop("layers"), "damaged"),
-        (lambda m, t: m["layers"]["encoder"].append("tanh"), "'net.encoder.2.bias' is missing"),
-        (lambda m, t: t.pop("net.encoder.0.bias"), "'net.encoder.0.bias' is missing"),
+        (
+            lambda m, t: m["layers"]["encoder"].append("tanh"),
+            "The layer net.encoder.2 of the file .* its array 'bias' is missing",
+        ),
+        (
+            lambda m, t: t.pop("net.encoder.0.bias"),
+            "The layer net.encoder.0 of the file .* its array 'bias' is missing",
+        ),
         (lambda m, t: t.update({"net.encoder.0.weight": np.ones((9, 9), "f4")}), "weight of shape"),
         (lambda m, t: t["net.encoder.0.weight"].fill(np.nan), "'net.encoder.0.weight' has NaN"),
         (lambda m, t: t.update({"scaling.centre": np.ones(9)}), "do not fit its 4 features"),

@@ -13,10 +13,8 @@ import numpy as np
 
 from isthmus.model import onnx_graph
 from isthmus.model.file import ModelFileError, write_file
-from isthmus.model.onnx_graph import LOSSES, Graph
-from isthmus.model.scaling import Affine
-from isthmus.parts.losses import Loss
-from isthmus.parts.sparsity import Sparsity, TopK
+from isthmus.nets.graph import Graph
+from isthmus.parts.sparsity import Sparsity
 from isthmus.training.runtime import computing
 from isthmus.training.trainer import map_batches, traced
 
@@ -48,7 +46,7 @@ def export_detector(detector: Any, path: str | Path, part: str = "score") -> Non
         raise ValueError(f"Of a detector the part 'score' can be exported; got {part!r}.")
     models = [member.model for member in detector.members_]
     for model in models:
-        _check_known(model, part)
+        _check_known(model, "strangeness")
     _check_packages()
     with np.errstate(over="ignore", invalid="ignore"):
         content, X = _detector_content(detector), _within(models[0], _probe(models[0]))
@@ -65,24 +63,13 @@ def _check_packages() -> None:
 
 
 def _check_known(ae: Any, part: str) -> None:
-    """Raise a ValueError where the part of the model runs code that is not ours."""
-    loss, sparsity = ae.slots_.loss, ae.slots_.sparsity
-    known = type(loss) in LOSSES or (part != "score" and type(loss).seen is Loss.seen)
-    coded = (
-        type(sparsity) is TopK or getattr(type(sparsity), "code", Sparsity.code) is Sparsity.code
-    )
-    if not isinstance(ae.scaler_, Affine):
-        name, value = "scaling", ae.scaler_.transformer
-    elif not known:
-        name, value = "loss", getattr(loss, "function", loss)
-    elif not coded:
-        name, value = "sparsity", sparsity
-    else:
-        return
-    raise ValueError(
-        f"The {name} {value!r} is code of your own, which ONNX cannot hold: fit with a built-in "
-        f"{name} to export the part {part!r}."
-    )
+    """Raise a ValueError if a part of the model has no ONNX form."""
+    slots = ae.slots_
+    try:
+        onnx_graph.check_forms(ae.net_, slots.loss, slots.sparsity, ae.scaler_, part)
+    except onnx_graph.NoFormError as error:
+        exported = "score" if part == "strangeness" else part
+        raise ValueError(f"The part {exported!r} cannot be exported: {error}.") from error
 
 
 # -- the files -----------------------------------------------------------------------------------
@@ -92,12 +79,13 @@ def _content(ae: Any, part: str) -> bytes:
     """Return the ONNX file of one part."""
     graph, net, shape = Graph(), ae.net_, _shape(ae)
     x = _rows(graph, ae)
-    z = onnx_graph.code(graph, ae, x)
+    z = onnx_graph.code(graph, net, ae.slots_.loss, ae.slots_.sparsity, x)
     behind: tuple[int, ...] = (net.n_components,)
     if part == "reconstruct":
-        result, behind = onnx_graph.reconstruction(graph, ae, z), shape
+        result = onnx_graph.reconstruction(graph, net, ae.scaler_, ae.sample_shape_, z)
+        behind = shape
     elif part == "score":
-        result, behind = onnx_graph.score(graph, ae, z, x), ()
+        result, behind = onnx_graph.score(graph, net, ae.slots_.loss, z, x), ()
     else:
         result = z
     return onnx_graph.finished(
@@ -121,7 +109,8 @@ def _strangeness(g: Graph, member: Any) -> str:
     """Return a member's loss of each row plus its distance to the nearest of the reference rows."""
     ae = member.model
     x = _rows(g, ae)
-    y = onnx_graph.decoded(g, ae.net_, onnx_graph.code(g, ae, x))
+    z = onnx_graph.code(g, ae.net_, ae.slots_.loss, ae.slots_.sparsity, x)
+    y = onnx_graph.decoded(g, ae.net_, z)
     nearest = _nearest(g, y, member.known())
     return g.add("Add", onnx_graph.cost(g, ae.slots_.loss, y, x), nearest)
 
@@ -242,13 +231,11 @@ def _expected(ae: Any, part: str, X: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _decided(ae: Any, X: np.ndarray) -> np.ndarray:
-    """Tell the rows whose code rounding cannot turn: it may where the k-th and next are alike."""
+    """Return which rows have a code that rounding cannot turn."""
     sparsity = ae.slots_.sparsity
-    if not isinstance(sparsity, TopK) or sparsity.k == ae.net_.n_components:
+    if sparsity is None or type(sparsity).code is Sparsity.code:
         return np.ones(len(X), bool)
-    sizes = -np.sort(-np.abs(_ours(ae, "encode", X, sparsity=None)), axis=1)
-    last, following = sizes[:, sparsity.k - 1], sizes[:, sparsity.k]
-    return (last == 0) | (last - following > TOLERANCE * last)
+    return sparsity.certain(_ours(ae, "encode", X, sparsity=None), TOLERANCE)
 
 
 def _ours(ae: Any, what: str, X: np.ndarray, **changed: Any) -> np.ndarray:
