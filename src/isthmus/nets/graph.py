@@ -23,7 +23,7 @@ class Node(NamedTuple):
 
 
 class Graph:
-    """Nodes and arrays, as they are added; an array that is given again under its name is stored once.
+    """Nodes and arrays, as they are added; an array that is given again by its name is stored once.
 
     Values are named by text. `prefix` keeps the arrays of several nets apart.
 
@@ -51,10 +51,15 @@ class Graph:
         return name
 
     def array(self, value: ArrayLike, name: str = "") -> str:
-        """Store numbers as float32, or sizes (in a list) as int64, and return the name."""
-        kind = np.int64 if isinstance(value, list) else np.float32
+        """Store numbers as float32, or sizes (in a list) as int64, and return the name.
+
+        Another array under a name that is taken, such as a turned weight, gets a name of its own.
+        """
+        array = np.ascontiguousarray(value, np.int64 if isinstance(value, list) else np.float32)
         name = f"{self.prefix}{name}" if name else f"constant_{len(self.arrays)}"
-        self.arrays[name] = np.ascontiguousarray(value, kind)
+        if name in self.arrays and not np.array_equal(self.arrays[name], array):
+            name = f"{name}_{len(self.arrays)}"
+        self.arrays[name] = array
         return name
 
     def whole(self, value: int) -> str:

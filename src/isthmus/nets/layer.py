@@ -108,10 +108,14 @@ class Layer(eqx.Module):
     def rescaled(self, gain: np.ndarray, bias: np.ndarray) -> Self:
         """Return the layer with each channel's product times `gain`, and with this bias instead.
 
-        With layer normalisation the normalised value takes their place.
+        With layer normalisation this is about the normalised value.
         """
         dtype = self.bias.dtype
         gained, shifted = ("weight", "bias") if self.scale is None else ("scale", "shift")
+        if getattr(self, gained).shape[-1:] != gain.shape:
+            raise ValueError(
+                f"a {self.title} does not say how to scale its units; define `rescaled`"
+            )
         changed = {gained: getattr(self, gained) * gain, shifted: bias}
         return dataclasses.replace(self, **{k: v.astype(dtype) for k, v in changed.items()})
 

@@ -144,7 +144,9 @@ class Part:
 
 def part_fields(part: type[Part]) -> tuple["dataclasses.Field[Any]", ...]:
     """Return the fields of a class of parts, with what `number` and `option` say of them."""
-    return dataclasses.fields(part)  # type: ignore[arg-type]
+    if not dataclasses.is_dataclass(part):
+        raise TypeError(f"{part.__name__} is no dataclass: write @dataclass above the class.")
+    return dataclasses.fields(part)
 
 
 @cache
