@@ -318,7 +318,7 @@ X = np.random.default_rng(0).uniform(size=(3, math.prod(SHAPE)))
 
 def make_step(net, x=X, code=lambda h: h):
     h, weight = net.encode(x), jnp.full(len(x), 1 / len(x))
-    return Step(x, x, x, h, code(h), x, weight, net, code, jax.random.key(0), jnp.zeros(()))
+    return Step(x, x, x, h, code(h), x, weight, net, code, jax.random.key(0), jnp.zeros(()), True)
 
 
 @pytest.mark.usefixtures("float64")

@@ -149,12 +149,13 @@ def test_a_chain_applies_every_corruption_with_its_own_key():
 # -- sparsity ------------------------------------------------------------------------------------
 
 
-def make_step(net, x, code=lambda h: h, x_in=None):
+def make_step(net, x, code=lambda h: h, x_in=None, elementwise=True):
     weight = jnp.full(len(x), 1 / len(x))
     x_in = x if x_in is None else x_in
     h = net.encode(x_in)
     z = code(h)
-    return Step(x, x_in, x, h, z, net.decode(z), weight, net, code, KEY, jnp.zeros(()))
+    x_out, progress = net.decode(z), jnp.zeros(())
+    return Step(x, x_in, x, h, z, x_out, weight, net, code, KEY, progress, elementwise)
 
 
 def build(spec="dense", m=4, d=5, output="identity", wish=None):

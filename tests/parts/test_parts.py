@@ -146,6 +146,11 @@ def test_a_new_part_needs_one_class_and_no_other_line():
         Sparsity.known.pop("hoyer", None)
 
 
+def test_a_part_must_be_a_dataclass():
+    with pytest.raises(TypeError, match="^Bare is no dataclass: write @dataclass above the class"):
+        type("Bare", (Sparsity,), {})()
+
+
 def test_slots_do_not_share_names():
     assert set(Sparsity.known).isdisjoint(Loss.known)
     assert Part.known == {}

@@ -9,8 +9,7 @@ from isthmus.autoencoder.parameters import Parameters
 from isthmus.autoencoder.rows import Prepared
 from isthmus.model.slots import Slots
 from isthmus.nets.activations import ACTIVATIONS
-from isthmus.nets.convolution import Window
-from isthmus.nets.net import Layer, Net
+from isthmus.nets.net import Net
 from isthmus.training.layerwise import movable_weights
 
 
@@ -98,24 +97,6 @@ def _differences(was: Net, now: Net, precise: bool = True) -> str:
             lines.append(f"its {side} has {len(theirs)} layers, not {len(ours)}")
             continue
         for i, pair in enumerate(zip(theirs, ours, strict=True)):
-            a, b = (_in_words(layer, precise) for layer in pair)
+            a, b = (layer.describe(precise=precise) for layer in pair)
             lines += [f"layer {i + 1} of its {side} is {a}, not {b}"] * (a != b)
     return "; ".join(lines)
-
-
-def _in_words(layer: Layer, precise: bool) -> str:
-    """Return what must agree for two layers to share their weights."""
-    shape = "tied" if layer.weight is None else "x".join(map(str, layer.weight.shape))
-    window = getattr(layer, "window", ())
-    over = f" over {_moved(window)}" if window else ""
-    norm = " with layer norm" if layer.scale is not None else ""
-    kind = f" of {layer.bias.dtype}" if precise else ""
-    return f"{shape}{over} {layer.activation}{norm}{kind}"
-
-
-def _moved(window: Window) -> str:
-    """Return over which sizes a kernel moves, and how."""
-    sizes = "x".join(str(a.size) for a in window)
-    strides, zeros = [str(a.stride) for a in window], [f"{a.low}+{a.high}" for a in window]
-    stride, around = (v[0] if len(set(v)) == 1 else ", ".join(v) for v in (strides, zeros))
-    return f"{sizes} (stride {stride}, zeros {around})"

@@ -1,7 +1,8 @@
 """The parameters of an autoencoder, in scikit-learn's way."""
 
 import numbers
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -10,8 +11,13 @@ from isthmus.autoencoder.validation import check_one_of, check_real, check_whole
 from isthmus.model.fitted import Fitted
 from isthmus.model.scaling import Scaling, check_scaling
 from isthmus.model.slots import SLOTS
-from isthmus.parts.part import Spec, build
+from isthmus.parts.part import Part, build
 from isthmus.training.runtime import Device, RandomState
+
+OneSpec: TypeAlias = str | Mapping[str, object] | Part | Callable[..., object] | None
+Spec: TypeAlias = (
+    OneSpec | Sequence[OneSpec]
+)  # of a slot: a name, spec string, dict, part or function
 
 
 class Parameters(BaseEstimator):

@@ -11,7 +11,8 @@ from isthmus.model.fitted import Fitted, last_terms
 from isthmus.model.model import Model
 from isthmus.model.scaling import blocks
 from isthmus.nets.activations import ACTIVATIONS
-from isthmus.nets.net import Layer, Net
+from isthmus.nets.layer import Layer
+from isthmus.nets.net import Net
 from isthmus.training.batches import map_batches
 from isthmus.training.measures import code_moments, losses_of_pairs
 from isthmus.training.state import ScaledRows

@@ -26,9 +26,8 @@ from isthmus.model.fitted import Fitted
 from isthmus.model.model import Model
 from isthmus.model.scaling import Affine
 from isthmus.model.slots import SLOTS, Slots, resolve_slots
-from isthmus.nets.activations import ACTIVATIONS
-from isthmus.nets.convolution import PADDINGS, Axis
-from isthmus.nets.net import ConvLayer, DenseLayer, Layer, Net, TransposedConvLayer
+from isthmus.nets.layer import Layer, array_names, unpack_layer
+from isthmus.nets.net import Net
 from isthmus.parts.part import Part
 from isthmus.training.layerwise import layer_pair, pair_objective
 from isthmus.training.objective import Objective
@@ -42,9 +41,8 @@ from isthmus.training.state import (
 )
 
 FORMAT = "isthmus"
-VERSION = (1, 2)
+VERSION = (1, 3)
 MODEL, DETECTOR = "autoencoder", "detector"  # what a file holds
-ARRAYS = ("weight", "bias", "scale", "shift")
 Tensors = dict[str, np.ndarray]
 Meta = dict[str, Any]  # JSON
 
@@ -114,35 +112,31 @@ def pack_fitted(
     return tensors, meta
 
 
-def _pack_net(net: Any, name: str) -> tuple[Tensors, dict[str, list[Any]]]:
-    """Return the net's arrays by name, and its layers' other settings."""
+def _pack_net(net: Net, name: str) -> tuple[Tensors, dict[str, list[dict[str, object]]]]:
+    """Return the net's arrays by name, and of each layer its kind and its settings."""
     tensors: Tensors = {}
-    layers: dict[str, list[Any]] = {}
-    for side in ("encoder", "decoder"):
-        layers[side] = [_layer_spec(layer) for layer in getattr(net, side)]
+    layers: dict[str, list[dict[str, object]]] = {"encoder": [], "decoder": []}
+    for side, specs in layers.items():
         for i, layer in enumerate(getattr(net, side)):
-            for array in ARRAYS:
-                value = getattr(layer, array)
-                if value is not None:
-                    tensors[f"{name}.{side}.{i}.{array}"] = np.asarray(value)
+            try:
+                arrays, spec = layer.pack()
+            except ValueError as error:
+                raise ModelFileError(
+                    f"Layer {i + 1} of the {side} cannot be saved: {error}."
+                ) from error
+            specs.append(spec)
+            tensors |= {f"{name}.{side}.{i}.{field}": array for field, array in arrays.items()}
     return tensors, layers
-
-
-def _layer_spec(layer: Layer) -> Any:
-    """Return what of a layer is no array: its activation and, of a convolution, its window."""
-    window = getattr(layer, "window", None)
-    if window is None:
-        return layer.activation
-    return {"activation": layer.activation, "window": [axis._asdict() for axis in window]}
 
 
 def pack_slots(slots: Slots) -> Meta:
     """Return the slots as JSON, or raise a ModelFileError for a function."""
     for name, parts in slots._asdict().items():
         for part in parts if isinstance(parts, tuple) else (parts,):
-            if part is not None and part.name not in type(part).known:
+            if part is not None and not part.registered:
+                what = "is a function" if hasattr(part, "function") else f"{part!r} has no name"
                 raise ModelFileError(
-                    f"A model file holds no code, and the {name} is a function: replace it by a "
+                    f"A model file holds no code, and the {name} {what}: replace it by a "
                     f"built-in part (fit again with another {name}), or keep the model by pickle."
                 )
     return slots.to_dict()
@@ -295,74 +289,35 @@ def _unpack_parts(name: str, spec: Any) -> Any:
 
 
 def _unpack_net(tensors: Tensors, layers: dict[str, list[Any]]) -> Net:
+    """Return the net, after checks that its layers fit one another."""
     encoder, decoder = (
         tuple(_unpack_layer(tensors, side, i, spec) for i, spec in enumerate(layers[side]))
         for side in ("encoder", "decoder")
     )
     net = Net(encoder, decoder)
-    _check_shapes(net)
+    try:
+        net.check()
+    except ValueError as error:
+        raise ModelFileError(str(error)) from error
     return net
 
 
-def _unpack_layer(tensors: Tensors, side: str, i: int, spec: Any) -> Layer:
-    where = f"net.{side}.{i}"
-    arrays: Any = {a: tensors.get(f"{where}.{a}") for a in ARRAYS}
-    activation = spec if isinstance(spec, str) else spec["activation"]
-    if activation not in ACTIVATIONS:
-        raise ModelFileError(f"The file needs the activation {activation!r}, unknown here.")
-    if arrays["bias"] is None or arrays["bias"].ndim != 1:
-        raise ModelFileError(f"The array '{where}.bias' is missing from the file or no vector.")
-    for name, array in arrays.items():
-        if array is not None and array.dtype not in (np.float32, np.float64):
-            raise ModelFileError(f"The array '{where}.{name}' has dtype {array.dtype}.")
-        if name in ("scale", "shift") and array is not None and array.shape != arrays["bias"].shape:
-            raise ModelFileError(f"The array '{where}.{name}' has shape {array.shape}.")
-    if isinstance(spec, str):
-        return DenseLayer(**arrays, activation=activation)
-    window = tuple(Axis(**{k: int(v) for k, v in axis.items()}) for axis in spec["window"])
-    if not all(_possible(axis) for axis in window):
-        raise ModelFileError(f"The layer {where!r} has an impossible window, {spec['window']}.")
-    kind = ConvLayer if side == "encoder" else TransposedConvLayer
-    return kind(**arrays, activation=activation, window=window)
+def _unpack_layer(tensors: Tensors, side: str, i: int, spec: object) -> Layer:
+    where, settings = f"net.{side}.{i}", _layer_spec(spec, side)
+    arrays = {field: tensors.get(f"{where}.{field}") for field in array_names(settings)}
+    try:
+        return unpack_layer(arrays, settings)
+    except ValueError as error:
+        raise ModelFileError(f"The layer {where} of the file cannot be read: {error}.") from error
 
 
-def _possible(axis: Axis) -> bool:
-    """Tell whether an axis is one that `Axis.of` makes, so that no header asks for huge paddings."""
-    if min(axis[:3]) < 1:
-        return False
-    return axis in {Axis.of(*axis[:3], padding) for padding in PADDINGS} and axis.positions > 0
-
-
-def _check_shapes(net: Net) -> None:
-    """Raise a ModelFileError unless the layers fit one another."""
-    width = None
-    for i, layer in enumerate(net.encoder):
-        shape = None if layer.weight is None else layer.weight.shape
-        if shape is None or not _weight_fits(layer, shape) or layer.bias.shape != shape[-1:]:
-            raise ModelFileError(f"Layer {i} of the encoder has a weight of shape {shape}.")
-        if width not in (None, layer.n_in):
-            raise ModelFileError(
-                f"Layer {i} of the encoder takes {layer.n_in} values, not {width}."
-            )
-        width = layer.n_out
-        if net.decoder:
-            _check_mirror(net, i, shape)
-
-
-def _check_mirror(net: Net, i: int, shape: tuple[int, ...]) -> None:
-    layer, mirror = net.encoder[i], net.decoder[i]
-    window = getattr(layer, "window", None)
-    expected = shape[::-1] if window is None else shape
-    back = expected if mirror.weight is None else mirror.weight.shape
-    alike = getattr(mirror, "window", None) == window and len(net.decoder) == len(net.encoder)
-    if back != expected or mirror.bias.shape != shape[-2:-1] or not alike:
-        raise ModelFileError(f"Layer {i} of the decoder has a weight of shape {back}.")
-
-
-def _weight_fits(layer: Layer, shape: tuple[int, ...]) -> bool:
-    """Tell whether a weight has the axes that its layer needs, and values on each."""
-    kernels = tuple(axis.kernel for axis in getattr(layer, "window", ()))
-    return len(shape) == len(kernels) + 2 and shape[:-2] == kernels and min(shape) > 0
+def _layer_spec(spec: object, side: str) -> dict[str, object]:
+    """Return a layer's kind and settings; before 1.3 files had no kinds."""
+    if isinstance(spec, str):  # the activation of a dense layer
+        return {"kind": "dense", "activation": spec}
+    if not isinstance(spec, dict):
+        raise ModelFileError(f"The file's {side} has a layer {spec!r}, which is none.")
+    return {"kind": "conv" if side == "encoder" else "transposed_conv", **spec}
 
 
 def _fill(tree: Any, tensors: Tensors, name: str) -> Any:

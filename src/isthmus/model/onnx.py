@@ -12,10 +12,9 @@ import numpy as np
 from isthmus.model import onnx_graph
 from isthmus.model.file import ModelFileError, write_file
 from isthmus.model.model import Model
-from isthmus.model.onnx_graph import LOSSES, Graph
 from isthmus.model.scaling import Affine
-from isthmus.parts.losses import Loss
-from isthmus.parts.sparsity import Sparsity, TopK
+from isthmus.nets.graph import Graph
+from isthmus.parts.sparsity import TopK
 from isthmus.training.batches import map_batches
 from isthmus.training.state import traced
 
@@ -50,26 +49,13 @@ def check_packages() -> None:
 
 
 def check_exportable(model: Model, part: str) -> None:
-    """Raise a ValueError where the part of the model runs code that is not ours."""
-    loss, sparsity = model.slots.loss, model.slots.sparsity
-    known = type(loss) in LOSSES or (part != "score" and type(loss).seen is Loss.seen)
-    coded = (
-        type(sparsity) is TopK or getattr(type(sparsity), "code", Sparsity.code) is Sparsity.code
-    )
-    name: str
-    value: object
-    if not isinstance(model.scaler, Affine):
-        name, value = "scaling", model.scaler.transformer
-    elif not known:
-        name, value = "loss", getattr(loss, "function", loss)
-    elif not coded:
-        name, value = "sparsity", sparsity
-    else:
-        return
-    raise ValueError(
-        f"The {name} {value!r} is code of your own, which ONNX cannot hold: fit with a built-in "
-        f"{name} to export the part {part!r}."
-    )
+    """Raise a ValueError if a part of the model has no ONNX form; "strangeness" is a detector's."""
+    slots = model.slots
+    try:
+        onnx_graph.check_forms(model.net, slots.loss, slots.sparsity, model.scaler, part)
+    except onnx_graph.NoFormError as error:
+        exported = "score" if part == "strangeness" else part
+        raise ValueError(f"The part {exported!r} cannot be exported: {error}.") from error
 
 
 # -- the file --------------------------------------------------------------------------------------
@@ -79,12 +65,15 @@ def _content(model: Model, part: str, names: Names) -> bytes:
     """Return the ONNX file of one part."""
     graph, shape = Graph(), model.row_shape
     x = scaled_input(graph, model)
-    z = onnx_graph.code(graph, model, x)
+    slots = model.slots
+    z = onnx_graph.code(graph, model.net, slots.loss, slots.sparsity, x)
     behind: tuple[int, ...] = (model.n_components,)
     if part == "reconstruct":
-        result, behind = onnx_graph.reconstruction(graph, model, z), shape
+        shaped = model.sample_shape
+        result = onnx_graph.reconstruction(graph, model.net, model.scaler, shaped, z)
+        behind = shape
     elif part == "score":
-        result, behind = onnx_graph.score(graph, model, z, x), ()
+        result, behind = onnx_graph.score(graph, model.net, slots.loss, z, x), ()
     else:
         result = z
     named, shapes = (part, OUTPUTS[part]), (shape, behind)

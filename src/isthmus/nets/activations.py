@@ -8,21 +8,30 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-ROOT, CUBIC = (2 / np.pi) ** 0.5, 0.044715  # of GELU: Hendrycks and Gimpel, 2016
+from isthmus.nets.graph import Graph
+
+GELU_ROOT, GELU_CUBIC = (2 / np.pi) ** 0.5, 0.044715  # Hendrycks and Gimpel, 2016
+
+
+def _as_it_is(x: np.ndarray) -> np.ndarray:
+    return x
 
 
 class Activation(NamedTuple):
-    """A function on arrays, its start gain, and where it is bounded its interval.
+    """A function of each value alone, its start gain, and if it is bounded its interval.
 
     A bounded activation, rescaled to [0, 1], is the logistic function of `steepness * x`. `inverse` is
-    for output activations, on NumPy arrays of values that they can take.
+    for output activations, on NumPy arrays of values that they can take. `onnx` adds the nodes of the
+    function to a graph, after the value of that name, and returns the result's name; None says that it
+    has no ONNX form.
     """
 
     function: Callable[[Array], Array]
     gain: float = 1.0
     bounds: tuple[float, float] | None = None
     steepness: float = 1.0
-    inverse: Callable[[Any], Any] = np.asarray
+    inverse: Callable[[np.ndarray], np.ndarray] = _as_it_is
+    onnx: Callable[[Graph, str], str] | None = None
 
 
 def _identity(x: Array) -> Array:
@@ -32,7 +41,7 @@ def _identity(x: Array) -> Array:
 @jax.custom_jvp
 def _gelu(x: Array) -> Array:
     """Return `x (1 + tanh(u)) / 2` with `u = sqrt(2 / pi) (x + 0.044715 x^3)`."""
-    return 0.5 * x * (1 + jnp.tanh(ROOT * x * (1 + CUBIC * x * x)))
+    return 0.5 * x * (1 + jnp.tanh(GELU_ROOT * x * (1 + GELU_CUBIC * x * x)))
 
 
 @_gelu.defjvp
@@ -42,32 +51,50 @@ def _gelu_slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, A
     """
     (x,), (change,) = primals, tangents
     square = x * x
-    tanh = jnp.tanh(ROOT * x * (1 + CUBIC * square))
-    slope = 0.5 * (1 + tanh) * (1 + ROOT * x * (1 - tanh) * (1 + 3 * CUBIC * square))
+    tanh = jnp.tanh(GELU_ROOT * x * (1 + GELU_CUBIC * square))
+    # d/dx [x (1 + tanh u) / 2] = (1 + tanh u) / 2 + x (1 - tanh^2 u) u' / 2
+    slope = 0.5 * (1 + tanh) * (1 + GELU_ROOT * x * (1 - tanh) * (1 + 3 * GELU_CUBIC * square))
     return 0.5 * x * (1 + tanh), slope * change
 
 
-def _logit(p: Any) -> Any:
+def _logit(p: np.ndarray) -> np.ndarray:
     p = np.clip(p, 0.01, 0.99)
     return np.log(p / (1 - p))
 
 
-def _log(x: Any) -> Any:
+def _log(x: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(x, 1e-3))
 
 
+def _node(kind: str, **attributes: Any) -> Callable[[Graph, str], str]:
+    """Return the ONNX form of an activation that is one node."""
+
+    def add(graph: Graph, h: str) -> str:
+        return graph.add(kind, h, **attributes)
+
+    return add
+
+
+def _silu_nodes(graph: Graph, h: str) -> str:
+    return graph.add("Mul", h, graph.add("Sigmoid", h))
+
+
+def _no_node(graph: Graph, h: str) -> str:
+    return h
+
+
 ACTIVATIONS = {
-    "identity": Activation(_identity),
-    "sigmoid": Activation(jax.nn.sigmoid, bounds=(0.0, 1.0), inverse=_logit),
-    "tanh": Activation(jnp.tanh, bounds=(-1.0, 1.0), steepness=2.0),
-    "relu": Activation(jax.nn.relu, gain=2**0.5),
-    "gelu": Activation(_gelu, gain=2**0.5),
-    "silu": Activation(jax.nn.silu, gain=2**0.5),
-    "elu": Activation(jax.nn.elu, gain=2**0.5),
-    "softplus": Activation(jax.nn.softplus),
-    "exp": Activation(jnp.exp, inverse=_log),
+    "identity": Activation(_identity, onnx=_no_node),
+    "sigmoid": Activation(jax.nn.sigmoid, bounds=(0.0, 1.0), inverse=_logit, onnx=_node("Sigmoid")),
+    "tanh": Activation(jnp.tanh, bounds=(-1.0, 1.0), steepness=2.0, onnx=_node("Tanh")),
+    "relu": Activation(jax.nn.relu, gain=2**0.5, onnx=_node("Relu")),
+    "gelu": Activation(_gelu, gain=2**0.5, onnx=_node("Gelu", approximate="tanh")),
+    "silu": Activation(jax.nn.silu, gain=2**0.5, onnx=_silu_nodes),
+    "elu": Activation(jax.nn.elu, gain=2**0.5, onnx=_node("Elu")),
+    "softplus": Activation(jax.nn.softplus, onnx=_node("Softplus")),
+    "exp": Activation(jnp.exp, inverse=_log, onnx=_node("Exp")),
 }
 ACTIVATIONS["logistic"] = ACTIVATIONS["sigmoid"]
 
-BOUNDED = tuple(name for name, a in ACTIVATIONS.items() if a.bounds and name != "logistic")
-HIDDEN = tuple(name for name in ACTIVATIONS if name != "exp")
+BOUNDED_ACTIVATIONS = tuple(n for n, a in ACTIVATIONS.items() if a.bounds and n != "logistic")
+HIDDEN_ACTIVATIONS = tuple(name for name in ACTIVATIONS if name != "exp")

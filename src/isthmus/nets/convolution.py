@@ -7,14 +7,14 @@ minutes, the library's convolution is used.
 """
 
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 PADDINGS = ("same", "valid", "full")
-LONGEST = 32  # a longer kernel is left to the library everywhere
+LONGEST_KERNEL = 32  # a longer one is left to the library everywhere
 
 
 class Axis(NamedTuple):
@@ -49,13 +49,22 @@ class Axis(NamedTuple):
         """How many neighbouring positions of one phase a value is spread from."""
         return -(-self.kernel // self.stride)
 
+    @property
+    def possible(self) -> bool:
+        """Whether `of` makes this axis; others, of a file, could ask for huge paddings."""
+        if min(self.size, self.kernel, self.stride) < 1:
+            return False
+        made = {Axis.of(self.size, self.kernel, self.stride, padding) for padding in PADDINGS}
+        return self in made and self.positions > 0
+
 
 Window = tuple[Axis, ...]
+Kept = tuple[Array, Array]  # what a derivative needs of the value's computation
 
 
 def convolve(x: Array, weight: Array, window: Window) -> Array:
     """Return `h[o] = sum_i x[S o + i - low] W[i]`; shapes (n, *sizes, c) -> (n, *positions, m)."""
-    if max(a.kernel for a in window) > LONGEST:
+    if max(a.kernel for a in window) > LONGEST_KERNEL:
         return _library(window, x, weight)
     result: Array = jax.lax.platform_dependent(
         x, weight, cpu=partial(_convolve, window), default=partial(_library, window)
@@ -68,7 +77,7 @@ def transpose(z: Array, weight: Array, window: Window) -> Array:
 
     `x[S o + i - low] += W[i] z[o]`; shapes (n, *positions, m) -> (n, *sizes, c).
     """
-    if max(a.kernel for a in window) > LONGEST:
+    if max(a.kernel for a in window) > LONGEST_KERNEL:
         return _library_transpose(window, z, weight)
     result: Array = jax.lax.platform_dependent(
         z, weight, cpu=partial(_transpose, window), default=partial(_library_transpose, window)
@@ -100,7 +109,9 @@ def _library_transpose(window: Window, z: Array, weight: Array) -> Array:
 # -- patches and one matrix product, for processors ----------------------------------------------
 #
 # Each is the other's derivative by its input: stated, because what autodiff makes of the slices and
-# paddings is slower by a third.
+# paddings is slower by a third. With the patches P(x), one row for each position, a convolution is
+# h = P(x) W. Its derivatives are P(x)^T g by W, and by x the adjoint P^T(g W^T), where P^T adds up what
+# stands in each tap where that tap saw the input.
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -108,12 +119,12 @@ def _convolve(window: Window, x: Array, weight: Array) -> Array:
     return _product(_patches(window, x), weight)
 
 
-def _convolve_forward(window: Window, x: Array, weight: Array) -> tuple[Array, Any]:
+def _convolve_forward(window: Window, x: Array, weight: Array) -> tuple[Array, Kept]:
     patches = _patches(window, x)
     return _product(patches, weight), (patches, weight)
 
 
-def _convolve_backward(window: Window, kept: Any, g: Array) -> tuple[Array, Array]:
+def _convolve_backward(window: Window, kept: Kept, g: Array) -> tuple[Array, Array]:
     patches, weight = kept
     return _spread(window, g, weight), _gram(patches, g, weight)
 
@@ -126,11 +137,11 @@ def _transpose(window: Window, z: Array, weight: Array) -> Array:
     return _spread(window, z, weight)
 
 
-def _transpose_forward(window: Window, z: Array, weight: Array) -> tuple[Array, Any]:
+def _transpose_forward(window: Window, z: Array, weight: Array) -> tuple[Array, Kept]:
     return _spread(window, z, weight), (z, weight)
 
 
-def _transpose_backward(window: Window, kept: Any, g: Array) -> tuple[Array, Array]:
+def _transpose_backward(window: Window, kept: Kept, g: Array) -> tuple[Array, Array]:
     z, weight = kept
     patches = _patches(window, g)
     return _product(patches, weight), _gram(patches, z, weight)
@@ -180,8 +191,9 @@ def _spread(window: Window, z: Array, weight: Array) -> Array:
 def _interleaved(parts: Array, place: int, axis: Axis) -> Array:
     """Return the sums along one axis, with its padding; its taps are the last axis but one.
 
-    Places that are a stride apart form a phase and are added without gaps; the phases are then
-    interleaved.
+    Tap i of position o falls on the place `S o + i`; for `i = S q + phase` that is `S (o + q) + phase`.
+    So among the places of its phase, which are a stride apart, a tap's values are shifted by q and
+    added without gaps. The phases are then interleaved.
     """
     phases: list[Array] = []
     for tap in range(axis.kernel):

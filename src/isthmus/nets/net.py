@@ -1,6 +1,7 @@
 """Nets: encoder and decoder layers in mirrored pairs, with their weights and nothing else."""
 
-import math
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -8,137 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from isthmus.nets.activations import ACTIVATIONS
-from isthmus.nets.convolution import Window, convolve, transpose
+from isthmus.nets.layer import Layer
 from isthmus.nets.random import uniform
-
-
-class Layer(eqx.Module):
-    """A layer `a(norm(product(x, W) + b))` from flat rows to flat rows: (n, n_in) -> (n, n_out).
-
-    A tied decoder layer has no weight of its own and takes its encoder's.
-    """
-
-    weight: Array | None
-    bias: Array  # (channels,): the units of a dense layer, the maps of a convolution
-    scale: Array | None  # layer normalisation's, where there is one
-    shift: Array | None
-    activation: str = eqx.field(static=True)
-
-    def product(self, x: Array, weight: Array) -> Array:
-        """Return the linear map of rows; (n, n_in) -> (n, ..., channels)."""
-        raise NotImplementedError
-
-    def tied(self, weight: Array) -> Array:
-        """Return the weight of a tied decoder layer, given its encoder's."""
-        raise NotImplementedError
-
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The shapes of a row before and after an encoder's layer."""
-        raise NotImplementedError
-
-    @property
-    def n_in(self) -> int:
-        """The number of values in a row before an encoder's layer."""
-        return math.prod(self.shapes[0])
-
-    @property
-    def n_out(self) -> int:
-        """The number of units of an encoder's layer."""
-        return math.prod(self.shapes[1])
-
-    @property
-    def work(self) -> int:
-        """The number of multiplications for a row, of an encoder's layer and of its mirror each."""
-        raise NotImplementedError
-
-    @property
-    def width(self) -> int:
-        """The number of values of the largest array that is made for a row."""
-        return max(self.n_in, self.n_out)
-
-    def linear(self, x: Array, weight: Array | None = None) -> Array:
-        """Return the layer's value before its activation, with its own or another's weight."""
-        weight = self.weight if weight is None else weight
-        assert weight is not None
-        h = self.product(x, weight) + self.bias
-        if self.scale is not None and self.shift is not None:
-            centred = h - jnp.mean(h, axis=-1, keepdims=True)
-            deviation = jnp.sqrt(jnp.mean(centred**2, axis=-1, keepdims=True) + 1e-5)
-            h = centred / deviation * self.scale + self.shift
-        return h.reshape(len(h), -1)
-
-    def activate(self, h: Array) -> Array:
-        """Apply the activation."""
-        return ACTIVATIONS[self.activation].function(h)
-
-
-class DenseLayer(Layer):
-    """A fully connected layer; its weight is (n_in, n_out)."""
-
-    def product(self, x: Array, weight: Array) -> Array:
-        """Return `x W`."""
-        return x @ weight
-
-    def tied(self, weight: Array) -> Array:
-        """Return the encoder's weight, transposed."""
-        return weight.T
-
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Both shapes have one axis."""
-        assert self.weight is not None
-        return self.weight.shape[:1], self.weight.shape[1:]
-
-    @property
-    def work(self) -> int:
-        """One multiplication for each weight."""
-        return self.n_in * self.n_out
-
-
-class ConvLayer(Layer):
-    """A convolution, of maps laid out flat; its weight is (*kernels, channels in, channels out)."""
-
-    window: Window = eqx.field(static=True)
-
-    def product(self, x: Array, weight: Array) -> Array:
-        """Return the maps (n, *positions, channels out)."""
-        maps = x.reshape(len(x), *(a.size for a in self.window), weight.shape[-2])
-        return convolve(maps, weight, self.window)
-
-    @property
-    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The shapes (*sizes, channels) of the maps."""
-        assert self.weight is not None
-        before, behind = zip(*((a.size, a.positions) for a in self.window), strict=True)
-        return (*before, self.weight.shape[-2]), (*behind, self.weight.shape[-1])
-
-    @property
-    def work(self) -> int:
-        """Each weight, at each position."""
-        assert self.weight is not None
-        return math.prod(self.weight.shape) * math.prod(a.positions for a in self.window)
-
-    @property
-    def width(self) -> int:
-        """The values of all patches."""
-        return max(self.n_in, self.n_out, self.work // self.shapes[1][-1])
-
-
-class TransposedConvLayer(Layer):
-    """The mirror of a convolution: its adjoint, with a weight of the same shape and order."""
-
-    window: Window = eqx.field(static=True)
-
-    def product(self, x: Array, weight: Array) -> Array:
-        """Return the maps (n, *sizes, channels in), exactly as large as the convolution's input."""
-        maps = x.reshape(len(x), *(a.positions for a in self.window), weight.shape[-1])
-        return transpose(maps, weight, self.window)
-
-    def tied(self, weight: Array) -> Array:
-        """Return the encoder's weight: an adjoint shares it."""
-        return weight
 
 
 class Dropout(NamedTuple):
@@ -219,7 +91,28 @@ class Net(eqx.Module):
         """The name of the output's activation."""
         return self.decoder[0].activation
 
-    @property
-    def elementwise(self) -> bool:
-        """Whether the code is one affine map and a function of each unit alone."""
-        return len(self.encoder) == 1 and self.encoder[0].scale is None
+    def check(self) -> None:
+        """Raise a ValueError unless the layers fit one another, and come in pairs if there are both."""
+        if self.decoder and len(self.decoder) != len(self.encoder):
+            raise ValueError(
+                f"The encoder has {len(self.encoder)} layers and the decoder {len(self.decoder)}."
+            )
+        width = None
+        for i, layer in enumerate(self.encoder, 1):
+            _checked(f"Layer {i} of the encoder", layer.check)
+            if width not in (None, layer.n_in):
+                raise ValueError(
+                    f"Layer {i} of the encoder takes {layer.n_in} values, not {width}."
+                )
+            width = layer.n_out
+            if self.decoder:
+                mirror = partial(layer.check_mirror, self.decoder[i - 1])
+                _checked(f"Layer {i} of the decoder", mirror)
+
+
+def _checked(place: str, check: Callable[[], None]) -> None:
+    """Check a layer; the error says which it is."""
+    try:
+        check()
+    except ValueError as error:
+        raise ValueError(f"{place} does not fit: {error}.") from error

@@ -14,20 +14,22 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.extend.random import define_prng_impl
+from jax.typing import DTypeLike
 
 Draw = Callable[[Array], Array]
-ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-GROUPS = 5  # of four rounds
-PARITY = 0x1BD11BDA
-WORDS = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}
+ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))  # bits, of the rounds of even and of odd groups
+ROUND_GROUPS = 5  # of four rounds: the 20 that JAX takes
+PARITY = 0x1BD11BDA  # of the third key word: the three are never all 0
+WORD_TYPES = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32, 64: jnp.uint64}
 
 
 def _threefry(key: Array, x0: Array, x1: Array) -> tuple[Array, Array]:
     """Return the Threefry-2x32 hash of two words, 20 rounds; shapes (2,), (...), (...)."""
     keys = key[0], key[1], key[0] ^ key[1] ^ jnp.uint32(PARITY)
     x0, x1 = x0 + keys[0], x1 + keys[1]
-    for group in range(GROUPS):
+    for group in range(ROUND_GROUPS):
         for turn in ROTATIONS[group % 2]:
+            # One round: add, turn the other word's bits in a circle, and mix by exclusive or.
             x0 = x0 + x1
             x1 = x0 ^ ((x1 << jnp.uint32(turn)) | (x1 >> jnp.uint32(32 - turn)))
         x0 = x0 + keys[(group + 1) % 3]
@@ -57,11 +59,12 @@ def _fold_in(key: Array, data: Any) -> Array:
 
 
 def _random_bits(key: Array, width: int, shape: tuple[int, ...]) -> Array:
+    # Up to 32 bits mix both words of the hash: JAX's way with partitionable bits, its default.
     high, low = _hashed(key, shape)
     if width == 64:
-        word = WORDS[width]
+        word = WORD_TYPES[width]
         return (high.astype(word) << word(32)) | low.astype(word)
-    return (high ^ low).astype(WORDS[width])
+    return (high ^ low).astype(WORD_TYPES[width])
 
 
 THREEFRY = define_prng_impl(
@@ -75,13 +78,13 @@ THREEFRY = define_prng_impl(
 )
 
 
-def normal(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+def normal(key: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """Return `jax.random.normal`, made once for all members of a population that share the key."""
     return _once(partial(jax.random.normal, shape=shape, dtype=dtype), key)
 
 
 def uniform(
-    key: Array, shape: tuple[int, ...], dtype: Any, low: float = 0.0, high: float = 1.0
+    key: Array, shape: tuple[int, ...], dtype: DTypeLike, low: float = 0.0, high: float = 1.0
 ) -> Array:
     """Return `jax.random.uniform`, made once for all members of a population that share the key."""
     draw = partial(jax.random.uniform, shape=shape, dtype=dtype, minval=low, maxval=high)
@@ -99,5 +102,6 @@ def _once(draw: Draw, key: Array) -> Array:
 
 def _kept(draw: Draw, key: Array) -> Array:
     made = jax.eval_shape(draw, key)
+    # A word of the key with its lowest bit set is never 0; XLA does not know that it is not.
     always = jax.random.key_data(key).ravel()[0] | jnp.uint32(1)
     return jax.lax.cond(always > 0, draw, lambda _: jnp.zeros(made.shape, made.dtype), key)

@@ -1,12 +1,12 @@
 """The quantities of one training step, by the names they have in the equation."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
-if TYPE_CHECKING:
-    from isthmus.nets.net import Net
+from isthmus.nets.net import Net
 
 
 class Step(NamedTuple):
@@ -32,6 +32,8 @@ class Step(NamedTuple):
         Random key of this step.
     progress : Array ()
         The fraction of the training that is done, in [0, 1].
+    elementwise : bool
+        Whether `code` makes each unit's value of that unit alone.
     """
 
     x: Array
@@ -41,10 +43,11 @@ class Step(NamedTuple):
     z: Array
     x_out: Array
     weight: Array
-    net: "Net"
-    code: Any
+    net: Net
+    code: Callable[[Array], Array]
     key: Array
     progress: Array
+    elementwise: bool = False
 
     def mean(self, values: Array) -> Array:
         """Return the weighted mean over rows of (n,) or (n, k) values, in the objective's sense.

@@ -20,7 +20,7 @@ from isthmus.model.onnx import (
     rows_within,
     scaled_input,
 )
-from isthmus.model.onnx_graph import Graph
+from isthmus.nets.graph import Graph
 from isthmus.outliers.members import Member, strangeness
 
 NEAR = 8  # reference rows whose distance is computed again, from the differences
@@ -33,7 +33,7 @@ def export_members(
     """Write a detector's score as ONNX; see `OutlierDetector.export`."""
     models = [member.model for member in members]
     for model in models:
-        check_exportable(model, "score")
+        check_exportable(model, "strangeness")
     check_packages()
     with np.errstate(over="ignore", invalid="ignore"):
         content, X = _content(members, offset, names), rows_within(models[0], probe_rows(models[0]))
@@ -60,7 +60,8 @@ def _strangeness(g: Graph, member: Member) -> str:
     """Return a member's loss of each row plus its distance to the nearest of the reference rows."""
     model = member.model
     x = scaled_input(g, model)
-    y = onnx_graph.decoded(g, model.net, onnx_graph.code(g, model, x))
+    z = onnx_graph.code(g, model.net, model.slots.loss, model.slots.sparsity, x)
+    y = onnx_graph.decoded(g, model.net, z)
     nearest = _nearest(g, y, member.known())
     return g.add("Add", onnx_graph.cost(g, model.slots.loss, y, x), nearest)
 

@@ -1,49 +1,81 @@
 """Architectures: builders of nets."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, Self
 
 import equinox as eqx
 import numpy as np
 
-from isthmus.nets.activations import ACTIVATIONS, BOUNDED, HIDDEN
+from isthmus.nets.activations import ACTIVATIONS, BOUNDED_ACTIVATIONS, HIDDEN_ACTIVATIONS
+from isthmus.nets.conv import ConvLayer, TransposedConvLayer
 from isthmus.nets.convolution import PADDINGS, Axis, Window
-from isthmus.nets.net import ConvLayer, DenseLayer, Layer, Net, TransposedConvLayer
+from isthmus.nets.layer import DenseLayer, Layer
+from isthmus.nets.net import Net
 from isthmus.parts.part import Part, number, option
 
-CODE_WIDTH = 2  # of a dense code, where n_components is None
+CODE_WIDTH = 2  # of a dense code, if n_components is None
+
+
+class LayerPlan(NamedTuple):
+    """A layer to be: its class, its weight's shape, its bias's length, and its class's settings."""
+
+    layer: type[Layer]
+    shape: tuple[int, ...]
+    channels: int
+    settings: Mapping[str, object] = MappingProxyType({})
 
 
 class Plan(NamedTuple):
-    """A pair of layers to be: the weight's shape, and how its kernel moves where it is one."""
+    """A pair of layers to be; weights start uniform between `-limit` and `limit`, times a gain.
 
-    shape: tuple[int, ...]
-    window: Window = ()
+    Glorot's limit is `sqrt(6 / (values in + values out))` of what one value is made of, and makes.
+    """
 
-    @property
-    def limit(self) -> float:
-        """Glorot's bound of a uniform start, for both layers of the pair."""
-        taps = math.prod(self.shape[:-2])
-        reached = taps / math.prod(a.stride for a in self.window)
-        return float(np.sqrt(6 / (taps * self.shape[-2] + reached * self.shape[-1])))
+    encoder: LayerPlan
+    decoder: LayerPlan
+    limit: float
+
+    @classmethod
+    def dense(cls, n_in: int, n_out: int) -> Self:
+        """Return a pair of fully connected layers."""
+        return cls(
+            LayerPlan(DenseLayer, (n_in, n_out), n_out),
+            LayerPlan(DenseLayer, (n_out, n_in), n_in),
+            _glorot(n_in, n_out),
+        )
+
+    @classmethod
+    def convolution(cls, window: Window, before: int, channels: int) -> Self:
+        """Return a convolution, from so many channels to so many, and its adjoint."""
+        shape, settings = (*(a.kernel for a in window), before, channels), {"window": window}
+        taps = math.prod(a.kernel for a in window)
+        reached = taps / math.prod(a.stride for a in window)  # positions that see one value
+        return cls(
+            LayerPlan(ConvLayer, shape, channels, settings),
+            LayerPlan(TransposedConvLayer, shape, before, settings),
+            _glorot(taps * before, reached * channels),
+        )
 
 
 class Architecture(Part, slot="architecture"):
     """A recipe for an encoder E and a decoder D of mirrored layers.
 
-    A subclass has the fields below and plans the layers. `spatial` tells that neighbouring columns
-    are alike and share weights, so that one scaling serves all of them.
+    A subclass plans the layers, of any class. Its fields are what it lets a user choose, such as the
+    settings below, which otherwise are as here. `spatial` says that neighbouring columns are alike and
+    share weights, so that one scaling serves all of them.
     """
 
     spatial: ClassVar[bool] = False
 
-    activation: str
-    code_activation: str
-    output: str
-    tied: bool
-    norm: str | None
+    activation: str = "auto"
+    code_activation: str = "auto"
+    output: str = "auto"
+    tied: bool = False
+    norm: str | None = None
 
     def plan(self, shape: tuple[int, ...], n_components: int | None) -> list[Plan]:
         """Return the pairs of layers for rows of this shape, from the outermost to the code."""
@@ -74,17 +106,31 @@ class Architecture(Part, slot="architecture"):
         encoder, decoder = [], []
         for i, plan in enumerate(plans):
             norms = i < len(plans) - 1 and self.norm == "layer", i > 0 and self.norm == "layer"
-            encoder.append(_layer(rng, plan, ups[i], dtype, norm=norms[0]))
-            decoder.append(_mirror(rng, plan, downs[i], dtype, norm=norms[1], tied=self.tied))
+            up, down = (
+                _start(rng, layer, plan.limit, activations[i], dtype, norm=norm)
+                for layer, activations, norm in zip(plan[:2], (ups, downs), norms, strict=True)
+            )
+            encoder.append(up)
+            decoder.append(self._shared(down) if self.tied else down)
         net = Net(tuple(encoder), tuple(decoder))
-        lone = len(plans) == 1 and not self.tied and code_activation is None and code in BOUNDED
-        return _near_linear(net) if lone else net
+        net.check()
+        alone = len(plans) == 1 and not self.tied and code_activation is None
+        return _near_linear(net) if alone and code in BOUNDED_ACTIVATIONS else net
+
+    def _shared(self, layer: Layer) -> Layer:
+        """Return a decoder's layer without a weight, so that it takes its encoder's."""
+        if type(layer).tied is Layer.tied:
+            raise ValueError(
+                f"The architecture {self.name!r} cannot have tied=True: a {layer.title} does not "
+                "say how to use its encoder's weight (its method `tied`)."
+            )
+        return replace(layer, weight=None)
 
     def _code_activation(self, wish: str | None, *, deep: bool) -> str:
         """Settle the code's activation: its own setting, the sparsity's wish, the default."""
         if self.code_activation != "auto":
             return _canonical(self.code_activation)
-        if wish == "sigmoid" and self.activation in (*BOUNDED, "logistic"):
+        if wish == "sigmoid" and self.activation in (*BOUNDED_ACTIVATIONS, "logistic"):
             return _canonical(self.activation)  # bounded: as good as the sigmoid wished for
         if not deep and self.activation != "auto" and wish != "identity":
             return _canonical(self.activation)
@@ -126,8 +172,8 @@ class Dense(Architecture, name="dense"):
     """
 
     hidden: tuple[int, ...] = option(())
-    activation: str = option("auto", ("auto", *HIDDEN))
-    code_activation: str = option("auto", ("auto", *HIDDEN))
+    activation: str = option("auto", ("auto", *HIDDEN_ACTIVATIONS))
+    code_activation: str = option("auto", ("auto", *HIDDEN_ACTIVATIONS))
     output: str = option("auto", ("auto", *ACTIVATIONS))
     tied: bool = option(False, (False, True))
     dropout: float = number(0.0, "[0, 1)")
@@ -140,7 +186,7 @@ class Dense(Architecture, name="dense"):
 
     def plan(self, shape: tuple[int, ...], n_components: int | None) -> list[Plan]:
         widths = (math.prod(shape), *self.hidden, n_components or CODE_WIDTH)
-        return [Plan(pair) for pair in pairwise(widths)]
+        return [Plan.dense(*pair) for pair in pairwise(widths)]
 
 
 @dataclass
@@ -153,8 +199,8 @@ class Convolutional(Architecture):
     kernel: int = number(3, "[1, inf)", whole=True)
     stride: int = number(2, "[1, inf)", whole=True)
     padding: str = option("same", PADDINGS)
-    activation: str = option("auto", ("auto", *HIDDEN))
-    code_activation: str = option("auto", ("auto", *HIDDEN))
+    activation: str = option("auto", ("auto", *HIDDEN_ACTIVATIONS))
+    code_activation: str = option("auto", ("auto", *HIDDEN_ACTIVATIONS))
     output: str = option("auto", ("auto", *ACTIVATIONS))
     tied: bool = option(False, (False, True))
     dropout: float = number(0.0, "[0, 1)")
@@ -174,21 +220,21 @@ class Convolutional(Architecture):
         raise NotImplementedError
 
     def plan(self, shape: tuple[int, ...], n_components: int | None) -> list[Plan]:
-        shape, plans = self.maps(shape), []
+        shape, plans = self.maps(shape), list[Plan]()
         for i, channels in enumerate(self.channels):
             *sizes, before = shape
             self._check_fits(sizes, i)
             axes = (Axis.of(s, self.kernel, self.stride, self.padding) for s in sizes)
             window = tuple(axes)
-            plans.append(Plan((*(a.kernel for a in window), before, channels), window))
+            plans.append(Plan.convolution(window, before, channels))
             shape = (*(a.positions for a in window), channels)
         units = math.prod(shape)
         if self.code == "dense":
-            return [*plans, Plan((units, n_components or CODE_WIDTH))]
+            return [*plans, Plan.dense(units, n_components or CODE_WIDTH)]
         if n_components not in (None, units):
-            told = " x ".join(map(str, shape))
+            product = " x ".join(map(str, shape))
             raise ValueError(
-                f"With code='maps' the code is the last maps, {told} = {units} units, but "
+                f"With code='maps' the code is the last maps, {product} = {units} units, but "
                 f"n_components={n_components}: set n_components=None, or code='dense'."
             )
         return plans
@@ -340,46 +386,31 @@ class Conv1d(Convolutional, name="conv1d"):
         return shape if len(shape) == 2 else (*shape, 1)
 
 
-def _layer(
-    rng: np.random.Generator, plan: Plan, activation: str, dtype: str, *, norm: bool
-) -> Layer:
-    """Make an encoder's layer with Glorot's uniform start, times the activation's gain."""
-    arrays = _arrays(rng, plan, plan.shape, plan.shape[-1], activation, dtype, norm)
-    if plan.window:
-        return ConvLayer(**arrays, window=plan.window)
-    return DenseLayer(**arrays)
+def _glorot(values_in: float, values_out: float) -> float:
+    return float(np.sqrt(6 / (values_in + values_out)))
 
 
-def _mirror(
-    rng: np.random.Generator, plan: Plan, activation: str, dtype: str, *, norm: bool, tied: bool
-) -> Layer:
-    """Make the decoder's layer that undoes an encoder's."""
-    shape = plan.shape if plan.window else plan.shape[::-1]
-    arrays = _arrays(rng, plan, shape, plan.shape[-2], activation, dtype, norm)
-    arrays["weight"] = None if tied else arrays["weight"]
-    if plan.window:
-        return TransposedConvLayer(**arrays, window=plan.window)
-    return DenseLayer(**arrays)
-
-
-def _arrays(
+def _start(
     rng: np.random.Generator,
-    plan: Plan,
-    shape: tuple[int, ...],
-    channels: int,
+    plan: LayerPlan,
+    limit: float,
     activation: str,
     dtype: str,
+    *,
     norm: bool,
-) -> dict[str, Any]:
-    activation = _canonical(activation)
-    limit = ACTIVATIONS[activation].gain * plan.limit
-    return {
-        "weight": rng.uniform(-limit, limit, shape).astype(dtype),
+) -> Layer:
+    """Return a layer with fresh weights, whose limit is times the activation's gain."""
+    activation, channels = _canonical(activation), plan.channels
+    limit *= ACTIVATIONS[activation].gain
+    fields: dict[str, Any] = {
+        "weight": rng.uniform(-limit, limit, plan.shape).astype(dtype),
         "bias": np.zeros(channels, dtype),
         "scale": np.ones(channels, dtype) if norm else None,
         "shift": np.zeros(channels, dtype) if norm else None,
         "activation": activation,
+        **plan.settings,
     }
+    return plan.layer(**fields)
 
 
 def _near_linear(net: Net) -> Net:

@@ -5,9 +5,8 @@ clean batch. Reference: Vincent et al., "Extracting and Composing Robust Feature
 Autoencoders", 2008.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -200,7 +199,7 @@ class CustomCorruption(Corruption):
         check_arguments(self.slot, self.function, ("key", "x"))
 
 
-def corrupt_in_turn(parts: tuple[Any, ...], key: Array, x: Array) -> Array:
+def corrupt_in_turn(parts: Sequence[Corruption], key: Array, x: Array) -> Array:
     """Apply corruptions one after the other, each with a key of its own."""
     for i, part in enumerate(parts):
         x = part(jax.random.fold_in(key, i), x)

@@ -3,13 +3,15 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from isthmus.nets.activations import ACTIVATIONS
+from isthmus.nets.graph import Graph, no_form
+from isthmus.nets.overriding import drop_outdated
 from isthmus.parts.part import Part, number
 
 
@@ -17,11 +19,22 @@ class Loss(Part, slot="loss"):
     """A distance between reconstruction and input, as the mean over the features of each sample.
 
     `link` is the output activation the loss is made for; `domain` is where both arguments must lie.
+
+    `onnx`, `onnx_from_linear` and `onnx_seen` are the ONNX forms of the call, of `from_linear` and of
+    `seen`. Each adds nodes to a graph, after values that it knows by name, and returns the name of the
+    result, or None if there is no form. A subclass that overrides one of the three has no form of it
+    until it defines that too.
     """
 
     link: ClassVar[str] = "identity"
     domain: ClassVar[tuple[float, float]] = (-float("inf"), float("inf"))
     likelihood: ClassVar[bool] = False
+
+    def __init_subclass__(cls, name: str = "") -> None:
+        super().__init_subclass__(name=name)
+        drop_outdated(cls, "onnx", ("__call__",), no_form)
+        drop_outdated(cls, "onnx_from_linear", ("from_linear",), no_form)
+        drop_outdated(cls, "onnx_seen", ("seen",), no_form)
 
     @property
     def by_column(self) -> bool:
@@ -57,8 +70,21 @@ class Loss(Part, slot="loss"):
         return inside, _mean(jnp.abs(x - inside))
 
     def nats(self, x_out: Array, x: Array) -> Array:
-        """Return the negative log-likelihood of each sample in nats, where the loss is one."""
+        """Return the negative log-likelihood of each sample in nats, if the loss is one."""
         return self(x_out, x) * x.shape[1]
+
+    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
+        """Add the nodes of the loss of each row, (n,)."""
+        return None
+
+    def onnx_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
+        """Add the nodes of the loss of `link(a)`."""
+        link = ACTIVATIONS[self.link].onnx
+        return None if link is None else self.onnx(graph, link(graph, a), x)
+
+    def onnx_seen(self, graph: Graph, x: str) -> str | None:
+        """Add the nodes of what the encoder sees."""
+        return x
 
 
 def _mean(values: Array) -> Array:
@@ -80,6 +106,10 @@ class MSE(Loss, name="mse"):
     def __call__(self, x_out: Array, x: Array) -> Array:
         return _mean(jnp.square(x_out - x))
 
+    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
+        error = graph.add("Sub", x_out, x)
+        return graph.row_mean(graph.add("Mul", error, error))
+
 
 @dataclass
 class MAE(Loss, name="mae"):
@@ -93,6 +123,9 @@ class MAE(Loss, name="mae"):
 
     def __call__(self, x_out: Array, x: Array) -> Array:
         return _mean(jnp.abs(x_out - x))
+
+    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
+        return graph.row_mean(graph.add("Abs", graph.add("Sub", x_out, x)))
 
 
 @dataclass
@@ -116,6 +149,10 @@ class Lp(Loss, name="lp"):
         error = jnp.abs(x_out - x)
         safe = jnp.where(error > 0, error, 1.0)  # the gradient of 0**p is not finite for p < 2
         return _mean(jnp.where(error > 0, safe**self.p, 0.0))
+
+    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
+        error = graph.add("Abs", graph.add("Sub", x_out, x))
+        return graph.row_mean(graph.add("Pow", error, self.p))
 
 
 @dataclass
@@ -144,6 +181,13 @@ class Huber(Loss, name="huber"):
         inner = jnp.minimum(error, self.delta)
         return _mean(0.5 * inner**2 + self.delta * (error - inner))
 
+    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
+        error = graph.add("Abs", graph.add("Sub", x_out, x))
+        inner = graph.add("Min", error, self.delta)
+        square = graph.add("Mul", graph.add("Mul", inner, inner), 0.5)
+        beyond = graph.add("Mul", graph.add("Sub", error, inner), self.delta)
+        return graph.row_mean(graph.add("Add", square, beyond))
+
 
 @dataclass
 class BCE(Loss, name="bce"):
@@ -167,6 +211,17 @@ class BCE(Loss, name="bce"):
 
     def from_linear(self, a: Array, x: Array) -> Array:
         return _mean(jax.nn.softplus(a) - x * a)
+
+    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
+        p = graph.add("Clip", x_out, 1e-7, 1 - 1e-7)
+        hit = graph.add("Mul", x, graph.add("Log", p))
+        miss = graph.add(
+            "Mul", graph.add("Sub", 1.0, x), graph.add("Log", graph.add("Sub", 1.0, p))
+        )
+        return graph.add("Neg", graph.row_mean(graph.add("Add", hit, miss)))
+
+    def onnx_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
+        return graph.row_mean(graph.add("Sub", graph.add("Softplus", a), graph.add("Mul", x, a)))
 
 
 @dataclass
@@ -199,6 +254,16 @@ class Poisson(Loss, name="poisson"):
     def nats(self, x_out: Array, x: Array) -> Array:
         return jnp.sum(jax.lax.lgamma(x + 1.0), axis=1) + self(x_out, x) * x.shape[1]
 
+    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
+        rate = graph.add("Max", x_out, 1e-7)
+        return graph.row_mean(graph.add("Sub", rate, graph.add("Mul", x, graph.add("Log", rate))))
+
+    def onnx_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
+        return graph.row_mean(graph.add("Sub", graph.add("Exp", a), graph.add("Mul", x, a)))
+
+    def onnx_seen(self, graph: Graph, x: str) -> str | None:
+        return graph.add("Log", graph.add("Add", graph.add("Max", x, 0.0), 1.0))
+
 
 @dataclass
 class Cosine(Loss, name="cosine"):
@@ -219,6 +284,12 @@ class Cosine(Loss, name="cosine"):
         lengths = jnp.sum(x_out**2, axis=1) * jnp.sum(x**2, axis=1)
         return 1 - jnp.sum(x_out * x, axis=1) / jnp.sqrt(jnp.maximum(lengths, tiny))
 
+    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
+        squares = (graph.row_sum(graph.add("Mul", v, v)) for v in (x_out, x))
+        root = graph.add("Sqrt", graph.add("Max", graph.add("Mul", *squares), 1e-12))
+        product = graph.row_sum(graph.add("Mul", x_out, x))
+        return graph.add("Sub", 1.0, graph.add("Div", product, root))
+
 
 @dataclass
 class CustomLoss(Loss):
@@ -228,12 +299,16 @@ class CustomLoss(Loss):
 
     @property
     def by_column(self) -> bool:
-        """Whether it is such a mean on a few rows that tell; one made for so many columns is not."""
+        """Whether it is such a mean on a few rows; one made for a certain number of columns is not."""
         x_out, x = (jnp.linspace(*ends, 12).reshape(4, 3) for ends in ((0.1, 0.9), (0.7, 0.2)))
         try:
             return bool(jnp.allclose(self.columns(x_out, x).sum(axis=1), self(x_out, x), rtol=1e-4))
         except Exception:  # the user's function may refuse these rows in its own way
             return False
+
+    @property
+    def title(self) -> str:
+        return f"the loss {self.function!r}"
 
     def __call__(self, x_out: Array, x: Array) -> Array:
         return self.function(x_out, x)
@@ -242,7 +317,7 @@ class CustomLoss(Loss):
         check_arguments(self.slot, self.function, ("x_out", "x"))
 
 
-def check_arguments(slot: str, function: Callable[..., Any], names: tuple[str, ...]) -> None:
+def check_arguments(slot: str, function: Callable[..., object], names: tuple[str, ...]) -> None:
     """Raise a TypeError unless the user's function takes these arguments."""
     try:
         inspect.signature(function).bind(*names)

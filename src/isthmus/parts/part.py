@@ -8,18 +8,20 @@ Numbers (float fields) are leaves of a JAX pytree and so are traced; everything 
 import ast
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import jax
 
 from isthmus.words import did_you_mean
 
-Spec = Any  # None, a name, a spec string, a dict, a Part, a function, or a tuple of them
+Value = TypeVar("Value")
+SlotPart = TypeVar("SlotPart", bound="Part")
+Wrap = Callable[[Callable[..., Any]], "Part"]  # makes a part of a user's function
 
 
-def number(default: float | None, interval: str = "(-inf, inf)", *, whole: bool = False) -> Any:
+def number(default: Value, interval: str = "(-inf, inf)", *, whole: bool = False) -> Value:
     """Declare a number field; `interval` is in the mathematicians' notation, such as "(0, 1]".
 
     A whole number is a shape and so static; any other is traced.
@@ -27,13 +29,13 @@ def number(default: float | None, interval: str = "(-inf, inf)", *, whole: bool 
     return dataclasses.field(default=default, metadata={"interval": interval, "whole": whole})
 
 
-def option(default: Any, choices: tuple[Any, ...] = ()) -> Any:
+def option(default: Value, choices: tuple[object, ...] = ()) -> Value:
     """Declare a field that takes one of `choices`, or anything where there are none."""
     return dataclasses.field(default=default, metadata={"choices": choices})
 
 
-def inside(value: float, interval: str) -> bool:
-    """Tell whether a number lies in an interval such as "[0, 1)"."""
+def in_interval(value: float, interval: str) -> bool:
+    """Return whether a number lies in an interval such as "[0, 1)"."""
     low, high = (float(end) for end in interval[1:-1].split(","))
     above = value >= low if interval[0] == "[" else value > low
     below = value <= high if interval[-1] == "]" else value < high
@@ -44,7 +46,8 @@ class Part:
     """A value that fills a slot: a dataclass whose fields are its parameters.
 
     A subclass that names a `slot` opens a new slot; a subclass of that one with a `name` is a part
-    of the slot. Parts compare by value, clone and nest in scikit-learn's way, and are pytrees.
+    of the slot. Parts compare by value, clone and nest in scikit-learn's way, and are pytrees. JAX
+    makes them anew by their constructor with arrays for numbers, so checks belong to `validate`.
     """
 
     slot: ClassVar[str] = ""
@@ -60,37 +63,29 @@ class Part:
         cls.name = name or cls.__name__.lower()
         if name:
             cls.known[name] = cls
-        jax.tree_util.register_pytree_node(cls, cls._flatten, cls._unflatten)
 
-    # -- JAX: numbers are leaves, the rest is structure ------------------------------------------
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Make JAX know the class at its first instance: only then is it a dataclass."""
+        _register_with_jax(cls)  # type: ignore[arg-type]
+        return super().__new__(cls)
 
-    @classmethod
-    @cache
-    def _fields(cls) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-        numbers = tuple(f.name for f in fields if f.metadata.get("whole") is False)
-        return numbers, tuple(f.name for f in fields if f.name not in numbers)
+    @property
+    def title(self) -> str:
+        """What messages call the part."""
+        return f"the {self.slot} {self.name!r}"
 
-    def _flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        numbers, static = self._fields()
-        return tuple(getattr(self, f) for f in numbers), tuple(getattr(self, f) for f in static)
-
-    @classmethod
-    def _unflatten(cls, static: tuple[Any, ...], numbers: Any) -> Self:
-        part = object.__new__(cls)
-        for names, values in zip(cls._fields(), (numbers, static), strict=True):
-            for field, value in zip(names, values, strict=True):
-                object.__setattr__(part, field, value)
-        return part
+    @property
+    def registered(self) -> bool:
+        """Whether its name stands for its very class, so that a file can name it."""
+        return type(self).known.get(self.name) is type(self)
 
     # -- scikit-learn: clone and nested parameters -----------------------------------------------
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
+    def get_params(self, deep: bool = True) -> dict[str, object]:
         """Return the fields by name."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {f.name: getattr(self, f.name) for f in fields}
+        return {f.name: getattr(self, f.name) for f in part_fields(type(self))}
 
-    def set_params(self, **params: Any) -> Self:
+    def set_params(self, **params: object) -> Self:
         """Set fields by name."""
         for field, value in params.items():
             self._known_field(field)
@@ -99,7 +94,7 @@ class Part:
 
     @classmethod
     def _known_field(cls, field: str) -> None:
-        fields = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        fields = [f.name for f in part_fields(cls)]
         if field not in fields:
             hint = did_you_mean(field, fields) if fields else " It has none."
             raise ValueError(f"The {cls.slot} {cls.name!r} has no parameter {field!r}.{hint}")
@@ -107,35 +102,33 @@ class Part:
     # -- spellings -------------------------------------------------------------------------------
 
     @classmethod
-    def make(cls, params: dict[str, Any]) -> Self:
+    def make(cls, params: Mapping[str, object]) -> Self:
         """Build the part from JSON-like parameters: lists become tuples."""
         for field in params:
             cls._known_field(field)
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items()})
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the JSON spelling, `{"name": ..., field: value, ...}`."""
         params = {k: list(v) if isinstance(v, tuple) else v for k, v in self.get_params().items()}
         return {"name": self.name, **params}
 
     def to_string(self) -> str:
         """Return the spec string, with the fields that differ from their defaults."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        values = {
-            f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default
-        }
+        default = {f.name: f.default for f in part_fields(type(self))}
+        values = {k: v for k, v in self.get_params().items() if v != default[k]}
         text = ",".join(f"{name}={_plain(value)}" for name, value in values.items())
         return f"{self.name}:{text}" if text else self.name
 
     def validate(self) -> None:
         """Raise a ValueError that names the field, its value and what is allowed."""
-        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+        for f in part_fields(type(self)):
             value = getattr(self, f.name)
             where = f"The {self.slot} {self.name!r} needs {f.name}"
             interval, choices = f.metadata.get("interval"), f.metadata.get("choices")
             if interval and not (value is None and f.default is None):
                 whole = f.metadata["whole"]
-                if not _is_number(value, whole) or not inside(value, interval):
+                if not _is_number(value, whole) or not in_interval(value, interval):
                     kind = "a whole number" if whole else "a number"
                     raise ValueError(f"{where} to be {kind} in {interval}; got {value!r}.")
                 setattr(self, f.name, int(value) if whole else value)
@@ -149,22 +142,38 @@ class Part:
         return True
 
 
+def part_fields(part: type[Part]) -> tuple["dataclasses.Field[Any]", ...]:
+    """Return the fields of a class of parts, with what `number` and `option` say of them."""
+    if not dataclasses.is_dataclass(part):
+        raise TypeError(f"{part.__name__} is no dataclass: write @dataclass above the class.")
+    return dataclasses.fields(part)
+
+
+@cache
+def _register_with_jax(part: type[Part]) -> None:
+    """Make a class of parts a pytree: numbers are leaves, the rest is structure."""
+    fields = part_fields(part)
+    numbers = [f.name for f in fields if f.metadata.get("whole") is False]
+    others = [f.name for f in fields if f.name not in numbers]
+    jax.tree_util.register_dataclass(part, numbers, others)
+
+
 def _is_number(value: Any, whole: bool) -> bool:
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         return False
     return math.isfinite(value) and (not whole or value == int(value))
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if callable(value):
         return str(getattr(value, "__name__", value))
     return f"[{','.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
-def parse(text: str) -> tuple[str, dict[str, Any]]:
+def parse(text: str) -> tuple[str, dict[str, object]]:
     """Split a spec string: `"dense:hidden=[128,64],activation=tanh"` to its name and parameters."""
     name, _, rest = text.partition(":")
-    params = {}
+    params: dict[str, object] = {}
     for item in split_list(rest):
         key, equals, value = item.partition("=")
         if not equals:
@@ -185,7 +194,7 @@ def split_list(text: str) -> list[str]:
     return [item for item in items if item.strip()]
 
 
-def value_of_text(text: str) -> Any:
+def value_of_text(text: str) -> object:
     """Return what a text stands for: a number, a list, true, false, none, or the text itself."""
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
@@ -196,7 +205,7 @@ def value_of_text(text: str) -> Any:
         return text
 
 
-def resolve(slot: type[Part], spec: Spec, wrap: Callable[[Any], Part] | None = None) -> Any:
+def resolve(slot: type[SlotPart], spec: object, wrap: Wrap | None = None) -> SlotPart | None:
     """Turn any spelling into a fresh, validated part of the slot, or None.
 
     Parameters
@@ -219,7 +228,7 @@ def resolve(slot: type[Part], spec: Spec, wrap: Callable[[Any], Part] | None = N
     return part
 
 
-def build(slot: type[Part], spec: Spec, wrap: Callable[[Any], Part] | None = None) -> Any:
+def build(slot: type[SlotPart], spec: object, wrap: Wrap | None = None) -> SlotPart | None:
     """Do what `resolve` does, without validation."""
     if spec is None:
         return None
@@ -227,12 +236,14 @@ def build(slot: type[Part], spec: Spec, wrap: Callable[[Any], Part] | None = Non
         return dataclasses.replace(spec)  # type: ignore[type-var]
     if isinstance(spec, dict) and "name" in spec:
         params = dict(spec)
-        return _lookup(slot, params.pop("name")).make(params)
+        return _named(slot, params.pop("name")).make(params)
     if isinstance(spec, str):
         name, params = parse(spec)
-        return None if name == "none" else _lookup(slot, name).make(params)
+        return None if name == "none" else _named(slot, name).make(params)
     if callable(spec) and not isinstance(spec, type | Part) and wrap is not None:
-        return wrap(spec)
+        part = wrap(spec)
+        assert isinstance(part, slot)
+        return part
     if isinstance(spec, type) and issubclass(spec, slot):
         raise TypeError(f"The {slot.slot} is the class {spec.__name__}; give {spec.__name__}().")
     functions = " a function," if wrap else ""
@@ -242,16 +253,19 @@ def build(slot: type[Part], spec: Spec, wrap: Callable[[Any], Part] | None = Non
     )
 
 
-def _lookup(slot: type[Part], name: Any) -> type[Part]:
-    if name not in slot.known:
+def _named(slot: type[SlotPart], name: object) -> type[SlotPart]:
+    """Return the part of a slot that has this name."""
+    part = slot.known.get(name) if isinstance(name, str) else None
+    if part is None:
         hint = did_you_mean(str(name), slot.known)
         raise ValueError(f"Unknown {slot.slot} {name!r}.{hint}")
-    return slot.known[name]
+    assert issubclass(part, slot)
+    return part
 
 
 def resolve_all(
-    slot: type[Part], spec: Spec, wrap: Callable[[Any], Part] | None = None
-) -> tuple[Any, ...]:
+    slot: type[SlotPart], spec: object, wrap: Wrap | None = None
+) -> tuple[SlotPart, ...]:
     """Resolve a slot that takes a chain: None, one spec, or a tuple or list of them."""
     specs = spec if isinstance(spec, tuple | list) else (spec,)
     return tuple(p for p in (resolve(slot, s, wrap) for s in specs) if p is not None)

@@ -11,7 +11,7 @@ from isthmus.nets.step import Step
 from isthmus.parts.losses import check_arguments
 from isthmus.parts.part import Part, number, option
 
-RESERVED = (
+HISTORY_COLUMNS = (
     "phase",
     "epoch",
     "loss",
@@ -69,8 +69,8 @@ class L2(Penalty, name="l2"):
 class Contractive(Penalty, name="contractive"):
     """Contractive penalty: `weight * mean_i ||J(x_i)||_F^2`, with the encoder's Jacobian `J = dz/dx`.
 
-    Exact: for one layer by its closed form, `sum_j a'(h_j)^2 ||W_j||^2`; for deep ones by one
-    differentiation per code unit or per feature, whichever are fewer. With `probes`, an unbiased
+    Exact: for one layer whose units do not mix by its closed form, `sum_j a'(h_j)^2 ||W_j||^2`; else by
+    one differentiation per code unit or per feature, whichever are fewer. With `probes`, an unbiased
     estimate from that many random projections, `E ||v^T J||^2 = ||J||_F^2`.
 
     Parameters
@@ -109,25 +109,30 @@ class Contractive(Penalty, name="contractive"):
 
 def jacobian_norms(step: Step) -> Array:
     """Return `||dz/dx||_F^2` of each row; shape (n,)."""
-    x, net = step.seen, step.net
+    alone = step.elementwise and len(step.net.encoder) == 1
+    squares = step.net.encoder[0].squared_norms() if alone else None
+    return _by_differentiation(step) if squares is None else _by_closed_form(step, squares)
 
-    def encode(x: Array) -> Array:
-        return step.code(net.encode(x))
 
-    if net.elementwise:
-        layer = net.encoder[0]
-        assert layer.weight is not None
-        h = layer.linear(x)
-        z, pull = jax.vjp(lambda h: step.code(layer.activate(h)), h)
-        slopes = pull(jnp.ones_like(z))[0]  # the code acts on each unit alone: the diagonal
-        squares = layer.product(jnp.ones_like(x[:1]), layer.weight**2)  # ||W_j||^2 for each unit
-        return slopes**2 @ squares.reshape(-1)
-    n_components = step.z.shape[1]
-    z, pull = jax.vjp(encode, x)
-    if n_components <= x.shape[1]:
+def _by_closed_form(step: Step, squares: Array) -> Array:
+    """Return `sum_j (dz_j / dh_j)^2 ||W_j||^2`, for units that do not mix.
+
+    All other entries of dz/dh are 0, so one product with ones gives its diagonal.
+    """
+    layer = step.net.encoder[0]
+    h = layer.linear(step.seen)
+    z, pull = jax.vjp(lambda h: step.code(layer.activate(h)), h)
+    slopes = pull(jnp.ones_like(z))[0]
+    return slopes**2 @ squares
+
+
+def _by_differentiation(step: Step) -> Array:
+    """Return the sum over the Jacobian's rows, or over its columns if these are fewer."""
+    z, pull = jax.vjp(lambda x: step.code(step.net.encode(x)), step.seen)
+    if step.z.shape[1] <= step.seen.shape[1]:
         return _sum_squares(lambda v: pull(v)[0], z)
     push = jax.linear_transpose(lambda g: pull(g)[0], z)
-    return _sum_squares(lambda v: push(v)[0], x)
+    return _sum_squares(lambda v: push(v)[0], step.seen)
 
 
 def _sum_squares(project: Callable[[Array], Array], like: Array) -> Array:
@@ -159,7 +164,7 @@ class CustomPenalty(Penalty):
 
     def validate(self) -> None:
         check_arguments(self.slot, self.function, ("step",))
-        if self.term in RESERVED:
+        if self.term in HISTORY_COLUMNS:
             raise ValueError(
                 f"The penalty's function is named {self.term!r}, which is a column of the history: "
                 "rename it."

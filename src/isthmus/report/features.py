@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from isthmus import plots
-from isthmus.nets.net import ConvLayer
+from isthmus.nets.conv import ConvLayer
 from isthmus.report.blocks import Section, png, sizes
 from isthmus.report.facts import alike
 

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.nets.net import Layer, Net
+from isthmus.nets.layer import Layer
+from isthmus.nets.net import Net
 from isthmus.parts.losses import MSE
 from isthmus.training.batches import map_batches
 from isthmus.training.objective import Objective

@@ -76,7 +76,18 @@ class Objective(NamedTuple):
         a = net.decode_linear(z, dropout)
         x_out = net.decoder[0].activate(a)
         step = Step(
-            x, x_in, self.loss.seen(x), h, z, x_out, weight, net, self.code, k_penalty, progress
+            x,
+            x_in,
+            self.loss.seen(x),
+            h,
+            z,
+            x_out,
+            weight,
+            net,
+            self.code,
+            k_penalty,
+            progress,
+            elementwise=self.sparsity is None or self.sparsity.elementwise,
         )
         terms = {"reconstruction": step.mean(self._loss(net, a, x))}
         if self.sparsity and self.sparsity.penalised:
