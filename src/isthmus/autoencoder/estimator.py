@@ -441,6 +441,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         return explained_share(*errors)
 
     @property
+    def seed_(self) -> int | None:
+        """The seed that the last `fit` drew from `random_state`; None after `partial_fit` alone."""
+        return self._rows_seen[1] if hasattr(self, "_rows_seen") else None
+
+    @property
     def unfinished_epochs(self) -> int | None:
         """How many epochs an interrupted fit has behind it; None where none is left to go on with."""
         last: Training | None = getattr(self, "_training", None)

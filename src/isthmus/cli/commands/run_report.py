@@ -19,8 +19,8 @@ from isthmus.cli.terminal import UsageError, show_json, show_lines, warned
 from isthmus.comparison import compare
 from isthmus.io.arrays import TableError
 from isthmus.io.tables import check_table_output, file_ending, file_stem
-from isthmus.report import text_sections
 from isthmus.report.report import ENDINGS, Report
+from isthmus.report.text_sections import search_section
 from isthmus.training.progress import working
 
 MOST_COMPARED, MOST_CLASSES, FOLDS = 5000, 20, 3
@@ -96,7 +96,7 @@ def _search(path: Path) -> dict[str, Any]:
     """Read what `isthmus tune` wrote of its candidates."""
     try:
         found = json.loads(path.read_bytes())
-        text_sections.search(found)
+        search_section(found)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise TableError(
             f"{path} is not what a search found: give the .json file that isthmus tune --table wrote."
