@@ -26,7 +26,7 @@ from isthmus.report.facts import Facts
 from isthmus.report.measurements import Denoised, Measured, ModelPasses
 from isthmus.words import listed
 
-MOST_COLUMNS = 20
+MOST_LOST_COLUMNS = 20
 MOST_SIGNALS = 4
 MOST_IMAGES = 10
 MOST_FILTERS = 32
@@ -207,7 +207,7 @@ def column_section(facts: Sequence[Facts], rows: str) -> Section | None:
     pictures = []
     for f in facts:
         known = [c for c in f["columns"] if c["lost"] is not None]
-        worst = sorted(known, key=lambda c: -c["lost"])[:MOST_COLUMNS]
+        worst = sorted(known, key=lambda c: -c["lost"])[:MOST_LOST_COLUMNS]
         if not worst:
             continue
         figure = plots.column_errors([c["name"] for c in worst], [c["lost"] for c in worst])

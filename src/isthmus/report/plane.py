@@ -17,7 +17,7 @@ from isthmus.training.runtime import draw_seed
 
 MOST_POINTS = 3000  # more take minutes to lay out and show no more
 MOST_STEPS = 500  # of t-SNE: as many again move the points little
-MOST_COLUMNS = 40  # whose values a point shows
+MOST_SHOWN_COLUMNS = 40  # whose values a point shows
 MOST_KINDS = 10  # that have a colour and a mark of their own
 THUMBNAIL = 28  # pixels of its longer side
 

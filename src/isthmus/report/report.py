@@ -24,11 +24,11 @@ from isthmus.embedding import Embedding, sample_row_numbers
 from isthmus.io.atomic import write_whole
 from isthmus.io.plain import as_json
 from isthmus.outliers.detector import OutlierDetector
-from isthmus.report import measurements, plane
 from isthmus.report.blocks import Section
 from isthmus.report.code_sections import code_section, plane_section, strangest_rows_section
 from isthmus.report.facts import Facts, known_row_shape, slot_specs, with_channels
 from isthmus.report.measurements import (
+    MOST_ROWS,
     ModelPasses,
     as_float_matrix,
     code_facts,
@@ -47,6 +47,8 @@ from isthmus.report.model_sections import are_images, sections_of_models
 from isthmus.report.pages import to_html, to_markdown
 from isthmus.report.plane import (
     MOST_KINDS,
+    MOST_POINTS,
+    MOST_SHOWN_COLUMNS,
     embed_codes,
     embedding_facts,
     label_payload,
@@ -231,8 +233,8 @@ class Report:
     def _measure(self, embedding: Embedding | Literal[False] | None) -> None:
         """Pass the rows through the models, lay codes out in the plane, and judge all rows."""
         n, seed, detector = self.n_rows, self.random_state, self.detector
-        drawn = sample_row_numbers(n, plane.MOST_POINTS if embedding is None else 0, seed)
-        sample = sample_row_numbers(n, measurements.MOST_ROWS, seed)
+        drawn = sample_row_numbers(n, MOST_POINTS if embedding is None else 0, seed)
+        sample = sample_row_numbers(n, MOST_ROWS, seed)
         self.passes = ModelPasses(self.models, self.focus, self.X, sample, drawn)
         self.embedding = embedding or None
         if embedding is None:
@@ -319,7 +321,7 @@ class Report:
         if self.shape is not None and are_images(self.shape):
             thumbnails = thumbnail_sheet(rows.reshape(-1, *self.shape))
         else:
-            names = column_names(self.models[self.focus])[: plane.MOST_COLUMNS]
+            names = column_names(self.models[self.focus])[:MOST_SHOWN_COLUMNS]
             values += zip(names, rows.T, strict=False)
         labels = None if self.y is None else self.y[numbers]
         ids = None if self.ids is None else [str(name) for name in self.ids[numbers]]

@@ -14,7 +14,7 @@ from isthmus.report.blocks import (
 from isthmus.report.facts import Facts
 from isthmus.words import listed, shortened
 
-MOST_COLUMNS = 30
+MOST_RANGES = 30
 MOST_CANDIDATES = 15
 MOST_NAMES = 10
 SLOTS = ("architecture", "corruption", "sparsity", "penalty", "loss", "scaling")
@@ -58,7 +58,7 @@ def sampling_sentence(measured: int, drawn: int, n: int, seed: int) -> str:
 
 
 def _range_table(columns: Sequence[Facts]) -> Table:
-    shown = columns[:MOST_COLUMNS]
+    shown = columns[:MOST_RANGES]
     caption = f"Columns and their ranges{_left_out(columns, shown)}"
     head = ("Column", "Least", "Mean", "Deviation", "Largest", "Distinct", "Missing")
     rows = [
