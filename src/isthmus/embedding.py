@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from isthmus import plots
 from isthmus.autoencoder.validation import as_images, check_whole
-from isthmus.training.progress import working
+from isthmus.training.progress import Progress
 from isthmus.training.runtime import draw_seed
 
 LEAST_ROWS = {"code": 1, "umap": 5, "pacmap": 12}  # for the others a picture needs three
@@ -206,7 +206,7 @@ def embed(
     kept = codes[rows]
     _check_rows(name, kept)
     shown = 0 if name in ("code", "pca") else verbose  # these take no time
-    with working(f"{TITLES.get(name, name)} of {len(kept):,} rows", shown):
+    with Progress(f"{TITLES.get(name, name)} of {len(kept):,} rows", shown):
         points = lay_out(name if isinstance(method, str) else method, kept, seed)
     if points.shape != (len(kept), 2):
         raise ValueError(
