@@ -18,8 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.decomposition import PCA
 
-from isthmus import presets
-from isthmus.plots import curves
+from isthmus import plots, presets
 
 
 class Setting(NamedTuple):
@@ -100,7 +99,7 @@ def measured(name, setting, folder, pictures):
     facts.append(fact)
     if pictures:
         chosen = np.random.default_rng(1).choice(len(test), 10, replace=False)
-        figure = curves.pairs(test[chosen], {k: v[chosen] for k, v in shown.items()})
+        figure = plots.pairs(test[chosen], {k: v[chosen] for k, v in shown.items()})
         figure.savefig(pictures / f"conv-{name}.png", dpi=130)
     return {"rows": [len(train), len(test)], "models": facts}
 

@@ -23,8 +23,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 from sklearn.decomposition import PCA
 
-from isthmus import Autoencoder
-from isthmus.plots import curves
+from isthmus import Autoencoder, plots
 
 TESTED, TUNED = 500, 50
 NOISES = {
@@ -176,7 +175,7 @@ def main():
         if args.pictures:
             rows = {k: clip(v[:10]) for k, v in {"original": test, **shown}.items()}
             name = noise.split()[0].lower()
-            curves.pairs(rows.pop("original"), rows).savefig(
+            plots.pairs(rows.pop("original"), rows).savefig(
                 args.pictures / f"denoise-{name}.png", dpi=130
             )
     if args.json:

@@ -38,7 +38,7 @@ def digits() -> None:
     """Train the demonstration's denoising model and draw digits, noisy and denoised."""
     data = demo.digits()
     model = demo.fit(demo.models()["denoising"], data.train)
-    figure = demo.picture(data, model)
+    figure = demo.denoising_picture(data, model)
     figure.axes[0].tick_params(labelcolor=GREY)
     figure.savefig(HOME / "digits.png", dpi=1600 / figure.get_figwidth(), transparent=True)
 

@@ -115,7 +115,7 @@ def test_tiles_go_through_the_model_in_batches(rng, monkeypatch):
     whole = Tiles((8, 8))
     denoise(whole, X)
     assert whole.calls == [3 * 16]
-    monkeypatch.setattr(tiling, "VALUES", 5 * 64)
+    monkeypatch.setattr(tiling, "MOST_VALUES", 5 * 64)
     parts = Tiles((8, 8))
     np.testing.assert_allclose(denoise(parts, X), X, atol=1e-14)
     assert parts.calls == 3 * [5, 5, 5, 1]

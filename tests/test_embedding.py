@@ -117,10 +117,10 @@ def test_of_many_rows_a_random_sample_is_laid_out(groups):
 
 
 def test_the_limits_are_of_the_methods():
-    assert embedding._limit("tsne", "auto") == 5_000
-    assert embedding._limit("umap", "auto") == 50_000
-    assert embedding._limit("pca", "auto") is None
-    assert embedding._limit("tsne", None) is None
+    assert embedding._row_limit("tsne", "auto") == 5_000
+    assert embedding._row_limit("umap", "auto") == 50_000
+    assert embedding._row_limit("pca", "auto") is None
+    assert embedding._row_limit("tsne", None) is None
 
 
 def test_the_seed_decides(groups):
@@ -139,7 +139,7 @@ def test_trustworthiness_tells_a_true_picture_from_chance(groups, rng):
 
 
 def test_trustworthiness_is_measured_on_a_bounded_sample(rng, monkeypatch):
-    monkeypatch.setattr(embedding, "JUDGED", 30)
+    monkeypatch.setattr(embedding, "MOST_JUDGED", 30)
     drawn = embed(None, rng.normal(size=(80, 4)), method="pca")
     assert (len(drawn.points), drawn.judged) == (80, 30)
 

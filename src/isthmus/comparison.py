@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol, Self, TypedDict
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -17,27 +18,72 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from isthmus import plots
-from isthmus.autoencoder.validation import as_images, check_one_of, check_whole
-from isthmus.plots.axes import FAINT, LINES, MARKS, axes_of, short
+from isthmus.autoencoder.estimator import Autoencoder
+from isthmus.autoencoder.validation import as_images, check_one_of, check_whole, validate_rows
+from isthmus.plots.axes import (
+    FAINT_GREY,
+    LINE_COLOURS,
+    POINT_MARKS,
+    figure_and_axes,
+    short_text,
+)
+from isthmus.plots.points import missing_labels
 from isthmus.training.runtime import computing, draw_seed
 
 INPUTS = ("raw columns", "PCA", "codes")
-NAMES = ("logistic", "neighbours")
+CLASSIFIERS = ("logistic", "neighbours")
 UNLABELLED = ("refuse", "drop", "use")
 
 
-def named(names: Sequence[str] = NAMES) -> dict[str, Any]:
-    """Return classifiers by their names, which are "logistic" and "neighbours"."""
+class Line(TypedDict):
+    """One classifier on one input: its accuracy, and mean seconds of a fold."""
+
+    classifier: str
+    input: str
+    width: int
+    mean: float
+    std: float | None
+    fit_seconds: float
+    score_seconds: float
+
+
+class Transformer(Protocol):
+    """What makes codes of rows, in scikit-learn's way."""
+
+    def get_params(self, deep: bool = True) -> dict[str, object]:
+        """Return the parameters by name."""
+
+    def set_params(self, **params: object) -> Self:
+        """Set parameters by name."""
+
+    def fit(self, X: ArrayLike) -> Self:
+        """Learn from rows."""
+
+    def transform(self, X: ArrayLike) -> ArrayLike:
+        """Return the codes of rows."""
+
+
+class Classifier(Protocol):
+    """What names the classes of rows."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """Learn from rows and their classes."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the classes of rows."""
+
+
+def known_classifiers(names: Sequence[str] = CLASSIFIERS) -> dict[str, Classifier]:
+    """Return classifiers by the names they are shown with; `names` are theirs in `compare`."""
     logistic = LogisticRegression(max_iter=1000, tol=1e-3)
     known = {
         "logistic": ("logistic regression", make_pipeline(StandardScaler(), logistic)),
         "neighbours": ("nearest neighbours", KNeighborsClassifier()),
     }
     for name in names:
-        check_one_of("classifiers", name, NAMES)
+        check_one_of("classifiers", name, CLASSIFIERS)
     return dict(known[name] for name in names)
 
 
@@ -49,10 +95,10 @@ class Comparison:
     ----------
     table : list of dict
         A row for each classifier and input: "classifier", "input", "width", "mean" and "std" of the
-        accuracy, "fit_seconds", "score_seconds", both means over the folds. "std" is None where
-        rows were given to test on.
+        accuracy, "fit_seconds", "score_seconds", both means over the folds. "std" is None if rows
+        were given to test on.
     folds : int
-        How many folds; 0 where rows were given to test on.
+        How many folds; 0 if rows were given to test on.
     rows, unlabelled : int
         How many rows have a label, and how many of the others trained the model.
     classes : int
@@ -65,7 +111,7 @@ class Comparison:
         Mean seconds to fit and apply PCA and the model.
     """
 
-    table: list[dict[str, Any]]
+    table: list[Line]
     folds: int
     rows: int
     unlabelled: int
@@ -74,13 +120,13 @@ class Comparison:
     seen: bool
     encode_seconds: dict[str, float] = field(repr=False)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """Return everything as JSON takes it."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def __str__(self) -> str:
         head = ("classifier", "input", "width", "accuracy", "fit s", "score s")
-        lines = [head, *map(_cells, self.table)]
+        lines = [head, *map(_line_cells, self.table)]
         wide = [max(len(line[j]) for line in lines) for j in range(len(head))]
         text = [
             "  ".join(c.ljust(w) if j < 2 else c.rjust(w) for j, (c, w) in enumerate(pairs))
@@ -92,31 +138,34 @@ class Comparison:
         """Return what must be known to read the table, as sentences."""
         how = f"{self.folds} stratified folds" if self.folds else "tested on the rows given for it"
         more = f", {self.unlabelled:,} without a label trained the model" if self.unlabelled else ""
-        told = [
+        notes = [
             f"{self.rows:,} rows, {self.classes} classes, {how}{more}.",
             f"Always naming the most frequent class: {self.most_frequent:.3f}.",
         ]
         if self.seen:
-            told.append(
+            notes.append(
                 "The model was fitted before: it may have seen the rows that it is tested on."
             )
-        return told
+        return notes
 
     def plot(self) -> Figure:
         """Draw the accuracies, with a standard deviation to each side."""
         kinds = list(dict.fromkeys(row["classifier"] for row in self.table))
-        figure, axes = axes_of(6.4, 1.4 + 0.62 * len(kinds), "Accuracy", "")
-        for j, name in enumerate(INPUTS):
-            mine = [row for row in self.table if row["input"] == name]
-            y = np.array([kinds.index(row["classifier"]) for row in mine]) + 0.2 * (j - 1)
-            style: Any = {"color": LINES[(6, 1, 0)[j]], "fmt": MARKS[j], "capsize": 3}
-            bars = [row["std"] or 0.0 for row in mine]
+        figure, axes = figure_and_axes(6.4, 1.4 + 0.62 * len(kinds), "Accuracy", "")
+        looks = zip((6, 1, 0), POINT_MARKS, strict=False)  # grey for the raw columns
+        for j, (name, (colour, mark)) in enumerate(zip(INPUTS, looks, strict=True)):
+            mine = [line for line in self.table if line["input"] == name]
+            y = [kinds.index(line["classifier"]) + 0.2 * (j - 1) for line in mine]
+            bars = [line["std"] or 0.0 for line in mine]
             label = name if name == "raw columns" else f"{name}, {mine[0]['width']} wide"
-            axes.errorbar([row["mean"] for row in mine], y, xerr=bars, label=label, **style)
-        axes.set_yticks(range(len(kinds)), [short(kind) for kind in kinds])
+            means = [line["mean"] for line in mine]
+            axes.errorbar(
+                means, y, xerr=bars, fmt=mark, color=LINE_COLOURS[colour], capsize=3, label=label
+            )
+        axes.set_yticks(range(len(kinds)), [short_text(kind) for kind in kinds])
         axes.set_ylim(len(kinds) - 0.5, -0.5)
         axes.grid(axis="y", visible=False)
-        axes.grid(axis="x", color=FAINT, linewidth=0.8)
+        axes.grid(axis="x", color=FAINT_GREY, linewidth=0.8)
         figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
         return figure
 
@@ -124,23 +173,23 @@ class Comparison:
 class _Labelled(NamedTuple):
     """Rows, their labels as numbers from 0, and rows without a label, or None."""
 
-    X: Any
+    X: ArrayLike
     y: np.ndarray
     kinds: np.ndarray
-    rest: Any
+    rest: ArrayLike | None
 
 
 def compare(
-    model: Any,
-    X: Any,
-    y: Any,
-    X_test: Any = None,
-    y_test: Any = None,
+    model: Transformer,
+    X: ArrayLike,
+    y: ArrayLike,
+    X_test: ArrayLike | None = None,
+    y_test: ArrayLike | None = None,
     *,
-    classifiers: Any = None,
+    classifiers: Mapping[str, Classifier] | Sequence[str] | None = None,
     cv: int = 5,
     unlabelled: str = "refuse",
-    random_state: Any = None,
+    random_state: int | np.random.RandomState | np.random.Generator | None = None,
 ) -> Comparison:
     """Compare classifiers on raw columns, on PCA of the same width and on the codes.
 
@@ -188,22 +237,22 @@ def compare(
     >>> [row["input"] for row in result.table]
     ['raw columns', 'PCA', 'codes', 'raw columns', 'PCA', 'codes']
     """
-    chosen, seen = _classifiers(classifiers), _is_fitted(model)
+    chosen, seen = _checked_classifiers(classifiers), _is_fitted(model)
     check_one_of("unlabelled", unlabelled, UNLABELLED)
     check_whole("cv", cv, 2)
     seed = draw_seed(random_state) % 2**32
     data = _labelled(X, y, unlabelled)
     test = None if X_test is None and y_test is None else _test_rows(X_test, y_test, data.kinds)
     model = model if seen else _seeded(model, seed)
-    folds = [_Fold(model, seen, *split) for split in _splits(data, test, cv, seed)]
-    table = [_row(name, c, j, folds) for name, c in chosen.items() for j in range(len(INPUTS))]
+    folds = [_Fold(model, seen, split) for split in _splits(data, test, cv, seed)]
+    table = [_line(name, c, j, folds) for name, c in chosen.items() for j in range(len(INPUTS))]
     return Comparison(
         table=table,
         folds=0 if test else cv,
         rows=len(data.y),
-        unlabelled=0 if data.rest is None else len(data.rest),
+        unlabelled=0 if data.rest is None else _num_samples(data.rest),
         classes=len(data.kinds),
-        most_frequent=float(np.mean([_most_frequent(fold) for fold in folds])),
+        most_frequent=float(np.mean([_share_of_most_frequent(fold) for fold in folds])),
         seen=seen,
         encode_seconds={
             name: float(np.mean([fold.seconds[name] for fold in folds]))
@@ -212,26 +261,29 @@ def compare(
     )
 
 
+Labelled = tuple[ArrayLike, np.ndarray]  # rows and the numbers of their classes
+Split = tuple[ArrayLike | None, Labelled, Labelled]  # rows without a label, to train on, to test on
+
+
 class _Fold:
     """One split: the three inputs of its training and test rows."""
 
-    def __init__(self, model: Any, seen: bool, rest: Any, train: Any, test: Any) -> None:
-        (X, self.y), (X_test, self.y_test) = train, test
+    def __init__(self, model: Transformer, seen: bool, split: Split) -> None:
+        rest, (X, self.y), (X_test, self.y_test) = split
         every = X if rest is None else _stacked(X, rest)
         begin = time.perf_counter()
         fitted = model if seen else clone(model).fit(every)
         codes = tuple(_flat(fitted.transform(part)) for part in (X, X_test))
         middle = time.perf_counter()
         raw = tuple(_scaled(fitted, part) for part in (X, X_test))
-        every = raw[0] if rest is None else _scaled(fitted, every)
+        wide = raw[0] if rest is None else _scaled(fitted, every)
         start = time.perf_counter()
-        width = min(codes[0].shape[1], *every.shape)
-        pca = PCA(width, random_state=0).fit(every)
+        pca = PCA(min(codes[0].shape[1], *wide.shape), random_state=0).fit(wide)
         reduced = tuple(pca.transform(part) for part in raw)
         self.inputs = (raw, reduced, codes)
         self.seconds = {"PCA": time.perf_counter() - start, "codes": middle - begin}
 
-    def tried(self, classifier: Any, j: int) -> tuple[float, float, float]:
+    def try_out(self, classifier: Classifier, j: int) -> tuple[float, float, float]:
         """Return the accuracy of a classifier on an input, and the seconds to fit and to score."""
         X, X_test = self.inputs[j]
         begin = time.perf_counter()
@@ -241,8 +293,8 @@ class _Fold:
         return accuracy, middle - begin, time.perf_counter() - middle
 
 
-def _row(name: str, classifier: Any, j: int, folds: list[_Fold]) -> dict[str, Any]:
-    tried = np.array([fold.tried(classifier, j) for fold in folds])
+def _line(name: str, classifier: Classifier, j: int, folds: Sequence[_Fold]) -> Line:
+    tried = np.array([fold.try_out(classifier, j) for fold in folds])
     mean, fit, score = tried.mean(axis=0).tolist()
     return {
         "classifier": name,
@@ -255,18 +307,20 @@ def _row(name: str, classifier: Any, j: int, folds: list[_Fold]) -> dict[str, An
     }
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    spread = "" if row["std"] is None else f" \u00b1 {row['std']:.3f}"
-    seconds = (f"{row[name]:.2f}" for name in ("fit_seconds", "score_seconds"))
-    accuracy = f"{row['mean']:.3f}{spread}"
-    return (row["classifier"], row["input"], str(row["width"]), accuracy, *seconds)
+def _line_cells(line: Line) -> tuple[str, ...]:
+    spread = "" if line["std"] is None else f" \u00b1 {line['std']:.3f}"
+    accuracy = f"{line['mean']:.3f}{spread}"
+    seconds = (f"{line['fit_seconds']:.2f}", f"{line['score_seconds']:.2f}")
+    return (line["classifier"], line["input"], str(line["width"]), accuracy, *seconds)
 
 
-def _classifiers(given: Any) -> dict[str, Any]:
+def _checked_classifiers(
+    given: Mapping[str, Classifier] | Sequence[str] | None,
+) -> dict[str, Classifier]:
     if given is None:
-        return named()
+        return known_classifiers()
     if isinstance(given, Sequence) and given and all(isinstance(name, str) for name in given):
-        return named([given] if isinstance(given, str) else given)
+        return known_classifiers([given] if isinstance(given, str) else given)
     if not isinstance(given, Mapping) or not given:
         raise TypeError(f"classifiers must be a dict of names and classifiers; got {given!r}.")
     for name, classifier in given.items():
@@ -275,7 +329,7 @@ def _classifiers(given: Any) -> dict[str, Any]:
     return {str(name): classifier for name, classifier in given.items()}
 
 
-def _is_fitted(model: Any) -> bool:
+def _is_fitted(model: Transformer) -> bool:
     if not (hasattr(model, "fit") and hasattr(model, "transform")):
         raise TypeError(f"The model must be an Autoencoder or another transformer; got {model!r}.")
     try:
@@ -285,67 +339,69 @@ def _is_fitted(model: Any) -> bool:
     return True
 
 
-def _seeded(model: Any, seed: int) -> Any:
-    """Return a model that is not fitted, with this seed where it has none."""
+def _seeded(model: Transformer, seed: int) -> Transformer:
+    """Return a model that is not fitted, with this seed if it has none."""
     model = clone(model)
-    if "random_state" in model.get_params(deep=False) and model.random_state is None:
+    if model.get_params(deep=False).get("random_state", seed) is None:
         model.set_params(random_state=seed)
     return model
 
 
-def _labelled(X: Any, y: Any, unlabelled: str) -> _Labelled:
+def _labelled(X: ArrayLike, y: ArrayLike, unlabelled: str) -> _Labelled:
     """Part the rows with a label from those without."""
-    X, y = as_images(X), _column(y)
-    check_consistent_length(X, y)
-    lost = plots.missing(y)
+    X, labels = as_images(X), _label_column(y)
+    check_consistent_length(X, labels)
+    lost = missing_labels(labels)
     if lost.any() and unlabelled == "refuse":
         raise ValueError(
-            f"{int(lost.sum())} of {len(y)} rows have no label, the first is row "
+            f"{int(lost.sum())} of {len(labels)} rows have no label, the first is row "
             f"{int(np.argmax(lost))}: give unlabelled='drop' to leave them out, or 'use' to train "
             "the model on them."
         )
     rest = _safe_indexing(X, np.flatnonzero(lost)) if lost.any() and unlabelled == "use" else None
-    kinds, codes = _classes(y[~lost])
-    return _Labelled(
-        _safe_indexing(X, np.flatnonzero(~lost)) if lost.any() else X, codes, kinds, rest
-    )
+    kinds, codes = _classes(labels[~lost])
+    kept = _safe_indexing(X, np.flatnonzero(~lost)) if lost.any() else X
+    return _Labelled(kept, codes, kinds, rest)
 
 
-def _column(y: Any) -> np.ndarray:
-    y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1:
-        raise ValueError(f"y has shape {y.shape}; give one label a row.")
-    return y
+def _label_column(y: ArrayLike) -> np.ndarray:
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise ValueError(f"y has shape {labels.shape}; give one label a row.")
+    return labels
 
 
-def _classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _classes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the classes and, for each row, the number of its own."""
-    if y.dtype.kind == "f" and type_of_target(y).startswith("continuous"):
-        raise ValueError(f"y holds numbers such as {y[y % 1 != 0][0]:g}, which are no classes.")
-    kinds, codes = np.unique(y.astype(str) if y.dtype.kind == "O" else y, return_inverse=True)
+    if labels.dtype.kind == "f" and type_of_target(labels).startswith("continuous"):
+        number = labels[labels % 1 != 0][0]
+        raise ValueError(f"y holds numbers such as {number:g}, which are no classes.")
+    words = labels.astype(str) if labels.dtype.kind == "O" else labels
+    kinds, codes = np.unique(words, return_inverse=True)
     if len(kinds) < 2:
         raise ValueError(f"y has {len(kinds)} class{'es' * (len(kinds) != 1)}; there must be two.")
     return kinds, codes
 
 
-def _test_rows(X: Any, y: Any, kinds: np.ndarray) -> tuple[Any, np.ndarray]:
+def _test_rows(X: ArrayLike | None, y: ArrayLike | None, kinds: np.ndarray) -> Labelled:
     if X is None or y is None:
         raise ValueError("Give both X_test and y_test, or neither.")
-    X, y = as_images(X), _column(y)
-    check_consistent_length(X, y)
-    if plots.missing(y).any():
-        raise ValueError(f"{int(plots.missing(y).sum())} of the {len(y)} test rows have no label.")
-    y = y.astype(str) if kinds.dtype.kind == "U" else y
-    new = np.setdiff1d(y, kinds)
+    X, labels = as_images(X), _label_column(y)
+    check_consistent_length(X, labels)
+    lost = int(missing_labels(labels).sum())
+    if lost:
+        raise ValueError(f"{lost} of the {len(labels)} test rows have no label.")
+    labels = labels.astype(str) if kinds.dtype.kind == "U" else labels
+    new = np.setdiff1d(labels, kinds)
     if len(new):
         raise ValueError(f"No training row has the class {str(new[0])!r} of the test rows.")
-    return X, np.searchsorted(kinds, y)
+    return X, np.searchsorted(kinds, labels)
 
 
-def _splits(data: _Labelled, test: Any, cv: int, seed: int) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield rows without a label, training rows and test rows."""
+def _splits(data: _Labelled, test: Labelled | None, cv: int, seed: int) -> Iterator[Split]:
+    """Yield the folds, or the one split that was given."""
     if test is not None:
         yield data.rest, (data.X, data.y), test
         return
@@ -362,28 +418,30 @@ def _splits(data: _Labelled, test: Any, cv: int, seed: int) -> Iterator[tuple[An
         yield data.rest, train, held
 
 
-def _stacked(X: Any, rest: Any) -> Any:
-    if isinstance(X, np.ndarray):
-        return np.concatenate([X, rest])
+def _stacked(X: ArrayLike, rest: ArrayLike) -> ArrayLike:
+    """Return rows below others, as a table if they are one: its columns keep their names."""
+    if hasattr(X, "vstack"):  # Polars
+        return X.vstack(rest)
     if hasattr(X, "iloc"):
         from pandas import concat
 
         return concat([X, rest])
-    return X.vstack(rest)
+    return np.concatenate([np.asarray(X), np.asarray(rest)])
 
 
-def _flat(x: Any) -> np.ndarray:
-    x = np.asarray(x)
-    return x.reshape(len(x), -1)
+def _flat(x: ArrayLike) -> np.ndarray:
+    rows = np.asarray(x)
+    return rows.reshape(len(rows), -1)
 
 
-def _scaled(model: Any, X: Any) -> np.ndarray:
+def _scaled(model: Transformer, X: ArrayLike) -> np.ndarray:
     """Return rows as the model scales them; as they are for other transformers."""
-    if not hasattr(model, "scaler_"):
+    if not isinstance(model, Autoencoder):
         return _flat(X)
     with computing(model.dtype, model.device):
-        return np.asarray(model.scaler_.forward(model._rows(X), model.dtype))
+        rows = validate_rows(model, X, reset=False)
+        return np.asarray(model.scaler_.forward(rows, model.dtype))
 
 
-def _most_frequent(fold: _Fold) -> float:
+def _share_of_most_frequent(fold: _Fold) -> float:
     return float(np.mean(fold.y_test == np.argmax(np.bincount(fold.y))))

@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
 from sklearn.utils import check_array
@@ -17,16 +18,39 @@ from threadpoolctl import threadpool_limits
 
 from isthmus import plots
 from isthmus.autoencoder.validation import as_images, check_whole
-from isthmus.training.progress import working
+from isthmus.training.progress import Progress
 from isthmus.training.runtime import draw_seed
 
-LEAST = {"code": 1, "umap": 5, "pacmap": 12}  # rows; for the others a picture needs three
-MOST = {"tsne": 5_000, "opentsne": 50_000, "umap": 50_000, "pacmap": 50_000}
-TITLES = {"tsne": "t-SNE", "opentsne": "t-SNE", "umap": "UMAP", "pacmap": "PaCMAP", "pca": "PCA"}
+LEAST_ROWS = {"code": 1, "umap": 5, "pacmap": 12}  # for the others a picture needs three
+MOST_ROWS = {"tsne": 5_000, "opentsne": 50_000, "umap": 50_000, "pacmap": 50_000}
 PACKAGES = {"opentsne": "openTSNE", "umap": "umap", "pacmap": "pacmap"}
 METHODS = ("auto", "code", "tsne", "opentsne", "umap", "pacmap", "pca")
+TITLES = {
+    "code": "Code",
+    "pca": "PCA",
+    "tsne": "t-SNE",
+    "opentsne": "t-SNE",
+    "umap": "UMAP",
+    "pacmap": "PaCMAP",
+}
 NEIGHBOURS = 5
-JUDGED = 2_000  # rows whose neighbours are compared: all pairs of them are
+MOST_JUDGED = 2_000  # rows whose neighbours are compared: all pairs of them are
+
+Seed = int | np.random.RandomState | np.random.Generator | None
+
+
+class Encoder(Protocol):
+    """What encodes rows: a fitted transformer."""
+
+    def transform(self, X: ArrayLike) -> ArrayLike:
+        """Return the codes of rows."""
+
+
+class Layout(Protocol):
+    """What lays codes out in the plane."""
+
+    def fit_transform(self, X: np.ndarray) -> ArrayLike:
+        """Return a point for each code."""
 
 
 class Embedding(NamedTuple):
@@ -39,12 +63,12 @@ class Embedding(NamedTuple):
     rows : ndarray (m,)
         Which rows of X these are, in their order.
     total : int
-        How many rows X has; where it is more than m, the rows are a random sample.
+        How many rows X has; if that is more than m, the rows are a random sample.
     method : str
         What laid them out.
     trustworthiness : float
-        1 where neighbours in the picture are neighbours by their codes as well, about 0.5 where the
-        picture is chance; NaN below three rows.
+        1 if neighbours in the picture are neighbours by their codes as well, about 0.5 if the
+        picture is chance; NaN if nothing was measured, as below three rows.
     judged : int
         How many of the rows it was measured on.
     seconds : float
@@ -64,7 +88,12 @@ class Embedding(NamedTuple):
         """Whether the points are a random sample of the rows."""
         return len(self.rows) < self.total
 
-    def facts(self) -> dict[str, Any]:
+    @property
+    def title(self) -> str:
+        """The method's name as people write it."""
+        return TITLES.get(self.method, self.method)
+
+    def facts(self) -> dict[str, object]:
         """Return what is known beside the points, as JSON takes it."""
         trust = self.trustworthiness
         return {
@@ -77,7 +106,7 @@ class Embedding(NamedTuple):
             "seconds": self.seconds,
         }
 
-    def plot(self, colour: Any = None, label: str | None = None) -> Figure:
+    def plot(self, colour: ArrayLike | None = None, label: str | None = None) -> Figure:
         """Draw the points.
 
         Parameters
@@ -99,8 +128,7 @@ class Embedding(NamedTuple):
         """
         label = getattr(colour, "name", None) if label is None else label
         values = None if colour is None else self._of_points(np.asarray(colour))
-        title = TITLES.get(self.method, "Code" if self.method == "code" else self.method)
-        axes = (f"{title}, first axis", f"{title}, second axis")
+        axes = (f"{self.title}, first axis", f"{self.title}, second axis")
         return plots.embedding(self.points, values, axes, str(label or "Label"))
 
     def _of_points(self, values: np.ndarray) -> np.ndarray:
@@ -115,12 +143,12 @@ class Embedding(NamedTuple):
 
 
 def embed(
-    model: Any,
-    X: Any,
+    model: Encoder | None,
+    X: ArrayLike,
     *,
-    method: Any = "auto",
+    method: str | Layout = "auto",
     max_rows: int | str | None = "auto",
-    random_state: Any = None,
+    random_state: Seed = None,
     verbose: int = 0,
 ) -> Embedding:
     """Lay rows out in the plane, by their codes, so that neighbours stay neighbours.
@@ -134,14 +162,14 @@ def embed(
     method : str or object with `fit_transform`
         "code" draws a code of two columns as it is, "pca" its first two principal axes; "tsne" is
         scikit-learn's t-SNE, for thousands of rows; "opentsne" (for more), "umap" and "pacmap" need
-        the extra `embed`. "auto" is "code" where the code has two columns, and "tsne" elsewhere.
+        the extra `embed`. "auto" is "code" if the code has two columns, and else "tsne".
     max_rows : "auto", int or None
-        The most rows that are laid out; of more a random sample is. "auto" is 5,000 for "tsne",
+        The most rows that are laid out; of more, a random sample is. "auto" is 5,000 for "tsne",
         50,000 for "opentsne", "umap" and "pacmap", and no limit, which is also None, for others.
     random_state : None, int, RandomState or Generator
         The seed of the sample and of the method.
     verbose : int
-        0 is silent, 1 tells on the standard error what is being laid out, and on a terminal for how
+        0 is silent, 1 shows on the standard error what is being laid out, and on a terminal for how
         long.
 
     Returns
@@ -173,29 +201,22 @@ def embed(
     """
     begin, seed = time.perf_counter(), draw_seed(random_state)
     codes = _codes(model, X)
-    name = _method(method, codes.shape[1])
-    rows = sample_row_numbers(len(codes), _limit(name, max_rows), seed)
+    name = _method_name(method, codes.shape[1])
+    rows = sample_row_numbers(len(codes), _row_limit(name, max_rows), seed)
     kept = codes[rows]
     _check_rows(name, kept)
-    shown = verbose if name not in ("code", "pca") else 0  # these take no time
-    told = f"{TITLES.get(name, name)} of {len(kept):,} rows"
-    with (
-        working(told, shown),
-        threadpool_limits(1),
-    ):  # on a busy CPU its threads wait for each other many times as long
-        points = np.array(_laid_out(method, name, kept, seed), float)
+    shown = 0 if name in ("code", "pca") else verbose  # these take no time
+    with Progress(f"{TITLES.get(name, name)} of {len(kept):,} rows", shown):
+        points = lay_out(name if isinstance(method, str) else method, kept, seed)
     if points.shape != (len(kept), 2):
         raise ValueError(
             f"The method {name!r} returned shape {points.shape}; a picture needs ({len(kept)}, 2)."
         )
-    judged = sample_row_numbers(len(kept), JUDGED, seed)
-    trust = _trust(kept[judged], points[judged])
-    return Embedding(
-        points, rows, len(codes), name, trust, len(judged), time.perf_counter() - begin
-    )
+    trust, judged = measure_trust(kept, points, seed)
+    return Embedding(points, rows, len(codes), name, trust, judged, time.perf_counter() - begin)
 
 
-def _codes(model: Any, X: Any) -> np.ndarray:
+def _codes(model: Encoder | None, X: ArrayLike) -> np.ndarray:
     """Return what is laid out, in float64."""
     if model is not None and not hasattr(model, "transform"):
         raise TypeError(f"{type(model).__name__} has no transform: give a fitted model, or None.")
@@ -205,7 +226,7 @@ def _codes(model: Any, X: Any) -> np.ndarray:
     return check_array(codes, dtype=np.float64, input_name="X" if model is None else "The code")
 
 
-def _method(method: Any, width: int) -> str:
+def _method_name(method: str | Layout, width: int) -> str:
     if isinstance(method, str) and method == "auto":
         return "code" if width == 2 else "tsne"
     if isinstance(method, str) and method in METHODS:
@@ -223,11 +244,11 @@ def _method(method: Any, width: int) -> str:
     return type(method).__name__
 
 
-def _limit(name: str, max_rows: int | str | None) -> int | None:
+def _row_limit(name: str, max_rows: int | str | None) -> int | None:
     if max_rows is None:
         return None
     check_whole("max_rows", max_rows, 3, auto=True)
-    return MOST.get(name) if isinstance(max_rows, str) else int(max_rows)
+    return MOST_ROWS.get(name) if isinstance(max_rows, str) else int(max_rows)
 
 
 def sample_row_numbers(n: int, most: int | None, seed: int) -> np.ndarray:
@@ -238,7 +259,7 @@ def sample_row_numbers(n: int, most: int | None, seed: int) -> np.ndarray:
 
 
 def _check_rows(name: str, codes: np.ndarray) -> None:
-    least = LEAST.get(name, 3)
+    least = LEAST_ROWS.get(name, 3)
     if len(codes) < least:
         raise ValueError(f"A picture by {name!r} needs at least {least} rows; got {len(codes)}.")
     if name not in ("code", "pca") and np.all(codes == codes[0]):
@@ -247,16 +268,32 @@ def _check_rows(name: str, codes: np.ndarray) -> None:
         )
 
 
-def _laid_out(method: Any, name: str, codes: np.ndarray, seed: int) -> Any:
-    if name == "code":
-        return codes
-    if not isinstance(method, str):
-        return method.fit_transform(codes)
-    centred = codes - codes.mean(axis=0)
-    if name == "pca":
-        return _pca(centred)
-    # The unit means nothing to these methods, but squares of very small or large codes would.
-    return PLANE[name](centred / np.abs(centred).max(), seed)
+def lay_out(
+    method: str | Layout, codes: np.ndarray, seed: int, max_iter: int = 1_000
+) -> np.ndarray:
+    """Return a point of the plane for each code; `max_iter` are the steps of t-SNE."""
+    if method == "code":
+        return np.array(codes)
+    # On a busy CPU the threads of these methods wait for each other many times as long.
+    with threadpool_limits(1):
+        if not isinstance(method, str):
+            return np.array(method.fit_transform(codes), float)
+        centred = codes - codes.mean(axis=0)
+        if method == "pca":
+            return _pca(centred)
+        # The unit means nothing to these methods, but squares of very small or large codes would.
+        x = centred / np.abs(centred).max()
+        found = _tsne(x, seed, max_iter) if method == "tsne" else OTHER_METHODS[method](x, seed)
+        return np.array(found, float)
+
+
+def measure_trust(codes: np.ndarray, points: np.ndarray, seed: int) -> tuple[float, int]:
+    """Return the trustworthiness of a picture, and on how many of its rows it was measured."""
+    judged = sample_row_numbers(len(codes), MOST_JUDGED, seed)
+    if len(judged) < 3:
+        return float("nan"), len(judged)
+    near = min(NEIGHBOURS, (len(judged) - 1) // 2)
+    return float(trustworthiness(codes[judged], points[judged], n_neighbors=near)), len(judged)
 
 
 def _pca(x: np.ndarray) -> np.ndarray:
@@ -271,14 +308,16 @@ def _perplexity(n: int) -> float:
     return max(1.0, min(30.0, (n - 1) / 3))
 
 
-def _tsne(x: np.ndarray, seed: int) -> np.ndarray:
-    init = "pca" if x.shape[1] > 1 else "random"
-    return TSNE(init=init, perplexity=_perplexity(len(x)), random_state=_small(seed)).fit_transform(
-        x
-    )
+def _tsne(x: np.ndarray, seed: int, max_iter: int) -> np.ndarray:
+    return TSNE(
+        init="pca" if x.shape[1] > 1 else "random",
+        perplexity=_perplexity(len(x)),
+        max_iter=max_iter,
+        random_state=_small(seed),
+    ).fit_transform(x)
 
 
-def _opentsne(x: np.ndarray, seed: int) -> Any:
+def _opentsne(x: np.ndarray, seed: int) -> ArrayLike:
     init = "pca" if x.shape[1] > 1 else "random"
     tsne = _package("opentsne").TSNE(
         initialization=init,
@@ -289,7 +328,7 @@ def _opentsne(x: np.ndarray, seed: int) -> Any:
     return tsne.fit(x)
 
 
-def _umap(x: np.ndarray, seed: int) -> Any:
+def _umap(x: np.ndarray, seed: int) -> ArrayLike:
     near = min(15, len(x) - 1)
     start = "spectral" if len(x) > 15 else "random"
     umap = _package("umap").UMAP
@@ -300,7 +339,7 @@ def _umap(x: np.ndarray, seed: int) -> Any:
         ).fit_transform(x)
 
 
-def _pacmap(x: np.ndarray, seed: int) -> Any:
+def _pacmap(x: np.ndarray, seed: int) -> ArrayLike:
     pacmap = _package("pacmap").PaCMAP
     near = min(10, (len(x) - 1) // 3)
     with warnings.catch_warnings(), _unheard("pacmap"):
@@ -310,8 +349,7 @@ def _pacmap(x: np.ndarray, seed: int) -> Any:
         )
 
 
-PLANE: dict[str, Callable[[np.ndarray, int], Any]] = {
-    "tsne": _tsne,
+OTHER_METHODS: dict[str, Callable[[np.ndarray, int], ArrayLike]] = {
     "opentsne": _opentsne,
     "umap": _umap,
     "pacmap": _pacmap,
@@ -343,10 +381,3 @@ def _unheard(name: str) -> Iterator[None]:
         yield
     finally:
         logger.disabled = before
-
-
-def _trust(codes: np.ndarray, points: np.ndarray) -> float:
-    if len(codes) < 3:
-        return float("nan")
-    near = min(NEIGHBOURS, (len(codes) - 1) // 2)
-    return float(trustworthiness(codes, points, n_neighbors=near))

@@ -5,25 +5,39 @@ along columns, each divided by the sum of all windows at its place, so that they
 pixel.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice, product
 from math import prod
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from isthmus.io.image_file import whole
 from isthmus.io.image_folder import ENDINGS, Images, read_images, to_pixels, write_images
 
+if TYPE_CHECKING:  # reading and writing images needs no JAX
+    from isthmus.autoencoder.estimator import Autoencoder
+
 __all__ = ["ENDINGS", "Images", "denoise", "read_images", "to_pixels", "write_images"]
 
-VALUES = 2**23  # of the tiles that are reconstructed at once
+MOST_VALUES = 2**23  # of the tiles that are reconstructed at once
 
 Cut = tuple[int, np.ndarray]  # where a tile starts, and the weights along it
 
 
-def denoise(model: Any, images: Any, *, overlap: int | None = None) -> Any:
+@overload
+def denoise(
+    model: "Autoencoder", images: np.ndarray, *, overlap: int | None = None
+) -> np.ndarray: ...
+@overload
+def denoise(
+    model: "Autoencoder", images: Sequence[ArrayLike], *, overlap: int | None = None
+) -> list[np.ndarray]: ...
+def denoise(
+    model: "Autoencoder", images: np.ndarray | Sequence[ArrayLike], *, overlap: int | None = None
+) -> np.ndarray | list[np.ndarray]:
     """Denoise images of any size from a model's own upwards, in overlapping tiles.
 
         image' = sum_t w_t model(tile_t),    sum_t w_t = 1 at every pixel
@@ -49,8 +63,8 @@ def denoise(model: Any, images: Any, *, overlap: int | None = None) -> Any:
     Raises
     ------
     ValueError
-        Where an image is smaller than the model's, has other channels, or is not finite, and for an
-        overlap out of range.
+        For an image that is smaller than the model's, has other channels or is not finite, and for
+        an overlap out of range.
 
     Examples
     --------
@@ -74,7 +88,7 @@ def denoise(model: Any, images: Any, *, overlap: int | None = None) -> Any:
     return _denoised(model, _pixels(pixels, tile)[None], tile, overlaps)[0]
 
 
-def tile_shape(model: Any) -> tuple[int, ...]:
+def tile_shape(model: "Autoencoder") -> tuple[int, ...]:
     """Return the shape of the images that a model was fitted on, or raise a ValueError."""
     from sklearn.utils.validation import check_is_fitted
 
@@ -88,7 +102,7 @@ def tile_shape(model: Any) -> tuple[int, ...]:
 
 
 def check_size(shape: tuple[int, ...], tile: tuple[int, ...], what: str) -> None:
-    """Raise a ValueError where an image is smaller than a tile."""
+    """Raise a ValueError if an image is smaller than a tile."""
     if shape[0] < tile[0] or shape[1] < tile[1]:
         raise ValueError(
             f"{what} is {shape[0]}x{shape[1]} (height x width), smaller than the {tile[0]}x{tile[1]} "
@@ -109,7 +123,7 @@ def _overlaps(overlap: int | None, tile: tuple[int, ...]) -> tuple[int, int]:
     return int(overlap), int(overlap)
 
 
-def _pixels(image: Any, tile: tuple[int, ...]) -> np.ndarray:
+def _pixels(image: ArrayLike, tile: tuple[int, ...]) -> np.ndarray:
     """Return one image as an array that can be cut."""
     pixels = np.asarray(image)
     _check(pixels, pixels.shape, tile)
@@ -132,13 +146,13 @@ def _check(pixels: np.ndarray, shape: tuple[int, ...], tile: tuple[int, ...]) ->
 
 
 def _denoised(
-    model: Any, X: np.ndarray, tile: tuple[int, ...], overlaps: tuple[int, int]
+    model: "Autoencoder", X: np.ndarray, tile: tuple[int, ...], overlaps: tuple[int, int]
 ) -> np.ndarray:
     """Denoise images (n, height, width[, c]), a few at a time."""
     if X.dtype.kind == "f" and not np.isfinite(X).all():
         raise ValueError("The image has NaN or infinite values: fill these pixels first.")
     rows, columns = (list(_cuts(*c)) for c in zip(X.shape[1:3], tile[:2], overlaps, strict=True))
-    several = max(1, VALUES // (len(rows) * len(columns) * prod(tile)))
+    several = max(1, MOST_VALUES // (len(rows) * len(columns) * prod(tile)))
     again = np.empty(X.shape, X.dtype)
     for i in range(0, len(X), several):
         blended = _blended(model, X[i : i + several], tile, rows, columns)
@@ -166,13 +180,17 @@ def _window(size: int, overlap: int) -> np.ndarray:
 
 
 def _blended(
-    model: Any, X: np.ndarray, tile: tuple[int, ...], rows: list[Cut], columns: list[Cut]
+    model: "Autoencoder",
+    X: np.ndarray,
+    tile: tuple[int, ...],
+    rows: list[Cut],
+    columns: list[Cut],
 ) -> np.ndarray:
     """Reconstruct the tiles of images, so many at once, and add them up by their weights."""
     height, width = tile[:2]
     total = np.zeros(X.shape)
     places = product(range(len(X)), rows, columns)
-    while some := list(islice(places, max(1, VALUES // prod(tile)))):
+    while some := list(islice(places, max(1, MOST_VALUES // prod(tile)))):
         where = [
             (i, slice(top, top + height), slice(left, left + width))
             for i, (top, _), (left, _) in some

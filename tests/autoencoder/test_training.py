@@ -404,7 +404,7 @@ def test_the_remaining_constructor_parameters_change_the_outcome(table, capsys):
     assert strict.n_iter_ < loose.n_iter_
     assert capsys.readouterr() == ("", "")  # verbose=0 is silent
     outcome(table, verbose=1)
-    assert "epoch 8/8" in capsys.readouterr().err
+    assert "8 of 8 epochs" in capsys.readouterr().err
     with pytest.raises(ValueError, match="No device 'moon' here; use None or one of cpu"):
         outcome(table, device="moon")
     warm = outcome(table, warm_start=True)

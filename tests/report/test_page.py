@@ -15,14 +15,18 @@ import pandas as pd
 import polars as pl
 import pytest
 from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
 
 import isthmus
-from isthmus import Autoencoder, Report
+from isthmus import Autoencoder, OutlierDetector, Report
 from isthmus.__main__ import main
-from isthmus.report import measurements as _numbers
-from isthmus.report import pages as _pages
-from isthmus.report import plane as _embedding
+from isthmus.embedding import Embedding
+from isthmus.report import report as report_module
 from isthmus.report.blocks import Section, Table
+from isthmus.report.measurements import code_facts, effective_rank, row_facts
+from isthmus.report.pages import escape_markdown, section_anchors, to_markdown
+from isthmus.report.plane import THUMBNAIL, embed_codes, label_payload, thumbnail_sheet
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 ROOT = Path(__file__).parents[2]
@@ -113,7 +117,7 @@ def test_gaps_constants_and_repetitions_are_counted(model, wine):
     X = np.r_[wine, wine[:5]]
     X[:, 2] = 7
     X[3, 0] = np.nan
-    told = _numbers.of_rows(model, X, None, "label", as_one=False)
+    told = row_facts(X, (13,), [f"c{i}" for i in range(13)], None)
     assert (told["n_missing"], told["n_repeated"]) == (1, 4)
     assert told["columns"][0]["missing"] == 1
     assert told["columns"][0]["mean"] == pytest.approx(np.nanmean(X[:, 0]))
@@ -121,7 +125,7 @@ def test_gaps_constants_and_repetitions_are_counted(model, wine):
 
 
 def test_the_code_is_measured_by_its_own_definitions(model, table):
-    codes, told = model.transform(table).astype(float), _numbers.of_code(model, table, "m")
+    codes, told = model.transform(table).astype(float), code_facts("m", model.transform(table))
     values = np.linalg.eigvalsh(np.cov(codes.T))
     share = values / values.sum()
     rank = np.exp(-np.sum(share * np.log(share)))
@@ -136,8 +140,8 @@ def test_the_effective_rank_counts_equal_directions(rng, k, rank):
     axes = np.linalg.qr(rng.normal(size=(6, k)))[0]
     white = np.linalg.qr(rng.normal(size=(40, k)) - 0)[0]
     white = np.linalg.qr(white - white.mean(axis=0))[0]
-    assert _numbers.effective_rank(white @ axes.T) == pytest.approx(rank)
-    assert _numbers.effective_rank(np.ones((5, 3))) == 0
+    assert effective_rank(white @ axes.T) == pytest.approx(rank)
+    assert effective_rank(np.ones((5, 3))) == 0
 
 
 def test_strange_rows_are_those_of_the_lowest_scores(report, model, table, labels):
@@ -212,53 +216,45 @@ def test_a_loss_that_is_no_mean_over_columns_blames_none(tmp_path, iris):
     assert "no column is to blame" in Page(report.save(tmp_path / "r.html").read_text()).text
 
 
-class Detector:
-    """A detector that finds the rows of the largest first column strange."""
-
-    def score_samples(self, X):
-        return -np.asarray(X)[:, 0]
-
-    def predict(self, X):
-        return np.where(np.asarray(X)[:, 0] > 14, -1, 1)
-
-    def pvalues(self, X):
-        return 1 / np.asarray(X)[:, 0]
-
-    def explain(self, X):
-        self.n = len(X)
-        return self
-
-    def frame(self, top):
-        line = {"contribution": 1.5, "observed": None, "expected": 2.0}
-        rows = [{"row": i, "column": f"c{i}{j}"} for i in range(self.n) for j in range(top)]
-        return pl.DataFrame([{**row, **line} for row in rows])
+def fitted_detector(table, loss="mse", **parameters):
+    member = Autoencoder(2, loss=loss, max_epochs=3, early_stopping=False)
+    return OutlierDetector(member, n_estimators=2, random_state=0, **parameters).fit(table)
 
 
-def test_a_detector_judges_instead_of_the_model(tmp_path, model, table):
-    report = Report(model, table, detector=Detector(), embedding=False)
-    told, first = report.facts()["outliers"], table.to_numpy()[:, 0]
-    assert [r["row"] for r in told["rows"]] == np.argsort(-first, kind="stable")[:8].tolist()
-    assert told["n_flagged"] == int((first > 14).sum())
-    assert told["rows"][0]["pvalue"] == pytest.approx(1 / first.max())
-    assert [c["column"] for c in told["rows"][7]["causes"]] == [f"c7{j}" for j in range(5)]
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"contamination": 0.1},
+        {"contamination": "none"},
+        {"contamination": "none", "calibration": "cross"},
+        {"alpha": 0.3, "fdr": True},
+    ],
+)
+def test_a_detector_judges_instead_of_the_model(tmp_path, model, table, parameters):
+    detector = fitted_detector(table, **parameters)
+    report = Report(model, table, detector=detector, embedding=False)
+    found, scores = report.facts()["outliers"], detector.score_samples(table)
+    rows = np.argsort(scores, kind="stable")[:8]
+    assert [r["row"] for r in found["rows"]] == rows.tolist()
+    assert [r["score"] for r in found["rows"]] == scores[rows].tolist()
+    assert found["n_flagged"] == int((detector.predict(table) < 0).sum())
+    pvalues = [r["pvalue"] for r in found["rows"]]
+    known = parameters.get("contamination") != 0.1
+    assert pvalues == (detector.pvalues(table)[rows].tolist() if known else [None] * 8)
+    lines = detector.explain(table.iloc[rows]).frame(5).to_dicts()
+    assert [c for r in found["rows"] for c in r["causes"]] == [
+        {name: value for name, value in line.items() if name != "row"} for line in lines
+    ]
     text = Page(report.save(tmp_path / "r.html").read_text()).text
-    assert f"the detector flags {told['n_flagged']}" in text
-    assert "p-value" in text
+    assert f"the detector flags {found['n_flagged']}" in text
+    assert ("p-value" in text) == known
     assert "adds to minus the row's score" in text
 
 
-def test_a_detector_may_know_no_p_values_and_no_causes(tmp_path, model, table):
-    class Plain(Detector):
-        calibration_scores_ = None
-
-        def explain(self, X):
-            raise ValueError("The loss is no sum over columns.")
-
-    report = Report(model, table, detector=Plain(), embedding=False)
-    (first, *_) = report.facts()["outliers"]["rows"]
-    assert first["pvalue"] is first["causes"] is None
+def test_a_detector_may_know_no_causes(tmp_path, model, table):
+    report = Report(model, table, detector=fitted_detector(table, "cosine"), embedding=False)
+    assert report.facts()["outliers"]["rows"][0]["causes"] is None
     text = Page(report.save(tmp_path / "r.html").read_text()).text
-    assert "p-value" not in text
     assert "no column is to blame" in text
 
 
@@ -276,11 +272,11 @@ def test_results_of_other_parts_are_told_where_there_are_any(tmp_path, model, ta
         "importance": {"n_components": 0.75, "loss": 0.25},
         "candidates": [{"params": {"n_components": 4}, "score": 0.8, "std": 0.1, "seconds": 2.0}],
     }
-    report = Report(model, table, comparison=Told(compared), search=Told(found))
+    report = Report(model, table, comparison=Told(compared), search=found)
     text = Page(report.save(tmp_path / "r.html").read_text()).text
     assert "linear on codes, 0.900 \u00b1 0.020" in text
     assert HOSTILE.replace("\u2028", "") in text.replace("\u2028", "")
-    assert "1 candidates were compared by reconstruction" in text
+    assert "1 candidate was compared by reconstruction" in text
     assert "n_components=4" in text
     assert "1.75" in text
     assert "right for 0.400" in text
@@ -323,7 +319,7 @@ def unpacked(text, kind):
 
 def test_the_plane_holds_points_labels_and_values(page, report, model, table, labels):
     (data,) = page.data
-    points = report.plane.points
+    points = report.embedding.points
     xy = unpacked(data["xy"], "<u2").reshape(-1, 2).astype(float)
     side = np.ptp(points, axis=0).max()
     np.testing.assert_allclose(
@@ -341,11 +337,11 @@ def test_the_plane_holds_points_labels_and_values(page, report, model, table, la
 
 
 def test_many_labels_are_a_scale_or_the_commonest(rng):
-    scale = _embedding._label(np.arange(40.0), "age")
+    scale = label_payload(np.arange(40.0), "age")
     assert scale["kinds"] is None
     np.testing.assert_array_equal(unpacked(scale["data"], "<f4"), np.arange(40))
     words = np.array([f"w{i}" for i in range(20) for _ in range(i + 1)])
-    told = _embedding._label(words, "word")
+    told = label_payload(words, "word")
     assert told["kinds"][:3] == ["w19", "w18", "w17"]
     kinds = np.array(told["kinds"])[unpacked(told["data"], "<u2")]
     assert kinds.tolist() == words.tolist()
@@ -354,10 +350,10 @@ def test_many_labels_are_a_scale_or_the_commonest(rng):
 @pytest.mark.parametrize("shape", [(8, 8, 1), (40, 30, 3)])
 def test_thumbnails_lie_in_the_sprite_where_the_page_looks(rng, shape):
     images = np.repeat(np.linspace(0, 1, 7), np.prod(shape)).reshape(7, *shape)
-    made = _embedding.sprite(images)
+    made = thumbnail_sheet(images)
     kind, content = re.match(r"data:image/(\w+);base64,(.*)", made["source"]).groups()
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("L"), float)
-    assert max(made["w"], made["h"]) == min(max(shape), _embedding.TILE)
+    assert max(made["w"], made["h"]) == min(max(shape), THUMBNAIL)
     for i in range(7):
         left, top = made["w"] * (i % made["across"]), made["h"] * (i // made["across"])
         tile = sheet[top : top + made["h"], left : left + made["w"]]
@@ -365,15 +361,13 @@ def test_thumbnails_lie_in_the_sprite_where_the_page_looks(rng, shape):
 
 
 def test_a_code_of_two_is_shown_as_it_is_and_others_are_laid_out(iris):
-    two = Autoencoder(2, max_epochs=2, random_state=0).fit(iris)
-    plane = _embedding.lay_out(two, iris)
-    np.testing.assert_allclose(plane.points, two.transform(iris))
-    assert plane.method == "code"
-    three = Autoencoder(3, max_epochs=2, random_state=0).fit(iris)
-    first, again = (_embedding.lay_out(three, iris, random_state=4) for _ in range(2))
+    rows = np.arange(150)
+    two = embed_codes(iris[:, :2], rows, 150, 0)
+    np.testing.assert_array_equal(two.points, iris[:, :2])
+    assert two.method == "code"
+    first, again = (embed_codes(iris, rows, 150, 4) for _ in range(2))
     np.testing.assert_array_equal(first.points, again.points)
-    one = Autoencoder(1, max_epochs=2, random_state=0).fit(iris)
-    seeds = [_embedding.lay_out(one, iris, random_state=seed).points for seed in (4, 5)]
+    seeds = [embed_codes(iris[:, :1], rows, 150, seed).points for seed in (4, 5)]
     assert not np.allclose(*seeds)
     assert 0.8 < first.trustworthiness <= 1
 
@@ -397,7 +391,8 @@ def test_one_column_and_a_constant_one_are_reported(tmp_path, iris):
 
 def test_a_plane_from_elsewhere_is_drawn_and_none_is_left_out(tmp_path, model, table, labels):
     rows = np.arange(5, 60)
-    given = _embedding.Plane(np.random.default_rng(0).normal(size=(55, 2)), rows, "umap", 0.75)
+    points = np.random.default_rng(0).normal(size=(55, 2))
+    given = Embedding(points, rows, 178, "umap", 0.75, 55, 1.0)
     report = Report(model, table, labels, embedding=given)
     page = Page(report.save(tmp_path / "r.html").read_text())
     assert page.data[0]["rows"] == rows.tolist()
@@ -410,8 +405,8 @@ def test_a_plane_from_elsewhere_is_drawn_and_none_is_left_out(tmp_path, model, t
 
 
 def test_samples_of_many_rows_are_stated(tmp_path, monkeypatch, model, table):
-    monkeypatch.setattr(_numbers, "MOST_ROWS", 100)
-    monkeypatch.setattr(_embedding, "MOST_POINTS", 50)
+    monkeypatch.setattr(report_module, "MOST_ROWS", 100)
+    monkeypatch.setattr(report_module, "MOST_POINTS", 50)
     report = Report(model, table, random_state=3)
     facts = report.facts()
     assert (facts["models"][0]["n_rows"], facts["data"]["n_rows"]) == (100, 178)
@@ -420,7 +415,7 @@ def test_samples_of_many_rows_are_stated(tmp_path, monkeypatch, model, table):
     text = Page(report.save(tmp_path / "r.html").read_text()).text
     assert "measured on 100 of them and the plane shows 50, drawn at random (seed 3)" in text
     other = Report(model, table, random_state=4)
-    assert other.plane.rows.tolist() != report.plane.rows.tolist()
+    assert other.embedding.rows.tolist() != report.embedding.rows.tolist()
 
 
 # -- pages -----------------------------------------------------------------------------------------
@@ -466,13 +461,13 @@ def test_the_page_is_one_that_screen_readers_can_read(page):
 
 def test_sections_of_one_title_have_addresses_of_their_own():
     sections = [Section("A b!", []), Section("a  B", []), Section("\u6f22", [])]
-    assert _pages.anchors(sections) == ["a-b", "a-b-1", "section"]
+    assert section_anchors(sections) == ["a-b", "a-b-1", "section"]
 
 
 def test_markdown_says_the_same_and_escapes_it(report, tmp_path):
     text = report.save(tmp_path / "r.md").read_text("utf-8")
     assert "<script" not in text.replace("\\<script", "")
-    assert f"**{_pages._plain('Columns and their ranges')}**" in text
+    assert f"**{escape_markdown('Columns and their ranges')}**" in text
     assert "## The strangest rows" in text
     rows = [line for line in text.splitlines() if line.startswith("| column 1 ")]
     assert rows
@@ -483,7 +478,7 @@ def test_markdown_says_the_same_and_escapes_it(report, tmp_path):
 
 def test_markdown_fences_are_longer_than_what_they_hold():
     section = Section("t", [], code=[("c", "a\n````\nb")], tables=[Table("x", ("a|b",), [["`"]])])
-    text = _pages.to_markdown({"title": "t", "intro": []}, [section])
+    text = to_markdown({"title": "t", "intro": []}, [section])
     assert "`````\na\n````\nb\n`````" in text
     assert "| a\\|b |" in text
 
@@ -566,6 +561,14 @@ def test_what_cannot_be_reported_is_refused_clearly(model, table, tmp_path):
         Report(model, table, embedding=False).save(tmp_path / "r.pdf")
     with pytest.raises(ValueError, match="not fitted"):
         Report(Autoencoder(2), table)
+    with pytest.raises(TypeError, match="about an Autoencoder, or several by name; got PCA"):
+        Report(PCA(2), table)
+    with pytest.raises(TypeError, match="must be an OutlierDetector; got IsolationForest"):
+        Report(model, table, detector=IsolationForest())
+    with pytest.raises(ValueError, match="not fitted"):
+        Report(model, table, detector=OutlierDetector())
+    with pytest.raises(TypeError, match="must be what embed returned, or False; got True"):
+        Report(model, table, embedding=True)
     assert not list(tmp_path.iterdir())
 
 

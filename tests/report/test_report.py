@@ -12,15 +12,28 @@ import pytest
 from matplotlib.figure import Figure
 
 import isthmus
-from isthmus import Autoencoder, Report, demo, plots, tour
+from isthmus import Autoencoder, Report, demo, plots
+from isthmus.io.plain import as_json
 from isthmus.model.fitted import last_terms
-from isthmus.plots import tiles as _tiles
-from isthmus.report import facts as _facts
-from isthmus.report import features as _features
-from isthmus.report import model_sections as _sections
-from isthmus.report import report
-from isthmus.report import text_sections as _chapters
-from isthmus.report.blocks import Picture, Section, number
+from isthmus.plots import tiles
+from isthmus.report.blocks import Picture, Section, number_text
+from isthmus.report.facts import (
+    known_row_shape,
+    layer_shapes,
+    training_phases,
+    training_seconds,
+)
+from isthmus.report.measurements import corrupt_rows, denoise_rows, measure_rows, model_facts
+from isthmus.report.model_sections import (
+    MOST_FILTERS,
+    Examples,
+    choose_examples,
+    filters_section,
+    maps_section,
+    same_noise_sentence,
+)
+from isthmus.report.pages import to_html
+from isthmus.report.text_sections import comparison_notes
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 HOSTILE = '<script>alert("x")</script> & $\\frac{$ _'
@@ -114,12 +127,22 @@ def drawn(monkeypatch):
 
 @pytest.fixture(scope="module")
 def facts(models, images):
-    return {name: report.summarize(m, images[1], name=name) for name, m in models.items()}
+    return {name: summarized(m, images[1], name) for name, m in models.items()}
 
 
 @pytest.fixture
 def table(iris):
     return pd.DataFrame(iris, columns=["a", HOSTILE, "c", "_d"])
+
+
+def summarized(model, X, name="model"):
+    measured = measure_rows(name, model, X)
+    return as_json(model_facts(measured, denoise_rows(measured)))
+
+
+def measured(models, images):
+    passes = [measure_rows(name, model, images) for name, model in models.items()]
+    return passes, images.astype(float)
 
 
 def written(tmp_path, *args, embedding=False, **keywords):
@@ -163,17 +186,17 @@ def test_noise_has_the_models_deviation_in_the_datas_units(facts):
 
 def test_corrupted_is_drawn_by_the_seed(models, images):
     X, model = images[1], models["denoising"]
-    noise = _facts.corrupted(model, X, seed=5) - X
+    noise = corrupt_rows(model, X, seed=5) - X
     assert noise.mean() == pytest.approx(0, abs=0.2)
-    np.testing.assert_array_equal(_facts.corrupted(model, X, seed=5) - X, noise)
-    assert not np.allclose(_facts.corrupted(model, X, seed=6) - X, noise)
+    np.testing.assert_array_equal(corrupt_rows(model, X, seed=5) - X, noise)
+    assert not np.allclose(corrupt_rows(model, X, seed=6) - X, noise)
 
 
 def test_lost_variance_by_column(table):
     model = Autoencoder(2, max_epochs=5, random_state=0).fit(table)
     made, X = model.reconstruct(table), table.to_numpy()
     lost = ((made - X) ** 2).sum(axis=0) / ((X - X.mean(axis=0)) ** 2).sum(axis=0)
-    columns = report.summarize(model, table)["columns"]
+    columns = summarized(model, table)["columns"]
     assert [c["name"] for c in columns] == list(table.columns)
     np.testing.assert_allclose([c["lost"] for c in columns], lost, rtol=1e-6)
 
@@ -181,7 +204,7 @@ def test_lost_variance_by_column(table):
 def test_a_constant_column_has_no_variance_to_lose(iris):
     X = np.c_[iris, np.ones(len(iris))]
     model = Autoencoder(2, max_epochs=2, random_state=0).fit(X)
-    assert report.summarize(model, X)["columns"][-1] == {"name": "4", "lost": None}
+    assert summarized(model, X)["columns"][-1] == {"name": "4", "lost": None}
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
@@ -189,7 +212,7 @@ def test_tables_keep_their_names_on_the_way_through_noise(iris, frame):
     names = ["a", "b", "c", "schema"]
     X = pd.DataFrame(iris, columns=names) if frame is pd.DataFrame else pl.DataFrame(iris, names)
     model = Autoencoder(2, corruption="swap", max_epochs=2, random_state=0).fit(X)
-    assert report.summarize(model, X)["denoising"]["text"] == "swap:rate=0.15"
+    assert summarized(model, X)["denoising"]["text"] == "swap:rate=0.15"
 
 
 def test_functions_in_slots_are_called_by_their_names(iris):
@@ -197,41 +220,41 @@ def test_functions_in_slots_are_called_by_their_names(iris):
         return x / 2
 
     model = Autoencoder(2, corruption=halve, max_epochs=2, random_state=0).fit(iris)
-    f = report.summarize(model, iris)
+    f = summarized(model, iris)
     assert f["equation"]["corruption"] == "halve"
     assert f["denoising"]["noisy_error"] > 0
 
 
 def test_seconds_are_those_of_all_phases():
     history = {"phase": ["layer 1", "layer 1", "fit"], "seconds": [1.0, 2.0, 2.5]}
-    assert _facts.seconds(history) == 2.5
+    assert training_seconds(history) == 2.5
 
 
 def test_layers_are_told_as_shapes(coloured, models):
-    assert _facts.layers(coloured["conv"]) == ["7x5x3", "4x3x6", "2x2x20", "4"]
-    assert _facts.layers(coloured["maps"]) == ["7x5x3", "7x5x5"]
-    assert _facts.layers(models["sparse"]) == ["64", "70"]
+    assert layer_shapes(coloured["conv"]) == ["7x5x3", "4x3x6", "2x2x20", "4"]
+    assert layer_shapes(coloured["maps"]) == ["7x5x3", "7x5x5"]
+    assert layer_shapes(models["sparse"]) == ["64", "70"]
 
 
 def test_phases_are_told_with_their_epochs(stacked, models):
-    told = _facts.phases(stacked.history_)
+    told = training_phases(stacked.history_)
     assert told == [
         {"name": "layer 1", "epochs": 2},
         {"name": "layer 2", "epochs": 2},
         {"name": "fit", "epochs": 3},
     ]
-    assert _facts.phases(models["sparse"].history_) == [{"name": "fit", "epochs": 120}]
+    assert training_phases(models["sparse"].history_) == [{"name": "fit", "epochs": 120}]
 
 
 def test_models_know_what_their_rows_are(coloured, stacked, models):
-    assert _facts.row_shape({"dense": coloured["dense"]}) == (7, 5, 3)
-    assert _facts.row_shape({**models, "stacked": stacked}) == (8, 8, 1)
-    assert _facts.row_shape(models) is None
+    assert known_row_shape({"dense": coloured["dense"]}) == (7, 5, 3)
+    assert known_row_shape({**models, "stacked": stacked}) == (8, 8, 1)
+    assert known_row_shape(models) is None
     signals = np.random.default_rng(0).normal(size=(30, 6, 2))
     settings = {"max_epochs": 1, "random_state": 0}
     conv = Autoencoder(2, "conv1d:channels=[2]", **settings).fit(signals)
     dense = Autoencoder(2, **settings).fit(signals)
-    assert _facts.row_shape({"dense": dense, "conv": conv}) == (6, 2)
+    assert known_row_shape({"dense": dense, "conv": conv}) == (6, 2)
 
 
 def test_last_terms_skip_what_was_not_measured():
@@ -343,10 +366,10 @@ def test_pairs_are_one_tile_an_image_in_one_range():
 
 
 def test_tiles_and_their_words_keep_in_step_whatever_their_shape(rng):
-    tiles = _tiles.mosaic(rng.uniform(size=(2, 3, 28, 100)), fill=np.nan)
-    assert tiles.picture.shape == (28 + 2 + 28, 100 + 2 + 100 + 2 + 100)
-    assert tiles.rows == [13.5, 43.5]
-    assert tiles.columns == [49.5, 151.5, 253.5]
+    laid_out = tiles.mosaic(rng.uniform(size=(2, 3, 28, 100)), fill=np.nan)
+    assert laid_out.picture.shape == (28 + 2 + 28, 100 + 2 + 100 + 2 + 100)
+    assert laid_out.rows == [13.5, 43.5]
+    assert laid_out.columns == [49.5, 151.5, 253.5]
 
 
 def test_long_names_of_rows_are_not_cut_off(rng):
@@ -428,7 +451,7 @@ def test_maps_stand_beside_their_images_on_one_scale_a_layer(rng, shape):
 def test_maps_are_laid_out_with_few_places_left_over():
     sizes = {(1, 6, 5): 1, (16, 6, 5): 16, (5, 4, 3): 6, (3, 4, 40): 3, (7, 4, 4): 9}
     for (count, h, w), places in sizes.items():
-        picture = _tiles._map_grid(np.zeros((h, w, count)))
+        picture = tiles._map_grid(np.zeros((h, w, count)))
         factor = -(-12 // min(h, w))
         rows, columns = (
             (side + 2) // (factor * n + 2) for side, n in zip(picture.shape, (h, w), strict=True)
@@ -446,12 +469,12 @@ def test_signals_are_lines_beside_their_reconstructions(rng):
     np.testing.assert_array_equal(lines["half"], original[1, :, 1] / 2)
 
 
-def test_mean_activations_are_the_models_with_rho_beside_them(models):
-    axes = plots.mean_activations(models["sparse"], 0.1).axes[0]
+def test_mean_activations_are_sorted_bars_with_rho_beside_them(models):
+    axes = plots.mean_activations(models["sparse"].mean_activation_, 0.1).axes[0]
     heights = [bar.get_height() for bar in axes.patches]
     np.testing.assert_allclose(heights, np.sort(models["sparse"].mean_activation_)[::-1])
     np.testing.assert_allclose([line.get_ydata()[0] for line in axes.lines], [0.1, 0.11])
-    assert not plots.mean_activations(models["sparse"]).axes[0].lines
+    assert not plots.mean_activations(models["sparse"].mean_activation_).axes[0].lines
 
 
 def test_error_against_width_draws_what_it_is_given():
@@ -526,7 +549,7 @@ def test_the_page_says_what_the_facts_are(tmp_path, models, images, facts):
         assert f"{f['n_parameters']:,}" in text
     s = facts["sparse"]["sparsity"]
     assert f"{s['within']} of 70 units" in text
-    assert number(facts["denoising"]["denoising"]["denoised_error"]) in text
+    assert number_text(facts["denoising"]["denoising"]["denoised_error"]) in text
     assert "sparsity.penalty(z)" in text
     assert "150 digits" in text
 
@@ -541,7 +564,7 @@ def test_denoising_a_table_is_told_in_words(tmp_path, iris):
     model = Autoencoder(2, corruption="swap", max_epochs=3, random_state=0).fit(iris)
     page = written(tmp_path, {"swapped": model}, iris)
     assert "Noisy and denoised" in page.headings
-    assert "swapped: the corruption swap:rate=0.15 puts the values off" in page.text
+    assert "swapped: the corruption swap:rate=0.15 adds a squared error of" in page.text
 
 
 def test_pages_of_convolutional_models_on_odd_colour_images(tmp_path, coloured, colours):
@@ -571,7 +594,7 @@ def test_pairs_show_what_the_models_make(tmp_path, coloured, colours, drawn):
 
 
 def test_dense_filters_are_what_each_pixel_contributes(coloured, colours, drawn):
-    section = _features.filters({"dense": coloured["dense"]}, colours[0][80:].astype(float))
+    section = filters_section(*measured({"dense": coloured["dense"]}, colours[0][80:]))
     ((worth, shape, label),) = drawn["filters"]
     weight = np.asarray(coloured["dense"].net_.encoder[0].weight, float)
     deviation = (colours[0][80:] / np.ptp(colours[0][:80])).reshape(40, -1).std(axis=0)
@@ -584,7 +607,7 @@ def test_dense_filters_are_what_each_pixel_contributes(coloured, colours, drawn)
 
 
 def test_convolutional_filters_are_the_kernels_as_they_are(coloured, colours, drawn):
-    section = _features.filters({"conv": coloured["conv"]}, colours[0].astype(float))
+    section = filters_section(*measured({"conv": coloured["conv"]}, colours[0]))
     ((worth, shape, label),) = drawn["filters"]
     weight = np.asarray(coloured["conv"].net_.encoder[0].weight, float).reshape(27, 6)
     assert (shape, label) == ((3, 3, 3), "Weight")
@@ -597,9 +620,9 @@ def test_convolutional_filters_are_the_kernels_as_they_are(coloured, colours, dr
 
 
 def test_the_strongest_of_many_filters_are_drawn(models, images, drawn):
-    section = _features.filters(models, images[1].reshape(-1, 8, 8, 1))
+    section = filters_section(measured(models, images[1])[0], images[1].reshape(-1, 8, 8, 1))
     shown = [args[0].shape[1] for args in drawn["filters"]]
-    assert shown == [8, _features.MOST_FILTERS]
+    assert shown == [8, MOST_FILTERS]
     captions = [picture.caption for picture in section.pictures]
     assert "the strongest 32 of 70 units" in captions[1]
     assert "Red pixels switch it on" in section.text[0]
@@ -607,9 +630,8 @@ def test_the_strongest_of_many_filters_are_drawn(models, images, drawn):
 
 def test_maps_are_the_most_active_ones_of_typical_images(coloured, colours, drawn):
     X = colours[0][80:]
-    images = X.astype(float)
-    chosen = [3, 9, 11, 20, 21]
-    section = _features.maps(coloured, X, images, chosen, list("abcde"))
+    passes, images = measured(coloured, X)
+    section = maps_section(passes, Examples(images, [3, 9, 11, 20, 21], list("abcde")), X)
     (original, layers, words), (_, only, _) = drawn["maps"]
     np.testing.assert_array_equal(original, images[[3, 11, 21]])
     assert words == ["a", "c", "e"]
@@ -625,10 +647,13 @@ def test_maps_are_the_most_active_ones_of_typical_images(coloured, colours, draw
 
 
 def test_maps_that_are_all_drawn_are_not_said_to_be_chosen(coloured, colours):
-    images = colours[0][80:].astype(float)
-    section = _features.maps({"maps": coloured["maps"]}, images, images, [0, 1], [])
-    assert "at most" not in section.text[0]
-    assert _features.maps({"dense": coloured["dense"]}, images, images, [0, 1], []) is None
+    X = colours[0][80:]
+    sections = []
+    for name in ("maps", "dense"):
+        passes, images = measured({name: coloured[name]}, X)
+        sections.append(maps_section(passes, Examples(images, [0, 1], []), X))
+    assert "at most" not in sections[0].text[0]
+    assert sections[1] is None
 
 
 def test_a_convolutional_model_knows_that_flat_rows_are_images(tmp_path, stacked, models, images):
@@ -655,13 +680,13 @@ def test_stacked_training_is_told_phase_by_phase(tmp_path, stacked, images):
 
 
 def test_a_code_of_maps_wider_than_the_input_is_not_compared_with_pca(tmp_path, coloured, colours):
-    f = report.summarize(coloured["maps"], colours[0], name="maps")
+    f = summarized(coloured["maps"], colours[0], "maps")
     assert (f["n_components"], f["n_features"]) == (175, 105)
-    notes = " ".join(_chapters.comparison([f], "rows"))
+    notes = " ".join(comparison_notes([f], "rows"))
     assert "No comparison with PCA for maps" in notes
     assert "below that of PCA" not in notes
     narrow = {**f, "n_components": 20}
-    assert "that of PCA with 20 components" in " ".join(_chapters.comparison([narrow], "rows"))
+    assert "that of PCA with 20 components" in " ".join(comparison_notes([narrow], "rows"))
 
 
 def test_signals_are_lines_and_no_images(tmp_path, rng, drawn):
@@ -701,7 +726,7 @@ def test_models_of_one_width_are_compared_by_score():
     group = [told("a", 0.7), told("b", 0.9, parameters=56), told("c", 0.8)]
     alone, noise = told("d", 0.95, width=8), told("e", 0.99, denoising={"text": "gaussian"})
     wide = told("v", 1.0, 64), told("w", 0.9, 64)
-    said = _chapters.comparison([*group, alone, noise, *wide], "rows")
+    said = comparison_notes([*group, alone, noise, *wide], "rows")
     assert [note for note in said if "With a code" in note] == [
         "With a code of 4 units the b model has the best score, 0.900 with 56 parameters; c has "
         "0.800 with 1,234 and a has 0.700 with 1,234."
@@ -713,12 +738,13 @@ def test_models_of_one_noise_are_compared_by_what_they_leave():
         d = {"text": "gaussian", "noisy_error": noise, "denoised_error": left}
         return told(name, 0.5, denoising=d)
 
-    said = _sections._same_noise([noisy("a", 0.5), told("plain", 0.9), noisy("b", 0.25)])
+    said = same_noise_sentence([noisy("a", 0.5), told("plain", 0.9), noisy("b", 0.25)])
     assert said == [
-        "Of the same noise the b model leaves least, 0.250 squared units a value; a leaves 0.500."
+        "Of the same noise the b model leaves least, a squared error of 0.250 per value; a leaves "
+        "0.500."
     ]
-    assert _sections._same_noise([noisy("a", 0.5), noisy("b", 0.25, noise=3.0)]) == []
-    assert _sections._same_noise([noisy("a", 0.5), told("plain", 0.9)]) == []
+    assert same_noise_sentence([noisy("a", 0.5), noisy("b", 0.25, noise=3.0)]) == []
+    assert same_noise_sentence([noisy("a", 0.5), told("plain", 0.9)]) == []
 
 
 def test_a_loaded_and_a_partly_fitted_model_are_reported(tmp_path, models, images, iris):
@@ -739,7 +765,7 @@ def test_hostile_names_are_escaped(tmp_path, table):
 
 def test_pictures_are_escaped_too():
     section = Section(HOSTILE, [HOSTILE], [Picture("data:,", f'"{HOSTILE}', HOSTILE)])
-    page = Page(report.to_html({"title": "t", "intro": [], "rows": "r", "models": []}, [section]))
+    page = Page(to_html({"title": "t", "intro": [], "rows": "r", "models": []}, [section]))
     assert "script" not in page.tags
     assert [r for r in page.references if not r.startswith("#")] == ["data:,", "data:,"]
 
@@ -753,10 +779,13 @@ def test_what_cannot_be_reported_is_refused_clearly(tmp_path, iris, models, imag
 
 def test_examples_are_typical_of_their_labels(digits):
     y = np.arange(len(digits)) % 5
-    chosen = _sections.examples(digits.reshape(-1, 8, 8), y)
-    assert list(y[chosen]) == [0, 1, 2, 3, 4]
-    assert _sections.examples(digits, None) == sorted(_sections.examples(digits, None))
-    assert len(_sections.examples(digits[:3], None)) == 3
+    examples = choose_examples(digits.reshape(-1, 8, 8), y, 10)
+    assert list(y[examples.chosen]) == [0, 1, 2, 3, 4]
+    assert examples.names == list("01234")
+    chosen, names = choose_examples(digits, None, 10)[1:]
+    assert chosen == sorted(chosen)
+    assert names == []
+    assert len(choose_examples(digits[:3], None, 10).chosen) == 3
 
 
 @pytest.mark.parametrize(
@@ -772,7 +801,7 @@ def test_examples_are_typical_of_their_labels(digits):
     ],
 )
 def test_numbers_are_written_to_three_figures_or_whole(value, text):
-    assert number(value) == text
+    assert number_text(value) == text
 
 
 # -- the demonstration -----------------------------------------------------------------------------
@@ -792,8 +821,8 @@ def test_the_demonstration_counts_its_models(tmp_path, monkeypatch):
         demo, "Report", lambda models, X, y, **said: seen.append((models, said)) or saved
     )
     seen = []
-    monkeypatch.setattr(demo, "_error_against_width", lambda *_: nothing)
-    monkeypatch.setattr(tour, "section", lambda *_: nothing)
+    monkeypatch.setattr(demo, "_section_by_width", lambda *_: nothing)
+    monkeypatch.setattr(demo, "tour_section", lambda *_: nothing)
     assert demo.run(tmp_path, quick=True) == tmp_path / "report.html"
     ((models, said),) = seen
     assert len(fitted) == len(models) == 6
@@ -809,7 +838,7 @@ def test_the_tour_tells_what_it_tried():
     data = demo.digits()
     denoising = Autoencoder(8, corruption="gaussian:std=0.3", scaling="range", max_epochs=60)
     denoising.set_params(random_state=0).fit(data.train)
-    told = tour.section(data.train[:300], data.test[:40], denoising, 8)
+    told = demo.tour_section(data.train[:300], data.test[:40], denoising, 8)
     warned, dropped, article, resumed, transferred = told.notes
     assert "n_components=64 for 64 features and no constraint" in warned
     assert "a tenth" in dropped

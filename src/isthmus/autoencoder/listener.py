@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from isthmus.autoencoder.run import Run
-from isthmus.training.progress import Shown
+from isthmus.training.progress import Progress, describe_losses
 from isthmus.training.state import HistoryRow, Hook, TrainerState
 
 
@@ -15,18 +15,17 @@ class Listener:
     ) -> None:
         self.run, self.adopt, self.on_epoch = run, adopt, on_epoch
         total = run.trainer.settings.max_epochs
-        self.shown = Shown(run.label, total) if verbose else None
+        self.shown = Progress(run.label, verbose, total, "epochs")
         self.adopted: TrainerState | None = None
 
     @property
     def hook(self) -> Hook | None:
         """The function to call, or None where nobody listens."""
-        return self if self.shown or self.on_epoch else None
+        return self if self.shown.verbose or self.on_epoch else None
 
     def __call__(self, row: HistoryRow) -> bool | None:
         """Show the row and hand it on; True ends the run."""
-        if self.shown:
-            self.shown(row)
+        self.shown.reach(round(row["epoch"]), describe_losses(row))
         if self.on_epoch is None:
             return None
         if self.adopted is not self.run.trainer.state:
@@ -38,5 +37,4 @@ class Listener:
 
     def close(self) -> None:
         """Stop showing."""
-        if self.shown:
-            self.shown.close()
+        self.shown.close()

@@ -15,7 +15,7 @@ from isthmus.model.evaluation import evaluated
 from isthmus.model.fitted import Fitted
 from isthmus.model.slots import Slots
 from isthmus.training.groups import count_programs, train_together
-from isthmus.training.progress import Counted
+from isthmus.training.progress import Progress
 from isthmus.training.runtime import Device, computing, release_programs
 from isthmus.training.state import DeviceRows, DivergenceError
 
@@ -88,7 +88,9 @@ def begin_courses(rows: Rows) -> Courses:
     return Courses(rows)
 
 
-def advance_training(courses: Sequence[Course], share: float, count: Counted | None = None) -> None:
+def advance_training(
+    courses: Sequence[Course], share: float, count: Progress | None = None
+) -> None:
     """Train runs up to a share of their epochs, as a `fit` does; pretraining counts extra."""
     places: dict[tuple[str, Device], list[Course]] = {}
     for course in courses:
@@ -108,7 +110,7 @@ def are_few_rows(courses: Sequence[Course]) -> bool:
     return bool(courses) and courses[0].trainer.data.x.nbytes < EARLY
 
 
-def _advance(courses: Sequence[Course], share: float, count: Counted | None) -> None:
+def _advance(courses: Sequence[Course], share: float, count: Progress | None) -> None:
     """Train the phases before the last to their ends, and the last up to a share of its steps."""
     if count is not None:
         count.expect(sum(_left(course, share) for course in courses))
@@ -132,7 +134,7 @@ def _left(course: Course, share: float) -> int:
     return max(math.ceil(share * total) - course.trainer.state.step, 0)
 
 
-def _train(courses: Sequence[Course], count: Counted | None) -> None:
+def _train(courses: Sequence[Course], count: Progress | None) -> None:
     errors = train_together([course.trainer for course in courses], on_steps=count)
     for course, error in zip(courses, errors, strict=True):
         course.error = error

@@ -84,6 +84,11 @@ class Stored(Parameters):
         return value
 
     @property
+    def seed_(self) -> int | None:
+        """The seed that the last `fit` drew from `random_state`; None after `partial_fit` alone."""
+        return None if self.fitted_.seen is None else self.fitted_.seen[1]
+
+    @property
     def unfinished_epochs(self) -> int | None:
         """How many epochs an interrupted fit has behind it; None where none is left to go on with."""
         last = self.fitted_.unfinished if hasattr(self, "fitted_") else None

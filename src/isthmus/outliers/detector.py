@@ -31,7 +31,7 @@ from isthmus.outliers.file import pack_detector
 from isthmus.outliers.members import Explanation, Member, strangeness, strangeness_by_column
 from isthmus.outliers.onnx import export_members
 from isthmus.outliers.parameters import DetectorParameters, check_detector
-from isthmus.training.progress import Counted
+from isthmus.training.progress import Progress
 from isthmus.training.runtime import draw_seed
 
 # Reference rows in a draw, and a member's draws, where rows may be outliers.
@@ -232,7 +232,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         self.template_ = template = self._template(X[parts[0].train])
         slots, seeds = resolve_slots(template), rng.integers(2**32, size=self.n_estimators)
         courses: list[list[Course]] = []
-        with closing(Counted("detector", self.verbose)) as count:
+        with closing(Progress("detector", self.verbose)) as count:
             for k, part in enumerate(parts):
                 train, mine = X[part.train], seeds[k :: len(parts)]
                 begun = begin_courses(Rows(train, np.ones(len(train)), self.sample_shape_))

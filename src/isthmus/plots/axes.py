@@ -1,15 +1,22 @@
-"""What all pictures share: colours, axes without clutter, and text that is drawn as it is."""
+"""What all pictures share: colours, axes without clutter, literal text, and figures as files.
 
-from typing import Any
+The colours of lines and points can be told apart by people with any colour vision, and colour is
+never their only sign.
+"""
+
+import base64
+import io
+import warnings
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-INK, FAINT, GAP, RULE = "#22262b", "#d9dde2", "#c3c8ce", "#9aa1a9"
-LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b")
-CLASSES = (
+INK, FAINT_GREY, GAP_GREY, RULE_GREY = "#22262b", "#d9dde2", "#c3c8ce", "#9aa1a9"
+LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b")
+CLASS_COLOURS = (
     "#332288",
     "#e69f00",
     "#117733",
@@ -21,43 +28,48 @@ CLASSES = (
     "#b05fc0",
     "#6b6b6b",
 )
-MARKS = "osD^vPX*<>"
-DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1)), (0, (5, 1.5, 1, 1.5)))
+POINT_MARKS = "osD^vPX*<>"
+LINE_DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
+    "-",
+    (0, (5, 2)),
+    (0, (2, 1)),
+    (0, (5, 1.5, 1, 1.5)),
+)
 
 
-def axes_of(width: float, height: float, x: str, y: str) -> tuple[Figure, Axes]:
+def figure_and_axes(width: float, height: float, x: str, y: str) -> tuple[Figure, Axes]:
     """Return a figure with one pair of axes, lines across and no box."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(x, color=INK, fontsize=10)
     axes.set_ylabel(y, color=INK, fontsize=10)
-    unboxed(axes)
-    axes.grid(axis="y", color=FAINT, linewidth=0.8)
+    unboxed_axes(axes)
+    axes.grid(axis="y", color=FAINT_GREY, linewidth=0.8)
     return figure, axes
 
 
-def unboxed(axes: Axes) -> None:
+def unboxed_axes(axes: Axes) -> None:
     """Leave the lines at the left and below, in grey."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(RULE)
-    axes.tick_params(labelsize=9, color=RULE, labelcolor=INK)
+    axes.spines[["left", "bottom"]].set_color(RULE_GREY)
+    axes.tick_params(labelsize=9, color=RULE_GREY, labelcolor=INK)
     axes.set_axisbelow(True)
 
 
-def bare(axes: Axes) -> None:
+def bare_axes(axes: Axes) -> None:
     """Leave nothing but what is drawn and the words beside it."""
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelcolor=INK)
 
 
-def quiet(axes: Axes) -> None:
+def boxed_axes(axes: Axes) -> None:
     """Leave a faint box."""
-    axes.spines[:].set_color(FAINT)
+    axes.spines[:].set_color(FAINT_GREY)
     axes.xaxis.label.set(color=INK, fontsize=10)
     axes.yaxis.label.set(color=INK, fontsize=10)
 
 
-def logarithmic(axes: Axes) -> None:
+def logarithmic_y(axes: Axes) -> None:
     """Make the y axis logarithmic, with plain numbers at as many round values as fit."""
     axes.set_yscale("log", nonpositive="clip")
     axes.minorticks_off()
@@ -72,13 +84,39 @@ def logarithmic(axes: Axes) -> None:
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
-def plain(text: Any) -> str:
+def literal_text(value: object) -> str:
     """Return text that Matplotlib draws as it is: no mathematics, and never hidden in a legend."""
-    words = str(text).replace("$", r"\$")
+    words = str(value).replace("$", r"\$")
     return f"\u2009{words}" if words.startswith("_") else words
 
 
-def short(text: Any, length: int = 28) -> str:
+def short_text(value: object, length: int = 28) -> str:
     """Return such text, cut where it is long."""
-    words = str(text)
-    return plain(words if len(words) <= length else f"{words[: length - 1]}\u2026")
+    words = str(value)
+    return literal_text(words if len(words) <= length else f"{words[: length - 1]}\u2026")
+
+
+def as_svg(figure: Figure) -> str:
+    """Return a figure as an SVG data address: isolated, so that figures share no names."""
+    return data_address("image/svg+xml", file_content(figure, "svg"))
+
+
+def as_png(figure: Figure, dpi: int = 160) -> str:
+    """Return a figure as a PNG data address."""
+    return data_address("image/png", file_content(figure, "png", dpi=dpi))
+
+
+def data_address(kind: str, content: bytes) -> str:
+    """Return a file's content as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def file_content(figure: Figure, kind: str, dpi: float | None = None) -> bytes:
+    """Return a figure as the content of a file of this kind, such as "png" or "svg"."""
+    buffer = io.BytesIO()
+    metadata = {"Date": None} if kind == "svg" else None
+    resolution = "figure" if dpi is None else dpi
+    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "isthmus"}):  # the same each time
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
+        figure.savefig(buffer, format=kind, metadata=metadata, dpi=resolution)
+    return buffer.getvalue()

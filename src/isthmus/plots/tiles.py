@@ -1,8 +1,11 @@
-"""Pictures made of tiles: images, filters and feature maps in rows and columns."""
+"""Tiles in rows and columns: images, filters, feature maps, correlations.
+
+Images are drawn as they are stored, large values bright.
+"""
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,13 +14,16 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
-from isthmus.plots.axes import GAP, INK, bare, plain
+from isthmus.plots.axes import FAINT_GREY, GAP_GREY, INK, RULE_GREY, bare_axes, literal_text
 
-WIDTH = 7.6  # inches of a picture across the page
-SMALLEST = 12  # the least side of a tile in pixels of the picture, so that gaps are thin beside it
-DIVERGING = colormaps["RdBu_r"].with_extremes(bad=GAP)
-GREY = colormaps["gray"]
+PAGE_WIDTH = 7.6  # inches of a picture across the page
+LEAST_TILE = (
+    12  # the least side of a tile in pixels of the picture, so that gaps are thin beside it
+)
+DIVERGING_COLOURS = colormaps["RdBu_r"].with_extremes(bad=GAP_GREY)
+GREY_COLOURS = colormaps["gray"]
 
 
 class Mosaic(NamedTuple):
@@ -28,7 +34,11 @@ class Mosaic(NamedTuple):
     columns: list[float]
 
 
-def pairs(original: np.ndarray, reconstruction: Any, names: Sequence[str] = ()) -> Figure:
+def pairs(
+    original: np.ndarray,
+    reconstruction: np.ndarray | Mapping[str, np.ndarray],
+    names: Sequence[str] = (),
+) -> Figure:
     """Draw originals above their reconstructions.
 
     Parameters
@@ -78,24 +88,26 @@ def unlike(original: np.ndarray, made: np.ndarray, names: Sequence[str] = ()) ->
     -------
     Figure
     """
-    low, high = extent(original)
+    low, high = value_range(original)
     apart = low + np.clip(np.abs(made - original), 0, high - low)
     return image_rows({"observed": original, "expected": made, "difference": apart}, names)
 
 
 def image_rows(rows: Mapping[str, np.ndarray], names: Sequence[str] = ()) -> Figure:
     """Draw rows of images, each row named, all in the range of the first row's values."""
-    low, high = extent(next(iter(rows.values())))
-    stacked = np.stack([bright(r, low, high) for r in rows.values()])
+    low, high = value_range(next(iter(rows.values())))
+    stacked = np.stack([brightness(r, low, high) for r in rows.values()])
     tiles = mosaic(stacked, fill=np.nan if stacked.ndim == 4 else 1.0)
-    height = WIDTH * 0.84 * tiles.picture.shape[0] / tiles.picture.shape[1] + 0.3
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    height = PAGE_WIDTH * 0.84 * tiles.picture.shape[0] / tiles.picture.shape[1] + 0.3
+    figure = Figure(figsize=(PAGE_WIDTH, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(tiles.picture, cmap=GREY, vmin=0, vmax=1, interpolation="nearest")
-    bare(axes)
+    axes.imshow(tiles.picture, cmap=GREY_COLOURS, vmin=0, vmax=1, interpolation="nearest")
+    bare_axes(axes)
     axes.set_yticks(tiles.rows, [_folded(name) for name in rows], fontsize=10)
     named = len(names) == stacked.shape[1]
-    axes.set_xticks(tiles.columns if named else [], [plain(v) for v in names] if named else [])
+    axes.set_xticks(
+        tiles.columns if named else [], [literal_text(v) for v in names] if named else []
+    )
     axes.xaxis.tick_top()
     axes.set_anchor("W")  # beside its words, for which the layout then leaves room
     return figure
@@ -124,16 +136,16 @@ def filters(weights: np.ndarray, shape: Sequence[int], label: str = "Weight") ->
     limit, coloured = _limit(tiles), tiles.ndim == 4
     columns = min(len(tiles), 8 if len(tiles) <= 64 else int(np.ceil(np.sqrt(len(tiles)))))
     shown = np.clip(0.5 + tiles / (2 * limit), 0, 1) if coloured else tiles
-    picture = grid(shown, columns, fill=1.0 if coloured else np.nan)
+    picture = tile_grid(shown, columns, fill=1.0 if coloured else np.nan)
     height = 5.4 * picture.shape[0] / picture.shape[1] + 0.75
     figure = Figure(figsize=(5.4, height), layout="constrained")
     axes = figure.add_subplot()
-    scale = {"vmin": -limit, "vmax": limit, "cmap": GREY if coloured else DIVERGING}
+    scale = {"vmin": -limit, "vmax": limit, "cmap": GREY_COLOURS if coloured else DIVERGING_COLOURS}
     image = axes.imshow(picture, interpolation="nearest", **scale)  # type: ignore[arg-type]
     bar = figure.colorbar(image, location="bottom", fraction=0.12 / height, aspect=45, pad=0.01)
-    bar.set_label(plain(f"{label}, of each channel" if coloured else label), color=INK)
+    bar.set_label(literal_text(f"{label}, of each channel" if coloured else label), color=INK)
     _bare_bar(bar)
-    bar.outline.set(visible=coloured, edgecolor=GAP)  # whose white end would not show
+    bar.outline.set(visible=coloured, edgecolor=GAP_GREY)  # whose white end would not show
     _blank(axes)
     return figure
 
@@ -159,18 +171,18 @@ def maps(
     """
     pictures = [[_map_grid(maps) for maps in layer] for layer in layers.values()]
     shares = [0.6, *(column[0].shape[1] / column[0].shape[0] for column in pictures)]
-    cell = min(2.5, (WIDTH - 0.4) / sum(shares))
+    cell = min(2.5, (PAGE_WIDTH - 0.4) / sum(shares))
     n = len(original)
     size = (cell * sum(shares) + 0.4, (cell + 0.14) * n + 0.9)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.07, w_pad=0.05))
     heights = [cell] * n + [0.1]
     cells = figure.add_gridspec(n + 1, len(shares), width_ratios=shares, height_ratios=heights)
-    for i, image in enumerate(bright(original, *extent(original))):
+    for i, image in enumerate(brightness(original, *value_range(original))):
         axes = figure.add_subplot(cells[i, 0])
-        axes.imshow(image, cmap=GREY, vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(image, cmap=GREY_COLOURS, vmin=0, vmax=1, interpolation="nearest")
         _blank(axes, above="input" if i == 0 else "")
         axes.set_anchor("N")
-        axes.set_ylabel(plain(names[i]) if len(names) == n else "", rotation=0, labelpad=8)
+        axes.set_ylabel(literal_text(names[i]) if len(names) == n else "", rotation=0, labelpad=8)
     for j, (words, layer) in enumerate(layers.items()):
         limit = _limit(layer)
         for i, picture in enumerate(pictures[j]):
@@ -183,7 +195,23 @@ def maps(
     return figure
 
 
-def grid(tiles: np.ndarray, columns: int, fill: float) -> np.ndarray:
+def correlation(r: np.ndarray) -> Figure:
+    """Draw correlations (units, units) as a grid: red is 1, blue -1 and white 0."""
+    figure = Figure(figsize=(4.6, 4.9), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(r, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    axes.set_xlabel("Code unit", color=INK, fontsize=10)
+    axes.set_ylabel("Code unit", color=INK, fontsize=10)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.tick_params(labelsize=9, color=RULE_GREY, labelcolor=INK)
+    axes.spines[:].set_color(FAINT_GREY)
+    bar = figure.colorbar(image, location="bottom", aspect=40, pad=0.02, label="Correlation")
+    bar.outline.set_visible(False)
+    return figure
+
+
+def tile_grid(tiles: np.ndarray, columns: int, fill: float) -> np.ndarray:
     """Lay out tiles (n, h, w[, c]) in rows of so many, with places left over at the end."""
     rows = -(-len(tiles) // columns)
     full = np.full((rows * columns, *tiles.shape[1:]), fill)
@@ -193,7 +221,7 @@ def grid(tiles: np.ndarray, columns: int, fill: float) -> np.ndarray:
 
 def mosaic(images: np.ndarray, fill: float) -> Mosaic:
     """Lay out images (rows, columns, h, w[, c]) with gaps; small ones are enlarged."""
-    factor = -(-SMALLEST // min(images.shape[2:4]))
+    factor = -(-LEAST_TILE // min(images.shape[2:4]))
     images = images.repeat(factor, axis=2).repeat(factor, axis=3)
     rows, columns, h, w = images.shape[:4]
     gap = max(2, round(min(h, w) / 12))
@@ -206,12 +234,12 @@ def mosaic(images: np.ndarray, fill: float) -> Mosaic:
     return Mosaic(picture, list(down + (h - 1) / 2), list(across + (w - 1) / 2))
 
 
-def extent(images: np.ndarray) -> tuple[float, float]:
+def value_range(images: np.ndarray) -> tuple[float, float]:
     """Return the least and the largest value."""
     return float(np.min(images)), float(np.max(images))
 
 
-def bright(images: np.ndarray, low: float, high: float) -> np.ndarray:
+def brightness(images: np.ndarray, low: float, high: float) -> np.ndarray:
     """Map values (n, h, w[, c]) to [0, 1] for drawing; a single channel loses its axis."""
     values = _one_channel(np.asarray(images, float))
     return np.clip((values - low) / ((high - low) or 1.0), 0, 1)
@@ -232,11 +260,13 @@ def _map_grid(maps: np.ndarray) -> np.ndarray:
     wide = np.arange(1, count + 1)
     rows = -(-count // wide)
     unlike = np.abs(np.log(wide * w / (rows * h))) + (rows * wide - count) / count
-    return grid(np.moveaxis(maps, -1, 0), int(wide[np.argmin(unlike)]), fill=np.nan)
+    return tile_grid(np.moveaxis(maps, -1, 0), int(wide[np.argmin(unlike)]), fill=np.nan)
 
 
 def _diverging(axes: Axes, picture: np.ndarray, limit: float) -> AxesImage:
-    return axes.imshow(picture, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
+    return axes.imshow(
+        picture, cmap=DIVERGING_COLOURS, vmin=-limit, vmax=limit, interpolation="nearest"
+    )
 
 
 def _bare_bar(bar: Colorbar) -> None:
@@ -247,10 +277,10 @@ def _bare_bar(bar: Colorbar) -> None:
 def _blank(axes: Axes, above: str = "") -> None:
     axes.set_xticks([])
     axes.set_yticks([])
-    bare(axes)
-    axes.set_title(plain(above), fontsize=10, color=INK)
+    bare_axes(axes)
+    axes.set_title(literal_text(above), fontsize=10, color=INK)
 
 
 def _folded(name: str) -> str:
     """Return a row's name in short lines, so that it takes no room from the images."""
-    return plain("\n".join(textwrap.wrap(name, 15, max_lines=3, placeholder="\u2026")))
+    return literal_text("\n".join(textwrap.wrap(name, 15, max_lines=3, placeholder="\u2026")))

@@ -1,7 +1,7 @@
-"""What a section is made of: pictures and tables, and numbers and lists in words."""
+"""What a section is made of: paragraphs, pictures and tables; and numbers as people write them."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -42,23 +42,23 @@ class Section(NamedTuple):
     pictures: Sequence[Picture] = ()
     notes: Sequence[str] = ()
     tables: Sequence[Table] = ()
-    plane: dict[str, Any] | None = None
+    plane: Mapping[str, object] | None = None
     code: Sequence[tuple[str, str]] = ()  # titled lines to copy
 
 
-def svg(figure: Figure, alt: str, caption: str = "", half: bool = False) -> Picture:
-    """Return a figure of lines as a picture."""
+def line_picture(figure: Figure, alt: str, caption: str = "", half: bool = False) -> Picture:
+    """Return a figure of lines, as SVG."""
     return Picture(plots.as_svg(figure), alt, caption, half)
 
 
-def png(
+def pixel_picture(
     figure: Figure, alt: str, caption: str = "", half: bool = False, wide: bool = False
 ) -> Picture:
-    """Return a figure of many tiles or points as a picture."""
+    """Return a figure of many tiles or points, as PNG."""
     return Picture(plots.as_png(figure), alt, caption, half, wide)
 
 
-def number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
     """Return a number to three figures, or whole, as people write it; a dash for none."""
     if value is None:
         return "\u2013"
@@ -69,13 +69,16 @@ def number(value: float | None) -> str:
     return f"{value:.1e}"
 
 
-def sizes(shape: Sequence[int]) -> str:
+def count_text(count: int | None) -> str:
+    """Return a whole number as people write it; a dash for none."""
+    return "\u2013" if count is None else f"{count:,}"
+
+
+def percent_text(share: float, decimals: int = 0) -> str:
+    """Return a share as a percentage."""
+    return f"{100 * share:.{decimals}f} %"
+
+
+def shape_text(shape: Sequence[int]) -> str:
     """Return a shape in words, such as 8 x 8."""
     return " x ".join(map(str, shape))
-
-
-def listed(words: Sequence[str]) -> str:
-    """Return words as a list in a sentence."""
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,218 +1,206 @@
 """The sections of a report about one model's code: its units, its plane and its strangest rows."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from isthmus import plots
-from isthmus.plots.axes import CLASSES, plain
-from isthmus.report import measurements
-from isthmus.report.blocks import Section, Table, listed, number, png
+from isthmus.embedding import Embedding
+from isthmus.plots.axes import CLASS_COLOURS
+from isthmus.report.blocks import Section, Table, number_text, percent_text, pixel_picture
 from isthmus.report.facts import Facts
-from isthmus.report.plane import nearest_alike
+from isthmus.report.plane import alike_neighbours
 
-METHODS = {
-    "code": "as they are",
-    "pca": "PCA",
-    "tsne": "t-SNE",
-    "opentsne": "t-SNE",
-    "umap": "UMAP",
-    "pacmap": "PaCMAP",
-}
 MOST_UNITS = 100  # that a picture of correlations can show
-DEAD = "A dead unit never changes from row to row, and could be left out. "
 
 
-def code(codes: Sequence[Facts], model: Any, X: Any) -> Section:
+# -- the code ----------------------------------------------------------------------------------------
+
+
+def code_section(facts: Sequence[Facts], correlations: np.ndarray) -> Section:
     """Return how the units of codes are used; of one model also how they go together."""
     text = [
-        DEAD
-        + "The effective rank is the number of directions that the codes spread over, as if all "
-        "were equally wide; where it is far below the width, a narrower code would do. Units whose "
-        "correlation is near 1 or -1 tell the same twice. Active is the share of values above 1 % "
-        "of the largest.",
+        "A dead unit never changes from row to row, and could be left out. The effective rank is the "
+        "number of directions that the codes spread over, as if all were equally wide; if it is far "
+        "below the width, a narrower code would do. Units whose correlation is near 1 or -1 say the "
+        "same thing twice. Active is the share of values above 1 % of the largest.",
     ]
-    told = codes if len(codes) == 1 else [c for c in codes if c["n_dead"] or c["n_alike"]]
-    notes = [_used(c) for c in told]
+    one = len(facts) == 1
+    notes = [_use_note(c) for c in facts if one or c["n_dead"] or c["n_alike"]]
     head = ("Model", "Width", "Dead", "Effective rank", "Mean |r|", "Largest |r|", "Active")
-    table = Table("How codes are used", head, [_code_row(c) for c in codes])
+    table = Table("How codes are used", head, [_use_line(c) for c in facts])
     pictures = []
-    r = measurements.correlation(model, X)
-    if 2 <= len(r) <= MOST_UNITS and len(codes) == 1:
-        figure = plots.correlation(r)
+    if one and 2 <= len(correlations) <= MOST_UNITS:
+        alt = "Correlations between code units as a grid"
         caption = "Correlation between the units that change."
-        pictures = [png(figure, "Correlations between code units as a grid", caption, half=True)]
+        pictures = [pixel_picture(plots.correlation(correlations), alt, caption, half=True)]
     return Section("The code", text, pictures, notes, tables=[table])
 
 
-def _used(c: Facts) -> str:
+def _use_note(c: Facts) -> str:
     dead = f"{c['n_dead']} of {c['width']} units are dead" if c["n_dead"] else "no unit is dead"
     twice = f"; {c['n_alike']} pairs correlate above 0.9" if c["n_alike"] else ""
     rank = f"{c['effective_rank']:.1f} of {c['width']}"
     return f"{c['name']}: {dead}; the effective rank is {rank}{twice}."
 
 
-def _code_row(c: Facts) -> list[str]:
+def _use_line(c: Facts) -> list[str]:
     return [
         c["name"],
         f"{c['width']:,}",
         f"{c['n_dead']:,}",
         f"{c['effective_rank']:.1f}",
-        number(c["mean_correlation"]),
-        number(c["largest_correlation"]),
-        f"{100 * c['active']:.0f} %",
+        number_text(c["mean_correlation"]),
+        number_text(c["largest_correlation"]),
+        percent_text(c["active"]),
     ]
 
 
-def plane(
-    e: Facts, points: np.ndarray, labels: np.ndarray | None, payload: dict[str, Any], rows: str
+# -- the plane ---------------------------------------------------------------------------------------
+
+
+def plane_section(
+    e: Facts,
+    embedding: Embedding,
+    labels: np.ndarray | None,
+    label: str,
+    payload: Facts,
+    rows: str,
 ) -> Section:
-    """Return codes in the plane: a still picture, and what the page's script draws."""
+    """Return codes in the plane: a still picture, and what the page's script draws.
+
+    `labels` are those of the points, and `label` is what they are called.
+    """
     of = f"{e['n_points']:,} of " if e["n_points"] < e["n_rows"] else ""
     text = [
         f"The codes of {e['name']}, {e['width']} numbers for each of {of}{rows}, laid out in the "
-        f"plane{_by(e)}",
-        *_alike(points, labels),
+        f"plane{_layout_text(e, embedding.title)}",
+        *_label_sentence(embedding.points, labels),
     ]
-    method = METHODS.get(e["method"], e["method"])
-    figure = plots.embedding(points, labels)
-    first, second = (plain(f"{method}, {which} axis") for which in ("first", "second"))
-    figure.axes[0].set(xlabel=first, ylabel=second)
-    alt = f"Codes in the plane, by {method}"
-    return Section(f"Codes in the plane ({method})", text, [png(figure, alt)], plane=payload)
+    method = "as they are" if e["method"] == "code" else embedding.title
+    figure = embedding.plot(labels, label)
+    picture = pixel_picture(figure, f"Codes in the plane, by {method}")
+    return Section(f"Codes in the plane ({method})", text, [picture], plane=payload)
 
 
-def _by(e: Facts) -> str:
+def _layout_text(e: Facts, title: str) -> str:
     if e["method"] == "code":
         return " as they are."
-    trust = ""
-    if e["trustworthiness"] is not None:
-        trust = (
-            f" Its trustworthiness is {e['trustworthiness']:.3f}: 1 where all neighbours in the "
-            "picture are neighbours in the code too."
-        )
+    text = (
+        f" by {title} so that neighbours stay neighbours. The axes and the distances between groups "
+        "have no unit."
+    )
+    if e["trustworthiness"] is None:
+        return text
     return (
-        f" by {METHODS.get(e['method'], e['method'])} so that neighbours stay neighbours. The axes "
-        f"and the distances between groups have no unit.{trust}"
+        f"{text} The trustworthiness is {e['trustworthiness']:.3f}; it is 1 if all neighbours in the "
+        "picture are neighbours in the code too."
     )
 
 
-def _alike(points: np.ndarray, labels: np.ndarray | None) -> list[str]:
+def _label_sentence(points: np.ndarray, labels: np.ndarray | None) -> list[str]:
     if labels is None or len(points) < 2:
         return []
-    share = nearest_alike(points, labels)
-    if share > 0.5 and len(np.unique(labels)) <= len(CLASSES):
+    share = alike_neighbours(points, labels)
+    if share > 0.5 and len(np.unique(labels)) <= len(CLASS_COLOURS):
         return [
             "The model never saw a label, and yet rows of one label lie together: the nearest "
-            f"neighbour in the picture has the same label for {100 * share:.1f} % of the points."
+            f"neighbour in the picture has the same label for {percent_text(share, 1)} of the points."
         ]
     return ["The colours are the labels, which the model never saw."]
 
 
-def strange(o: Facts, name: str, model: Any, X: Any, shape: Any) -> Section:
-    """Return the strangest rows, with the columns, or the places of an image, that make them so."""
-    told = o["rows"]
-    text = [_strange_words(o, name)]
-    images = shape is not None and len(shape) == 3 and shape[2] in (1, 3)
-    pictures, tables = [], [_strange_rows(o)]
-    if images:
-        observed, expected = measurements.differences(model, X, [r["row"] for r in told])
-        first, second = (v.reshape(-1, *shape) for v in (observed, expected))
-        figure = plots.unlike(first, second, [str(r["row"]) for r in told])
+# -- the strangest rows ------------------------------------------------------------------------------
+
+
+def strangest_rows_section(
+    o: Facts, name: str, images: tuple[np.ndarray, np.ndarray] | None
+) -> Section:
+    """Return the strangest rows, and the columns, or the places of an image, that make them so.
+
+    `images` are these rows and their reconstructions, (n, h, w, c), if they are images.
+    """
+    rows = o["rows"]
+    text = [_detector_sentences(o) if o["by"] == "detector" else _score_sentences(o, name)]
+    pictures, tables = [], [_strangest_table(rows)]
+    if images is not None:
+        figure = plots.unlike(*images, [str(r["row"]) for r in rows])
         alt = "The strangest images, what the model makes of them, and the difference"
-        pictures = [png(figure, alt, wide=True)]
-    elif any(r["causes"] for r in told):
-        tables.append(_causes(o))
-        text.append(_causes_words(o))
+        pictures = [pixel_picture(figure, alt, wide=True)]
+    elif any(r["causes"] for r in rows):
+        tables.append(_cause_table(o))
+        text.append(_cause_sentences(o))
     else:
         text.append("The model's loss is no mean over columns, and so no column is to blame.")
     return Section("The strangest rows", text, pictures, tables=tables)
 
 
-def _causes_words(o: Facts) -> str:
+def _score_sentences(o: Facts, name: str) -> str:
+    return (
+        f"Of {o['n_rows']:,} rows, these are the ones that {name} reproduces worst. A score is minus "
+        f"the loss of the row, in scaled units; the median is {number_text(o['median'])}. A low "
+        "score is a reason to look, not a verdict."
+    )
+
+
+def _detector_sentences(o: Facts) -> str:
+    d, by_pvalues = o["detector"], any(r["pvalue"] is not None for r in o["rows"])
+    sentences = [
+        f"Of {o['n_rows']:,} rows the detector flags {o['n_flagged']:,}. These have the lowest "
+        f"scores; the median is {number_text(o['median'])}."
+    ]
+    if by_pvalues:
+        sentences.append(
+            "The p-value is the share of the rows held out from training that are as strange; it "
+            "says nothing about rows that were trained on."
+        )
+    low = "" if d["threshold"] is None else f" with scores below {number_text(d['threshold'])}"
+    comma = "," if low else ""
+    sentences.append(f"The detector is {d['n_members']} autoencoders.")
+    sentences.append(f"Rows{low} are flagged{comma} by {d['rule']}.")
+    return " ".join(sentences)
+
+
+def _cause_sentences(o: Facts) -> str:
     adds = "share is what it adds to the row's loss"
     if o["by"] == "detector":
         adds = "contribution is what it adds to minus the row's score"
     return (
-        f"A column's {adds}. Observed is the value in the row, expected what the model makes of the "
-        "whole row, or the detector of the normal row nearest to it; both are in the data's own units."
+        f"A column's {adds}. Observed is the value in the row. Expected is what the model makes of "
+        "the whole row, or for a detector what the nearest normal row has. Both are in the data's "
+        "own units."
     )
 
 
-def _strange_words(o: Facts, name: str) -> str:
-    if o["by"] == "detector":
-        calibrated = ""
-        if any(r["pvalue"] is not None for r in o["rows"]):
-            calibrated = (
-                " The p-value is the share of the rows held out from training that are as strange; "
-                "it says nothing of rows that were trained on."
-            )
-        return (
-            f"Of {o['n_rows']:,} rows the detector flags {o['n_flagged']:,}. These have the lowest "
-            f"scores; the median is {number(o['median'])}.{calibrated}{_detector_words(o)}"
-        )
-    return (
-        f"The rows that {name} reproduces worst, of {o['n_rows']:,}. A score is minus the loss of "
-        f"the row, in scaled units; the median is {number(o['median'])}. A low score is a reason to "
-        "look, not a verdict."
-    )
-
-
-def _detector_words(o: Facts) -> str:
-    d = o["detector"]
-    if d is None:
-        return ""
-    below = (
-        "" if d["threshold"] is None else f" Rows with scores below {number(d['threshold'])} are"
-    )
-    line = f"{below} flagged, by {d['rule']}." if below else f" Rows are flagged by {d['rule']}."
-    return f" The detector is {d['n_members']} autoencoders.{line}"
-
-
-def _strange_rows(o: Facts) -> Table:
-    some = {key: any(r[key] is not None for r in o["rows"]) for key in ("id", "label", "pvalue")}
+def _strangest_table(rows: Sequence[Facts]) -> Table:
+    some = {key: any(r[key] is not None for r in rows) for key in ("id", "label", "pvalue")}
     head = ["Row", *(["Identifier"] * some["id"]), *(["Label"] * some["label"]), "Score"]
     head += ["p-value"] * some["pvalue"]
-    rows = []
-    for r in o["rows"]:
-        words = [str(r["row"]), *([r["id"] or "\u2013"] * some["id"])]
-        words += [r["label"] or "\u2013"] * some["label"]
-        rows.append([*words, number(r["score"]), *([number(r["pvalue"])] * some["pvalue"])])
+    lines = [
+        [
+            str(r["row"]),
+            *([r["id"] or "\u2013"] * some["id"]),
+            *([r["label"] or "\u2013"] * some["label"]),
+            number_text(r["score"]),
+            *([number_text(r["pvalue"])] * some["pvalue"]),
+        ]
+        for r in rows
+    ]
     caption = "The strangest rows, the strangest first; rows count from 0"
-    return Table(caption, head, rows, 1 + some["id"] + some["label"])
+    return Table(caption, head, lines, 1 + some["id"] + some["label"])
 
 
-def _causes(o: Facts) -> Table:
-    rows = []
+def _cause_table(o: Facts) -> Table:
+    by_model = o["by"] == "model"
+    lines = []
     for r in o["rows"]:
-        for i, c in enumerate(r["causes"] or []):
+        name = str(r["row"]) if r["id"] is None else r["id"]
+        for c in r["causes"] or []:
             share = c["contribution"]
-            rows.append(
-                [
-                    _called(r) if i == 0 else "",
-                    c["column"],
-                    f"{100 * share:.0f} %" if o["by"] == "model" else number(share),
-                    number(c["observed"]),
-                    number(c["expected"]),
-                ]
-            )
-    share = "Share of the loss" if o["by"] == "model" else "Contribution"
+            added = percent_text(share) if by_model else number_text(share)
+            values = (number_text(c["observed"]), number_text(c["expected"]))
+            lines.append([name, c["column"], added, *values])
+            name = ""  # once is enough
+    share = "Share of the loss" if by_model else "Contribution"
     head = ("Row", "Column", share, "Observed", "Expected")
-    return Table("Why they are strange: the columns that add most", head, rows, words=2)
-
-
-def _called(r: Facts) -> str:
-    return r["id"] if r["id"] is not None else f"{r['row']}"
-
-
-def sampled(measured: int, drawn: int, n: int, seed: int) -> str:
-    """Return how many rows were measured and drawn, where not all were."""
-    said = []
-    if measured < n:
-        said.append(f"errors and codes are measured on {measured:,} of them")
-    if drawn < n:
-        said.append(f"the plane shows {drawn:,}")
-    return (
-        f"To keep this page small, {listed(said)}, drawn at random (seed {seed})." if said else ""
-    )
+    return Table("Why they are strange: the columns that add most", head, lines, words=2)

@@ -1,18 +1,18 @@
-"""Pages made of sections: HTML and Markdown. They say what they are given and gather nothing."""
+"""Pages made of sections: HTML and Markdown. They show what they are given and measure nothing."""
 
 import base64
 import datetime
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from isthmus import __version__
-from isthmus.report.blocks import Section, Table
+from isthmus.report.blocks import Section
 from isthmus.report.facts import Facts
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
@@ -33,22 +33,29 @@ def to_html(facts: Facts, sections: Sequence[Section]) -> str:
     str
         HTML that asks for nothing from outside.
     """
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    script = _part("embedding.js")
-    return environment.from_string(_part("report.html.jinja")).render(
-        facts=facts,
-        sections=list(zip(anchors(sections), sections, strict=True)),
-        today=datetime.date.today().isoformat(),
-        version=__version__,
-        style=Markup(_part("report.css")),
-        script=Markup(script) if any(s.plane for s in sections) else "",
-        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    script = template_source("embedding.js")
+    return (
+        _templates(html=True)
+        .get_template("report.html.jinja")
+        .render(
+            facts=facts,
+            sections=list(zip(section_anchors(sections), sections, strict=True)),
+            today=datetime.date.today().isoformat(),
+            version=__version__,
+            style=Markup(template_source("report.css")),
+            script=Markup(script) if any(s.plane for s in sections) else "",
+            digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
 
 
-def anchors(sections: Sequence[Section]) -> list[str]:
+def to_markdown(facts: Facts, sections: Sequence[Section]) -> str:
+    """Render a page without pictures, of which the captions remain; every text is escaped."""
+    template = _templates(html=False).get_template("report.md.jinja")
+    return template.render(facts=facts, sections=sections)
+
+
+def section_anchors(sections: Sequence[Section]) -> list[str]:
     """Return a name for the address of each section; no two are alike."""
     found: list[str] = []
     for section in sections:
@@ -57,36 +64,36 @@ def anchors(sections: Sequence[Section]) -> list[str]:
     return found
 
 
-def to_markdown(facts: Facts, sections: Sequence[Section]) -> str:
-    """Render a page without pictures, which are told by their captions."""
-    parts = [f"# {_plain(facts['title'])}", *(_plain(p) for p in facts["intro"])]
-    for section in sections:
-        parts.append(f"## {_plain(section.title)}")
-        parts += [_plain(text) for text in section.text]
-        parts += [_block(title, text) for title, text in section.code]
-        parts += [_table(table) for table in section.tables]
-        parts += ["\n".join(f"* {_plain(note)}" for note in section.notes)]
-        parts += [_plain(picture.caption) for picture in section.pictures]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _block(title: str, text: str) -> str:
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return (f"{_plain(title)}:\n\n" if title else "") + f"{fence}\n{text}\n{fence}"
-
-
-def _table(table: Table) -> str:
-    names = [h if isinstance(h, str) else f"{h[0]} ({h[1]})" if h[1] else h[0] for h in table.head]
-    rule = [":--" if i < table.words else "--:" for i in range(len(names))]
-    lines = [[_plain(cell) for cell in row] for row in (names, *table.rows)]
-    rows = ["| " + " | ".join(line) + " |" for line in (lines[0], rule, *lines[1:])]
-    return f"**{_plain(table.caption)}**\n\n" + "\n".join(rows)
-
-
-def _plain(text: Any) -> str:
+def escape_markdown(text: object) -> str:
     """Return text in one line that Markdown, and the HTML it becomes, shows as it is."""
     return SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
 
 
-def _part(name: str) -> str:
+def code_block(text: str) -> Markup:
+    """Return lines of code, between fences that are longer than any in them."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return Markup(f"{fence}\n{text}\n{fence}")
+
+
+@cache
+def _templates(html: bool) -> jinja2.Environment:
+    """Return the templates, which escape whatever they are given for the one format or the other."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("isthmus.report"),
+        autoescape=html,
+        finalize=None if html else _escaped_for_markdown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["code_block"] = code_block
+    return environment
+
+
+def _escaped_for_markdown(value: object) -> str:
+    return value if isinstance(value, Markup) else escape_markdown(value)
+
+
+def template_source(name: str) -> str:
+    """Return a file that lies among the templates, as it is."""
     return (resources.files("isthmus.report") / "templates" / name).read_text("utf-8")

@@ -1,6 +1,6 @@
 """Reports: one page about fitted models and the rows they are shown, which needs nothing else.
 
-Facts are gathered first, as plain data; sections tell and draw them; pages only show sections.
+Facts are measured first, as plain data; sections describe and draw them; pages render sections.
 """
 
 import json
@@ -11,24 +11,59 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from isthmus import __version__
 from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.embedding import sample_row_numbers
+from isthmus.comparison import Comparison
+from isthmus.embedding import Embedding, sample_row_numbers
 from isthmus.io.atomic import write_whole
 from isthmus.io.plain import as_json
-from isthmus.report import code_sections, facts, measurements, model_sections, text_sections
+from isthmus.outliers.detector import OutlierDetector
 from isthmus.report.blocks import Section
-from isthmus.report.facts import Facts, summarize
+from isthmus.report.code_sections import code_section, plane_section, strangest_rows_section
+from isthmus.report.facts import Facts, known_row_shape, slot_specs, with_channels
+from isthmus.report.measurements import (
+    MOST_ROWS,
+    ModelPasses,
+    as_float_matrix,
+    code_facts,
+    column_names,
+    detector_causes,
+    judge_by_detector,
+    judge_by_scores,
+    label_facts,
+    model_causes,
+    model_facts,
+    outlier_facts,
+    row_facts,
+    unit_correlations,
+)
+from isthmus.report.model_sections import are_images, sections_of_models
 from isthmus.report.pages import to_html, to_markdown
-from isthmus.report.plane import MOST_KINDS, lay_out, plane_payload
-
-__all__ = ["ENDINGS", "Report", "Section", "summarize", "to_html", "to_markdown"]
+from isthmus.report.plane import (
+    MOST_KINDS,
+    MOST_POINTS,
+    MOST_SHOWN_COLUMNS,
+    embed_codes,
+    embedding_facts,
+    label_payload,
+    plane_payload,
+    thumbnail_sheet,
+)
+from isthmus.report.text_sections import (
+    classifiers_section,
+    data_section,
+    models_section,
+    reproduction_section,
+    sampling_sentence,
+    search_section,
+)
+from isthmus.search.tune import Search
 
 ENDINGS = (".html", ".md", ".json")
 MISSING = ("None", "nan", "<NA>", "NaT")
@@ -43,7 +78,7 @@ class Report:
     model : Autoencoder or dict of them
         A fitted model, or several by name, all of the same columns.
     X : array-like (n, d), DataFrame, or images (n, h, w[, c])
-        The rows to show and to measure on, best ones that no model was trained on.
+        The rows to show and to measure on; best are rows that no model was trained on.
     y : array-like (n,), optional
         Labels, for colours and for choosing examples; no model sees them.
     comparison : Comparison, optional
@@ -53,13 +88,14 @@ class Report:
     detector : OutlierDetector, optional
         What judges the strangest rows; by default it is the model's own score.
     embedding : Embedding or False, optional
-        Where the codes lie in the plane; by default it is computed, with False left out.
+        Where the codes lie in the plane, as `isthmus.embed` returns it; by default it is computed,
+        and False leaves it out.
     focus : str, optional
-        Of several models the one whose code is laid out and whose strangest rows are told; by
+        Of several models the one whose code is laid out and whose strangest rows are shown; by
         default the first.
     image_shape : tuple, optional
-        (h, w) or (h, w, c) where flat rows are images; known already to models fitted on images and
-        to convolutional ones.
+        (h, w) or (h, w, c) if flat rows are images; models fitted on images and convolutional ones
+        know it already.
     title : str, optional
         The heading.
     intro : sequence of str
@@ -79,8 +115,9 @@ class Report:
 
     Raises
     ------
-    ValueError
-        For no model, rows of another shape, or labels of another length.
+    ValueError, TypeError
+        For no model, things that are no fitted model, rows of another shape, or labels of another
+        length.
 
     Examples
     --------
@@ -95,58 +132,55 @@ class Report:
 
     def __init__(
         self,
-        model: Any,
-        X: Any,
-        y: Any = None,
+        model: Autoencoder | Mapping[str, Autoencoder],
+        X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        comparison: Any = None,
-        search: Any = None,
-        detector: Any = None,
-        embedding: Any = None,
+        comparison: Comparison | None = None,
+        search: Search | Facts | None = None,
+        detector: OutlierDetector | None = None,
+        embedding: Embedding | Literal[False] | None = None,
         focus: str | None = None,
         image_shape: tuple[int, ...] | None = None,
         title: str | None = None,
         intro: Sequence[str] = (),
         rows: str = "",
         label: str | None = None,
-        ids: Any = None,
+        ids: ArrayLike | None = None,
         command: str | None = None,
         extra: Sequence[Section] = (),
         random_state: int = 0,
     ) -> None:
-        self.models = dict(model) if isinstance(model, Mapping) else {"autoencoder": model}
-        if not self.models:
-            raise ValueError("A report needs at least one model; got an empty dict.")
-        for fitted in self.models.values():
-            if not isinstance(fitted, Autoencoder):
-                raise TypeError(
-                    f"A report is about an Autoencoder, or several by name; got {fitted!r}. A detector "
-                    "is given as detector=."
-                )
-            check_is_fitted(fitted)
+        self.models = _checked_models(model)
         self.focus = next(iter(self.models)) if focus is None else focus
         if self.focus not in self.models:
             known = ", ".join(map(repr, self.models))
             raise ValueError(f"The parameter focus must be one of {known}; got {focus!r}.")
         self.X = X if hasattr(X, "columns") else np.asarray(X)
-        self.y = _as_labels(_as_long("y", y, len(self.X)))
-        self.ids = _as_long("ids", ids, len(self.X))
+        n = self.n_rows = _num_samples(self.X)
+        self.y = None if y is None else _as_labels(_one_each("y", y, n))
+        self.ids = None if ids is None else _one_each("ids", ids, n)
         given = image_shape
-        self.shape = facts.row_shape(self.models) if given is None else _checked(given, self.X)
-        self.rows = rows or f"{len(self.X):,} rows"
+        self.shape = (
+            known_row_shape(self.models) if given is None else _checked_shape(given, self.X)
+        )
+        self.rows = rows or f"{n:,} rows"
         several = "Autoencoders" if len(self.models) > 1 else "Autoencoder"
         self.title = several if title is None else title
         self.label = str(getattr(y, "name", None) or "label") if label is None else label
-        self.intro = list(intro)
-        self.command, self.extra, self.random_state = command, list(extra), random_state
-        self.comparison, self.search, self.detector = comparison, search, detector
-        self.measured = sample_row_numbers(len(self.X), measurements.MOST_ROWS, random_state)
-        self.plane = self._lay_out(embedding)
-        self._known = self._gather()
+        self.intro, self.command, self.extra = list(intro), command, list(extra)
+        self.comparison, self.search, self.random_state = comparison, search, random_state
+        self.detector = None if detector is None else _checked_detector(detector)
+        if embedding not in (None, False) and not isinstance(embedding, Embedding):
+            raise TypeError(
+                f"The embedding must be what embed returned, or False; got {embedding!r}."
+            )
+        self._measure(embedding)
+        self._facts: Facts = as_json(self._gather())
 
     def facts(self) -> Facts:
         """Return all that the report says, as plain data that JSON holds."""
-        return self._known
+        return self._facts
 
     def save(self, path: str | Path) -> Path:
         """Write the report, whole or not at all.
@@ -163,160 +197,177 @@ class Report:
             The file.
         """
         path = Path(path)
-        if path.suffix.lower() not in ENDINGS:
+        kind = path.suffix.lower()
+        if kind not in ENDINGS:
             known = ", ".join(ENDINGS)
             raise ValueError(f"A report is written to a file that ends in {known}; got {path}.")
-        kind = path.suffix.lower()
         if kind == ".json":
-            content = json.dumps(self._known, allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+            content = json.dumps(self._facts, allow_nan=False, indent=1, ensure_ascii=False) + "\n"
         else:
             render = to_html if kind == ".html" else to_markdown
-            content = render(self._known, self.sections())
+            content = render(self._facts, self.sections())
         write_whole(path, content.encode())
         return path
 
     def sections(self) -> list[Section]:
         """Return what pages show, in its order."""
-        f, X, y = self._known, *self._sample()
-        models = f["models"]
+        f = self._facts
+        passes, sample = self.passes, self.passes.sample
+        labels = None if self.y is None else self.y[sample]
+        X = passes.rows(sample)
         found = [
-            text_sections.data(f["data"], f["sampling"]),
-            text_sections.models(models, self.rows),
+            data_section(f["data"], f["sampling"]),
+            models_section(f["models"], self.rows),
+            *sections_of_models(passes, f["models"], labels, self.shape, self.rows, X),
+            code_section(f["codes"], unit_correlations(passes.measure(sample).codes)),
         ]
-        found += model_sections.standard(self.models, models, X, y, self.shape, self.rows)
-        found.append(code_sections.code(f["codes"], self.models[self.focus], X))
-        if self.plane is not None:
-            found.append(self._plane())
-        model = self.models[self.focus]
-        if f["outliers"] is not None:
-            found.append(
-                code_sections.strange(f["outliers"], self.focus, model, self.X, self.shape)
-            )
+        if self.embedding is not None:
+            found.append(self._plane_section(self.embedding))
+        found.append(strangest_rows_section(f["outliers"], self.focus, self._strange_images()))
         if f["comparison"] is not None:
-            found.append(text_sections.classifiers(f["comparison"]))
+            found.append(classifiers_section(f["comparison"]))
         if f["search"] is not None:
-            found.append(text_sections.search(f["search"]))
-        return [*found, *self.extra, text_sections.reproduce(f["reproduce"])]
+            found.append(search_section(f["search"]))
+        return [*found, *self.extra, reproduction_section(f["reproduce"])]
 
-    def _sample(self) -> tuple[Any, Any]:
-        """Return the rows to measure on, and their labels."""
-        if len(self.measured) == len(self.X):
-            return self.X, self.y
-        y = None if self.y is None else self.y[self.measured]
-        return _safe_indexing(self.X, self.measured), y
+    def _measure(self, embedding: Embedding | Literal[False] | None) -> None:
+        """Pass the rows through the models, lay codes out in the plane, and judge all rows."""
+        n, seed, detector = self.n_rows, self.random_state, self.detector
+        drawn = sample_row_numbers(n, MOST_POINTS if embedding is None else 0, seed)
+        sample = sample_row_numbers(n, MOST_ROWS, seed)
+        self.passes = ModelPasses(self.models, self.focus, self.X, sample, drawn)
+        self.embedding = embedding or None
+        if embedding is None:
+            self.embedding = embed_codes(self.passes.measure(drawn).codes, drawn, n, seed)
+        self.judged = (
+            judge_by_scores(self.passes.scores())
+            if detector is None
+            else judge_by_detector(detector, self.X)
+        )
+        self.strangest = self.passes.measure(self.judged.strangest)
+
+    # -- facts -----------------------------------------------------------------------------------
 
     def _gather(self) -> Facts:
-        X, _ = self._sample()
-        models = [summarize(model, X, name=name) for name, model in self.models.items()]
-        codes = [measurements.of_code(model, X, name) for name, model in self.models.items()]
-        drawn = len(self.X) if self.plane is None else len(self.plane.rows)
-        sampling = code_sections.sampled(len(self.measured), drawn, len(self.X), self.random_state)
-        model, as_one = self.models[self.focus], self.shape is not None or np.ndim(self.X) > 2
-        facts = {
+        rows = as_float_matrix(self.X)
+        measured, denoised = self.passes.measured, self.passes.denoised
+        found = self.search
+        return {
             "title": self.title,
             "intro": self.intro,
             "rows": self.rows,
-            "data": measurements.of_rows(model, self.X, self.y, self.label, as_one),
-            "sampling": sampling,
-            "models": models,
-            "codes": codes,
+            "data": self._row_facts(rows),
+            "sampling": self._sampling(),
+            "models": [model_facts(m, d) for m, d in zip(measured, denoised, strict=True)],
+            "codes": [code_facts(m.name, m.codes) for m in measured],
             "embedding": self._embedding_facts(),
-            "outliers": measurements.outliers(model, self.X, self.y, self.ids, self.detector),
+            "outliers": self._outlier_facts(),
             "comparison": None if self.comparison is None else self.comparison.facts(),
-            "search": self.search.facts() if hasattr(self.search, "facts") else self.search,
-            "reproduce": self._reproduce(),
+            "search": found.facts() if isinstance(found, Search) else found,
+            "reproduce": self._reproduction(rows),
         }
-        told: Facts = as_json(facts)
-        return told
 
-    def _lay_out(self, embedding: Any) -> Any:
-        if embedding is False:
-            return None
-        if embedding is None:
-            return lay_out(self.models[self.focus], self.X, self.random_state)
-        return embedding
+    def _row_facts(self, rows: np.ndarray) -> Facts:
+        images = self.shape is not None or np.ndim(self.X) > 2
+        names = [] if images else column_names(self.models[self.focus])
+        labels = None if self.y is None else label_facts(self.y, self.label)
+        return row_facts(rows, np.shape(self.X)[1:], names, labels)
+
+    def _sampling(self) -> str:
+        n, seed = self.n_rows, self.random_state
+        drawn = n if self.embedding is None else len(self.embedding.rows)
+        return sampling_sentence(len(self.passes.sample), drawn, n, seed)
 
     def _embedding_facts(self) -> Facts | None:
-        if self.plane is None:
+        if self.embedding is None:
             return None
-        plane = self.plane
-        return {
-            "name": self.focus,
-            "width": self.models[self.focus].net_.n_components,
-            "method": plane.method,
-            "trustworthiness": plane.trustworthiness,
-            "n_points": len(plane.points),
-            "n_rows": len(self.X),
-        }
+        width = self.models[self.focus].net_.n_components
+        return embedding_facts(self.embedding, self.focus, width)
 
-    def _plane(self) -> Section:
-        plane, model = self.plane, self.models[self.focus]
-        judge = model if self.detector is None else self.detector
-        scores = judge.score_samples(_safe_indexing(self.X, plane.rows))
-        labels = None if self.y is None else self.y[np.asarray(plane.rows)]
-        payload = plane_payload(
-            plane, model, self.X, self.y, self.label, self.ids, scores, self.shape
+    def _outlier_facts(self) -> Facts:
+        detector = self.detector
+        causes = (
+            model_causes(self.strangest)
+            if detector is None
+            else detector_causes(detector, self.passes.rows(self.judged.strangest))
         )
-        points = np.asarray(plane.points, float)
-        return code_sections.plane(self._known["embedding"], points, labels, payload, self.rows)
+        return outlier_facts(self.judged, detector, causes, self.ids, self.y)
 
-    def _reproduce(self) -> Facts:
+    def _reproduction(self, rows: np.ndarray) -> Facts:
         versions = {"isthmus": __version__, "Python": platform.python_version()}
         versions |= {name: version(name) for name in VERSIONS}
-        rows = np.ascontiguousarray(facts.flat_rows(self.X), "<f8")
+        content = np.ascontiguousarray(rows, "<f8")
         return {
             "command": self.command,
             "versions": versions,
-            "fingerprint": f"{zlib.crc32(rows.data):08x}",
-            "models": [_made(name, model) for name, model in self.models.items()],
-            "detector": _detector_code(self.detector),
+            "fingerprint": f"{zlib.crc32(content.data):08x}",
+            "models": [_recipe(name, model) for name, model in self.models.items()],
+            "detector": None if self.detector is None else " ".join(repr(self.detector).split()),
         }
 
+    # -- sections --------------------------------------------------------------------------------
 
-def _made(name: str, model: Any) -> Facts:
-    """Return how a model is made again: its parameters, its seed, and the seed drawn from it."""
-    drawn = getattr(model, "_rows_seen", None)
-    state = model.random_state
-    return {
-        "name": name,
-        "code": _code(model),
-        "parameters": {k: _told(v) for k, v in model.get_params(deep=False).items()},
-        "random_state": state if state is None or isinstance(state, int) else str(state),
-        "seed": None if drawn is None else int(drawn[1]),
-    }
+    def _strange_images(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the strangest rows and their reconstructions, if they are images."""
+        if self.shape is None or not are_images(self.shape):
+            return None
+        rows, made = self.strangest.rows, self.strangest.reconstructions
+        return rows.reshape(-1, *self.shape), made.reshape(-1, *self.shape)
 
-
-def _code(model: Any) -> str:
-    """Return Python that makes a model, without what is the default, and slots as spec strings."""
-    slots = {k: v for k, v in facts.specs(model).items() if v}
-    default = {k: p.default for k, p in signature(type(model)).parameters.items()}
-    given = model.get_params(deep=False) | slots
-    words = [f"{k}={given[k]!r}" for k, v in default.items() if given[k] not in (None, v)]
-    return f"{type(model).__name__}({', '.join(words)})"
-
-
-def _detector_code(detector: Any) -> str | None:
-    """Return Python that makes a detector, without what is the default."""
-    return " ".join(repr(detector).split()) if hasattr(detector, "get_params") else None
+    def _plane_section(self, embedding: Embedding) -> Section:
+        numbers = np.asarray(embedding.rows)
+        rows = as_float_matrix(self.passes.rows(numbers))
+        values, thumbnails = [("score", self.judged.scores[numbers])], None
+        if self.shape is not None and are_images(self.shape):
+            thumbnails = thumbnail_sheet(rows.reshape(-1, *self.shape))
+        else:
+            names = column_names(self.models[self.focus])[:MOST_SHOWN_COLUMNS]
+            values += zip(names, rows.T, strict=False)
+        labels = None if self.y is None else self.y[numbers]
+        ids = None if self.ids is None else [str(name) for name in self.ids[numbers]]
+        label = None if labels is None else label_payload(labels, self.label)
+        payload = plane_payload(embedding.points, numbers, ids, label, values, thumbnails)
+        facts = self._facts["embedding"]
+        return plane_section(facts, embedding, labels, self.label, payload, self.rows)
 
 
-def _told(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str | None) else repr(value)
+# -- what is given -----------------------------------------------------------------------------------
 
 
-def _as_long(name: str, values: Any, n: int) -> np.ndarray | None:
+def _checked_models(model: Autoencoder | Mapping[str, Autoencoder]) -> dict[str, Autoencoder]:
+    """Return fitted models by name, or raise an error."""
+    models = dict(model) if isinstance(model, Mapping) else {"autoencoder": model}
+    if not models:
+        raise ValueError("A report needs at least one model; got an empty dict.")
+    for fitted in models.values():
+        if not isinstance(fitted, Autoencoder):
+            raise TypeError(
+                f"A report is about an Autoencoder, or several by name; got {fitted!r}. A detector "
+                "is given as detector=."
+            )
+        check_is_fitted(fitted)
+    return models
+
+
+def _checked_detector(detector: OutlierDetector) -> OutlierDetector:
+    """Return a fitted detector, or raise an error."""
+    if not isinstance(detector, OutlierDetector):
+        raise TypeError(f"The detector of a report must be an OutlierDetector; got {detector!r}.")
+    check_is_fitted(detector)
+    return detector
+
+
+def _one_each(name: str, values: ArrayLike, n: int) -> np.ndarray:
     """Return one value for each row, or raise a ValueError."""
-    if values is None:
-        return None
-    told = np.asarray(values)
-    if told.ndim != 1 or len(told) != n:
-        raise ValueError(f"{name} must hold one value for each of the {n} rows; got {told.shape}.")
-    return told
+    array = np.asarray(values)
+    if array.ndim != 1 or len(array) != n:
+        raise ValueError(f"{name} must hold one value for each of the {n} rows; got {array.shape}.")
+    return array
 
 
-def _as_labels(y: np.ndarray | None) -> np.ndarray | None:
+def _as_labels(y: np.ndarray) -> np.ndarray:
     """Return labels that can be sorted: words for objects, times, and few numbers with gaps."""
-    if y is None or y.dtype.kind not in "OMmf":
+    if y.dtype.kind not in "OMmf":
         return y
     if y.dtype.kind == "f":
         known = y[~np.isnan(y)]
@@ -328,11 +379,37 @@ def _as_labels(y: np.ndarray | None) -> np.ndarray | None:
     return np.array(["missing" if word in MISSING else word for word in words])
 
 
-def _checked(image_shape: tuple[int, ...], X: Any) -> tuple[int, ...]:
+def _checked_shape(image_shape: tuple[int, ...], X: ArrayLike) -> tuple[int, ...]:
     """Return the shape of images with its channels, or raise a ValueError if the rows are others."""
     wanted, given = math.prod(image_shape), math.prod(np.shape(X)[1:])
     if wanted != given:
         raise ValueError(
             f"image_shape={tuple(image_shape)} holds {wanted} values, but the rows have {given}."
         )
-    return facts.image_shape(image_shape)
+    return with_channels(image_shape)
+
+
+# -- how models are made again -----------------------------------------------------------------------
+
+
+def _recipe(name: str, model: Autoencoder) -> Facts:
+    """Return how a model is made again: its parameters, its seed, and the seed drawn from it."""
+    state = model.random_state
+    plain = bool | int | float | str | None
+    parameters = model.get_params(deep=False).items()
+    return {
+        "name": name,
+        "code": _model_code(model),
+        "parameters": {k: v if isinstance(v, plain) else repr(v) for k, v in parameters},
+        "random_state": state if state is None or isinstance(state, int) else str(state),
+        "seed": model.seed_,
+    }
+
+
+def _model_code(model: Autoencoder) -> str:
+    """Return Python that makes a model, without what is the default, and slots as spec strings."""
+    slots = {k: v for k, v in slot_specs(model).items() if v}
+    default = {k: p.default for k, p in signature(type(model)).parameters.items()}
+    given = model.get_params(deep=False) | slots
+    words = [f"{k}={given[k]!r}" for k, v in default.items() if given[k] not in (None, v)]
+    return f"{type(model).__name__}({', '.join(words)})"

@@ -23,7 +23,7 @@ from isthmus.autoencoder.many import (
 )
 from isthmus.search.candidates import Candidate, Params
 from isthmus.search.criteria import Criterion, Fold
-from isthmus.training.progress import Counted
+from isthmus.training.progress import Progress
 
 
 class Table:
@@ -81,7 +81,7 @@ class Scorer(NamedTuple):
     candidates: Sequence[Candidate]
     criterion: Criterion
     splits: Sequence[tuple[np.ndarray, np.ndarray]]
-    counted: Counted
+    counted: Progress
     courses: dict[tuple[int, int], list[Course]]  # of those that go on, by candidate and split
     seen: Sequence[Autoencoder]  # of each split, one that knows the columns of its rows
 

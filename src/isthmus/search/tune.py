@@ -35,7 +35,7 @@ from isthmus.search.candidates import (
 from isthmus.search.criteria import Criterion, choose_criterion
 from isthmus.search.importance import importances
 from isthmus.search.race import Scorer, Table
-from isthmus.training.progress import Counted
+from isthmus.training.progress import Progress
 from isthmus.training.runtime import draw_seed
 from isthmus.training.state import DivergenceError
 
@@ -215,7 +215,7 @@ def tune(
     splits = _splits(cv, X, y, criterion, seed)
     built = [build_candidate(autoencoder, params, seed) for params in candidates]
     rungs = _rungs(len(candidates), factor) if halving else [Rung(len(candidates), 1.0)]
-    with closing(Counted("tune", autoencoder.verbose)) as count:
+    with closing(Progress("tune", autoencoder.verbose)) as count:
         seen = [clone(autoencoder) for _ in splits]
         scorer = Scorer(built, criterion, splits, count, {}, seen)
         table = _race(scorer, rungs, X, y)

@@ -99,12 +99,12 @@ def _described(ae: isthmus.Autoencoder) -> dict[str, Any]:
 
 
 def _detector(found: isthmus.OutlierDetector) -> dict[str, Any]:
-    from isthmus.report import facts
+    from isthmus.report.facts import detector_facts
 
     params = found.get_params(deep=False)
     del params["autoencoder"]
     return {
-        "detector": facts.detector(found),
+        "detector": detector_facts(found),
         "parameters": params,
         "features": list(getattr(found, "feature_names_in_", [])) or None,
         "n_features": found.n_features_in_,
@@ -115,9 +115,9 @@ def _detector(found: isthmus.OutlierDetector) -> dict[str, Any]:
 
 def _members(found: isthmus.OutlierDetector) -> str:
     """Return lines about a detector, and a heading for its first member."""
-    from isthmus.report import facts
+    from isthmus.report.facts import detector_facts
 
-    d = facts.detector(found)
+    d = detector_facts(found)
     widths, held = " or ".join(map(str, d["widths"])), d["n_held_out"]
     drawn = f"{d['n_draws']} draws of " if d["n_draws"] > 1 else ""
     by = d["rule"] if d["threshold"] is None else f"scores below {d['threshold']:.4g}, {d['rule']}"

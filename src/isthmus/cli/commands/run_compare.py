@@ -13,7 +13,7 @@ from isthmus.cli.folders import Source as Source
 from isthmus.cli.options import Classes, Common, Model
 from isthmus.cli.outputs import TABLES
 from isthmus.cli.terminal import UsageError, show_json, show_text, usage_errors, warned
-from isthmus.comparison import named
+from isthmus.comparison import known_classifiers
 from isthmus.io.tables import check_table_output, file_ending, write_table
 
 
@@ -66,7 +66,7 @@ def _check(
     if wanted.cv < 2:
         raise UsageError(f"--cv must be at least 2; got {wanted.cv}.")
     with usage_errors():
-        named(wanted.names)
+        known_classifiers(wanted.names)
     if output is not None:
         inputs = (source.path, wanted.model)
         check_table_output(output, TABLES, force=force, inputs=inputs)

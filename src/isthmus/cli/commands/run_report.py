@@ -18,9 +18,9 @@ from isthmus.cli.terminal import UsageError, show_json, show_lines, warned
 from isthmus.comparison import compare
 from isthmus.io.arrays import TableError
 from isthmus.io.tables import check_table_output, file_ending, file_stem
-from isthmus.report import text_sections
 from isthmus.report.report import ENDINGS, Report
-from isthmus.training.progress import working
+from isthmus.report.text_sections import search_section
+from isthmus.training.progress import Progress
 
 MOST_COMPARED, MOST_CLASSES, FOLDS = 5000, 20, 3
 
@@ -38,7 +38,7 @@ def report(model: Path, source: Source, label: str | None, page: Page, common: C
     y = None if label is None else _labels(rows.ids[label])
     ids = rows.ids.select(source.columns.id)
     search = None if page.search is None else _search(page.search)
-    with working("report: measuring and drawing", 0 if common.quiet else 1):
+    with Progress("report: measuring and drawing", 0 if common.quiet else 1):
         made = Report(
             {_name(model, detector): ae},
             rows.X,
@@ -87,7 +87,7 @@ def _search(path: Path) -> dict[str, Any]:
     """Read what `isthmus tune` wrote of its candidates."""
     try:
         found = json.loads(path.read_bytes())
-        text_sections.search(found)
+        search_section(found)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise TableError(
             f"{path} is not what a search found: give the .json file that isthmus tune --table wrote."
