@@ -2,6 +2,8 @@
 
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +39,7 @@ class Digits(NamedTuple):
     y_test: np.ndarray
 
 
-def run(folder: Path, quick: bool = False) -> Path:
+def run(folder: Path, quick: bool = False, verbose: int = 1) -> Path:
     """Train six models on the digits, save them and write a report.
 
     Parameters
@@ -46,6 +48,8 @@ def run(folder: Path, quick: bool = False) -> Path:
         Where `report.html` and the models go; made where it is missing.
     quick : bool
         Whether to train less: worse models, sooner.
+    verbose : int
+        0 is silent, 1 shows progress on the standard error.
 
     Returns
     -------
@@ -54,12 +58,13 @@ def run(folder: Path, quick: bool = False) -> Path:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    begin = time.perf_counter()
+    begin, console = time.perf_counter(), Console(stderr=True, quiet=not verbose)
+    say = partial(console.print, highlight=False, soft_wrap=True)
     data, fitted = digits(), models(quick)
     for name, model in fitted.items():
         say(f"Training the {name} model ({model.n_components} code units)")
         fit(model, data.train).save(folder / f"{name.replace(' ', '-')}.isthmus")
-    extra = [_error_against_width(data, fitted, quick)]
+    extra = [_error_against_width(data, fitted, quick, say)]
     say("Comparing classifiers on codes, on PCA and on pixels")
     train, test = (data.train, data.y_train), (data.test, data.y_test)
     comparison = compare(fitted["deep"], *train, *test, random_state=SEED)
@@ -158,11 +163,6 @@ def fit(model: Autoencoder, X: np.ndarray) -> Autoencoder:
         return model.fit(X)
 
 
-def say(text: str) -> None:
-    """Write a line of progress on the standard error."""
-    Console(stderr=True).print(text, highlight=False, soft_wrap=True)
-
-
 def picture(data: Digits, model: Autoencoder) -> Any:
     """Return the picture of test digits, noisy and denoised, as in the report."""
     chosen = model_sections.examples(data.test, data.y_test)
@@ -188,7 +188,9 @@ def _intro(data: Digits) -> list[str]:
     ]
 
 
-def _error_against_width(data: Digits, fitted: dict[str, Any], quick: bool) -> Any:
+def _error_against_width(
+    data: Digits, fitted: dict[str, Any], quick: bool, say: Callable[[str], None]
+) -> Any:
     numbers = WIDTHS[1:4:2] if quick else WIDTHS
     errors: dict[str, list[float]] = {"simplest": [], "deep": []}
     for width in numbers:

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
 import isthmus
 from isthmus import Autoencoder, DivergenceError, tune
 from isthmus.autoencoder.network import build_net
-from isthmus.cli.commands.run_tune import parse_grid
+from isthmus.cli.commands.tune import parse_grid
 from isthmus.model.slots import bound_objective, resolve_slots
 from isthmus.search import criteria as _criteria
 from isthmus.search.importance import importances
