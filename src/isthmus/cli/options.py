@@ -43,6 +43,15 @@ def goes_to(help: str, *, default: bool = False) -> Parameter:
     return option(OUTPUT, help, name=["--output", "-o"], default=default)
 
 
+ModelArgument = Annotated[Path, Parameter(help="The model file.")]
+RowsArgument = Annotated[
+    Path,
+    Parameter(
+        help="The rows, or a folder of images; columns are found by name, and others are left."
+    ),
+]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Output:

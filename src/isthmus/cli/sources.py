@@ -5,6 +5,7 @@ Nothing heavy is imported before it is needed, so that help and mistakes are qui
 
 from __future__ import annotations
 
+import copy
 import re
 import tempfile
 import warnings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from isthmus.autoencoder.estimator import Autoencoder
     from isthmus.io.image_folder import Scan
     from isthmus.io.tables import Table
+    from isthmus.model.slots import Slots
     from isthmus.outliers.detector import OutlierDetector
 
 FILE = "file"  # the identifier of an image
@@ -54,12 +56,15 @@ class Source:
         columns = Columns(id=id, no_header=self.columns.no_header, key=key)
         return Source(path, columns, self.pictures)
 
-    def check(self, *, also: Path | None = None, **of_tables: str | None) -> None:
+    def check(
+        self, model: Path | None = None, *, also: Path | None = None, **of_tables: str | None
+    ) -> None:
         """Refuse files that are missing, and options that the data cannot take.
 
         `also` is a second file that is read in the same way. Keywords are further options that name
         a column, by their names, such as `label`.
         """
+        check_present(model)
         check_present(self.path, also, folders=True)
         options = list(given(self.columns))
         options += [f"--{name}" for name, value in of_tables.items() if value is not None]
@@ -178,6 +183,18 @@ def load_any(path: Path) -> Autoencoder | OutlierDetector:
     return load(path)
 
 
+def first_autoencoder(found: Autoencoder | OutlierDetector) -> Autoencoder:
+    """Return the autoencoder itself, or of a detector its first one, with the columns' names."""
+    from isthmus.outliers.detector import OutlierDetector
+
+    if not isinstance(found, OutlierDetector):
+        return found
+    ae = copy.copy(found.members_[0].model)  # members are trained without names
+    if hasattr(found, "feature_names_in_"):
+        ae.feature_names_in_ = found.feature_names_in_
+    return ae
+
+
 def check_decoder(ae: Autoencoder, path: Path) -> None:
     """Raise a UsageError for the file of an encoder alone."""
     if not ae.net_.decoder:
@@ -191,6 +208,14 @@ def wanted_by(fitted: Autoencoder | OutlierDetector, path: Path) -> Wanted:
     names = getattr(fitted, "feature_names_in_", None)
     shape = fitted.sample_shape_ or (fitted.n_features_in_,)
     return Wanted(shape, f"{path} was fitted on", names, names is not None)
+
+
+def check_by_column(slots: Slots) -> None:
+    """Raise a UsageError for a loss that is no sum over columns, which explains none."""
+    from isthmus.model.evaluation import check_by_column
+
+    with usage_errors():
+        check_by_column(slots.loss)
 
 
 # -- rows ----------------------------------------------------------------------------------------
@@ -225,7 +250,9 @@ def read_beside(
 
 
 def rows_like(rows: Rows, trained: Path, source: Source, weight: str | None = None) -> Rows:
-    """Read more rows with the columns of those trained on; weights need not be there."""
+    """Read more rows with the columns of those trained on, and check them, as they are used after
+    training; weights need not be there.
+    """
     import numpy as np
 
     shape = np.shape(rows.X)[1:]
@@ -242,7 +269,22 @@ def rows_like(rows: Rows, trained: Path, source: Source, weight: str | None = No
             f"{source.path} has rows of shape {np.shape(more.X)[1:]}, but those of {trained} have "
             f"{shape}."
         )
+    _check_values(more, source.path)
     return more
+
+
+def _check_values(rows: Rows, path: Path) -> None:
+    """Refuse cells and weights that no estimator takes."""
+    import numpy as np
+
+    from isthmus.autoencoder.validation import check_finite, validate_weights
+
+    X = np.asarray(rows.X).reshape(len(rows.X), -1)
+    try:
+        check_finite(X)
+        validate_weights(rows.weight, X)
+    except ValueError as error:
+        raise FileError(f"{path}: {error}") from error
 
 
 def _read(source: Source) -> Table:

@@ -22,7 +22,6 @@ from isthmus.cli.outputs import TABLES, check_output, end
 from isthmus.cli.sources import (
     Source,
     Wanted,
-    check_present,
     configured,
     load_model,
     read_beside,
@@ -134,8 +133,7 @@ def compare(
 
 def _check(source: Source, classes: Classes, options: AutoencoderOptions, result: Copy) -> None:
     """Refuse files that are missing or cannot be written, and options that do not fit them."""
-    source.check(label=classes.label)
-    check_present(classes.model)
+    source.check(classes.model, label=classes.label)
     given = [option_name(name) for name in options.given() if name != "random_state"]
     if classes.model is not None and given:
         raise UsageError(f"--model takes a model as it is: {given[0]} cannot be given.")

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from isthmus.cli.commands.reconstruct import check_reconstruction, reconstruct_rows
-from isthmus.cli.options import DATA, Columns, Common, Pictures, RowsOutput, option
+from isthmus.cli.options import (
+    DATA,
+    Columns,
+    Common,
+    ModelArgument,
+    Pictures,
+    RowsArgument,
+    RowsOutput,
+    option,
+)
 from isthmus.cli.outputs import end_with_images, goes_to_folder
 from isthmus.cli.sources import Source, load_model, scan, use_cache, wanted_by, wanted_mode
 from isthmus.cli.terminal import UsageError
@@ -18,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def denoise(
-    model: Path,
-    data: Path,
+    model: ModelArgument,
+    data: RowsArgument,
     /,
     *,
     result: RowsOutput,
@@ -42,13 +51,6 @@ def denoise(
         isthmus denoise d.isthmus photos -o clean
         isthmus denoise d.isthmus noisy.npy -o clean.npy
         isthmus denoise flowers.isthmus flowers.csv --id name -o smooth.csv
-
-    Parameters
-    ----------
-    model : Path
-        The model file.
-    data : Path
-        The rows, or a folder of images; columns are found by name, others are left.
     """
     source = Source(data, columns, pictures)
     tiled = source.is_folder and goes_to_folder(source, result.output) and pictures.size is None

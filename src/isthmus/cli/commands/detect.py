@@ -25,8 +25,9 @@ from isthmus.cli.outputs import TABLES, check_columns, check_output, check_table
 from isthmus.cli.sources import (
     Rows,
     Source,
-    check_present,
+    check_by_column,
     configured,
+    first_autoencoder,
     load_any,
     read_rows,
     rows_like,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from isthmus.outliers.detector import OutlierDetector
-    from isthmus.parts.losses import Loss
 
 DETECTOR = panel("The detector")
 
@@ -199,8 +199,7 @@ class Task:
         common: Common,
     ) -> None:
         """Refuse files that are missing or cannot be written, and options that do not fit them."""
-        self.data.check(also=self.new)
-        check_present(self.model)
+        self.data.check(self.model, also=self.new)
         if self.explain < 0:
             raise UsageError(f"--explain must be at least 0; got {self.explain}.")
         if self.explain and self.decided.is_folder:
@@ -239,17 +238,9 @@ def _detector(
     with usage_errors():
         found.set_params(**settings, random_state=options.random_state)
         check_detector(found)
-    _check_explained(resolve_slots(ae).loss, explain)
-    return found
-
-
-def _check_explained(loss: Loss, explain: int) -> None:
-    """Refuse to explain by a loss that is no sum over columns."""
-    from isthmus.model.evaluation import check_by_column
-
     if explain:
-        with usage_errors():
-            check_by_column(loss)
+        check_by_column(resolve_slots(ae))
+    return found
 
 
 def _share(text: str) -> float:
@@ -268,7 +259,8 @@ def _loaded(path: Path, explain: int) -> OutlierDetector:
             f"{path} holds a single autoencoder and no detector: isthmus score has its scores, and "
             "isthmus detect DATA --save makes a detector."
         )
-    _check_explained(found.members_[0].model.slots_.loss, explain)
+    if explain:
+        check_by_column(first_autoencoder(found).slots_)
     return found
 
 

@@ -11,7 +11,9 @@ from cyclopts import Parameter
 from isthmus.cli.options import (
     Columns,
     Common,
+    ModelArgument,
     Pictures,
+    RowsArgument,
     TableOutput,
     goes_to,
     option,
@@ -29,7 +31,6 @@ from isthmus.cli.outputs import (
 from isthmus.cli.sources import (
     Rows,
     Source,
-    check_present,
     load_model,
     read_beside,
     read_rows,
@@ -96,8 +97,8 @@ class Drawing:
 
 
 def embed(
-    model: Path,
-    data: Path,
+    model: ModelArgument,
+    data: RowsArgument,
     /,
     *,
     result: Map,
@@ -117,13 +118,6 @@ def embed(
         isthmus embed flowers.isthmus flowers.csv -o map.png --colour species
         isthmus embed flowers.isthmus flowers.csv -o map.csv --id name --colour score
         isthmus embed photos.isthmus photos --size 32x32 -o map.svg --method umap
-
-    Parameters
-    ----------
-    model : Path
-        The model file.
-    data : Path
-        The rows, or a folder of images; columns are found by name, others are left.
     """
     source = Source(data, columns, pictures)
     _check(model, source, drawing, result)
@@ -154,8 +148,7 @@ def embed(
 
 def _check(model: Path, source: Source, drawing: Drawing, result: Map) -> None:
     """Refuse files that are missing or cannot be written, and options that do not fit them."""
-    check_present(model)
-    source.check(colour=None if drawing.colour == "score" else drawing.colour)
+    source.check(model, colour=None if drawing.colour == "score" else drawing.colour)
     if drawing.max_rows is not None and drawing.max_rows < 3:
         raise UsageError(f"--max-rows must be at least 3; got {drawing.max_rows}.")
     if drawing.random_state < 0:

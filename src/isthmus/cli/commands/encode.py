@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from isthmus.cli.options import DATA, Columns, Common, Pictures, TableOutput, goes_to, option
+from isthmus.cli.options import (
+    DATA,
+    Columns,
+    Common,
+    ModelArgument,
+    Pictures,
+    RowsArgument,
+    TableOutput,
+    goes_to,
+    option,
+)
 from isthmus.cli.outputs import ARRAYS, check_columns, check_table, end_with_table
 from isthmus.cli.sources import (
     Source,
-    check_present,
     load_model,
     read_rows,
     use_cache,
@@ -26,8 +35,8 @@ class Codes(TableOutput):
 
 
 def encode(
-    model: Path,
-    data: Path,
+    model: ModelArgument,
+    data: RowsArgument,
     /,
     *,
     result: Codes,
@@ -48,17 +57,9 @@ def encode(
         isthmus encode flowers.isthmus flowers.csv --id name -o codes.csv
         isthmus encode flowers.isthmus flowers.csv --layer 1 -o hidden.parquet
         isthmus encode photos.isthmus photos --size 32x32 -o codes.parquet
-
-    Parameters
-    ----------
-    model : Path
-        The model file.
-    data : Path
-        The rows to encode, or a folder of images; columns are found by name, others are left.
     """
     source = Source(data, columns, pictures)
-    check_present(model)
-    source.check()
+    source.check(model)
     check_table(result, ARRAYS, model, data, ids=columns.id)
 
     from isthmus.autoencoder.validation import layer_number

@@ -9,14 +9,15 @@ from isthmus.cli.options import DATA, OUTPUT, Columns, Common, PrintableOutput, 
 from isthmus.cli.outputs import TABLES, check_columns, check_table, end_with_table
 from isthmus.cli.sources import (
     Source,
+    check_by_column,
     check_decoder,
-    check_present,
+    first_autoencoder,
     load_any,
     read_rows,
     use_cache,
     wanted_by,
 )
-from isthmus.cli.terminal import UsageError, usage_errors
+from isthmus.cli.terminal import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,8 +65,7 @@ def explain(
     if top < 1:
         raise UsageError(f"--top must be at least 1; got {top}.")
     source = Source(data, columns)
-    check_present(model)
-    source.check()
+    source.check(model)
     if source.is_folder:
         raise UsageError(f"{data} is a folder of images: explanations are for columns.")
     check_table(result, TABLES, model, data, json=common.json)
@@ -83,16 +83,12 @@ def explain(
 
 def _loaded(path: Path) -> Autoencoder | OutlierDetector:
     """Read a detector or a model whose scores are sums over columns."""
-    from isthmus.model.evaluation import check_by_column
-    from isthmus.outliers.detector import OutlierDetector
-
     found = load_any(path)
-    first = found.members_[0].model if isinstance(found, OutlierDetector) else found
+    first = first_autoencoder(found)
     check_decoder(first, path)
     if found.sample_shape_ is not None:
         raise UsageError(f"{path} was fitted on images: explanations are for columns of tables.")
-    with usage_errors():
-        check_by_column(first.slots_.loss)
+    check_by_column(first.slots_)
     return found
 
 

@@ -93,8 +93,7 @@ def fit(
     ae = _estimator(fitted, files, options)
     ae.set_params(verbose=common.verbose, warm_start=resume is not None)
     rows = _rows(fitted, files, weight)
-    # Read before training, so that a mistake in them costs no time.
-    tested = None if test is None else rows_like(rows, data, source.at(test), weight)
+    tested = None if test is None else _test_rows(ae, rows, files, weight)
     again = _again(files, common, weight, checkpoint)
     training = Training(ae, files.model, again, None if init is None else fitted)
     if not training.run(rows, checkpoint):
@@ -164,6 +163,23 @@ def _rows(fitted: Autoencoder | None, files: Files, weight: str | None) -> Rows:
     if files.resume is None:
         wanted = wanted._replace(names=None, named=True)
     return read_rows(files.data, wanted, weight=weight)
+
+
+def _test_rows(ae: Autoencoder, rows: Rows, files: Files, weight: str | None) -> Rows:
+    """Read the test rows before training, so that a mistake in them costs no time."""
+    import numpy as np
+
+    from isthmus.autoencoder.validation import check_domain
+    from isthmus.model.scaling import choose_scaling
+    from isthmus.model.slots import resolve_slots
+
+    assert files.test is not None
+    test = rows_like(rows, files.data.path, files.data.at(files.test), weight)
+    loss = resolve_slots(ae).loss
+    raw_loss = loss.domain[0] == 0
+    if choose_scaling(ae.scaling, alike=False, raw_loss=raw_loss, bounded=False) is None:
+        check_domain(np.asarray(test.X), loss.domain, loss.name)
+    return test
 
 
 def _again(files: Files, common: Common, weight: str | None, checkpoint: bool) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isthmus.cli.options import Common
+from isthmus.cli.options import Common, ModelArgument
 from isthmus.cli.outputs import end
-from isthmus.cli.sources import check_present, load_any
+from isthmus.cli.sources import check_present, first_autoencoder, load_any
 
 if TYPE_CHECKING:
     from isthmus.autoencoder.estimator import Autoencoder
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from isthmus.report.facts import Facts
 
 
-def info(model: Path, /, *, common: Common = Common()) -> int:
+def info(model: ModelArgument, /, *, common: Common = Common()) -> int:
     """Show what the file of a model or a detector holds.
 
     Slots, layers, columns, and errors beside those of the mean and of PCA; of a detector also its
@@ -26,11 +25,6 @@ def info(model: Path, /, *, common: Common = Common()) -> int:
         isthmus info flowers.isthmus
         isthmus info flowers.isthmus --json
         isthmus info detector.isthmus
-
-    Parameters
-    ----------
-    model : Path
-        The model file.
     """
     check_present(model)
 
@@ -69,7 +63,7 @@ def _of_detector(found: OutlierDetector) -> tuple[dict[str, object], str]:
 
     known, params = detector(found), found.get_params(deep=False)
     del params["autoencoder"]
-    member, text = _of_model(found.members_[0].model)
+    member, text = _of_model(first_autoencoder(found))
     facts = {"detector": known, "parameters": params, **_of_columns(found), "member": member}
     return facts, f"{_detector_in_words(known, found.n_features_in_)}{text}"
 

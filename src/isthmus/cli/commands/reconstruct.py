@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isthmus.cli.options import Columns, Common, Pictures, RowsOutput
+from isthmus.cli.options import Columns, Common, ModelArgument, Pictures, RowsArgument, RowsOutput
 from isthmus.cli.outputs import (
     ARRAYS,
     check_columns,
@@ -19,7 +19,6 @@ from isthmus.cli.outputs import (
 )
 from isthmus.cli.sources import (
     Source,
-    check_present,
     load_model,
     read_rows,
     use_cache,
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
 
 
 def reconstruct(
-    model: Path,
-    data: Path,
+    model: ModelArgument,
+    data: RowsArgument,
     /,
     *,
     result: RowsOutput,
@@ -51,13 +50,6 @@ def reconstruct(
         isthmus reconstruct flowers.isthmus flowers.csv --id name -o smooth.csv
         isthmus reconstruct digits.isthmus noisy.npy -o clean.npy
         isthmus reconstruct photos.isthmus photos -o clean
-
-    Parameters
-    ----------
-    model : Path
-        The model file.
-    data : Path
-        The rows to reproduce, or a folder of images; columns are found by name, others are left.
     """
     source = Source(data, columns, pictures)
     check_reconstruction(model, source, result)
@@ -67,8 +59,7 @@ def reconstruct(
 
 def check_reconstruction(model: Path, source: Source, result: RowsOutput) -> None:
     """Refuse files that are missing, and outputs that reconstructions cannot go to."""
-    check_present(model)
-    source.check()
+    source.check(model)
     if goes_to_folder(source, result.output):
         check_folder_output(result, source)
         return

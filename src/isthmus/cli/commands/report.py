@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import shlex
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from isthmus.cli.sources import (
     Source,
     check_decoder,
     check_present,
+    first_autoencoder,
     load_any,
     read_beside,
     read_rows,
@@ -114,7 +114,7 @@ def report(
     use_cache()
     found = load_any(model)
     detector = found if isinstance(found, OutlierDetector) else None
-    ae = found if detector is None else _first(detector)
+    ae = first_autoencoder(found)
     check_decoder(ae, model)
     rows, y = _read(source, found, model, label)
     about = f"{len(rows.X):,} rows of {data.name}"
@@ -147,8 +147,8 @@ def report(
 
 def _check(model: Path, source: Source, label: str | None, result: Page, path: Path) -> None:
     """Refuse files that are missing or cannot be written, and options that do not fit them."""
-    check_present(model, result.search)
-    source.check(label=label)
+    check_present(result.search)
+    source.check(model, label=label)
 
     from isthmus.report.report import ENDINGS
 
@@ -177,14 +177,6 @@ def _stem(model: Path) -> str:
     from isthmus.io.tables import file_stem
 
     return file_stem(model)
-
-
-def _first(detector: OutlierDetector) -> Autoencoder:
-    """Return the first member, with the columns' names, which members are trained without."""
-    ae = copy.copy(detector.members_[0].model)
-    if hasattr(detector, "feature_names_in_"):
-        ae.feature_names_in_ = detector.feature_names_in_
-    return ae
 
 
 def _read(

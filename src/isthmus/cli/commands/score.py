@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from isthmus.cli.options import Columns, Common, Pictures, PrintableOutput
+from isthmus.cli.options import (
+    Columns,
+    Common,
+    ModelArgument,
+    Pictures,
+    RowsArgument,
+    TableOutput,
+    goes_to,
+)
 from isthmus.cli.outputs import ARRAYS, check_columns, check_table, end_with_table
 from isthmus.cli.sources import (
     Source,
-    check_present,
     load_model,
     read_rows,
     use_cache,
@@ -16,12 +25,22 @@ from isthmus.cli.sources import (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scores(TableOutput):
+    """Where scores go, if not to the standard output."""
+
+    output: Annotated[
+        Path | None,
+        goes_to("A .csv, .parquet or .npy file; by default CSV on the standard output."),
+    ] = None
+
+
 def score(
-    model: Path,
-    data: Path,
+    model: ModelArgument,
+    data: RowsArgument,
     /,
     *,
-    result: PrintableOutput = PrintableOutput(),
+    result: Scores = Scores(),
     columns: Columns = Columns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
@@ -34,17 +53,9 @@ def score(
 
         isthmus score flowers.isthmus new.csv --id name -o scores.csv
         isthmus score flowers.isthmus new.csv --id name | sort -t, -k2 -g | head
-
-    Parameters
-    ----------
-    model : Path
-        The model file.
-    data : Path
-        The rows to score, or a folder of images; columns are found by name, others are left.
     """
     source = Source(data, columns, pictures)
-    check_present(model)
-    source.check()
+    source.check(model)
     check_table(result, ARRAYS, model, data, ids=columns.id, json=common.json)
     use_cache()
     ae = load_model(model)
