@@ -778,7 +778,7 @@ def test_numbers_are_written_to_three_figures_or_whole(value, text):
 # -- the demonstration -----------------------------------------------------------------------------
 
 
-def test_the_demonstration_counts_its_models(tmp_path, monkeypatch):
+def test_the_demonstration_counts_its_models(tmp_path, monkeypatch, capsys):
     fitted = []
 
     def fit(model, X):
@@ -794,7 +794,8 @@ def test_the_demonstration_counts_its_models(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(demo, "_error_against_width", lambda *_: nothing)
     monkeypatch.setattr(tour, "section", lambda *_: nothing)
-    assert demo.run(tmp_path, quick=True) == tmp_path / "report.html"
+    assert demo.run(tmp_path, quick=True, verbose=0) == tmp_path / "report.html"
+    assert capsys.readouterr() == ("", "")
     ((models, said),) = seen
     assert len(fitted) == len(models) == 6
     assert said["title"].startswith("Six ")

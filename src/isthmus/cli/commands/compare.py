@@ -123,12 +123,11 @@ def compare(
         unlabelled=classes.unlabelled,
         random_state=options.random_state,
     )
-    facts, path = found.facts(), result.output
-    if path is not None:
-        write_table(path, pl.DataFrame(found.table))
-        facts["output"] = str(path)
-    shown = replace(common, quiet=common.quiet and path is not None)  # else it is the result itself
-    return end(shown, facts, f"{found}\n")
+    facts, shown, path = found.facts(), f"{found}\n", result.output
+    if path is None:  # then the table on the standard output is the result itself
+        return end(replace(common, quiet=False), facts, shown)
+    write_table(path, pl.DataFrame(found.table))
+    return end(common, {"output": str(path), **facts}, f"{shown}The table is in {path}.\n")
 
 
 def _check(source: Source, classes: Classes, options: AutoencoderOptions, result: Copy) -> None:

@@ -138,7 +138,7 @@ def report(
     return end(
         common,
         {"report": str(path), "rows": len(rows.X), "bytes": size},
-        {"report": f"{path} ({size / 1e6:.1f} MB)", "data": f"{len(rows.X):,} rows"},
+        {"report": f"{path} ({size / 1e3:,.0f} kB)", "data": f"{len(rows.X):,} rows"},
     )
 
 
