@@ -7,7 +7,8 @@ interrupt and a transfer; each is done, and the report says what came of it.
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,7 +49,7 @@ class Digits(NamedTuple):
     y_test: np.ndarray
 
 
-def run(folder: Path, quick: bool = False) -> Path:
+def run(folder: Path, quick: bool = False, verbose: int = 1) -> Path:
     """Train six models on the digits, save them and write a report.
 
     Parameters
@@ -57,6 +58,8 @@ def run(folder: Path, quick: bool = False) -> Path:
         Where `report.html` and the models go; made if it is missing.
     quick : bool
         Whether to train less: worse models, sooner.
+    verbose : int
+        0 is silent, 1 shows progress on the standard error.
 
     Returns
     -------
@@ -65,12 +68,13 @@ def run(folder: Path, quick: bool = False) -> Path:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    begin = time.perf_counter()
+    begin, console = time.perf_counter(), Console(stderr=True, quiet=not verbose)
+    say = partial(console.print, highlight=False, soft_wrap=True)
     data, fitted = digits(), models(quick)
     for name, model in fitted.items():
         say(f"Training the {name} model ({model.n_components} code units)")
         fit(model, data.train).save(folder / f"{name.replace(' ', '-')}.isthmus")
-    extra = [_section_by_width(data, fitted, quick)]
+    extra = [_section_by_width(data, fitted, quick, say)]
     say("Comparing classifiers on codes, on PCA and on pixels")
     train, test = (data.train, data.y_train), (data.test, data.y_test)
     comparison = compare(fitted["deep"], *train, *test, random_state=SEED)
@@ -202,7 +206,9 @@ def _intro(data: Digits) -> list[str]:
     ]
 
 
-def _section_by_width(data: Digits, fitted: Mapping[str, Autoencoder], quick: bool) -> Section:
+def _section_by_width(
+    data: Digits, fitted: Mapping[str, Autoencoder], quick: bool, say: Callable[[str], None]
+) -> Section:
     """Return the errors of models with narrow codes and with wide ones, beside PCA's."""
     widths = WIDTHS[1:4:2] if quick else WIDTHS
     errors: dict[str, list[float]] = {"simplest": [], "deep": []}

@@ -19,8 +19,7 @@ import pytest
 import isthmus
 from isthmus import images
 from isthmus.cli import options as _options
-from isthmus.cli import sources
-from isthmus.cli.commands import run_fit as _run_fit
+from isthmus.cli.commands import fit
 from isthmus.io.tables import read_table
 
 VERBS = """fit encode reconstruct score info report demo embed compare tune export detect explain
@@ -73,7 +72,7 @@ def test_fit_writes_a_model_and_says_how_good_it_is(cli):
     assert re.search(r"^data +100 rows, 4 features$", ended.out, re.M)
     assert "by PCA" in ended.out
     assert re.search(r"^score +-?\d\.\d+ \(1 is perfect", ended.out, re.M)
-    assert "fit: epoch 5/5" in ended.err
+    assert "fit: 5 of 5 epochs" in ended.err
     ae = isthmus.load("t.isthmus")
     assert list(ae.feature_names_in_) == list("abcd")
     assert (ae.verbose, ae.warm_start) == (0, False)
@@ -90,7 +89,7 @@ def test_fit_equals_the_estimator(cli, model):
 
 def test_every_parameter_is_an_option(cli):
     signature = inspect.signature(isthmus.Autoencoder).parameters
-    options = {f.name for f in fields(_options.Model)}
+    options = {f.name for f in fields(_options.AutoencoderOptions)}
     assert options == set(signature) - {"warm_start", "verbose"}
     words = [
         *("--n-components", 3, "--architecture", "dense:hidden=[6],activation=tanh"),
@@ -231,7 +230,7 @@ def test_a_folder_of_images_is_data(cli, photos, seer):
     assert frame.columns == ["file", "score"]
     np.testing.assert_array_equal(frame["score"], scores)
     told = json.loads(cli("score", seer, "new", "--json").out)
-    assert told["ids"]["file"] == ["a.png", "b.tif", "sub/c.bmp"]
+    assert told["table"]["file"] == ["a.png", "b.tif", "sub/c.bmp"]
 
 
 def test_images_are_reconstructed_to_a_folder(cli, photos, seer):
@@ -327,7 +326,7 @@ def test_an_interrupted_fit_on_a_folder_goes_on(cli, photos, monkeypatch):
     words = ("fit", "photos", "--size", "3x5", "--mode", "colour", "--skip-bad", "--test", "new")
     words = (*words, "--max-epochs", 6, "--random-state", 0, "--quiet")
     assert cli(*words, "-o", "whole.isthmus").status == 0
-    hear = _run_fit.Training._on_epoch
+    hear = fit.Training._on_epoch
 
     def interrupt(self, row):
         if row["epoch"] == 3:
@@ -335,7 +334,7 @@ def test_an_interrupted_fit_on_a_folder_goes_on(cli, photos, monkeypatch):
         return hear(self, row)
 
     with monkeypatch.context() as patched:
-        patched.setattr(_run_fit.Training, "_on_epoch", interrupt)
+        patched.setattr(fit.Training, "_on_epoch", interrupt)
         ended = cli(*words, "--checkpoint")
     assert ended.status == 130
     told = re.search(r"to go on: isthmus (.*)\n", ended.err).group(1)
@@ -455,10 +454,12 @@ def folders_for_errors(grey):
         ("fit t.csv --sparsity kl:rho=2", "needs rho to be a number in"),
         ("fit t.csv --sparsity kl:rho", "'rho' is not of the form parameter=value."),
         ("fit t.csv --device tpu:9", "No device 'tpu:9' here; use None or one of"),
+        ("fit odd.npy --id a", "--id needs a CSV or Parquet file: odd.npy is an array without"),
         ("encode m.isthmus t.csv", "--output requires an argument. See isthmus encode --help."),
     ],
 )
 def test_wrong_usage(cli, words, text):
+    np.save("odd.npy", np.ones((2, 3)))
     refused(cli(*words.split()), text, status=2)
 
 
@@ -479,7 +480,6 @@ def test_wrong_usage(cli, words, text):
         ("fit bad.csv --key k", "bad.csv is one table: --key chooses an array"),
         ("fit t.csv --columns a,b,c --loss bce", "needs data in [0, 1]"),
         ("fit odd.npy", "Input X contains NaN in column 1"),
-        ("fit odd.npy --id a", "odd.npy is an array without column names"),
         ("fit t.csv --columns a,b --test odd.npy", "odd.npy has rows of shape (3,), but those of"),
         ("info no.isthmus", "Cannot read no.isthmus: there is no such file."),
         ("info t.csv", "t.csv is no isthmus model"),
@@ -505,8 +505,8 @@ def test_errors_are_one_sentence(cli, tmp_path, words, text):
         ("score t.isthmus t.csv -o new.csv", "new.csv exists; overwrite it with --force", 1),
         ("fit t.csv --columns a,b", "t.isthmus exists; overwrite it with --force", 1),
         ("fit t.csv --resume t.isthmus --n-components 3", "--n-components cannot be changed", 2),
-        ("fit t.csv --resume enc.isthmus", "enc.isthmus is an encoder alone and cannot", 2),
-        ("score enc.isthmus t.csv", "This model was saved as an encoder alone", 1),
+        ("fit t.csv --resume enc.isthmus", "enc.isthmus is an encoder alone and can only enc", 2),
+        ("score enc.isthmus t.csv", "enc.isthmus is an encoder alone and can only encode", 2),
     ],
 )
 def test_errors_with_a_model(cli, model, words, text, status):
@@ -520,7 +520,7 @@ def test_unexpected_errors_need_debug(cli, monkeypatch):
     def broken(*_, **__):
         raise KeyError("x\ny")
 
-    monkeypatch.setattr("isthmus.cli.commands.basics.info", broken)
+    monkeypatch.setattr("isthmus.cli.commands.info.load_any", broken)
     refused(cli("info", "t.csv"), "unexpected KeyError: 'x\\ny'; --debug shows the traceback.")
     ended = cli("info", "t.csv", "--debug")
     assert ended.status == 1
@@ -582,8 +582,8 @@ def test_score(cli, model):
     assert frame.columns == ["name", "score"]
     np.testing.assert_array_equal(frame["score"], scores)
     told = json.loads(cli("score", model, "new.csv", "--json", "--id", "name").out)
-    assert told["scores"] == scores.tolist()
-    assert told["ids"]["name"][-1] == "n119"
+    assert told["table"]["score"] == scores.tolist()
+    assert told["table"]["name"][-1] == "n119"
     assert cli("score", model, "new.csv", "-o", "s.csv.gz", "--json").status == 0
     assert cli("score", model, "new.csv", "-o", "s.csv.gz", "--force").status == 0
     assert read_table(Path("s.csv.gz")).rows.columns == ["score"]
@@ -618,8 +618,8 @@ def test_info(cli, model):
 def test_demo(cli, monkeypatch, tmp_path):
     asked = []
 
-    def run(folder, quick):
-        asked.append((folder, quick))
+    def run(folder, quick, verbose):
+        asked.append((folder, quick, verbose))
         return folder / "report.html"
 
     monkeypatch.setitem(sys.modules, "isthmus.demo", SimpleNamespace(run=run))
@@ -627,7 +627,8 @@ def test_demo(cli, monkeypatch, tmp_path):
     assert cli("demo") == (0, "report  demo/report.html\n", "")
     told = json.loads(cli("demo", "--output", tmp_path / "d", "--quick", "--json").out)
     assert told["report"] == str(tmp_path / "d" / "report.html")
-    assert asked == [(Path("demo"), False), (tmp_path / "d", True)]
+    assert cli("demo", "--quiet") == (0, "", "")
+    assert asked == [(Path("demo"), False, 1), (tmp_path / "d", True, 1), (Path("demo"), False, 0)]
 
 
 def test_results_on_a_terminal_are_a_table(cli, model, monkeypatch):
@@ -661,7 +662,7 @@ def same_models(one, two):
 def test_an_interrupted_fit_goes_on_bit_for_bit(cli, tmp_path, monkeypatch, name, status):
     words = long_fit(tmp_path, "--max-epochs", "12", "--checkpoint", "--quiet")
     assert cli(*words, "-o", "whole.isthmus").status == 0
-    hear = _run_fit.Training._on_epoch
+    hear = fit.Training._on_epoch
 
     def signal_at_five(self, row):
         if row["epoch"] == 5:
@@ -670,7 +671,7 @@ def test_an_interrupted_fit_goes_on_bit_for_bit(cli, tmp_path, monkeypatch, name
 
     handler = signal.getsignal(getattr(signal, name))
     with monkeypatch.context() as patched:
-        patched.setattr(_run_fit.Training, "_on_epoch", signal_at_five)
+        patched.setattr(fit.Training, "_on_epoch", signal_at_five)
         ended = cli(*words)
     assert signal.getsignal(getattr(signal, name)) is handler
     assert ended.status == status
@@ -705,15 +706,15 @@ def test_a_killed_process_goes_on_bit_for_bit(cli, tmp_path):
 
 
 def test_checkpoints_are_models(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(_run_fit, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
     saved = []
-    save = _run_fit.Training._save
+    save = fit.Training._save
 
     def seen(self, *, resume):
         save(self, resume=resume)
         saved.append((isthmus.load(self.path).n_iter_, resume))
 
-    monkeypatch.setattr(_run_fit.Training, "_save", seen)
+    monkeypatch.setattr(fit.Training, "_save", seen)
     assert cli(*long_fit(tmp_path, "--max-epochs", "3", "--checkpoint", "--quiet")).status == 0
     assert saved[-1] == (3, False)
     assert all(resume for _, resume in saved[:-1])
@@ -721,7 +722,7 @@ def test_checkpoints_are_models(cli, tmp_path, monkeypatch):
 
 
 def test_a_signal_while_a_file_is_written_waits(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(_run_fit, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", 0.0)
     save = isthmus.Autoencoder.save
 
     def interrupted(self, path, **options):
@@ -740,7 +741,7 @@ def test_an_interrupt_before_training_is_quiet(cli, monkeypatch):
         signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patched:
-        patched.setattr(sources, "read_table", interrupted)
+        patched.setattr("isthmus.io.tables.read_table", interrupted)
         refused(cli("fit", "t.csv"), "interrupted.", 143)
     monkeypatch.setattr(isthmus.Autoencoder, "fit", interrupted)
     ended = cli("fit", "t.csv", "--columns", "a,b")
@@ -753,7 +754,7 @@ def test_resuming_what_cannot_be_resumed_warns(cli, model, tmp_path, monkeypatch
     assert ended.status == 0
     assert "warning: The model was trained to its end: training starts again" in ended.err
     assert isthmus.load(model).max_epochs == 5
-    hear = _run_fit.Training._on_epoch
+    hear = fit.Training._on_epoch
 
     def interrupt(self, row):
         if row["epoch"] == 3:
@@ -761,7 +762,7 @@ def test_resuming_what_cannot_be_resumed_warns(cli, model, tmp_path, monkeypatch
         return hear(self, row)
 
     with monkeypatch.context() as patched:
-        patched.setattr(_run_fit.Training, "_on_epoch", interrupt)
+        patched.setattr(fit.Training, "_on_epoch", interrupt)
         assert cli("fit", "t.csv", *words, *LIGHT, "--force", "--checkpoint").status == 130
     ended = cli("fit", "new.csv", "--resume", model, "-o", "other.isthmus", *LIGHT, "--tol", "0.5")
     assert "warning: The rows, slots or settings are not those of the interrupted fit" in ended.err

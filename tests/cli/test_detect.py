@@ -252,7 +252,7 @@ def test_a_report_of_a_detector_judges_by_it(cli, saved):
     assert "contamination=0.03" in facts["reproduce"]["detector"]
     assert cli("report", saved, "t.csv", "-o", "r.md", "--quiet").status == 0
     text = Path("r.md").read_text()
-    assert "It is 2 autoencoders, of which the first is told" in text
+    assert "It is 2 autoencoders, of which the first is described" in text
     assert "are flagged, by contamination 0.03" in text
 
 
@@ -294,7 +294,7 @@ def test_an_interrupt_writes_nothing(cli, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(OutlierDetector, "fit", interrupted)
+    monkeypatch.setattr(OutlierDetector, "_fit", interrupted)
     before = set(Path().iterdir())
     ended = cli("detect", "t.csv", "--id", "name", "-o", "o.csv", "--save", "d.isthmus")
     assert (ended.status, ended.err) == (130, "isthmus: interrupted.\n")

@@ -81,7 +81,7 @@ def test_a_detector_scores_the_rows_once(tmp_path, iris, calls, calibration, pva
     member = Autoencoder(2, max_epochs=2, early_stopping=False, random_state=0)
     detector = OutlierDetector(member, n_estimators=2, **settings).fit(X)
     before = calls(300)
-    Report(detector.members_[0].model, X, detector=detector).save(tmp_path / "r.html")
+    Report(detector.member_autoencoder(), X, detector=detector).save(tmp_path / "r.html")
     done = calls(300) - before
     assert (done["detector score_samples"], done["detector predict"]) == (1, 0)
     assert done["detector pvalues"] == pvalues

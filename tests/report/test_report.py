@@ -807,7 +807,7 @@ def test_numbers_are_written_to_three_figures_or_whole(value, text):
 # -- the demonstration -----------------------------------------------------------------------------
 
 
-def test_the_demonstration_counts_its_models(tmp_path, monkeypatch):
+def test_the_demonstration_counts_its_models(tmp_path, monkeypatch, capsys):
     fitted = []
 
     def fit(model, X):
@@ -823,7 +823,8 @@ def test_the_demonstration_counts_its_models(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(demo, "_section_by_width", lambda *_: nothing)
     monkeypatch.setattr(demo, "tour_section", lambda *_: nothing)
-    assert demo.run(tmp_path, quick=True) == tmp_path / "report.html"
+    assert demo.run(tmp_path, quick=True, verbose=0) == tmp_path / "report.html"
+    assert capsys.readouterr() == ("", "")
     ((models, said),) = seen
     assert len(fitted) == len(models) == 6
     assert said["title"].startswith("Six ")

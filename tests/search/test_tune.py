@@ -18,7 +18,7 @@ import isthmus
 from isthmus import Autoencoder, DivergenceError, tune
 from isthmus.autoencoder.network import build_net
 from isthmus.autoencoder.rows import Prepared
-from isthmus.cli.commands.run_tune import parse_grid
+from isthmus.cli.commands.tune import parse_grid
 from isthmus.model.scaling import Affine
 from isthmus.model.slots import resolve_slots
 from isthmus.search import criteria as _criteria

@@ -1,22 +1,28 @@
-"""The options of the command line, grouped; nothing heavy is imported here, so `--help` is quick.
+"""The options that commands share, in groups; nothing heavy is imported here, so `--help` is quick.
 
 None stands for "not given", so that a resumed model keeps what it was trained with.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-EQUATION = Group.create_ordered("The equation: five slots, each a name or NAME:FIELD=VALUE,...")
-TRAINING = Group.create_ordered("Training")
-SEARCH = Group.create_ordered("The search")
-CLASSES = Group.create_ordered("The comparison")
-PICTURE = Group.create_ordered("The picture")
-DETECTOR = Group.create_ordered("The detector")
-DATA = Group.create_ordered("Data")
-OUTPUT = Group.create_ordered("Output")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+# Panels of the help, in this order; between the second and the third stands a command's own.
+EQUATION = Group("The equation: five slots, each a name or NAME:FIELD=VALUE,...", sort_key=1)
+TRAINING = Group("Training", sort_key=2)
+DATA = Group("Data", sort_key=4)
+OUTPUT = Group("Output", sort_key=5)
+
+
+def panel(title: str) -> Group:
+    """Return a panel of the help for options that one command alone has."""
+    return Group(title, sort_key=3)
 
 
 def option(
@@ -25,10 +31,10 @@ def option(
     *,
     default: str | bool = False,
     metavar: str | None = None,
-    name: Any = None,
+    name: list[str] | None = None,
 ) -> Parameter:
     """Declare an option; `default` is what to show as one: a text, or True for the value itself."""
-    shown: Any = (lambda _: default) if isinstance(default, str) else default
+    shown = (lambda _: default) if isinstance(default, str) else default
     return Parameter(name=name, group=group, help=help, metavar=metavar, show_default=shown)
 
 
@@ -37,19 +43,68 @@ def goes_to(help: str, *, default: bool = False) -> Parameter:
     return option(OUTPUT, help, name=["--output", "-o"], default=default)
 
 
-Result = Annotated[Path, goes_to("Where the result goes.")]
-Force = Annotated[bool, option(OUTPUT, "Overwrite outputs that exist.")]
-Raw = Annotated[
-    bool,
-    option(
-        OUTPUT, "Write text to CSV as it is, even where a spreadsheet would run it as a formula."
+ModelArgument = Annotated[Path, Parameter(help="The model file.")]
+RowsArgument = Annotated[
+    Path,
+    Parameter(
+        help="The rows, or a folder of images; columns are found by name, and others are left."
     ),
 ]
 
 
 @Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where a result goes: a base for the commands' own, which say what goes there."""
+
+    output: Path | None
+    force: Annotated[bool, option(OUTPUT, "Overwrite outputs that exist.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOutput(Output):
+    """Where a table goes: a base for the commands' own."""
+
+    raw: Annotated[
+        bool,
+        option(
+            OUTPUT,
+            "Write text to CSV as it is, even if a spreadsheet would run it as a formula.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOutput(Output):
+    """Where a model goes."""
+
+    output: Annotated[
+        Path | None,
+        goes_to("The model file; by default DATA's name with .isthmus, in this folder."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintableOutput(TableOutput):
+    """Where a table goes, if not to the standard output."""
+
+    output: Annotated[
+        Path | None, goes_to("A .csv or .parquet file; by default CSV on the standard output.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsOutput(TableOutput):
+    """Where rows or images go."""
+
+    output: Annotated[
+        Path, goes_to("A .csv, .parquet or .npy file; of images a folder or a .npy file.")
+    ]
+
+
+@Parameter(name="*")
 @dataclass(frozen=True)
-class Model:
+class AutoencoderOptions:
     """The parameters of `Autoencoder`, by the same names."""
 
     n_components: Annotated[
@@ -161,11 +216,11 @@ class Model:
         int | None, option(TRAINING, "Seed; the same seed gives the same model, to the bit.")
     ] = None
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> dict[str, object]:
         """Return the options that were given, as the estimator takes them."""
         words = {"none": None, "yes": True, "no": False}
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        given = {k: v for k, v in given.items() if v is not None}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        given = {name: value for name, value in values.items() if value is not None}
         for name in ("max_epochs", "batch_size", "pretrain", "freeze"):
             if str(given.get(name, "")).lstrip("-").isdecimal():
                 given[name] = int(given[name])
@@ -220,228 +275,39 @@ class Pictures:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Page:
-    """What a report is called, and where it goes."""
-
-    output: Annotated[
-        Path | None,
-        goes_to(
-            "The report: a page (.html), a text (.md) or the facts (.json); by default MODEL's name "
-            "with .html, in this folder."
-        ),
-    ] = None
-    search: Annotated[
-        Path | None,
-        option(
-            DATA,
-            "What a search found, to tell as well: the .json of isthmus tune --table.",
-            metavar="FILE",
-        ),
-    ] = None
-    title: Annotated[str | None, option(OUTPUT, "The heading; by default MODEL's name.")] = None
-    force: Force = False
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
 class Common:
-    """How results and errors are told."""
+    """How results and errors are shown."""
 
     json: Annotated[bool, option(OUTPUT, "Print one JSON object.")] = False
-    quiet: Annotated[bool, option(OUTPUT, "No progress; errors and warnings only.")] = False
+    quiet: Annotated[
+        bool, option(OUTPUT, "Print no progress and no summary, only errors and warnings.")
+    ] = False
     debug: Annotated[bool, option(OUTPUT, "Show the traceback of an error.")] = False
 
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Detector:
-    """The parameters of `OutlierDetector`, by the same names."""
-
-    contamination: Annotated[
-        str | None,
-        option(
-            DETECTOR,
-            "The share of outliers in DATA; none: DATA is clean; auto, the default: unknown.",
-            metavar="auto|none|SHARE",
-        ),
-    ] = None
-    target_fpr: Annotated[
-        float | None, option(DETECTOR, "The share of normal rows that may be called outliers.")
-    ] = None
-    alpha: Annotated[
-        float | None, option(DETECTOR, "Rows with a p-value of at most alpha are outliers.")
-    ] = None
-    fdr: Annotated[
-        bool, option(DETECTOR, "Alpha bounds the expected share of normal rows among the outliers.")
-    ] = False
-    calibration: Annotated[
-        str | None,
-        option(
-            DETECTOR,
-            "What p-values compare with: rows never trained on, or by folds all of them.",
-            metavar="split|cross",
-        ),
-    ] = None
-    calibration_fraction: Annotated[
-        float | None,
-        option(DETECTOR, "The share of rows that split holds out; 0.2 by default."),
-    ] = None
-    n_estimators: Annotated[
-        int | None, option(DETECTOR, "The number of autoencoders; 16 by default.")
-    ] = None
-    n_references: Annotated[
-        int | None,
-        option(DETECTOR, "How many rows a draw holds to compare with; 16, or half of clean rows."),
-    ] = None
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Tuning:
-    """How to search."""
-
-    grid: Annotated[
-        tuple[str, ...],
-        option(
-            SEARCH,
-            "A parameter and its values, such as n_components=2,4,8 or sparsity__rho=0.05,0.1. "
-            "Repeatable: every combination is a candidate.",
-            metavar="NAME=VALUE,...",
-        ),
-    ] = ()
-    n_iter: Annotated[int | None, option(SEARCH, "Draw this many candidates, instead of all.")] = (
-        None
-    )
-    scoring: Annotated[
-        Literal["reconstruction", "probe", "stability"],
-        option(
-            SEARCH,
-            "What is best on held-out rows: the least error, the codes that a linear classifier "
-            "reads best (needs --label), or those that two seeds agree on.",
-            default=True,
-        ),
-    ] = "reconstruction"
-    label: Annotated[str | None, option(SEARCH, "The classes of rows.", metavar="COLUMN")] = None
-    cv: Annotated[
-        str,
-        option(SEARCH, "Share of rows held out once, or folds.", default=True, metavar="SHARE|INT"),
-    ] = "0.2"
-    halving: Annotated[
-        bool,
-        option(SEARCH, "Train all for a part of their epochs, and let only the best go on."),
-    ] = False
-    factor: Annotated[
-        int, option(SEARCH, "With --halving, one in how many goes on.", default=True)
-    ] = 3
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Found:
-    """Where the results of a search go."""
-
-    output: Annotated[
-        Path | None,
-        goes_to(
-            "The best model, trained on all rows; by default DATA's name with .isthmus, in this "
-            "folder."
-        ),
-    ] = None
-    table: Annotated[
-        Path | None,
-        option(
-            OUTPUT,
-            "All candidates with their scores: .csv, .parquet, or .json for isthmus report --search.",
-        ),
-    ] = None
-    picture: Annotated[
-        Path | None,
-        option(OUTPUT, "The scores over the two parameters that matter most, .png or .svg."),
-    ] = None
-    force: Force = False
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Classes:
-    """What classifiers are compared on, and how."""
-
-    label: Annotated[str, option(CLASSES, "The class of each row.", metavar="COLUMN")]
-    model: Annotated[
-        Path | None,
-        option(
-            CLASSES,
-            "Take the codes of this model, instead of training one in each fold.",
-            metavar="FILE",
-        ),
-    ] = None
-    classifiers: Annotated[
-        str,
-        option(CLASSES, "Some of logistic and neighbours.", default=True, metavar="A,B"),
-    ] = "logistic,neighbours"
-    cv: Annotated[int, option(CLASSES, "How many folds.", default=True, metavar="INT")] = 5
-    unlabelled: Annotated[
-        Literal["refuse", "drop", "use"],
-        option(
-            CLASSES,
-            "Rows without a class: an error, left out, or used to train the model.",
-            default=True,
-        ),
-    ] = "refuse"
-
     @property
-    def names(self) -> list[str]:
-        """The classifiers' names."""
-        return [name.strip() for name in self.classifiers.split(",")]
+    def verbose(self) -> int:
+        """Whether progress is shown, as the estimators take it."""
+        return 0 if self.quiet else 1
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Drawing:
-    """How rows are laid out and coloured."""
-
-    colour: Annotated[
-        str | None,
-        option(
-            PICTURE,
-            "What the colours show: a column, or each row's score.",
-            name=["--colour", "--color"],
-            metavar="COLUMN|score",
-        ),
-    ] = None
-    method: Annotated[
-        Literal["auto", "code", "tsne", "opentsne", "umap", "pacmap", "pca"],
-        option(
-            PICTURE,
-            "What lays the codes out; auto is the code where it has two columns, else t-SNE.",
-            default=True,
-        ),
-    ] = "auto"
-    max_rows: Annotated[
-        int | None,
-        option(
-            PICTURE,
-            "Lay out a random sample of this many rows; by default 5,000 for t-SNE.",
-        ),
-    ] = None
-    random_state: Annotated[
-        int, option(PICTURE, "Seed.", name=["--random-state", "--seed"], default=True)
-    ] = 0
+def option_name(name: str) -> str:
+    """Return how an option is given: `--n-components` for `n_components`."""
+    return f"--{name.replace('_', '-')}"
 
 
-def given(options: Columns | Pictures) -> dict[str, Any]:
+def given(options: "DataclassInstance") -> dict[str, object]:
     """Return the options that were given, by their names on the command line."""
-    values = {f.name: getattr(options, f.name) for f in fields(options)}
-    return {f"--{k.replace('_', '-')}": v for k, v in values.items() if v not in (None, (), False)}
+    values = {option_name(f.name): getattr(options, f.name) for f in fields(options)}
+    return {k: v for k, v in values.items() if v is not None and v is not False and v != ()}
 
 
-def spelt(options: dict[str, Any]) -> list[str]:
+def spelt(options: Mapping[str, object]) -> list[str]:
     """Return options as words of a command line, without those that were not given."""
     words: list[str] = []
     for name, value in options.items():
         if value is True:
             words.append(name)
-        elif value not in (None, False):
+        elif value is not None and value is not False:
             values = value if isinstance(value, tuple) else (value,)
             words += [word for v in values for word in (name, str(v))]
     return words

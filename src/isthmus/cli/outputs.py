@@ -1,65 +1,228 @@
-"""What commands end with: tables beside their identifiers, and what is told of files."""
+"""Where results go, and how a command ends: with facts, or with a table and facts about it.
 
-from dataclasses import dataclass
+Nothing heavy is imported before it is needed, so that help and mistakes are quick.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import polars as pl
+from isthmus.cli.options import Common, TableOutput
+from isthmus.cli.sources import FILE, Rows, Source
+from isthmus.cli.terminal import (
+    UsageError,
+    complain,
+    show_json,
+    show_lines,
+    show_text,
+    warned,
+)
+from isthmus.io.atomic import FileError
 
-from isthmus.cli.options import Common
-from isthmus.cli.terminal import UsageError, show_json, show_lines, show_text, warned
-from isthmus.io.tables import check_table_output, csv_text, write_table
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
-TABLES = (".csv", ".csv.gz", ".parquet")
+    from isthmus.autoencoder.estimator import Autoencoder
 
-
-@dataclass(frozen=True)
-class Written:
-    """Where and how a table is written."""
-
-    output: Path | None
-    force: bool
-    raw: bool
-
-    def check(self, kinds: tuple[str, ...], *inputs: Path | None) -> None:
-        """Raise a TableError before any work where the file cannot be written."""
-        if self.output is not None:
-            check_table_output(self.output, kinds, force=self.force, inputs=inputs)
+CSV = (".csv", ".csv.gz")
+TABLES = (*CSV, ".parquet")
+ARRAYS = (*TABLES, ".npy")
+PICTURES = (".png", ".svg")
 
 
-def check_ids(ids: pl.DataFrame, names: list[str]) -> None:
-    """Raise a UsageError for an identifier that has the name of a result."""
-    both = [name for name in ids.columns if name in names]
+# -- before the work -----------------------------------------------------------------------------
+
+
+def check_output(
+    path: Path | None, kinds: tuple[str, ...], *inputs: Path | None, force: bool
+) -> None:
+    """Refuse a file that cannot be written; None is the standard output."""
+    from isthmus.io.tables import check_table_output
+
+    if path is not None:
+        check_table_output(path, kinds, force=force, inputs=inputs)
+
+
+def check_table(
+    result: TableOutput,
+    kinds: tuple[str, ...],
+    *inputs: Path | None,
+    ids: tuple[str, ...] = (),
+    json: bool = False,
+) -> None:
+    """Refuse a table that cannot be written, and options that do not fit it."""
+    from isthmus.io.tables import file_ending
+
+    path = result.output
+    check_output(path, kinds, *inputs, force=result.force)
+    kind = file_ending(path) if path is not None else ".json" if json else ".csv"
+    if result.raw and kind not in CSV:
+        raise UsageError(f"--raw is for CSV, and {path or '--json'} is none: leave it out.")
+    if ids and path is not None and kind not in TABLES:
+        raise UsageError(f"Identifiers do not fit into {path}: write .csv or .parquet.")
+
+
+def check_columns(ids: pl.DataFrame, names: Iterable[str]) -> None:
+    """Refuse an identifier that has the name of a column of the result."""
+    both = [name for name in ids.columns if name in set(names)]
     if both:
         raise UsageError(f"The identifier {both[0]!r} has the name of a column of the result.")
 
 
-def beside(ids: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return identifiers, if there are any, and results."""
-    check_ids(ids, frame.columns)
-    return pl.concat([ids, frame], how="horizontal") if ids.width else frame
+def check_installed(packages: Iterable[str], what: str, extra: str = "") -> None:
+    """Refuse what needs a package that is missing."""
+    for name in packages:
+        if find_spec(name) is None:
+            raise UsageError(f"{what} needs {name}: pip install {extra or name}.")
 
 
-def write(written: Written, ids: pl.DataFrame, frame: pl.DataFrame, common: Common) -> int:
-    """Write identifiers and results, to a file or to the standard output."""
-    frame = beside(ids, frame)
-    if written.output is None:
-        show_text(csv_text(frame, raw=written.raw))
-        return 0
-    write_table(written.output, frame, raw=written.raw)
-    show_table(written.output, len(frame), frame.columns, common)
+# -- folders of images ---------------------------------------------------------------------------
+
+
+def goes_to_folder(source: Source, output: Path) -> bool:
+    """Return whether reconstructions are written as image files."""
+    return (output.is_dir() or not output.suffix) and (source.is_folder or source.is_array)
+
+
+def check_folder_output(result: TableOutput, source: Source) -> None:
+    """Refuse a folder that images cannot be written to."""
+    from isthmus.io.image_folder import check_folder
+
+    assert result.output is not None
+    check_folder(result.output)
+    if result.raw:
+        raise UsageError(f"--raw is for CSV, and {result.output} is a folder: leave it out.")
+    home = result.output.resolve()
+    if source.is_folder and home.is_relative_to(source.path.resolve()):
+        place = "is" if home == source.path.resolve() else "lies in"
+        raise FileError(
+            f"The output {result.output} {place} {source.path}, the folder that is read; give "
+            "another with -o."
+        )
+    try:
+        with tempfile.TemporaryFile(dir=home if home.is_dir() else home.parent):
+            pass
+    except OSError as error:
+        raise FileError(f"Cannot write to {result.output}: {error.strerror or error}.") from error
+
+
+def write_images_of(ae: Autoencoder, rows: Rows, output: Path, *, force: bool) -> int:
+    """Reconstruct images into a folder, under the names they came with, and return how many."""
+    import numpy as np
+
+    from isthmus.io.image_folder import targets, to_pixels, write_images
+
+    dtype = getattr(rows.X, "dtype", None)
+    if ae.sample_shape_ is None or dtype not in (np.uint8, np.uint16):
+        raise FileError(
+            "Only images with pixels of type uint8 or uint16 go to a folder, and these rows are "
+            f"{'no images' if ae.sample_shape_ is None else dtype}: give a .npy file with -o."
+        )
+    names = _image_names(rows)
+    targets(output, names, dtype, overwrite=force)
+    pixels = to_pixels(ae.reconstruct(rows.X), dtype.name)
+    return len(write_images(output, names, pixels, overwrite=force))
+
+
+def _image_names(rows: Rows) -> list[str]:
+    if FILE in rows.ids.columns:
+        return rows.ids[FILE].to_list()
+    width = max(4, len(str(len(rows.X) - 1)))
+    return [f"{i:0{width}}.png" for i in range(len(rows.X))]
+
+
+# -- the end of a command ------------------------------------------------------------------------
+
+
+def end(common: Common, facts: Mapping[str, object], shown: Mapping[str, str] | str) -> int:
+    """Report what was done, and return the exit status of success.
+
+    With --json that is one object of facts and warnings, with --quiet nothing, and else what is
+    shown: a text, or names and values.
+    """
+    if common.json:
+        show_json({**facts, "warnings": warned})
+    elif common.quiet:
+        pass
+    elif isinstance(shown, str):
+        show_text(shown)
+    else:
+        show_lines(shown)
     return 0
 
 
-def show_table(path: Path, rows: int, columns: list[str], common: Common) -> None:
-    """Tell of a table that was written."""
-    text = f"{rows:,} rows, {len(columns)} columns"
-    show_written(path, text, common, rows=rows, columns=columns)
+def end_with_table(
+    result: TableOutput,
+    common: Common,
+    ids: pl.DataFrame,
+    columns: Mapping[str, ArrayLike],
+    **facts: object,
+) -> int:
+    """Write identifiers and results to a file or to the standard output, and report facts.
 
+    A table on the standard output is the result itself: --quiet leaves it, and with --json it is one
+    of the facts.
+    """
+    import polars as pl
 
-def show_written(path: Path, text: str, common: Common, **facts: Any) -> None:
-    """Tell of a file that was written: facts in JSON, or a line."""
+    from isthmus.io.tables import csv_text, write_table
+
+    path, table = result.output, pl.DataFrame(columns)
+    if ids.width and not (
+        path is not None and path.suffix.lower() == ".npy"
+    ):  # has no place for text
+        table = pl.concat([ids, table], how="horizontal")
+    rows = len(table)
+    if path is not None:
+        write_table(path, table, raw=result.raw)
+        known = {"output": str(path), "rows": rows, "columns": table.columns, **facts}
+        data = in_words(facts) or {"data": f"{rows:,} rows, {table.width} columns"}
+        return end(common, known, {"output": str(path), **data})
     if common.json:
-        show_json({"output": str(path), **facts, "warnings": warned})
-    elif not common.quiet:
-        show_lines({"output": str(path), "data": text})
+        return end(common, {"rows": rows, **facts, "table": table.to_dict(as_series=False)}, "")
+    show_text(csv_text(table, raw=result.raw))
+    if facts and not common.quiet:
+        complain(", ".join(f"{name} {text}" for name, text in in_words(facts).items()))
+    return 0
+
+
+def end_with_array(array: np.ndarray, path: Path, common: Common) -> int:
+    """Write rows that are no table, such as images, to a .npy file, and report it."""
+    from isthmus.io.tables import write_array
+
+    write_array(path, array)
+    shape = "x".join(map(str, array.shape[1:]))
+    facts = {"output": str(path), "rows": len(array), "shape": array.shape[1:]}
+    return end(
+        common, facts, {"output": str(path), "data": f"{len(array):,} rows of shape {shape}"}
+    )
+
+
+def end_with_images(count: int, folder: Path, common: Common) -> int:
+    """Report how many images were written to a folder."""
+    facts = {"output": str(folder), "images": count}
+    return end(common, facts, {"output": str(folder), "data": f"{count:,} images"})
+
+
+def in_words(facts: Mapping[str, object]) -> dict[str, str]:
+    """Return facts as they are shown, without those that are None."""
+    return {
+        name: f"{value:.4g}" if isinstance(value, float) else str(value)
+        for name, value in facts.items()
+        if value is not None
+    }
+
+
+def write_picture(path: Path, figure: Figure, **options: int) -> None:
+    """Write a figure as the file's ending says."""
+    from isthmus import plots
+    from isthmus.io.atomic import write_whole
+
+    write_whole(path, plots.file_content(figure, path.suffix.lower()[1:], **options))

@@ -1,92 +1,299 @@
-"""What commands begin with: files that are there, options that can be, models and rows."""
+"""Where rows come from: tables and folders of images, and what a model asks of them.
 
+Nothing heavy is imported before it is needed, so that help and mistakes are quick.
+"""
+
+from __future__ import annotations
+
+import re
 import tempfile
 import warnings
-from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import polars as pl
-
-import isthmus
-from isthmus.cli import folders
-from isthmus.cli.folders import Source, Wanted
-from isthmus.cli.options import Model
-from isthmus.cli.outputs import Written
+from isthmus.cli.options import AutoencoderOptions, Columns, Pictures, given
 from isthmus.cli.terminal import UsageError, usage_errors
-from isthmus.io.arrays import TableError
-from isthmus.io.tables import (
-    MISSING,
-    WRITTEN,
-    Rows,
-    as_numbers,
-    choose_columns,
-    file_ending,
-    looks_headless,
-    read_table,
-)
+from isthmus.io.atomic import FileError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import polars as pl
+
+    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.io.image_folder import Scan
+    from isthmus.io.tables import Table
+    from isthmus.model.slots import Slots
+    from isthmus.outliers.detector import OutlierDetector
+
+FILE = "file"  # the identifier of an image
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where rows come from: a table or a folder of images, and what of it is used."""
+
+    path: Path
+    columns: Columns
+    pictures: Pictures = field(default_factory=Pictures)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of images."""
+        return self.path.is_dir()
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it is a file of an array, whose columns have no names."""
+        return self.path.suffix.lower() in (".npy", ".npz")
+
+    def at(self, path: Path, *, id: tuple[str, ...] = ()) -> Source:
+        """Return another file that is read in the same way; its columns are known already."""
+        key = self.columns.key if path.suffix.lower() == ".npz" else None
+        columns = Columns(id=id, no_header=self.columns.no_header, key=key)
+        return Source(path, columns, self.pictures)
+
+    def check(
+        self, model: Path | None = None, *, also: Path | None = None, **of_tables: str | None
+    ) -> None:
+        """Refuse files that are missing, and options that the data cannot take.
+
+        `also` is a second file that is read in the same way. Keywords are further options that name
+        a column, by their names, such as `label`.
+        """
+        check_present(model)
+        check_present(self.path, also, folders=True)
+        options = list(given(self.columns))
+        options += [f"--{name}" for name, value in of_tables.items() if value is not None]
+        if self.is_folder and options:
+            raise UsageError(f"{self.path} is a folder of images: {options[0]} is for tables.")
+        named = [option for option in options if option != "--key"]
+        if self.is_array and named:
+            raise UsageError(
+                f"{named[0]} needs a CSV or Parquet file: {self.path} is an array without column "
+                "names."
+            )
+        of_images = list(given(self.pictures))
+        if of_images and not self.is_folder and not (also is not None and also.is_dir()):
+            raise UsageError(f"{self.path} is a file: {of_images[0]} is for folders of images.")
+        image_size(self.pictures)
+
+
+class Wanted(NamedTuple):
+    """What rows must be like, and who asks for it, up to the verb of a sentence."""
+
+    shape: tuple[int, ...]
+    who: str
+    names: Sequence[str] | None = (
+        None  # the columns, in their order; None takes those that are there
+    )
+    named: bool = True  # whether columns keep their names
+
+    @property
+    def size(self) -> str:
+        """Height and width of images."""
+        return f"{self.shape[0]}x{self.shape[1]}"
+
+
+class Rows(NamedTuple):
+    """What a command works on, and beside it identifiers and weights."""
+
+    X: pl.DataFrame | np.ndarray
+    ids: pl.DataFrame
+    weight: np.ndarray | None = None
+
+
+# -- before the work -----------------------------------------------------------------------------
 
 
 def check_present(*paths: Path | None, folders: bool = False) -> None:
-    """Raise a TableError for a file that is not there."""
+    """Raise a FileError for a file that is not there."""
     for path in paths:
         if path is not None and not (path.is_file() or (folders and path.is_dir())):
             kind = "file or folder" if folders and not path.suffix else "file"
-            raise TableError(f"Cannot read {path}: there is no such {kind}.")
+            raise FileError(f"Cannot read {path}: there is no such {kind}.")
+
+
+def model_name(data: Path) -> str:
+    """Return the name of a model of this data; `.` and `..` have one only when resolved."""
+    from isthmus.io.tables import file_stem
+
+    if not data.is_dir():
+        return f"{file_stem(data)}.isthmus"
+    return f"{data.name if data.name not in ('', '..') else data.resolve().name}.isthmus"
+
+
+def image_size(pictures: Pictures) -> tuple[int, int] | None:
+    """Return the height and width that images are resized to."""
+    if pictures.size is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", pictures.size.lower())
+    if match is None:
+        raise UsageError(f"--size must be height x width, such as 28x28; got {pictures.size!r}.")
+    return int(match[1]), int(match[2])
 
 
 def use_cache() -> None:
     """Keep compiled programs on disk; without a folder for them the work is only slower."""
-    from isthmus.training.runtime import cache_folder
+    from isthmus.training.runtime import cache_folder, enable_compilation_cache
 
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):  # else JAX would warn of every single program
-            isthmus.enable_compilation_cache()
+            enable_compilation_cache()
     except (OSError, RuntimeError) as error:
         warnings.warn(f"Compiled programs are not kept: {error}.", stacklevel=2)
 
 
-def configured(ae: isthmus.Autoencoder, equation: Model) -> isthmus.Autoencoder:
-    """Set the options that were given, or raise a UsageError where they cannot be."""
+def configured(ae: Autoencoder, options: AutoencoderOptions) -> Autoencoder:
+    """Set the options that were given, or raise a UsageError for one that cannot be."""
     from isthmus.autoencoder.parameters import check_parameters
     from isthmus.model.slots import resolve_slots
     from isthmus.training.runtime import find_device
 
     with usage_errors():
-        ae.set_params(**equation.given())
+        ae.set_params(**options.given())
         check_parameters(ae)
         resolve_slots(ae)
         find_device(ae.device)
     return ae
 
 
+# -- models --------------------------------------------------------------------------------------
+
+
+def load_model(path: Path, *, whole: bool = True) -> Autoencoder:
+    """Read the file of an Autoencoder; one of an encoder alone is refused where it must be whole."""
+    from isthmus.loading import load_autoencoder
+
+    ae = load_autoencoder(path)
+    if whole:
+        check_decoder(ae, path)
+    return ae
+
+
+def load_any(path: Path) -> Autoencoder | OutlierDetector:
+    """Read the file of an Autoencoder or of an OutlierDetector."""
+    from isthmus.loading import load
+
+    return load(path)
+
+
+def first_autoencoder(found: Autoencoder | OutlierDetector) -> Autoencoder:
+    """Return the autoencoder itself, or of a detector its first one, with the columns' names."""
+    from isthmus.outliers.detector import OutlierDetector
+
+    return found.member_autoencoder() if isinstance(found, OutlierDetector) else found
+
+
+def check_decoder(ae: Autoencoder, path: Path) -> None:
+    """Raise a UsageError for the file of an encoder alone."""
+    if not ae.net_.decoder:
+        raise UsageError(
+            f"{path} is an encoder alone and can only encode: give the file of the whole model."
+        )
+
+
+def wanted_by(fitted: Autoencoder | OutlierDetector, path: Path) -> Wanted:
+    """Return what a fitted model or detector asks of rows."""
+    names = getattr(fitted, "feature_names_in_", None)
+    shape = fitted.sample_shape_ or (fitted.n_features_in_,)
+    return Wanted(shape, f"{path} was fitted on", names, names is not None)
+
+
+def check_by_column(slots: Slots) -> None:
+    """Raise a UsageError for a loss that is no sum over columns, which explains none."""
+    with usage_errors():
+        slots.check_by_column()
+
+
 # -- rows ----------------------------------------------------------------------------------------
 
 
-def read_rows(
-    source: Source,
-    names: Any,
-    weight: str | None = None,
-    *,
-    wanted: Wanted | None = None,
-    named: bool = True,
-    weighted: bool = True,
-) -> Rows:
-    """Read a file and choose its columns, or read a folder of images.
-
-    `wanted` is what images must be, `named` whether the model knows columns by name, `weighted`
-    whether the column of weights must be there.
-    """
-    path, columns = source.path, source.columns
+def read_rows(source: Source, wanted: Wanted | None = None, *, weight: str | None = None) -> Rows:
+    """Read a folder of images, or a file and choose its columns; `weight` is that of weights."""
     if source.is_folder:
-        return folders.read(path, source.pictures, wanted)
-    table = read_table(path, key=columns.key, header=not columns.no_header)
-    if not weighted and weight not in getattr(table.rows, "columns", ()):
+        return _read_images(source, wanted)
+    return _chosen(_read(source), source, wanted, weight)
+
+
+def read_beside(
+    source: Source, name: str, wanted: Wanted | None = None, *, as_words: bool = False
+) -> tuple[Rows, pl.Series]:
+    """Read the rows of a table, and beside them a column that no model sees, such as a class.
+
+    It is numbers if it holds nothing else and need not be words, with null where a cell is missing.
+    """
+    import polars as pl
+
+    from isthmus.io.labels import column_values, column_words
+
+    table, columns = _read(source), source.columns
+    apart = replace(source, columns=replace(columns, ignore=(*columns.ignore, name)))
+    rows = _chosen(table, apart, wanted)
+    assert isinstance(table.rows, pl.DataFrame)  # options for columns of an array are refused
+    if name not in table.rows.columns:
+        raise FileError(f"{source.path} has no column {name!r}: give one column.")
+    column = table.rows[name]
+    return rows, column_words(column) if as_words else column_values(column, table.separator)
+
+
+def rows_like(rows: Rows, trained: Path, source: Source, weight: str | None = None) -> Rows:
+    """Read more rows with the columns of those trained on, and check them, as they are used after
+    training; weights need not be there.
+    """
+    import numpy as np
+
+    shape = np.shape(rows.X)[1:]
+    names = getattr(rows.X, "columns", None)
+    wanted = Wanted(shape, f"{trained} has", names, names is not None)
+    if source.is_folder:
+        return _read_images(source, wanted)
+    table = _read(source)
+    if weight not in getattr(table.rows, "columns", ()):
         weight = None
-    rows = choose_columns(
+    more = _chosen(table, source, wanted, weight)
+    if np.shape(more.X)[1:] != shape:
+        raise FileError(
+            f"{source.path} has rows of shape {np.shape(more.X)[1:]}, but those of {trained} have "
+            f"{shape}."
+        )
+    _check_values(more, source.path)
+    return more
+
+
+def _check_values(rows: Rows, path: Path) -> None:
+    """Refuse cells and weights that no estimator takes."""
+    import numpy as np
+
+    from isthmus.autoencoder.validation import check_finite, validate_weights
+
+    X = np.asarray(rows.X).reshape(len(rows.X), -1)
+    try:
+        check_finite(X)
+        validate_weights(rows.weight, X)
+    except ValueError as error:
+        raise FileError(f"{path}: {error}") from error
+
+
+def _read(source: Source) -> Table:
+    from isthmus.io.tables import read_table
+
+    return read_table(source.path, key=source.columns.key, header=not source.columns.no_header)
+
+
+def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | None = None) -> Rows:
+    """Choose the columns of a table."""
+    import polars as pl
+
+    from isthmus.io.tables import choose_columns, looks_headless
+
+    columns = source.columns
+    names = None if wanted is None else wanted.names
+    chosen = choose_columns(
         table,
         names=names,
         columns=columns.columns,
@@ -94,90 +301,77 @@ def read_rows(
         ids=columns.id,
         weight=weight,
     )
-    if isinstance(rows.X, pl.DataFrame):
-        if names is None and looks_headless(table, rows.X.columns):
-            warnings.warn(
-                f"The first line of {path} looks like data, not like names; if it is, give "
-                "--no-header.",
-                stacklevel=2,
-            )
-        if not named:
-            return rows._replace(X=rows.X.to_numpy())
-    return rows
-
-
-def fitted_rows(fitted: Any, path: Path, source: Source) -> Rows:
-    """Read the rows for what was fitted, and saved in this file."""
-    names = getattr(fitted, "feature_names_in_", None)
-    return read_rows(source, names, wanted=wanted(fitted, path), named=names is not None)
-
-
-def wanted(fitted: Any, path: Path) -> Wanted:
-    """Return what a fitted model or detector asks of images."""
-    return Wanted(fitted.sample_shape_ or (fitted.n_features_in_,), f"{path} was fitted on")
-
-
-def rows_like(rows: Rows, trained: Path, source: Source, weight: str | None = None) -> Rows:
-    """Read more rows with the columns of those trained on; weights need not be there."""
-    names = rows.X.columns if isinstance(rows.X, pl.DataFrame) else None
-    shape = np.shape(rows.X)[1:]
-    more = read_rows(
-        source,
-        names,
-        weight,
-        wanted=Wanted(shape, f"{trained} has"),
-        named=names is not None,
-        weighted=False,
-    )
-    if np.shape(more.X)[1:] != shape:
-        raise TableError(
-            f"{source.path} has rows of shape {np.shape(more.X)[1:]}, but those of {trained} have "
-            f"{shape}."
+    rows = Rows(*chosen)
+    if not isinstance(rows.X, pl.DataFrame):
+        return rows
+    if names is None and looks_headless(table, rows.X.columns):
+        warnings.warn(
+            f"The first line of {source.path} looks like data, not like names; if it is, give "
+            "--no-header.",
+            stacklevel=2,
         )
-    return more
+    return rows if wanted is None or wanted.named else rows._replace(X=rows.X.to_numpy())
 
 
-def opened(
-    model: Path,
-    data: Source,
-    written: Written,
-    *,
-    folder: bool = False,
-    load: Callable[[Path], Any] = folders.load_model,
-) -> tuple[Any, Rows]:
-    """Load a model and read the rows for it, once it is clear that the result can be written."""
-    check_present(model)
-    check_present(data.path, folders=True)
-    data.check()
-    arrays = not folder and written.output is not None and file_ending(written.output) == ".npy"
-    if written.output is not None and folder:
-        folders.check_output(written.output, data)
-    else:
-        written.check(WRITTEN, model, data.path)
-        if data.columns.id and arrays:
+# -- folders of images ---------------------------------------------------------------------------
+
+
+def _read_images(source: Source, wanted: Wanted | None) -> Rows:
+    """Read a folder of images, in the size and the colours that are wanted."""
+    import polars as pl
+
+    size: tuple[int, int] | None = image_size(source.pictures)
+    mode: str = source.pictures.mode or "auto"
+    if wanted is not None:
+        mode = wanted_mode(source, wanted)
+        if size not in (None, wanted.shape[:2]):
             raise UsageError(
-                f"Identifiers do not fit into {written.output}: write .csv or .parquet."
+                f"--size {source.pictures.size} is another size: {wanted.who} {wanted.size} images, "
+                f"so give --size {wanted.size}."
             )
-    use_cache()
-    ae = load(model)
-    rows = fitted_rows(ae, model, data)
-    return ae, rows._replace(ids=pl.DataFrame()) if arrays else rows  # .npy has no place for text
+    found = scan(source)
+    if wanted is not None and size is None:
+        _check_sizes(found, wanted)
+    names, pixels = found.read(size, mode)
+    if wanted is not None:
+        pixels = pixels.reshape(-1, *wanted.shape)
+    return Rows(pixels, pl.DataFrame({FILE: names}))
 
 
-# -- columns beside the rows ---------------------------------------------------------------------
+def scan(source: Source) -> Scan:
+    """Return the images of a folder by their headers."""
+    from isthmus.io.image_folder import Scan
+
+    return Scan(source.path, "skip" if source.pictures.skip_bad else "raise")
 
 
-def values(column: pl.Series) -> pl.Series:
-    """Return a column as numbers where it holds nothing else, with null where a cell is missing."""
-    if column.dtype != pl.String:
-        return column
-    numbers = as_numbers(column, ",")
-    return labels(column) if numbers is None else numbers
+def wanted_mode(source: Source, wanted: Wanted) -> str:
+    """Return the mode that gives images of the shape that is wanted."""
+    if len(wanted.shape) < 2:
+        raise FileError(
+            f"{source.path} is a folder of images, but {wanted.who} rows of {wanted.shape[0]} "
+            "columns: give a table of these."
+        )
+    channels = 1 if len(wanted.shape) == 2 else wanted.shape[2]
+    if channels not in (1, 3):
+        raise FileError(
+            f"{source.path} gives images of 1 or 3 channels, but {wanted.who} images of {channels}: "
+            "give a .npy file."
+        )
+    needed = "grey" if channels == 1 else "colour"
+    mode = source.pictures.mode
+    if mode not in (None, "auto", needed):
+        raise UsageError(
+            f"--mode {mode} is another mode: {wanted.who} {needed} images, so leave --mode out."
+        )
+    return needed
 
 
-def labels(column: pl.Series) -> pl.Series:
-    """Return a column of text with null where a cell is missing."""
-    if column.dtype != pl.String:
-        return column
-    cells = column.str.strip_chars()
-    return cells.set(cells.is_in(MISSING), None)
+def _check_sizes(found: Scan, wanted: Wanted) -> None:
+    odd = [h for h in found.headers if h.size != wanted.shape[:2]]
+    if odd:
+        height, width = odd[0].size
+        raise FileError(
+            f"{found.folder / odd[0].name} is {height}x{width} (height x width), but {wanted.who} "
+            f"{wanted.size} images: resize with --size {wanted.size}."
+        )

@@ -1,1 +1,1 @@
-"""One module for each command."""
+"""The commands: each in a file of its name, declaration and body together."""

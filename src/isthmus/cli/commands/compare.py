@@ -1,9 +1,80 @@
-"""The declaration of `isthmus compare`; its body is in `_run_compare`."""
+"""`isthmus compare`."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from isthmus.cli.options import Classes, Columns, Common, Force, Model, Pictures, goes_to
+from cyclopts import Parameter
+
+from isthmus.cli.options import (
+    AutoencoderOptions,
+    Columns,
+    Common,
+    Output,
+    goes_to,
+    option,
+    option_name,
+    panel,
+)
+from isthmus.cli.outputs import TABLES, check_output, end
+from isthmus.cli.sources import (
+    Source,
+    Wanted,
+    configured,
+    load_model,
+    read_beside,
+    use_cache,
+    wanted_by,
+)
+from isthmus.cli.terminal import UsageError, usage_errors
+
+if TYPE_CHECKING:
+    from isthmus.autoencoder.estimator import Autoencoder
+
+CLASSES = panel("The comparison")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Classes:
+    """What classifiers are compared on, and how."""
+
+    label: Annotated[str, option(CLASSES, "The class of each row.", metavar="COLUMN")]
+    model: Annotated[
+        Path | None,
+        option(
+            CLASSES,
+            "Take the codes of this model, instead of training one in each fold.",
+            metavar="FILE",
+        ),
+    ] = None
+    classifiers: Annotated[
+        str,
+        option(CLASSES, "Some of logistic and neighbours.", default=True, metavar="A,B"),
+    ] = "logistic,neighbours"
+    cv: Annotated[int, option(CLASSES, "How many folds.", default=True, metavar="INT")] = 5
+    unlabelled: Annotated[
+        Literal["refuse", "drop", "use"],
+        option(
+            CLASSES,
+            "Rows without a class: an error, left out, or used to train the model.",
+            default=True,
+        ),
+    ] = "refuse"
+
+    @property
+    def names(self) -> list[str]:
+        """The classifiers' names."""
+        return [name.strip() for name in self.classifiers.split(",")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy(Output):
+    """Where the table goes beside the standard output."""
+
+    output: Annotated[Path | None, goes_to("Where the table goes too: .csv or .parquet.")] = None
 
 
 def compare(
@@ -11,10 +82,9 @@ def compare(
     /,
     *,
     classes: Classes,
-    output: Annotated[Path | None, goes_to("Where the table goes too: .csv or .parquet.")] = None,
-    force: Force = False,
+    result: Copy = Copy(),
     columns: Columns = Columns(),
-    equation: Model = Model(),
+    options: AutoencoderOptions = AutoencoderOptions(),
     common: Common = Common(),
 ) -> int:
     """Compare classifiers on raw columns, on PCA of the same width and on the codes.
@@ -33,7 +103,56 @@ def compare(
     data : Path
         The rows: .csv, .tsv (also .gz) or .parquet.
     """
-    from isthmus.cli.commands import run_compare
+    source = Source(data, columns)
+    _check(source, classes, options, result)
 
-    source = run_compare.Source(data, columns, Pictures())
-    return run_compare.compare(source, classes, equation, output, common, force=force)
+    import polars as pl
+
+    from isthmus.comparison import compare as compare_classifiers
+    from isthmus.io.tables import write_table
+
+    use_cache()
+    model, wanted = _model(classes, options, common)
+    rows, kinds = read_beside(source, classes.label, wanted, as_words=True)
+    found = compare_classifiers(
+        model,
+        rows.X,
+        kinds.to_numpy(),
+        classifiers=classes.names,
+        cv=classes.cv,
+        unlabelled=classes.unlabelled,
+        random_state=options.random_state,
+    )
+    facts, shown, path = found.facts(), f"{found}\n", result.output
+    if path is None:  # then the table on the standard output is the result itself
+        return end(replace(common, quiet=False), facts, shown)
+    write_table(path, pl.DataFrame(found.table))
+    return end(common, {"output": str(path), **facts}, f"{shown}The table is in {path}.\n")
+
+
+def _check(source: Source, classes: Classes, options: AutoencoderOptions, result: Copy) -> None:
+    """Refuse files that are missing or cannot be written, and options that do not fit them."""
+    source.check(classes.model, label=classes.label)
+    given = [option_name(name) for name in options.given() if name != "random_state"]
+    if classes.model is not None and given:
+        raise UsageError(f"--model takes a model as it is: {given[0]} cannot be given.")
+    if classes.cv < 2:
+        raise UsageError(f"--cv must be at least 2; got {classes.cv}.")
+    check_output(result.output, TABLES, source.path, classes.model, force=result.force)
+
+    from isthmus.comparison import known_classifiers
+
+    with usage_errors():
+        known_classifiers(classes.names)
+
+
+def _model(
+    classes: Classes, options: AutoencoderOptions, common: Common
+) -> tuple[Autoencoder, Wanted | None]:
+    """Return a model that is fitted, and what it asks of rows, or one to fit in each fold."""
+    from isthmus.autoencoder.estimator import Autoencoder
+
+    if classes.model is not None:
+        ae = load_model(classes.model, whole=False)
+        return ae, wanted_by(ae, classes.model)
+    return configured(Autoencoder(verbose=common.verbose), options), None

@@ -1,32 +1,105 @@
-"""The declarations of `isthmus detect` and `isthmus explain`; their bodies are in `_run_detect`."""
+"""`isthmus detect`."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from isthmus.cli.options import (
     DATA,
     OUTPUT,
+    AutoencoderOptions,
     Columns,
     Common,
-    Detector,
-    Force,
-    Model,
     Pictures,
-    Raw,
-    goes_to,
+    PrintableOutput,
+    given,
     option,
+    option_name,
+    panel,
 )
+from isthmus.cli.outputs import TABLES, check_columns, check_output, check_table, end_with_table
+from isthmus.cli.sources import (
+    Rows,
+    Source,
+    check_by_column,
+    configured,
+    first_autoencoder,
+    load_any,
+    read_rows,
+    rows_like,
+    use_cache,
+    wanted_by,
+)
+from isthmus.cli.terminal import UsageError, signals, usage_errors
 
-Flags = Annotated[
-    Path | None, goes_to("A .csv or .parquet file; by default CSV on the standard output.")
-]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
+
+    from isthmus.outliers.detector import OutlierDetector
+
+DETECTOR = panel("The detector")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Detector:
+    """The parameters of `OutlierDetector`, by the same names."""
+
+    contamination: Annotated[
+        str | None,
+        option(
+            DETECTOR,
+            "The share of outliers in DATA; none: DATA is clean; auto, the default: unknown.",
+            metavar="auto|none|SHARE",
+        ),
+    ] = None
+    target_fpr: Annotated[
+        float | None, option(DETECTOR, "The share of normal rows that may be called outliers.")
+    ] = None
+    alpha: Annotated[
+        float | None, option(DETECTOR, "Rows with a p-value of at most alpha are outliers.")
+    ] = None
+    fdr: Annotated[
+        bool, option(DETECTOR, "Alpha bounds the expected share of normal rows among the outliers.")
+    ] = False
+    calibration: Annotated[
+        str | None,
+        option(
+            DETECTOR,
+            "What p-values compare with: rows never trained on, or by folds all of them.",
+            metavar="split|cross",
+        ),
+    ] = None
+    calibration_fraction: Annotated[
+        float | None,
+        option(DETECTOR, "The share of rows that split holds out; 0.2 by default."),
+    ] = None
+    n_estimators: Annotated[
+        int | None, option(DETECTOR, "The number of autoencoders; 16 by default.")
+    ] = None
+    n_references: Annotated[
+        int | None,
+        option(DETECTOR, "How many rows a draw holds to compare with; 16, or half of clean rows."),
+    ] = None
+
+    def given(self) -> dict[str, object]:
+        """Return the options that were given, as the detector takes them."""
+        words = {name: value for name, value in vars(self).items() if value is not None}
+        if self.contamination not in (None, "auto", "none"):
+            words["contamination"] = _share(str(self.contamination))
+        return words
 
 
 def detect(
     data: Path,
     /,
     *,
-    output: Flags = None,
+    result: PrintableOutput = PrintableOutput(),
     new: Annotated[
         Path | None, option(DATA, "Rows to decide on; by default those of DATA themselves.")
     ] = None,
@@ -37,23 +110,21 @@ def detect(
     explain: Annotated[
         int,
         option(
-            OUTPUT, "Tell of each outlier this many columns that made it one.", metavar="COLUMNS"
+            OUTPUT, "For each outlier, name this many columns that made it one.", metavar="COLUMNS"
         ),
     ] = 0,
-    force: Force = False,
-    raw: Raw = False,
     detector: Detector = Detector(),
     columns: Columns = Columns(),
     pictures: Pictures = Pictures(),
-    equation: Model = Model(),
+    options: AutoencoderOptions = AutoencoderOptions(),
     common: Common = Common(),
 ) -> int:
     """Find rows unlike the others, or unlike those trained on.
 
-    The columns are the identifiers, the score (the higher, the more normal), whether the row is an
-    outlier, of new rows the p-value where others were held out, and with --explain because1, because2
-    and so on. Options of the equation and of training change the detector's own autoencoder, a small
-    denoising one with defaults of its own.
+    The columns are the identifiers, the score (the higher, the more normal) and whether the row is an
+    outlier. New rows have a p-value too, if others were held out. With --explain come because1,
+    because2 and so on. Options of the equation and of training change the detector's own autoencoder,
+    a small denoising one whose defaults differ from those shown here.
 
     For example:
 
@@ -68,51 +139,200 @@ def detect(
     data : Path
         The rows, or a folder of images.
     """
-    from isthmus.cli.commands import run_detect
+    task = Task(Source(data, columns, pictures), new, model, save, explain)
+    task.check(result, detector, options, common)
+    settings = detector.given()
+    use_cache()
+    if model is None:
+        found = _detector(settings, options, common, explain)
+        train = read_rows(task.data)
+        rows = train if new is None else rows_like(train, data, task.decided)
+    else:
+        found, train = _loaded(model, explain), None
+        rows = read_rows(task.data, wanted_by(found, model))
+    task.check_rows(rows)
+    if train is None:
+        scores = found.score_samples(rows.X)
+    else:
+        _set_autoencoder(found, train, options)
+        scores = _fit_and_score(found, train, rows)
+    outlier, decided = _decided(found, rows, scores, explain, new=rows is not train)
+    facts: dict[str, object] = {
+        "rows": len(scores),
+        "outliers": int(outlier.sum()),
+        "threshold": None if found.by_pvalues else float(found.offset_),
+    }
+    with signals.hold():
+        if save is not None:
+            found.set_params(verbose=0).save(save)
+            facts["detector"] = str(save)
+        end_with_table(result, common, rows.ids, decided, **facts)
+    signals.check()
+    return 0
 
-    source = run_detect.Source(data, columns, pictures)
-    task = run_detect.Task(source, new, model, save, explain)
-    written = run_detect.Written(output, force, raw)
-    return run_detect.detect(task, detector, equation, written, common)
+
+# -- before the work -----------------------------------------------------------------------------
 
 
-def explain(
-    model: Path,
-    data: Path,
-    /,
-    *,
-    output: Flags = None,
-    top: Annotated[int, option(OUTPUT, "How many columns to tell of a row.", default=True)] = 3,
-    all: Annotated[
-        bool,
-        option(DATA, "All rows, and not only those that the detector finds to be outliers."),
-    ] = False,
-    force: Force = False,
-    raw: Raw = False,
-    columns: Columns = Columns(),
-    common: Common = Common(),
-) -> int:
-    """Tell which columns make rows strange, what was seen in them and what was expected.
+@dataclass(frozen=True)
+class Task:
+    """What is decided on, by which detector, and what is kept and explained of it."""
 
-    A line for each row and column, the largest contributions first: the identifiers, or else the
-    number of the row from 0, then column, contribution, observed and expected. The contributions of
-    a row add up to minus its score. A model that is no detector explains the errors of all rows.
+    data: Source
+    new: Path | None
+    model: Path | None
+    save: Path | None
+    explain: int
 
-    For example:
+    @property
+    def decided(self) -> Source:
+        """The rows to decide on: of NEW only columns of DATA and identifiers are used."""
+        if self.new is None:
+            return self.data
+        return self.data.at(self.new, id=self.data.columns.id)
 
-        isthmus detect wines.csv --save wines.isthmus -o flags.csv
-        isthmus explain wines.isthmus wines.csv --id name -o why.csv
-        isthmus explain wines.isthmus today.csv --all --top 5
+    def check(
+        self,
+        result: PrintableOutput,
+        detector: Detector,
+        options: AutoencoderOptions,
+        common: Common,
+    ) -> None:
+        """Refuse files that are missing or cannot be written, and options that do not fit them."""
+        self.data.check(self.model, also=self.new)
+        if self.explain < 0:
+            raise UsageError(f"--explain must be at least 0; got {self.explain}.")
+        if self.explain and self.decided.is_folder:
+            raise UsageError(
+                f"{self.decided.path} holds images: --explain is for columns of tables."
+            )
+        fitting = [*given(detector), *map(option_name, options.given())]
+        fitting += [f"--{name}" for name in ("new", "save") if getattr(self, name) is not None]
+        if self.model is not None and fitting:
+            raise UsageError(f"--model decides on DATA as it is: {fitting[0]} cannot be given.")
+        inputs = (self.data.path, self.new, self.model)
+        check_table(result, TABLES, *inputs, json=common.json)
+        check_output(self.save, (".isthmus",), *inputs, force=result.force)
 
-    Parameters
-    ----------
-    model : Path
-        The file of a detector, or of a model.
-    data : Path
-        The rows; columns are found by name, others are left.
+    def check_rows(self, rows: Rows) -> None:
+        """Refuse rows that cannot be explained, and identifiers with the name of a result."""
+        import numpy as np
+
+        if self.explain and np.ndim(rows.X) > 2:
+            raise UsageError(
+                f"{self.decided.path} holds images: --explain is for columns of tables."
+            )
+        check_columns(rows.ids, ["score", "outlier", "pvalue", *_reasons(self.explain)])
+
+
+def _detector(
+    settings: dict[str, object], options: AutoencoderOptions, common: Common, explain: int
+) -> OutlierDetector:
+    """Return a new detector, once it is clear that its parameters can be."""
+    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.model.slots import resolve_slots
+    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.outliers.parameters import check_detector
+
+    ae = configured(Autoencoder(), options)
+    found = OutlierDetector(verbose=common.verbose)
+    with usage_errors():
+        found.set_params(**settings, random_state=options.random_state)
+        check_detector(found)
+    if explain:
+        check_by_column(resolve_slots(ae))
+    return found
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--contamination must be auto, none or a share; got {text!r}.") from None
+
+
+def _loaded(path: Path, explain: int) -> OutlierDetector:
+    from isthmus.outliers.detector import OutlierDetector
+
+    found = load_any(path)
+    if not isinstance(found, OutlierDetector):
+        raise UsageError(
+            f"{path} holds a single autoencoder and no detector: isthmus score has its scores, and "
+            "isthmus detect DATA --save makes a detector."
+        )
+    if explain:
+        check_by_column(first_autoencoder(found).slots_)
+    return found
+
+
+# -- the work ------------------------------------------------------------------------------------
+
+
+def _set_autoencoder(found: OutlierDetector, train: Rows, options: AutoencoderOptions) -> None:
+    """Change the detector's own autoencoder by the options of the equation that were given."""
+    import numpy as np
+
+    from isthmus.outliers.detector import default_autoencoder
+
+    changed = {k: v for k, v in options.given().items() if k != "random_state"}
+    if changed:
+        flat = np.empty((len(train.X), int(np.prod(np.shape(train.X)[1:]))), np.bool_)
+        found.set_params(autoencoder=default_autoencoder(flat).set_params(**changed))
+
+
+def _fit_and_score(found: OutlierDetector, train: Rows, rows: Rows) -> np.ndarray:
+    """Fit a detector, and return the scores of the rows to decide on, each scored once."""
+    if rows is train:
+        return found.fit_score_samples(train.X)
+    return found.fit(train.X).score_samples(rows.X)
+
+
+def _decided(
+    found: OutlierDetector, rows: Rows, scores: np.ndarray, columns: int, *, new: bool
+) -> tuple[np.ndarray, dict[str, ArrayLike]]:
+    """Return which rows are outliers, and the columns of the result.
+
+    Rows that were trained on have no p-values.
     """
-    from isthmus.cli.commands import run_detect
+    p = _pvalues(found, rows, scores)
+    outlier = found.decide(scores, p) == -1
+    decided: dict[str, ArrayLike] = {"score": scores, "outlier": outlier}
+    if new and p is not None:
+        decided["pvalue"] = p
+    return outlier, decided | _because(found, rows, outlier, min(columns, found.n_features_in_))
 
-    source = run_detect.Source(data, columns, Pictures())
-    written = run_detect.Written(output, force, raw)
-    return run_detect.explain(model, source, top, written, common, every=all)
+
+def _pvalues(found: OutlierDetector, rows: Rows, scores: np.ndarray) -> np.ndarray | None:
+    """Return p-values, if rows were held out to compare with."""
+    from isthmus.outliers.conformal import conformal_pvalues
+
+    held = found.calibration_scores_
+    if held is None:
+        return None
+    if found.calibration_folds_ is None:
+        return conformal_pvalues(-scores, -held)
+    return found.pvalues(rows.X)  # by folds, which one score does not hold
+
+
+def _because(
+    found: OutlierDetector, rows: Rows, outlier: np.ndarray, columns: int
+) -> dict[str, ArrayLike]:
+    """Return the columns that made each outlier one, the most important first."""
+    import numpy as np
+    import polars as pl
+
+    words = np.full((len(outlier), columns), None, object)
+    if columns and outlier.any():
+        table = found.explain(rows.X[np.flatnonzero(outlier)]).frame(columns)
+        lines = [
+            f"{line['column']} {line['observed']:.4g} (expected {line['expected']:.4g})"
+            for line in table.iter_rows(named=True)
+        ]
+        words[outlier] = np.array(lines, object).reshape(-1, columns)
+    names = _reasons(columns)
+    return {name: pl.Series(words[:, i].tolist(), dtype=pl.String) for i, name in enumerate(names)}
+
+
+def _reasons(columns: int) -> list[str]:
+    """Return the names of the columns with reasons."""
+    return [f"because{i + 1}" for i in range(columns)]

@@ -1,21 +1,30 @@
-"""The declaration of `isthmus export`; its body is in `_run_export`."""
+"""`isthmus export`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from isthmus.cli.options import OUTPUT, Common, Force, goes_to, option
+from isthmus.cli.options import OUTPUT, Common, Output, goes_to, option
+from isthmus.cli.outputs import check_installed, check_output, end
+from isthmus.cli.sources import check_present, load_any, use_cache
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxFile(Output):
+    """Where an ONNX file goes."""
+
+    output: Annotated[Path, goes_to("The file, which ends in .onnx.")]
 
 
 def export(
     model: Path,
     /,
     *,
-    output: Annotated[Path, goes_to("The file, which ends in .onnx.")],
+    result: OnnxFile,
     part: Annotated[
         Literal["encoder", "reconstruct", "score"] | None,
         option(OUTPUT, "What the file computes of rows.", default="encoder; of a detector, score"),
     ] = None,
-    force: Force = False,
     common: Common = Common(),
 ) -> int:
     """Write a model, or a detector's score, as ONNX, to run it without Python.
@@ -34,6 +43,16 @@ def export(
     model : Path
         The file of a model or a detector.
     """
-    from isthmus.cli.commands import run_export
+    check_present(model)
+    check_output(result.output, (".onnx",), model, force=result.force)
+    check_installed(("onnx", "onnxruntime"), "An export", "isthmus[onnx]")
 
-    return run_export.export(model, output, part, common, force=force)
+    from isthmus.outliers.detector import OutlierDetector
+
+    use_cache()
+    found = load_any(model)
+    chosen = part or ("score" if isinstance(found, OutlierDetector) else "encoder")
+    found.export(result.output, chosen)
+    path, size = str(result.output), result.output.stat().st_size
+    facts = {"output": path, "part": chosen, "bytes": size}
+    return end(common, facts, {"output": path, "part": chosen, "size": f"{size:,} bytes"})

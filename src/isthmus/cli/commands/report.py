@@ -1,9 +1,70 @@
-"""The declaration of `isthmus report`; its body is in `_run_report`."""
+"""`isthmus report`."""
 
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from isthmus.cli.options import DATA, Columns, Common, Page, Pictures, option
+from isthmus.cli.options import (
+    DATA,
+    OUTPUT,
+    Columns,
+    Common,
+    Output,
+    Pictures,
+    given,
+    goes_to,
+    option,
+    spelt,
+)
+from isthmus.cli.outputs import check_output, end
+from isthmus.cli.sources import (
+    Rows,
+    Source,
+    check_decoder,
+    check_present,
+    first_autoencoder,
+    load_any,
+    read_beside,
+    read_rows,
+    use_cache,
+    wanted_by,
+)
+from isthmus.io.atomic import FileError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.comparison import Comparison
+    from isthmus.outliers.detector import OutlierDetector
+
+MOST_COMPARED, MOST_CLASSES, FOLDS = 5000, 20, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page(Output):
+    """What a report is called, and where it goes."""
+
+    output: Annotated[
+        Path | None,
+        goes_to(
+            "The report: a page (.html), a text (.md) or the facts (.json); by default MODEL's name "
+            "with .html, in this folder."
+        ),
+    ] = None
+    search: Annotated[
+        Path | None,
+        option(
+            DATA,
+            "What a search found, to report as well: the .json of isthmus tune --table.",
+            metavar="FILE",
+        ),
+    ] = None
+    title: Annotated[str | None, option(OUTPUT, "The heading; by default MODEL's name.")] = None
 
 
 def report(
@@ -15,7 +76,7 @@ def report(
         str | None,
         option(DATA, "Labels of rows, for colours; no model sees them.", metavar="COLUMN"),
     ] = None,
-    page: Page = Page(),
+    result: Page = Page(),
     columns: Columns = Columns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
@@ -36,12 +97,147 @@ def report(
     Parameters
     ----------
     model : Path
-        The file of a model, or of a detector: then the rows are judged by it, and its first
-        autoencoder is told.
+        The file of a model, or of a detector. A detector judges the rows, and the report describes
+        the first of its autoencoders.
     data : Path
         The rows to show, best ones it was not trained on, or a folder of images.
     """
-    from isthmus.cli.commands import run_report
+    source = Source(data, columns, pictures)
+    path = result.output or Path(f"{_stem(model)}.html")
+    _check(model, source, label, result, path)
 
-    source = run_report.Source(data, columns, pictures)
-    return run_report.report(model, source, label, page, common)
+    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.report.report import Report
+    from isthmus.training.progress import Progress
+
+    search = None if result.search is None else _search(result.search)
+    use_cache()
+    found = load_any(model)
+    detector = found if isinstance(found, OutlierDetector) else None
+    ae = first_autoencoder(found)
+    check_decoder(ae, model)
+    rows, y = _read(source, found, model, label)
+    about = f"{len(rows.X):,} rows of {data.name}"
+    with Progress("report: measuring and drawing", common.verbose):
+        made = Report(
+            {_name(model, detector): ae},
+            rows.X,
+            y,
+            comparison=_compared(ae, rows, y),
+            search=search,
+            detector=detector,
+            title=result.title or _stem(model),
+            intro=[_intro(model, detector, about)],
+            rows=about,
+            label=label,
+            ids=None if source.is_folder else _ids(rows.ids),
+            command=_command(model, source, label, result, path),
+        )
+        made.save(path)
+    size = path.stat().st_size
+    return end(
+        common,
+        {"report": str(path), "rows": len(rows.X), "bytes": size},
+        {"report": f"{path} ({size / 1e3:,.0f} kB)", "data": f"{len(rows.X):,} rows"},
+    )
+
+
+# -- before the work -----------------------------------------------------------------------------
+
+
+def _check(model: Path, source: Source, label: str | None, result: Page, path: Path) -> None:
+    """Refuse files that are missing or cannot be written, and options that do not fit them."""
+    check_present(result.search)
+    source.check(model, label=label)
+
+    from isthmus.report.report import ENDINGS
+
+    check_output(path, ENDINGS, model, source.path, result.search, force=result.force)
+
+
+def _search(path: Path) -> dict[str, object]:
+    """Read what `isthmus tune` wrote of its candidates."""
+    from isthmus.report.text_sections import search_section
+
+    try:
+        found: dict[str, object] = json.loads(path.read_bytes())
+        search_section(found)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise FileError(
+            f"{path} is not what a search found: give the .json file that isthmus tune --table wrote."
+        ) from error
+    return found
+
+
+# -- the work ------------------------------------------------------------------------------------
+
+
+def _stem(model: Path) -> str:
+    """Return the name of a model, without the ending of its file."""
+    from isthmus.io.tables import file_stem
+
+    return file_stem(model)
+
+
+def _read(
+    source: Source, found: Autoencoder | OutlierDetector, model: Path, label: str | None
+) -> tuple[Rows, pl.Series | None]:
+    """Read the rows, and their labels: whole numbers, numbers or text."""
+    import polars as pl
+
+    wanted = wanted_by(found, model)
+    if label is None:
+        return read_rows(source, wanted), None
+    rows, y = read_beside(source, label, wanted)
+    whole = y.dtype.is_float() and not y.null_count() and (y % 1 == 0).all()
+    return rows, y.cast(pl.Int64) if whole else y
+
+
+def _name(model: Path, detector: OutlierDetector | None) -> str:
+    """Return what the autoencoder is called: of a detector it is the first of several."""
+    name = _stem(model)
+    return name if detector is None else f"{name} (1 of {len(detector.members_)})"
+
+
+def _intro(model: Path, detector: OutlierDetector | None, rows: str) -> str:
+    if detector is None:
+        return f"The model {model.name} and {rows}."
+    return (
+        f"The detector {model.name} and {rows}. It is {len(detector.members_)} autoencoders, of which "
+        "the first is described; the strangest rows are by all of them."
+    )
+
+
+def _compared(ae: Autoencoder, rows: Rows, y: pl.Series | None) -> Comparison | None:
+    """Return classifiers of the labels compared, if these are a few classes and soon compared."""
+    import numpy as np
+
+    from isthmus.comparison import compare
+
+    if y is None or y.null_count() or len(y) > MOST_COMPARED:
+        return None
+    labels = y.to_numpy()
+    _, counts = np.unique(labels, return_counts=True)
+    if not 2 <= len(counts) <= MOST_CLASSES or counts.min() < FOLDS:
+        return None
+    return compare(ae, rows.X, labels, cv=FOLDS, random_state=0)
+
+
+def _ids(ids: pl.DataFrame) -> list[str] | None:
+    """Return one name for each row, of one column of identifiers or several."""
+    if ids.width == 0:
+        return None
+    return [", ".join(str(value) for value in row) for row in ids.iter_rows()]
+
+
+def _command(model: Path, source: Source, label: str | None, result: Page, path: Path) -> str:
+    """Return the command line that writes this report again."""
+    options = given(source.columns) | given(source.pictures)
+    options |= {
+        "--label": label,
+        "--search": result.search,
+        "--title": result.title,
+        "--output": path,
+        "--force": result.force,
+    }
+    return shlex.join(["isthmus", "report", str(model), str(source.path), *spelt(options)])

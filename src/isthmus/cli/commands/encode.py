@@ -1,0 +1,78 @@
+"""`isthmus encode`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from isthmus.cli.options import (
+    DATA,
+    Columns,
+    Common,
+    ModelArgument,
+    Pictures,
+    RowsArgument,
+    TableOutput,
+    goes_to,
+    option,
+)
+from isthmus.cli.outputs import ARRAYS, check_columns, check_table, end_with_table
+from isthmus.cli.sources import (
+    Source,
+    load_model,
+    read_rows,
+    use_cache,
+    wanted_by,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codes(TableOutput):
+    """Where codes go."""
+
+    output: Annotated[Path, goes_to("A .csv, .parquet or .npy file.")]
+
+
+def encode(
+    model: ModelArgument,
+    data: RowsArgument,
+    /,
+    *,
+    result: Codes,
+    layer: Annotated[
+        int | None, option(DATA, "1 is the first hidden layer; the code by default.")
+    ] = None,
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    common: Common = Common(),
+) -> int:
+    """Write the codes of rows.
+
+    The columns are the identifiers, then autoencoder0, autoencoder1 and so on. The identifier of an
+    image is its file.
+
+    For example:
+
+        isthmus encode flowers.isthmus flowers.csv --id name -o codes.csv
+        isthmus encode flowers.isthmus flowers.csv --layer 1 -o hidden.parquet
+        isthmus encode photos.isthmus photos --size 32x32 -o codes.parquet
+    """
+    source = Source(data, columns, pictures)
+    source.check(model)
+    check_table(result, ARRAYS, model, data, ids=columns.id)
+
+    from isthmus.autoencoder.validation import layer_number
+
+    use_cache()
+    ae = load_model(model, whole=False)
+    depth = len(ae.net_.encoder)
+    number = depth if layer is None else layer_number(layer, depth)
+    width = ae.net_.encoder[number - 1].n_out
+    names = list(ae.get_feature_names_out())
+    if number < depth:
+        names = [f"layer{number}_{i}" for i in range(width)]
+    rows = read_rows(source, wanted_by(ae, model))
+    check_columns(rows.ids, names)
+    codes = ae.encode(rows.X, number)
+    return end_with_table(result, common, rows.ids, dict(zip(names, codes.T, strict=True)))

@@ -1,0 +1,112 @@
+"""`isthmus explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from isthmus.cli.options import DATA, OUTPUT, Columns, Common, PrintableOutput, option
+from isthmus.cli.outputs import TABLES, check_columns, check_table, end_with_table
+from isthmus.cli.sources import (
+    Source,
+    check_by_column,
+    check_decoder,
+    first_autoencoder,
+    load_any,
+    read_rows,
+    use_cache,
+    wanted_by,
+)
+from isthmus.cli.terminal import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.cli.sources import Rows
+    from isthmus.outliers.detector import OutlierDetector
+
+COLUMNS = ("column", "contribution", "observed", "expected")
+
+
+def explain(
+    model: Path,
+    data: Path,
+    /,
+    *,
+    result: PrintableOutput = PrintableOutput(),
+    top: Annotated[int, option(OUTPUT, "How many columns to show for each row.", default=True)] = 3,
+    all: Annotated[
+        bool,
+        option(DATA, "All rows, and not only those that the detector finds to be outliers."),
+    ] = False,
+    columns: Columns = Columns(),
+    common: Common = Common(),
+) -> int:
+    """Show which columns make rows strange, what was seen in them and what was expected.
+
+    A line for each row and column, the largest contributions first: the identifiers, or else the
+    number of the row from 0, then column, contribution, observed and expected. The contributions of
+    a row add up to minus its score. A model that is no detector explains the errors of all rows.
+
+    For example:
+
+        isthmus detect wines.csv --save wines.isthmus -o flags.csv
+        isthmus explain wines.isthmus wines.csv --id name -o why.csv
+        isthmus explain wines.isthmus today.csv --all --top 5
+
+    Parameters
+    ----------
+    model : Path
+        The file of a detector, or of a model.
+    data : Path
+        The rows; columns are found by name, others are left.
+    """
+    if top < 1:
+        raise UsageError(f"--top must be at least 1; got {top}.")
+    source = Source(data, columns)
+    source.check(model)
+    if source.is_folder:
+        raise UsageError(f"{data} is a folder of images: explanations are for columns.")
+    check_table(result, TABLES, model, data, json=common.json)
+    use_cache()
+    found = _loaded(model)
+    rows = read_rows(source, wanted_by(found, model))
+    check_columns(rows.ids, COLUMNS)
+    table = _explained(found, rows, top, every=all)
+    numbers, ids = table["row"], rows.ids
+    if ids.width:
+        ids, table = ids[numbers.to_numpy()], table.drop("row")
+    facts = {"rows": len(rows.X), "explained": numbers.n_unique()}
+    return end_with_table(result, common, ids, table.to_dict(), **facts)
+
+
+def _loaded(path: Path) -> Autoencoder | OutlierDetector:
+    """Read a detector or a model whose scores are sums over columns."""
+    found = load_any(path)
+    first = first_autoencoder(found)
+    check_decoder(first, path)
+    if found.sample_shape_ is not None:
+        raise UsageError(f"{path} was fitted on images: explanations are for columns of tables.")
+    check_by_column(first.slots_)
+    return found
+
+
+def _explained(
+    found: Autoencoder | OutlierDetector, rows: Rows, top: int, *, every: bool
+) -> pl.DataFrame:
+    """Return a line for each row and column, with the numbers of the rows."""
+    import numpy as np
+
+    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.outliers.members import explain_losses
+
+    if not isinstance(found, OutlierDetector):
+        return explain_losses(found, rows.X).frame(top)
+    if every:
+        return found.explain(rows.X).frame(top)
+    numbers = np.flatnonzero(found.predict(rows.X) == -1)
+    if not len(numbers):
+        return found.explain(rows.X[:1]).frame(top).clear()
+    table = found.explain(rows.X[numbers]).frame(top)
+    return table.with_columns(row=numbers[table["row"].to_numpy()])

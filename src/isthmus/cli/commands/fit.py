@@ -1,0 +1,318 @@
+"""`isthmus fit`."""
+
+from __future__ import annotations
+
+import shlex
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+from isthmus.cli.options import (
+    DATA,
+    OUTPUT,
+    AutoencoderOptions,
+    Columns,
+    Common,
+    ModelOutput,
+    Pictures,
+    given,
+    option,
+    option_name,
+    spelt,
+)
+from isthmus.cli.outputs import check_output, end
+from isthmus.cli.sources import (
+    Rows,
+    Source,
+    check_present,
+    configured,
+    load_model,
+    model_name,
+    read_rows,
+    rows_like,
+    use_cache,
+    wanted_by,
+)
+from isthmus.cli.terminal import UsageError, complain, signals
+
+if TYPE_CHECKING:
+    from isthmus.autoencoder.estimator import Autoencoder
+
+CHECKPOINT_SECONDS = 10.0
+FIXED = ("n_components", "architecture", "dtype")  # the weights of a fitted model have these
+
+
+def fit(
+    data: Path,
+    /,
+    *,
+    result: ModelOutput = ModelOutput(),
+    checkpoint: Annotated[bool, option(OUTPUT, "Save the model every 10 s of training.")] = False,
+    resume: Annotated[
+        Path | None,
+        option(DATA, "Go on with this model, exactly where an interrupt or checkpoint left it."),
+    ] = None,
+    init: Annotated[
+        Path | None, option(DATA, "Start from the weights, layers and settings of this model.")
+    ] = None,
+    test: Annotated[Path | None, option(DATA, "Rows to score after training.")] = None,
+    weight: Annotated[str | None, option(DATA, "What each row counts.", metavar="COLUMN")] = None,
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    options: AutoencoderOptions = AutoencoderOptions(),
+    common: Common = Common(),
+) -> int:
+    """Train an autoencoder on the numbers of a file, or on a folder of images.
+
+    It is saved to one file that the other commands, and isthmus.load, read.
+    Ctrl-C saves the model so far and prints the command that goes on with it.
+
+    For example:
+
+        isthmus fit flowers.csv --id name --test new.csv
+        isthmus fit flowers.csv --corruption gaussian:std=0.3 --sparsity kl
+        isthmus fit digits.npy --architecture "dense:hidden=[128,64]" -o d.isthmus
+        isthmus fit sales.parquet --ignore shop,date --weight count --checkpoint
+        isthmus fit sales.parquet --resume sales.isthmus
+        isthmus fit photos --size 32x32 --architecture conv --n-components 32
+        isthmus fit new.csv --init flowers.isthmus --freeze encoder -o new.isthmus
+
+    Parameters
+    ----------
+    data : Path
+        What to train on: .csv, .tsv (also .gz), .parquet, .npy, .npz or a folder of images.
+    """
+    source = Source(data, columns, pictures)
+    files = Files(source, result, resume, init, test)
+    files.check(weight, options)
+    use_cache()
+    fitted = None if files.fitted is None else load_model(files.fitted)
+    ae = _estimator(fitted, files, options)
+    ae.set_params(verbose=common.verbose, warm_start=resume is not None)
+    rows = _rows(fitted, files, weight)
+    tested = None if test is None else _test_rows(ae, rows, files, weight)
+    again = _again(files, common, weight, checkpoint)
+    training = Training(ae, files.model, again, None if init is None else fitted)
+    if not training.run(rows, checkpoint):
+        if training.has_begun:
+            facts = {"interrupted": True, "model": str(files.model), "epochs": ae.n_iter_}
+            end(common, {**facts, "resume": again}, "")
+        return signals.status
+    scored = None if tested is None else _scored(ae, tested)
+    facts = _facts(ae, files.model, len(rows.X), scored)
+    return end(common, facts, _in_words(ae, files.model, len(rows.X), scored))
+
+
+# -- before the work -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of `isthmus fit`."""
+
+    data: Source
+    result: ModelOutput
+    resume: Path | None
+    init: Path | None
+    test: Path | None
+
+    @property
+    def fitted(self) -> Path | None:
+        """The model that training starts from."""
+        return self.resume or self.init
+
+    @property
+    def model(self) -> Path:
+        """Where the model goes."""
+        return self.result.output or self.resume or Path(model_name(self.data.path))
+
+    def check(self, weight: str | None, options: AutoencoderOptions) -> None:
+        """Refuse files that are missing or cannot be written, and options that do not fit them."""
+        self.data.check(also=self.test, weight=weight)
+        check_present(self.resume, self.init)
+        if self.resume and self.init:
+            raise UsageError("--resume goes on with a model, --init starts anew: give one of them.")
+        fixed = [option_name(name) for name in FIXED if name in options.given()]
+        if self.fitted and fixed:
+            raise UsageError(f"A fitted model keeps its layers: {fixed[0]} cannot be changed.")
+        again = self.resume is not None and self.model.exists() and self.model.samefile(self.resume)
+        inputs = (self.data.path, self.test, None if again else self.resume, self.init)
+        check_output(self.model, (".isthmus",), *inputs, force=self.result.force or again)
+
+
+def _estimator(
+    fitted: Autoencoder | None, files: Files, options: AutoencoderOptions
+) -> Autoencoder:
+    """Return a new estimator, or the one to go on with, with the options that were given."""
+    from isthmus.autoencoder.estimator import Autoencoder
+
+    if fitted is None:
+        return configured(Autoencoder(), options)
+    ae = fitted if files.resume else Autoencoder(**fitted.get_params(deep=False))
+    return configured(ae, options)
+
+
+def _rows(fitted: Autoencoder | None, files: Files, weight: str | None) -> Rows:
+    """Read the rows to train on; a model that only starts from another may name its columns anew."""
+    if fitted is None or files.fitted is None:
+        return read_rows(files.data, weight=weight)
+    wanted = wanted_by(fitted, files.fitted)
+    if files.resume is None:
+        wanted = wanted._replace(names=None, named=True)
+    return read_rows(files.data, wanted, weight=weight)
+
+
+def _test_rows(ae: Autoencoder, rows: Rows, files: Files, weight: str | None) -> Rows:
+    """Read the test rows before training, so that a mistake in them costs no time."""
+    import numpy as np
+
+    from isthmus.model.scaling import choose_scaling
+    from isthmus.model.slots import resolve_slots
+
+    assert files.test is not None
+    test = rows_like(rows, files.data.path, files.data.at(files.test), weight)
+    slots = resolve_slots(ae)
+    raw_loss = slots.loss.domain[0] == 0
+    if choose_scaling(ae.scaling, alike=False, raw_loss=raw_loss, bounded=False) is None:
+        slots.check_domain(np.asarray(test.X))
+    return test
+
+
+def _again(files: Files, common: Common, weight: str | None, checkpoint: bool) -> str:
+    """Return the command line that goes on with an interrupted fit."""
+    words = ["isthmus", "fit", str(files.data.path), "--resume", str(files.model)]
+    options = given(files.data.columns) | given(files.data.pictures)
+    options |= {"--weight": weight, "--test": files.test, "--checkpoint": checkpoint}
+    options |= {"--json": common.json, "--quiet": common.quiet}
+    return shlex.join([*words, *spelt(options)])
+
+
+# -- the work ------------------------------------------------------------------------------------
+
+
+class Training:
+    """One fit: it saves checkpoints and, when interrupted, a model that can go on."""
+
+    def __init__(self, ae: Autoencoder, path: Path, again: str, init: Autoencoder | None) -> None:
+        self.ae, self.path, self.again, self.init = ae, path, again, init
+        self.saved = time.monotonic()
+        self.resumes = ae.warm_start
+        self.checkpoints = False
+
+    def run(self, rows: Rows, checkpoint: bool) -> bool:
+        """Train and save; return False if a signal came in between."""
+        self.checkpoints = checkpoint
+        self._warn_of_new_start()
+        watched = checkpoint or self.resumes
+        try:
+            self.ae.fit(
+                rows.X,
+                sample_weight=rows.weight,
+                init=self.init,
+                on_epoch=self._on_epoch if watched else None,
+            )
+        except KeyboardInterrupt:
+            self._interrupted()
+            return False
+        self._save(resume=False)
+        return True
+
+    def _warn_of_new_start(self) -> None:
+        """Warn if a resumed model has nothing left to go on with."""
+        left = self.ae.unfinished_epochs
+        if self.resumes and left is None:
+            warnings.warn(
+                "The model was trained to its end: training starts again, from its weights.",
+                stacklevel=2,
+            )
+        self.resumes = self.resumes and bool(left)
+
+    def _on_epoch(self, row: Mapping[str, float]) -> None:
+        signals.check()
+        if self.resumes and row["epoch"] == 1 and len(set(self.ae.history_["phase"])) == 1:
+            warnings.warn(
+                "The rows, slots or settings are not those of the interrupted fit: training starts "
+                "again, from its weights.",
+                stacklevel=2,
+            )
+        self.resumes = False
+        if self.checkpoints and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
+            self._save(resume=True)
+            signals.check()
+
+    def _save(self, *, resume: bool) -> None:
+        """Save without the parameters that belong to this run of the command line."""
+        ours = {name: getattr(self.ae, name) for name in ("verbose", "warm_start")}
+        with signals.hold():
+            self.ae.set_params(verbose=0, warm_start=False)
+            self.ae.save(self.path, resume=resume)
+            self.ae.set_params(**ours)
+        self.saved = time.monotonic()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a model to save."""
+        return hasattr(self.ae, "history_")
+
+    def _interrupted(self) -> None:
+        if not self.has_begun:
+            complain("interrupted before the first step of training; nothing was written.")
+            return
+        self._save(resume=True)
+        complain(f"interrupted after {self.ae.n_iter_} epochs; the model so far is in {self.path}.")
+        complain(f"to go on: {self.again}")
+
+
+# -- results -------------------------------------------------------------------------------------
+
+
+class Scored(NamedTuple):
+    """How a model does on test rows."""
+
+    rows: int
+    error: float
+    score: float
+
+
+def _scored(ae: Autoencoder, test: Rows) -> Scored:
+    import numpy as np
+
+    error = -np.average(ae.score_samples(test.X), weights=test.weight)
+    return Scored(len(test.X), float(error), ae.score(test.X, sample_weight=test.weight))
+
+
+def _facts(ae: Autoencoder, path: Path, rows: int, test: Scored | None) -> dict[str, object]:
+    return {
+        "interrupted": False,
+        "model": str(path),
+        "rows": rows,
+        "features": ae.n_features_in_,
+        "n_components": ae.net_.n_components,
+        "n_parameters": ae.n_parameters_,
+        "epochs": ae.n_iter_,
+        "seconds": ae.history_["seconds"][-1],
+        "baseline": ae.baseline_,
+        "score": ae.baseline_["score"],
+        "test": None if test is None else test._asdict(),
+    }
+
+
+def _in_words(ae: Autoencoder, path: Path, rows: int, test: Scored | None) -> dict[str, str]:
+    errors, seconds = ae.baseline_, ae.history_["seconds"][-1]
+    lines = {
+        "model": f"{path} ({ae.n_parameters_:,} parameters)",
+        "data": f"{rows:,} rows, {ae.n_features_in_} features",
+        "training": f"{ae.n_iter_} epochs, {seconds:.1f} s",
+        "error": (
+            f"{errors['model']:.4g} on the {errors['rows']} rows; {errors['pca']:.4g} by PCA, "
+            f"{errors['mean']:.4g} by the mean"
+        ),
+        "squared error": f"{errors['model_raw']:.4g} a value, in the data's units",
+        "score": f"{errors['score']:.4f} (1 is perfect, 0 is the mean)",
+    }
+    if test is not None:
+        lines["test"] = f"score {test.score:.4f}, error {test.error:.4g}, {test.rows:,} rows"
+    return lines

@@ -1,0 +1,91 @@
+"""`isthmus reconstruct`, and how `isthmus denoise` treats all but folders of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isthmus.cli.options import Columns, Common, ModelArgument, Pictures, RowsArgument, RowsOutput
+from isthmus.cli.outputs import (
+    ARRAYS,
+    check_columns,
+    check_folder_output,
+    check_table,
+    end_with_array,
+    end_with_images,
+    end_with_table,
+    goes_to_folder,
+    write_images_of,
+)
+from isthmus.cli.sources import (
+    Source,
+    load_model,
+    read_rows,
+    use_cache,
+    wanted_by,
+)
+from isthmus.io.atomic import FileError
+
+if TYPE_CHECKING:
+    from isthmus.autoencoder.estimator import Autoencoder
+
+
+def reconstruct(
+    model: ModelArgument,
+    data: RowsArgument,
+    /,
+    *,
+    result: RowsOutput,
+    columns: Columns = Columns(),
+    pictures: Pictures = Pictures(),
+    common: Common = Common(),
+) -> int:
+    """Write rows as the model reproduces them.
+
+    The result has the columns and units of the data; noise and oddities are gone from it. Images go
+    to a folder, under their names, or to a .npy file.
+
+    For example:
+
+        isthmus reconstruct flowers.isthmus flowers.csv --id name -o smooth.csv
+        isthmus reconstruct digits.isthmus noisy.npy -o clean.npy
+        isthmus reconstruct photos.isthmus photos -o clean
+    """
+    source = Source(data, columns, pictures)
+    check_reconstruction(model, source, result)
+    use_cache()
+    return reconstruct_rows(load_model(model), model, source, result, common)
+
+
+def check_reconstruction(model: Path, source: Source, result: RowsOutput) -> None:
+    """Refuse files that are missing, and outputs that reconstructions cannot go to."""
+    source.check(model)
+    if goes_to_folder(source, result.output):
+        check_folder_output(result, source)
+        return
+    if source.is_folder and result.output.suffix.lower() != ".npy":
+        raise FileError(
+            f"Images do not fit into {result.output}: write them to a folder or to a .npy file."
+        )
+    check_table(result, ARRAYS, model, source.path, ids=source.columns.id)
+
+
+def reconstruct_rows(
+    ae: Autoencoder, model: Path, source: Source, result: RowsOutput, common: Common
+) -> int:
+    """Read rows and write what the model of this file makes of them."""
+    wanted, path = wanted_by(ae, model), result.output
+    folder = goes_to_folder(source, path)
+    if len(wanted.shape) > 1 and not folder and path.suffix.lower() != ".npy":
+        raise FileError(
+            f"Images of shape {wanted.shape} do not fit into {path}: write them to a .npy file."
+        )
+    rows = read_rows(source, wanted)
+    if folder:
+        return end_with_images(write_images_of(ae, rows, path, force=result.force), path, common)
+    names = [f"x{i}" for i in range(ae.n_features_in_)] if wanted.names is None else wanted.names
+    check_columns(rows.ids, names)
+    again = ae.reconstruct(rows.X)
+    if again.ndim > 2:
+        return end_with_array(again, path, common)
+    return end_with_table(result, common, rows.ids, dict(zip(names, again.T, strict=True)))
