@@ -12,7 +12,13 @@ import polars as pl
 from isthmus.cli.options import Columns, Pictures, given
 from isthmus.cli.terminal import UsageError
 from isthmus.io.arrays import TableError
-from isthmus.io.image_folder import Scan, check_folder, targets, to_pixels, write_images
+from isthmus.io.image_folder import (
+    ImageFolder,
+    check_image_folder,
+    image_paths,
+    to_pixels,
+    write_images,
+)
 from isthmus.io.tables import Rows, file_ending, file_stem
 
 FILE = "file"  # the identifier of an image
@@ -87,7 +93,7 @@ def read(path: Path, pictures: Pictures, wanted: Wanted | None = None) -> Rows:
                 f"--size {pictures.size} is another size: {wanted.who} {_by(wanted)} images, so "
                 f"give --size {_by(wanted)}."
             )
-    found = Scan(path, "skip" if pictures.skip_bad else "raise")
+    found = ImageFolder(path, "skip" if pictures.skip_bad else "raise")
     if wanted is not None and size is None:
         _check_sizes(found, wanted)
     names, pixels = found.read(size, mode)
@@ -126,7 +132,7 @@ def wanted_mode(path: Path, mode: str, wanted: Wanted) -> str:
     return needed
 
 
-def _check_sizes(found: Scan, wanted: Wanted) -> None:
+def _check_sizes(found: ImageFolder, wanted: Wanted) -> None:
     odd = [h for h in found.headers if h.size != wanted.shape[:2]]
     if odd:
         height, width = odd[0].size
@@ -152,7 +158,7 @@ def goes_to_folder(source: Source, output: Path) -> bool:
 
 def check_output(output: Path, source: Source) -> None:
     """Raise a TableError, before any work, unless images can be written to a folder."""
-    check_folder(output)
+    check_image_folder(output)
     home = output.resolve()
     if source.is_folder and home.is_relative_to(source.path.resolve()):
         where = "is" if home == source.path.resolve() else "lies in"
@@ -176,7 +182,7 @@ def write(ae: Any, rows: Rows, output: Path, *, force: bool) -> int:
             f"{'no images' if ae.sample_shape_ is None else dtype}: give a .npy file with -o."
         )
     names = _names(rows)
-    targets(output, names, dtype, overwrite=force)
+    image_paths(output, names, dtype, overwrite=force)
     pixels = to_pixels(ae.reconstruct(rows.X), dtype.name)
     return len(write_images(output, names, pixels, overwrite=force))
 

@@ -17,8 +17,8 @@ from isthmus.cli.outputs import Written
 from isthmus.cli.terminal import UsageError, usage_errors
 from isthmus.io.arrays import TableError
 from isthmus.io.tables import (
-    MISSING,
-    WRITTEN,
+    MISSING_CELLS,
+    WRITTEN_ENDINGS,
     Rows,
     as_numbers,
     choose_columns,
@@ -153,7 +153,7 @@ def opened(
     if written.output is not None and folder:
         folders.check_output(written.output, data)
     else:
-        written.check(WRITTEN, model, data.path)
+        written.check(WRITTEN_ENDINGS, model, data.path)
         if data.columns.id and arrays:
             raise UsageError(
                 f"Identifiers do not fit into {written.output}: write .csv or .parquet."
@@ -180,4 +180,4 @@ def labels(column: pl.Series) -> pl.Series:
     if column.dtype != pl.String:
         return column
     cells = column.str.strip_chars()
-    return cells.set(cells.is_in(MISSING), None)
+    return cells.set(cells.is_in(MISSING_CELLS), None)

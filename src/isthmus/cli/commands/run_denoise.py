@@ -13,7 +13,7 @@ from isthmus.cli.outputs import Written as Written
 from isthmus.cli.outputs import show_written
 from isthmus.cli.terminal import UsageError
 from isthmus.io.arrays import TableError
-from isthmus.io.image_folder import Scan, targets, write_images
+from isthmus.io.image_folder import ImageFolder, image_paths, write_images
 
 
 def denoise(
@@ -52,14 +52,14 @@ def _write_tiled(
     assert written.output is not None
     wanted = sources.wanted(ae, model)
     mode = folders.wanted_mode(data.path, data.pictures.mode or "auto", wanted)
-    found = Scan(data.path, "skip" if data.pictures.skip_bad else "raise")
+    found = ImageFolder(data.path, "skip" if data.pictures.skip_bad else "raise")
     for header in found.headers:
         try:
             tiling.check_size(header.size, wanted.shape, str(data.path / header.name))
         except ValueError as error:
             raise TableError(str(error)) from error
     names = [header.name for header in found.headers]
-    targets(written.output, names, found.dtype(mode), overwrite=written.force)
+    image_paths(written.output, names, found.dtype(mode), overwrite=written.force)
     count = 0
     for name, pixels in found.each(mode):
         shaped = pixels.reshape(*pixels.shape[:2], *wanted.shape[2:])
