@@ -102,7 +102,7 @@ def test_checkers_see_the_names_that_are_there():
     for name, module in seen.items():
         whole = f"{module}.{name}"
         found = getattr(isthmus, name)
-        assert found is sys.modules.get(whole) or found is getattr(sys.modules[module], name)
+        assert found is (sys.modules.get(whole) or getattr(sys.modules[module], name))
 
 
 def test_rooms_that_users_name_are_there_at_once():
