@@ -236,6 +236,13 @@ def test_bad_arrays(write, fails):
     fails("has dtype <U3", read, header((1, 1), "<U3") + b"0" * 12)
 
 
+def test_gzip_bombs(write, monkeypatch, fails):
+    path = write(gzip.compress(b"a,b\n" + b"1,2\n" * 10**5), "t.csv.gz")
+    assert len(read_table(path).rows) == 10**5
+    monkeypatch.setattr(tables, "MOST_UNPACKED", 10**5)
+    fails("t.csv.gz unpacks to more than ", read_table, path)
+
+
 def test_npz(tmp_path, fails):
     path = tmp_path / "t.npz"
     np.savez_compressed(path, x=np.eye(3), y=np.zeros((2, 2)))

@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 from isthmus.io.atomic import FileError
 from isthmus.words import first_line
 
-MOST_UNPACKED = 2**30  # an array of a .npz may unpack to this many bytes,
+MOST_UNPACKED = 2**30  # what is packed may unpack to this many bytes,
 MOST_UNPACKED_RATIO = 200  # or to this many times its packed size: more is a bomb or near to one
 
 

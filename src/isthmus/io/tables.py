@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from isthmus.io.arrays import MOST_UNPACKED, MOST_UNPACKED_RATIO, read_npy, read_npz
 from isthmus.io.arrays import TableError as TableError
-from isthmus.io.arrays import read_npy, read_npz
 from isthmus.io.atomic import write_whole
 from isthmus.words import columns_named, first_line, is_or_are, listed, shortened, suggestion
 
@@ -120,12 +120,7 @@ def _read_text(path: Path, header: bool) -> Table:
 
 
 def _decoded(path: Path) -> str:
-    content = path.read_bytes()
-    if path.suffix.lower() == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise TableError(f"{path} is no gzip file, or is cut off or damaged.") from error
+    content = _unpacked(path) if path.suffix.lower() == ".gz" else path.read_bytes()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -134,6 +129,19 @@ def _decoded(path: Path) -> str:
     if not text.strip():
         raise TableError(f"{path} is empty.")
     return text if "\n" in text else text.replace("\r", "\n")
+
+
+def _unpacked(path: Path) -> bytes:
+    """Return what a gzip file holds; refuse a bomb before it takes the memory."""
+    most = max(MOST_UNPACKED, MOST_UNPACKED_RATIO * path.stat().st_size)
+    try:
+        with gzip.open(path) as file:
+            content = file.read(most + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TableError(f"{path} is no gzip file, or is cut off or damaged.") from error
+    if len(content) > most:
+        raise TableError(f"{path} unpacks to more than {most:,} bytes: if it is right, unpack it.")
+    return content
 
 
 def _separator(text: str) -> str:
