@@ -9,7 +9,7 @@ import gzip
 import io
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,6 @@ from isthmus.words import columns_named, first_line, is_or_are, listed, shortene
 
 MISSING_CELLS = ("", "NA", "NaN", "nan", "null", "?")
 TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-TABLE_ENDINGS = (*TEXT_ENDINGS, ".parquet", ".npy", ".npz")
 WRITTEN_ENDINGS = (".csv", ".csv.gz", ".parquet", ".npy")
 
 
@@ -83,21 +82,17 @@ def read_table(path: Path, *, key: str | None = None, header: bool = True) -> Ta
         If the file is missing, foreign, damaged or empty.
     """
     kind = file_ending(path)
-    if kind not in TABLE_ENDINGS:
-        raise TableError(f"{path} has the ending {kind!r}; tables end in {listed(TABLE_ENDINGS)}.")
+    if kind not in READERS:
+        raise TableError(f"{path} has the ending {kind!r}; tables end in {listed([*READERS])}.")
     if key is not None and kind != ".npz":
         raise TableError(f"{path} is one table: --key chooses an array of a .npz file.")
     try:
-        if kind in TEXT_ENDINGS:
-            return _read_text(path, header)
-        if kind == ".parquet":
-            return Table(path, _read_parquet(path))
-        return Table(path, read_npy(path) if kind == ".npy" else read_npz(path, key))
+        return READERS[kind](path, key, header)
     except OSError as error:
         raise TableError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
-def _read_text(path: Path, header: bool) -> Table:
+def _read_text(path: Path, key: str | None, header: bool) -> Table:
     text = _decoded(path)
     separator = "\t" if file_ending(path).startswith(".tsv") else _separator(text)
     names = _check_lines(path, text, separator)
@@ -192,7 +187,7 @@ def _check_names(path: Path, names: list[str]) -> None:
             )
 
 
-def _read_parquet(path: Path) -> pl.DataFrame:
+def _read_parquet(path: Path, key: str | None, header: bool) -> Table:
     try:
         with path.open("rb") as file:  # a path given as text would be expanded as a pattern
             frame = pl.read_parquet(file)
@@ -200,7 +195,24 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         raise TableError(f"{path} is no Parquet file, or is damaged.") from error
     if frame.is_empty():
         raise TableError(f"{path} has no rows.")
-    return frame
+    return Table(path, frame)
+
+
+def _read_npy(path: Path, key: str | None, header: bool) -> Table:
+    return Table(path, read_npy(path))
+
+
+def _read_npz(path: Path, key: str | None, header: bool) -> Table:
+    return Table(path, read_npz(path, key))
+
+
+# What reads a file of each ending, given `key` and `header` of `read_table`.
+READERS: dict[str, Callable[[Path, str | None, bool], Table]] = {
+    **dict.fromkeys(TEXT_ENDINGS, _read_text),
+    ".parquet": _read_parquet,
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+}
 
 
 # -- choosing columns ----------------------------------------------------------------------------
