@@ -165,7 +165,7 @@ def test_other_colours_become_red_green_blue(put, mode):
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_images_are_turned_as_exif_says(put, name, orientation):
-    plain = np.zeros((16, 24), np.uint8)  # dark, with a bright corner that tells how it lies
+    plain = np.zeros((16, 24), np.uint8)  # dark, with a bright corner that shows how it lies
     plain[:8, :8] = 255
     shown = {
         1: plain,
@@ -372,10 +372,10 @@ def test_many_bad_files_are_one_warning(put, grey):
     put("a.png", grey)
     with pytest.warns(UserWarning, match="5 of 6 files") as caught:
         read_images(folder, on_error="skip")
-    told = str(caught[0].message)
-    assert "0.png is no PNG" in told
-    assert told.endswith("; and 2 more.")
-    assert "3.png" not in told
+    text = str(caught[0].message)
+    assert "0.png is no PNG" in text
+    assert text.endswith("; and 2 more.")
+    assert "3.png" not in text
 
 
 def test_files_that_cannot_be_opened(put, grey, tmp_path, monkeypatch, fails):
