@@ -1,4 +1,4 @@
-# `make demo` and `make test` set up what they need in .venv; Python 3.11 or later is all they ask for.
+# Python 3.11 or later is all that is needed: each target makes the environment that it uses.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -7,29 +7,48 @@ BIN = $(VENV)/bin
 BENCH = .venv-bench
 DATA ?= ../shared/data/adbench
 
-.PHONY: demo test lint bench bench-mnist images clean
+# `make test-newest` has one too. Its quick tests are those of the rooms that touch what others release:
+# JAX (nets, parts), scikit-learn (autoencoder), polars, NumPy and Pillow (io), safetensors and ONNX (model).
+NEWEST = .venv-newest
+QUICK ?= tests/io tests/parts tests/model tests/autoencoder tests/outliers
 
-demo: $(VENV)/installed
+.DEFAULT_GOAL = help
+.PHONY: help demo test test-newest lint format bench bench-mnist images clean
+
+help: ## print what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed ## train autoencoders on handwritten digits, write demo/report.html
 	$(BIN)/isthmus demo --output demo
 
-test: $(VENV)/installed-dev lint
+test: $(VENV)/installed-dev lint ## lint, check types and run all tests
 	$(BIN)/python -m pytest -n 2
 	JAX_DISABLE_MOST_OPTIMIZATIONS=0 XLA_FLAGS= $(BIN)/python -m pytest \
 		tests/autoencoder/test_input.py tests/nets/test_convolution.py -k does_not_depend
 
-lint: $(VENV)/installed-dev
+test-newest: ## run the quick tests with the newest versions that pyproject.toml allows
+	$(NEWEST)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[dev]"
+	$(NEWEST)/bin/python -m pip freeze --exclude-editable
+	$(NEWEST)/bin/python -m pytest -n 2 $(QUICK)
+
+lint: $(VENV)/installed-dev ## lint, check the format and the types
 	$(BIN)/ruff check src tests benchmarks docs
 	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
 
-bench: $(BENCH)/installed
+format: $(VENV)/installed-dev ## format the code, and mend what the linter can
+	$(BIN)/ruff check --fix src tests benchmarks docs
+	$(BIN)/ruff format src tests benchmarks docs
+
+bench: $(BENCH)/installed ## measure speed beside PyTorch, scikit-learn and PyOD
 	$(BENCH)/bin/python benchmarks/bench.py --data $(DATA) --results $(BENCH)/results.json \
 		--picture docs/images/speed.png --markdown docs/performance.md
 
-bench-mnist: $(VENV)/installed
+bench-mnist: $(VENV)/installed ## measure errors on MNIST
 	$(BIN)/python benchmarks/mnist.py
 
-images: $(VENV)/installed
+images: $(VENV)/installed ## draw the pictures of the README and the guides
 	$(BIN)/python docs/make_images.py
 
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -46,5 +65,5 @@ $(BENCH)/installed: pyproject.toml constraints.txt
 	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[peers]"
 	touch $@
 
-clean:
-	rm -rf $(VENV) $(BENCH) demo .pytest_cache .mypy_cache .ruff_cache
+clean: ## remove environments, caches and the demonstration
+	rm -rf $(VENV) $(BENCH) $(NEWEST) demo .pytest_cache .mypy_cache .ruff_cache

@@ -65,7 +65,7 @@ def main():
     parser.add_argument("--activation", choices=("gelu", "relu"), default="gelu")
     parser.add_argument("--results", type=Path)
     parser.add_argument("--wait", type=float, default=0, help="seconds for the machine to be quiet")
-    parser.add_argument("--report", action="store_true", help="measure nothing, tell --results")
+    parser.add_argument("--report", action="store_true", help="measure nothing, show --results")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--markdown", type=Path, help="a page with the markers of the section")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/adbench"))

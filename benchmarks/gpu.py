@@ -4,7 +4,7 @@
         [--results FILE] [--platform cuda|cpu] [--quick]
 
 Milliseconds per training step: isthmus as users get it (its `fit`), and PyTorch loops of the same
-networks, eager, with `torch.compile` and with CUDA graphs, where PyTorch with CUDA is installed. Then
+networks, eager, with `torch.compile` and with CUDA graphs, if PyTorch with CUDA is installed. Then
 64 candidates by `tune`, beside 64 single fits, and scoring a million rows. Shares are of the measured
 ceilings: a large product's operations, in the same precision, and a large copy's bytes. `--platform cpu
 --quick` shows on any machine that the script works; its figures mean nothing.
@@ -27,7 +27,7 @@ BARS = ((SMALL, "eager", 20), (LARGE, "torch.compile", 1.0))
 
 
 def check(platform):
-    """End with one sentence where there is no such device."""
+    """End with one sentence if there is no such device."""
     import jax
 
     try:
@@ -68,7 +68,7 @@ def train(name, args, precision, names):
     ]
 
 
-def told(rows, name, ceilings):
+def show(rows, name, ceilings):
     """Print the times of a network, and which share of the ceilings ours reaches."""
     product, copy = ceilings
     ours = rows[0].median
@@ -104,7 +104,7 @@ def measure(args, precision, names, results):
             continue
         rows = train(name, args, precision, ["isthmus", *names])
         results.take(rows)
-        told(rows, name, ceilings)
+        show(rows, name, ceilings)
     same = args.platform, precision
     with Worker("accelerator", "candidates", *same, "30-64-32-8", "gelu") as worker:
         worker()

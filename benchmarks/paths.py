@@ -91,8 +91,8 @@ def main():
         for _ in range(args.rounds):
             for n, run in runs.items():
                 times[n].append(run())
-        told = "".join(f"{n:>6}: {statistics.median(v):<8.4g}" for n, v in times.items())
-        print(f"{name:<24}{told}{f'chosen {chosen}' if chosen else ''}", flush=True)
+        medians = "".join(f"{n:>6}: {statistics.median(v):<8.4g}" for n, v in times.items())
+        print(f"{name:<24}{medians}{f'chosen {chosen}' if chosen else ''}", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 Each figure is from a new process without a cache of compiled programs, so that compiling counts; the
 two take turns. Both score 32 candidates on the same held-out rows, by five folds as `GridSearchCV` does
 by itself, or once with `--folds 1`, and fit the best on all rows; imports and reading the data do not
-count. CPU seconds tell what other work on the machine cannot disturb much, but not that one search
+count. CPU seconds are what other work on the machine cannot disturb much, but not that one search
 uses several cores.
 
 `--widths` prints the time of a search, its programs compiled before, for numbers of members in one
@@ -140,8 +140,8 @@ def halving():
                 name: spearmanr([one.score(held) for one in models], final)[0]
                 for name, models in parts.items()
             }
-            told = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks.items())
-            print(f"{name:<34} {epochs} of 90 epochs: {told}", flush=True)
+            ranked = ", ".join(f"{name} {rank:.2f}" for name, rank in ranks.items())
+            print(f"{name:<34} {epochs} of 90 epochs: {ranked}", flush=True)
 
 
 def main():

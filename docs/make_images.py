@@ -67,8 +67,8 @@ def outliers() -> None:
     left.set(xlabel="strangeness (minus the score)", ylabel="wines")
     left.legend(loc="upper right")
     top = detector.explain(X.loc[[7]]).frame(5).reverse()
-    told = ("column", "observed", "expected")
-    names = [f"{c}\n{o:.4g}, expected {e:.4g}" for c, o, e in top.select(told).iter_rows()]
+    shown = ("column", "observed", "expected")
+    names = [f"{c}\n{o:.4g}, expected {e:.4g}" for c, o, e in top.select(shown).iter_rows()]
     right.barh(names, top["contribution"], color="#4477aa")
     right.set(xlabel="contribution", title="wine 7")
     figure.savefig(HOME / "outliers.png", dpi=130)

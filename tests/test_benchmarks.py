@@ -116,7 +116,7 @@ def test_a_contestant_answers_from_its_process(speed):
     assert worker.process.returncode == 0
 
 
-def test_unknown_names_and_missing_devices_are_told(speed):
+def test_unknown_names_and_missing_devices_are_reported(speed):
     bench = str(BENCHMARKS / "bench.py")
     done = subprocess.run(
         [sys.executable, bench, "--only", "nothing"], capture_output=True, text=True
@@ -131,3 +131,48 @@ def test_unknown_names_and_missing_devices_are_told(speed):
         assert done.returncode == 1
         assert done.stderr.startswith("JAX finds no CUDA device here")
         assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def bits(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import bits
+
+    return bits
+
+
+def test_bits_see_what_differs(bits, iris):
+    from isthmus import Autoencoder
+
+    fit = lambda seed: Autoencoder(2, max_epochs=2, random_state=seed).fit(iris)  # noqa: E731
+    first, again, other = (bits.of_model(fit(seed), iris) for seed in (0, 0, 1))
+    assert first == again == bits.of_model(bits.stored(fit(0)), iris)
+    assert list(bits.differences({"a": first}, {"a": again})) == []
+    changed = "a: weights, history, baseline, results, score"
+    assert list(bits.differences({"a": first}, {"a": other})) == [changed]
+    assert list(bits.differences({"a": first}, {"b": first})) == ["a: here only", "b: there only"]
+    line = f"a b: {' '.join(f'{k}={v}' for k, v in first.items())}\n"
+    assert bits.parsed(line * 2) == {"a b": first}
+
+
+@pytest.mark.parametrize("script", ["bits.py", "side_by_side.py"])
+def test_versions_are_compared_with_a_source_folder_alone(script, tmp_path):
+    command = [sys.executable, str(BENCHMARKS / script), "--against", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "has no package isthmus: give " in done.stderr
+
+
+def test_sides_are_the_folders_that_they_name(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import side_by_side
+
+    (tmp_path / "src" / "isthmus").mkdir(parents=True)
+    (tmp_path / "src" / "isthmus" / "__init__.py").write_text("print('another')")
+    monkeypatch.setattr(side_by_side.Side, "prepare", lambda self: None)
+    side = side_by_side.Side(tmp_path / "src", tmp_path / "home")
+    assert side.run("-c", "import isthmus") == "another\n"
+    wall, used = side.seconds("import isthmus")
+    assert wall > 0 < used
+    with pytest.raises(SystemExit, match=r"-c 1 / 0 failed:\nTraceback"):
+        side.run("-c", "1 / 0")

@@ -1,9 +1,11 @@
-"""The documents say what the code does: every block of the README runs."""
+"""The documents say what the code does: every block of the README and for contributors runs."""
 
 import re
 import runpy
 import shlex
 import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,11 @@ from isthmus import Autoencoder, OutlierDetector
 from isthmus.training import trainer as engine
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+README, GUIDE = ((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md"))
 
 
-def blocks(kind):
-    return re.findall(rf"```{kind}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(kind, text=README):
+    return re.findall(rf"```{kind}\n(.*?)```", text, flags=re.DOTALL)
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch):
     assert len(list((tmp_path / "clean").iterdir())) == 120
     assert (tmp_path / "scores.csv").read_text().startswith("name,score\nrow0,")
     makes = [line.split("#")[0].strip() for line in commands if line.startswith("make")]
-    assert makes == ["make demo", "make test"]
+    assert makes == ["make demo", "make test", "make help"]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,7 @@ def test_every_command_of_the_readmes_table_runs(words, folder, monkeypatch, cap
 def test_the_guide_to_layers_runs(capsys):
     text = (ROOT / "docs" / "guides" / "layers.md").read_text()
     space = {}
-    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+    for block in blocks("python", text):
         exec(compile(block, "layers.md", "exec"), space)
     assert space["again"].shape == (1797, 8, 8)
     assert space["first"].shape == (1797, 4, 4, 16)
@@ -130,8 +132,109 @@ def test_the_guide_to_layers_runs(capsys):
     assert "8x8x1 -> 4x4x16" in capsys.readouterr().out
 
 
+# -- for contributors ----------------------------------------------------------------------------
+
+COMMAND = "# src/isthmus/cli/commands/"
+MAKEFILE = (ROOT / "Makefile").read_text().splitlines()
+WAITS = "needs layers and parts that bring their own ONNX form"
+
+
+def run(code, folder):
+    """Run code in a process of its own, so that parts it defines are unknown here."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.xfail(find_spec("isthmus.nets.layer") is None, reason=WAITS)
+def test_the_parts_and_readers_of_the_guide_for_contributors_work(tmp_path):
+    pytest.importorskip("onnxruntime")
+    examples = [b for b in blocks("python", GUIDE) if not b.startswith(COMMAND)]
+    assert len(examples) == 7
+    use = """
+import isthmus
+from isthmus.io.tables import choose_columns, read_table
+
+again = isthmus.load("gained.isthmus").transform(X)
+np.testing.assert_array_equal(again, ae.transform(X))
+ae.export("gained.onnx")
+Path("rows.jsonl").write_text('{"a": 1}\\n{"a": 2.5}\\n')
+print(choose_columns(read_table(Path("rows.jsonl"))).X.rows())
+"""
+    code = ["import warnings; warnings.simplefilter('ignore'); from pathlib import Path", *examples]
+    assert run("\n".join([*code, use]), tmp_path) == "[(1.0,), (2.5,)]\n"
+    assert (tmp_path / "charbonnier.onnx").exists()
+
+
+@pytest.mark.xfail(find_spec("isthmus.cli.commands.info") is None, reason="needs found commands")
+def test_the_command_of_the_guide_for_contributors_works(tmp_path):
+    (block,) = (b for b in blocks("python", GUIDE) if b.startswith(COMMAND))
+    name = block.splitlines()[0].removeprefix(COMMAND)
+    (tmp_path / name).write_text(block)
+    (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n" * 1500)
+    code = f"""
+from isthmus.cli import commands
+commands.__path__.append({str(tmp_path)!r})
+from isthmus.__main__ import main
+for words in (["shape", "t.csv"], ["shape", "t.csv", "--json"], ["shape", "t.csv", "--quiet"]):
+    assert main(words) == 0
+assert main(["shape", "no.csv"]) == 1
+"""
+    lines = run(code, tmp_path).splitlines()
+    assert [line.split() for line in lines[:2]] == [["rows", "1,500"], ["columns", "2"]]
+    assert lines[2].startswith('{"rows": 1500, "columns": 2')
+    assert len(lines) == 3
+
+
+def test_the_commands_for_contributors_are_there():
+    lines = [line.split("#")[0].split() for b in blocks("sh", GUIDE) for line in b.splitlines()]
+    targets = {line.split(":")[0] for line in MAKEFILE if re.match(r"[a-z-]+:", line)}
+    assert {words[1] for words in lines if words[0] == "make"} <= targets
+    ((_, *words),) = (words for words in lines if "pytest" in words)
+    command = [sys.executable, *words, "--collect-only"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert re.search(r"(?im)^tests/parts/\S+::\S*huber", done.stdout)
+    assert len(lines) == 4
+
+
+def test_make_help_names_every_target():
+    (phony,) = (line for line in MAKEFILE if line.startswith(".PHONY:"))
+    helped = [line.split(":")[0] for line in MAKEFILE if re.match(r"[a-z-]+:.*## \w", line)]
+    assert sorted(phony.split()[1:]) == sorted(helped)
+    command = ["make", "--no-print-directory"]  # the tests may run within a make of their own
+    shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert [line.split()[1] for line in shown.splitlines()] == helped
+
+
+def test_hooks_are_the_environments_own_tools():
+    config = (ROOT / ".pre-commit-config.yaml").read_text()
+    entries = re.findall(r"entry: (.*)", config)
+    assert re.findall(r"repo: (.*)", config) == ["local"]
+    assert re.findall(r"language: (.*)", config) == ["system"] * len(entries)
+    lint = [line.split() for line in MAKEFILE if line.startswith("\t$(BIN)/")]
+    for entry in entries:  # what `make lint` runs, in its environment, whose versions are pinned
+        tool, *words = entry.split()
+        assert tool.startswith(".venv/bin/")
+        assert any(ran[0] == f"$(BIN)/{Path(tool).name}" and ran[1:2] == words[:1] for ran in lint)
+    pins = (ROOT / "constraints.txt").read_text()
+    for tool in {Path(entry.split()[0]).name for entry in entries}:
+        assert re.search(rf"^{tool}==[\d.]+$", pins, re.MULTILINE), tool
+
+
+def test_the_changelog_is_by_kind():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    kinds = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    for version in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        assert re.match(r"\d+\.\d+\.\d+ \((unreleased|\d{4}-\d\d-\d\d)\)\n", version)
+        found = re.findall(r"^### (.*)$", version, re.MULTILINE)
+        assert found == [kind for kind in kinds if kind in found]
+
+
+# -- all pages -----------------------------------------------------------------------------------
+
+
 def test_links_of_the_documents_lead_somewhere():
-    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), (page.name, link)
 

@@ -10,7 +10,8 @@ import isthmus
 SOURCE = Path(isthmus.__file__).parent
 # A room is a folder or a module at the top; it imports from rooms on lower floors alone.
 FLOORS = [
-    {"words", "io", "plots", "nets"},
+    {"words"},
+    {"io", "plots", "nets"},
     {"parts"},
     {"training"},
     {"model"},

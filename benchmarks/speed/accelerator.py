@@ -49,7 +49,7 @@ class Torch:
         self.waiting = iter(())
 
     def forward(self, x):
-        """Return the loss of rows, in bfloat16 where that is the precision."""
+        """Return the loss of rows, in bfloat16 if that is the precision."""
         half = self.torch.autocast(self.device.type, self.torch.bfloat16)
         with half if self.half else contextlib.nullcontext():
             return self.loss(x)

@@ -28,7 +28,7 @@ class Bar(NamedTuple):
 
 
 def ratio(section, workload, above, below):
-    """Return a function that reads the ratio of two medians; None where one was not measured."""
+    """Return a function that reads the ratio of two medians; None if one was not measured."""
 
     def read(results):
         pair = [results.median(section, workload, c) for c in (above, below)]

@@ -20,7 +20,7 @@ def peak_of(call):
 
 
 def _resident(reset):
-    """Return the bytes in use; forget the peak so far, where the system can."""
+    """Return the bytes in use; forget the peak so far, if the system can."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
         return _status("VmRSS")

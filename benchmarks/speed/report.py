@@ -81,7 +81,7 @@ def section_table(results, section):
 
 
 def cell(row, ours):
-    """Return a median with its quartiles, and its ratio to isthmus where that is another."""
+    """Return a median with its quartiles, and its ratio to isthmus if that is another."""
     if row is None:
         return ""
     low, high = row.spread

@@ -82,15 +82,15 @@ class Results:
         self.path.write_text(json.dumps({"machine": self.machine, "measured": rows}, indent=1))
 
     def median(self, section, workload, contestant):
-        """Return a median, None where it was not measured."""
+        """Return a median, None if it was not measured."""
         row = self.found.get((section, workload, contestant))
         return row and row.median
 
     def of(self, section):
         """Return {workload: {contestant: Measured}} of a section."""
         table = {}
-        for (where, workload, contestant), row in self.found.items():
-            if where == section:
+        for (name, workload, contestant), row in self.found.items():
+            if name == section:
                 table.setdefault(workload, {})[contestant] = row
         return table
 

@@ -1,4 +1,4 @@
-"""Contestants in processes of their own: told what to run by one pipe, answering by another.
+"""Contestants in processes of their own: one pipe says what to run, another answers.
 
 So threads that wait for work disturb nobody: a pool of threads sleeps while another contestant runs.
 """
@@ -65,7 +65,7 @@ def once(module, name, *arguments, request=()):
 
 
 def busy(seconds=0.5):
-    """Return how many cores other processes keep busy, while this one sleeps; None where unknown."""
+    """Return how many cores other processes keep busy, while this one sleeps; None if unknown."""
     try:
         before = _ticks()
         time.sleep(seconds)

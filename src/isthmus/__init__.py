@@ -1,39 +1,77 @@
 """Autoencoders as one equation with five slots: a scikit-learn estimator compiled whole by JAX."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
+_MODULES = ("images", "plots", "presets")
 _HOMES = {
     "autoencoder.estimator": ["Autoencoder"],
-    "search.tune": ["Search", "tune"],
-    "model.file": ["ModelFileError"],
-    "training.runtime": ["enable_compilation_cache"],
-    "training.trainer": ["DivergenceError"],
-    "parts.architectures": ["Conv", "Conv1d", "Dense"],
-    "parts.losses": ["BCE", "Cosine", "Huber", "Lp", "MAE", "MSE", "Poisson"],
-    "parts.corruptions": ["Gaussian", "Masking", "SaltPepper", "Swap", "Uniform"],
-    "parts.sparsity": ["KL", "L1", "TopK"],
-    "parts.penalties": ["L2", "Contractive"],
-    "nets.step": ["Step"],
-    "embedding": ["embed"],
     "comparison": ["compare"],
-    "outliers.detector": ["OutlierDetector"],
-    "report.report": ["Report"],
+    "embedding": ["embed"],
     "loading": ["load"],
+    "io.tensors": ["ModelFileError"],
+    "nets.step": ["Step"],
+    "outliers.detector": ["OutlierDetector"],
+    "parts.architectures": ["Conv", "Conv1d", "Dense"],
+    "parts.corruptions": ["Gaussian", "Masking", "SaltPepper", "Swap", "Uniform"],
+    "parts.losses": ["BCE", "MAE", "MSE", "Cosine", "Huber", "Lp", "Poisson"],
+    "parts.penalties": ["L2", "Contractive"],
+    "parts.sparsity": ["KL", "L1", "TopK"],
+    "report.report": ["Report"],
+    "search.tune": ["Search", "tune"],
+    "training.runtime": ["enable_compilation_cache"],
+    "training.state": ["DivergenceError"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = sorted([*_HOME, "presets"])
+__all__ = sorted([*_HOME, *_MODULES])
 
+if TYPE_CHECKING:  # the same names, for editors and type checkers; a test holds them equal
+    from isthmus import images as images
+    from isthmus import plots as plots
+    from isthmus import presets as presets
+    from isthmus.autoencoder.estimator import Autoencoder as Autoencoder
+    from isthmus.comparison import compare as compare
+    from isthmus.embedding import embed as embed
+    from isthmus.io.tensors import ModelFileError as ModelFileError
+    from isthmus.loading import load as load
+    from isthmus.nets.step import Step as Step
+    from isthmus.outliers.detector import OutlierDetector as OutlierDetector
+    from isthmus.parts.architectures import Conv as Conv
+    from isthmus.parts.architectures import Conv1d as Conv1d
+    from isthmus.parts.architectures import Dense as Dense
+    from isthmus.parts.corruptions import Gaussian as Gaussian
+    from isthmus.parts.corruptions import Masking as Masking
+    from isthmus.parts.corruptions import SaltPepper as SaltPepper
+    from isthmus.parts.corruptions import Swap as Swap
+    from isthmus.parts.corruptions import Uniform as Uniform
+    from isthmus.parts.losses import BCE as BCE
+    from isthmus.parts.losses import MAE as MAE
+    from isthmus.parts.losses import MSE as MSE
+    from isthmus.parts.losses import Cosine as Cosine
+    from isthmus.parts.losses import Huber as Huber
+    from isthmus.parts.losses import Lp as Lp
+    from isthmus.parts.losses import Poisson as Poisson
+    from isthmus.parts.penalties import L2 as L2
+    from isthmus.parts.penalties import Contractive as Contractive
+    from isthmus.parts.sparsity import KL as KL
+    from isthmus.parts.sparsity import L1 as L1
+    from isthmus.parts.sparsity import TopK as TopK
+    from isthmus.report.report import Report as Report
+    from isthmus.search.tune import Search as Search
+    from isthmus.search.tune import tune as tune
+    from isthmus.training.runtime import enable_compilation_cache as enable_compilation_cache
+    from isthmus.training.state import DivergenceError as DivergenceError
+else:  # a checker that saw this would take every misspelt name for a good one
 
-def __getattr__(name: str) -> Any:
-    """Import public names at their first use: `import isthmus` itself loads nothing."""
-    if name == "presets":
-        return import_module("isthmus.presets")
-    if name not in _HOME:
-        raise AttributeError(f"module 'isthmus' has no attribute {name!r}")
-    return getattr(import_module(f"isthmus.{_HOME[name]}"), name)
+    def __getattr__(name: str) -> object:
+        """Import public names at their first use: `import isthmus` itself loads nothing."""
+        if name in _MODULES:
+            return import_module(f"isthmus.{name}")
+        if name not in _HOME:
+            raise AttributeError(f"module 'isthmus' has no attribute {name!r}")
+        return getattr(import_module(f"isthmus.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from isthmus.io.image_file import whole
-from isthmus.io.image_folder import ENDINGS, Images, read_images, to_pixels, write_images
+from isthmus.io.image_file import nearest_pixels
+from isthmus.io.image_folder import IMAGE_ENDINGS, Images, read_images, to_pixels, write_images
 
 if TYPE_CHECKING:  # reading and writing images needs no JAX
     from isthmus.autoencoder.estimator import Autoencoder
 
-__all__ = ["ENDINGS", "Images", "denoise", "read_images", "to_pixels", "write_images"]
+__all__ = ["IMAGE_ENDINGS", "Images", "denoise", "read_images", "to_pixels", "write_images"]
 
 MOST_VALUES = 2**23  # of the tiles that are reconstructed at once
 
@@ -156,7 +156,9 @@ def _denoised(
     again = np.empty(X.shape, X.dtype)
     for i in range(0, len(X), several):
         blended = _blended(model, X[i : i + several], tile, rows, columns)
-        again[i : i + several] = whole(blended, X.dtype.name) if X.dtype.kind == "u" else blended
+        again[i : i + several] = (
+            nearest_pixels(blended, X.dtype.name) if X.dtype.kind == "u" else blended
+        )
     return again
 
 

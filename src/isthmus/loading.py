@@ -4,7 +4,8 @@ from pathlib import Path
 
 from isthmus.autoencoder.estimator import Autoencoder
 from isthmus.autoencoder.file import unpack_autoencoder
-from isthmus.model.file import DETECTOR, ModelFileError, damage_named, read_model_file
+from isthmus.io.tensors import ModelFileError
+from isthmus.model.file import DETECTOR, damage_named, read_model_file
 from isthmus.outliers.detector import OutlierDetector
 from isthmus.outliers.file import unpack_detector
 

@@ -1,4 +1,4 @@
-"""Images in and out: what is read, what it becomes, and the one sentence for what is not."""
+"""Folders of images: what is read, what it becomes, and the one sentence for what is not."""
 
 import io
 import os
@@ -11,21 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
 from isthmus.__main__ import main
-from isthmus.images import read_images, to_pixels, write_images
-from isthmus.io import image_file as _imagefiles
-from isthmus.io import image_folder
-from isthmus.io.tables import TableError
+from isthmus.images import read_images
+from isthmus.io import image_file, image_folder
 
+pytestmark = pytest.mark.usefixtures("pillow_left_alone")
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "images.md"
-
-
-def content(image, kind="PNG", **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def chunk(kind, data):
@@ -37,6 +30,12 @@ def declared(width, height):
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunks = (b"IHDR", head), (b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*c) for c in chunks)
+
+
+def content(image, kind="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -59,31 +58,8 @@ def put(tmp_path):
 
 
 @pytest.fixture
-def grey(rng):
-    return rng.integers(0, 256, (5, 7), dtype=np.uint8)
-
-
-@pytest.fixture
 def colour(rng):
     return rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_global_changes():
-    """Hold that Pillow's settings and the warnings' filters are left alone."""
-    Image.init()
-    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)
-    yield
-    after = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)
-    assert before == after
-
-
-def fails(match, call, *args, **kwargs):
-    """Assert that a call fails with one sentence that contains this text."""
-    with pytest.raises(TableError, match=re.escape(match)) as caught:
-        call(*args, **kwargs)
-    assert "\n" not in str(caught.value)
-    assert str(caught.value).endswith(".")
 
 
 # -- what images become --------------------------------------------------------------------------
@@ -189,7 +165,7 @@ def test_other_colours_become_red_green_blue(put, mode):
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_images_are_turned_as_exif_says(put, name, orientation):
-    plain = np.zeros((16, 24), np.uint8)  # dark, with a bright corner that tells how it lies
+    plain = np.zeros((16, 24), np.uint8)  # dark, with a bright corner that shows how it lies
     plain[:8, :8] = 255
     shown = {
         1: plain,
@@ -256,7 +232,7 @@ def test_endings_need_not_tell_the_format(put, grey):
     np.testing.assert_array_equal(read_images(put("a.jpg", grey, "BMP")).pixels[0], grey)
 
 
-def test_folders_without_images(put, tmp_path):
+def test_folders_without_images(put, tmp_path, fails):
     fails("no: there is no such folder.", read_images, tmp_path / "no")
     folder = put("a.gif", b"GIF89a")
     fails("photos has no images: files that end in .png, .jpg, .jpeg,", read_images, folder)
@@ -266,7 +242,7 @@ def test_folders_without_images(put, tmp_path):
 # -- sizes ---------------------------------------------------------------------------------------
 
 
-def test_mixed_sizes_are_refused(put, grey):
+def test_mixed_sizes_are_refused(put, grey, fails):
     for name, shape in {"a": (5, 7), "b": (9, 9), "c": (5, 7), "d": (1, 2), "e": (2, 1)}.items():
         folder = put(f"{name}.png", np.zeros(shape, np.uint8))
     fails(
@@ -277,17 +253,17 @@ def test_mixed_sizes_are_refused(put, grey):
     )
 
 
-def test_headers_decide_before_anything_is_decoded(put, grey, monkeypatch):
+def test_headers_decide_before_anything_is_decoded(put, grey, monkeypatch, fails):
     cut = content(Image.fromarray(grey))[:-30]
     folder = put("a.png", cut)
     put("b.png", np.zeros((9, 9), np.uint8))
-    monkeypatch.setattr(image_folder, "decoded", None)
+    monkeypatch.setattr(image_folder, "decode_image", None)
     fails("has images of 2 sizes", read_images, folder)
     put("b.png", np.zeros((5, 7), np.uint16))
     fails("mixes images of 16 bits a pixel (1, such as b.png) and of 8 (1)", read_images, folder)
     put("b.png", np.zeros((9, 9), np.uint8))
-    monkeypatch.setattr(image_folder, "MEMORY", 100)
-    fails("an array of 0.0 GiB, of shape (2, 9, 9), where", read_images, folder, size=(9, 9))
+    monkeypatch.setattr(image_folder, "MOST_BYTES", 100)
+    fails("an array of 0.0 GiB, of shape (2, 9, 9), and", read_images, folder, size=(9, 9))
 
 
 @pytest.mark.parametrize("size", [(3, 4), (11, 10), (5, 20)])
@@ -326,7 +302,7 @@ def test_the_same_size_changes_nothing(put, grey):
     np.testing.assert_array_equal(read_images(put("a.png", grey), size=(5, 7)).pixels[0], grey)
 
 
-def test_depths_are_not_mixed(put, grey):
+def test_depths_are_not_mixed(put, grey, fails):
     folder = put("a.png", grey.astype(np.uint16))
     fails("has 16-bit images, such as a.png, which", read_images, folder, mode="colour")
     assert read_images(folder, mode="grey").pixels.dtype == np.uint16
@@ -373,7 +349,7 @@ def bad_files():
 
 
 @pytest.mark.parametrize(("name", "what", "message"), bad_files())
-def test_bad_files_are_named(put, name, what, message):
+def test_bad_files_are_named(put, name, what, message, fails):
     folder = put(name, what)
     fails(f"{name} {message}", read_images, folder)
     fails("or leave such files out with on_error='skip' (--skip-bad).", read_images, folder)
@@ -396,13 +372,13 @@ def test_many_bad_files_are_one_warning(put, grey):
     put("a.png", grey)
     with pytest.warns(UserWarning, match="5 of 6 files") as caught:
         read_images(folder, on_error="skip")
-    told = str(caught[0].message)
-    assert "0.png is no PNG" in told
-    assert told.endswith("; and 2 more.")
-    assert "3.png" not in told
+    text = str(caught[0].message)
+    assert "0.png is no PNG" in text
+    assert text.endswith("; and 2 more.")
+    assert "3.png" not in text
 
 
-def test_files_that_cannot_be_opened(put, grey, tmp_path, monkeypatch):
+def test_files_that_cannot_be_opened(put, grey, tmp_path, monkeypatch, fails):
     folder = put("a.png", grey)
     (folder / "b.png").symlink_to(tmp_path / "nowhere.png")
     fails("b.png is no regular file, or a link to none", read_images, folder)
@@ -420,7 +396,7 @@ def test_files_that_cannot_be_opened(put, grey, tmp_path, monkeypatch):
     fails("a.png cannot be read (Permission denied): replace or", read_images, folder)
 
 
-def test_folders_that_cannot_be_opened(put, grey, monkeypatch):
+def test_folders_that_cannot_be_opened(put, grey, monkeypatch, fails):
     folder = put("a.png", grey)
 
     def forbidden(path):
@@ -430,132 +406,13 @@ def test_folders_that_cannot_be_opened(put, grey, monkeypatch):
     fails("photos: Permission denied.", read_images, folder)
 
 
-def test_limits_are_ours(put, grey, monkeypatch):
+def test_limits_are_ours(put, grey, monkeypatch, fails):
     folder = put("a.png", grey)
-    monkeypatch.setattr(_imagefiles, "PIXELS", 34)
+    monkeypatch.setattr(image_file, "MOST_PIXELS", 34)
     fails("a.png has more than 34 pixels", read_images, folder)
-    monkeypatch.setattr(_imagefiles, "PIXELS", 35)
+    monkeypatch.setattr(image_file, "MOST_PIXELS", 35)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # a user's warning, which is not ours
     assert read_images(folder).pixels.shape == (1, 5, 7)
-
-
-# -- writing -------------------------------------------------------------------------------------
-
-
-def test_to_pixels():
-    values = np.array([[-1.0, 0.4, 0.6], [254.6, 300, 7]], np.float32)
-    np.testing.assert_array_equal(to_pixels(values), [[0, 0, 1], [255, 255, 7]])
-    assert to_pixels(values).dtype == np.uint8
-    deep = to_pixels(np.array([70000.0, 65534.6, -2]), "uint16")
-    np.testing.assert_array_equal(deep, np.array([65535, 65535, 0], np.uint16))
-    assert deep.dtype == np.uint16
-    for wrong in (np.nan, np.inf):
-        fails("NaN and infinite values cannot be pixels", to_pixels, np.array([wrong]))
-
-
-@pytest.mark.parametrize("ending", [".png", ".tif", ".tiff", ".bmp", ".PNG", ".jpg", ".jpeg"])
-@pytest.mark.parametrize(
-    ("dtype", "shape"), [("u1", (3, 5, 7)), ("u1", (3, 5, 7, 3)), ("u2", (3, 5, 7))]
-)
-def test_what_is_written_is_read_back_bit_for_bit(tmp_path, rng, ending, dtype, shape):
-    pixels = rng.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
-    names = [f"a{ending}", f"sub/b{ending}", f"sub/deep/c{ending}"]
-    paths = write_images(tmp_path / "out", names, pixels)
-    read = read_images(tmp_path / "out")
-    assert read.pixels.dtype == pixels.dtype
-    np.testing.assert_array_equal(read.pixels, pixels)
-    lossy = ending.startswith(".j") or (ending == ".bmp" and dtype == "u2")
-    kept = [n.replace(ending, ".png") for n in names] if lossy else names
-    assert read.names == kept
-    assert paths == [tmp_path / "out" / n for n in kept]
-
-
-def test_one_channel_is_grey(tmp_path, grey):
-    write_images(tmp_path, ["a.png"], grey[None, ..., None])
-    np.testing.assert_array_equal(read_images(tmp_path).pixels, grey[None])
-
-
-@pytest.mark.parametrize(
-    ("names", "text"),
-    [
-        (["a.png", "b.png"], "2 names do not fit 1 images"),
-        (["../a.png"], "'../a.png' leads out of"),
-        (["x/../../a.png"], "leads out of"),
-        (["x/../a.png"], "leads out of"),
-        (["/tmp/a.png"], "leads out of"),
-        (["link/a.png"], "leads out of"),
-        (["a.gif"], "'a.gif' has the ending '.gif'; images end in .png, .jpg"),
-        (["a"], "'a' has the ending ''; images end in"),
-        ([""], "'' has the ending ''; images end in"),
-        (["old.png"], "old.png exists: overwrite with overwrite=True (--force), or give another"),
-        (["old.jpg"], "old.png exists: overwrite"),
-        (["dir.png"], "dir.png: a folder and a file would have one name."),
-    ],
-)
-def test_bad_names_are_refused(tmp_path, grey, names, text):
-    out = tmp_path / "out"
-    (out / "dir.png").mkdir(parents=True)
-    (out / "old.png").write_bytes(b"old")
-    (out / "link").symlink_to(tmp_path)
-    before = sorted(tmp_path.rglob("*"))
-    fails(text, write_images, out, names, grey[None])
-    assert sorted(tmp_path.rglob("*")) == before
-    assert (out / "old.png").read_bytes() == b"old"
-
-
-@pytest.mark.parametrize(
-    ("names", "text"),
-    [
-        (["b.png", "a.jpg", "a.png"], "'a.jpg' and 'a.png' would both be written to"),
-        (["a.png", "b.png", "a.png"], "'a.png' and 'a.png' would both be"),
-        (["a.png", "b.png", "./a.png"], "'a.png' and './a.png' would both be"),
-        (["a.png", "b.png", "b.png/c.png"], "a folder and a file would have one name"),
-        (["a.png", "b.png", "../c.png"], "leads out of"),
-    ],
-)
-def test_nothing_is_written_where_names_collide(tmp_path, grey, names, text):
-    fails(text, write_images, tmp_path / "out", names, np.stack([grey] * 3))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_overwriting(tmp_path, grey):
-    two = np.stack([grey, grey])
-    write_images(tmp_path, ["a.png", "b.png"], two)
-    match = "a.png exists (and 1 more): overwrite"
-    fails(match, write_images, tmp_path, ["a.png", "b.png"], two)
-    write_images(tmp_path, ["a.png", "b.png"], 255 - two, overwrite=True)
-    np.testing.assert_array_equal(read_images(tmp_path).pixels, 255 - two)
-
-
-@pytest.mark.parametrize(
-    ("pixels", "text"),
-    [
-        (np.zeros((1, 4, 4)), "Pixels of type float64 and shape (1, 4, 4) do not fit into image"),
-        (np.zeros((1, 4, 4, 3), np.uint16), "uint8, or uint16 for grey images: convert them by"),
-        (np.zeros((1, 4, 4, 2), np.uint8), "shape (1, 4, 4, 2) are no images, which have"),
-        (np.zeros((1, 4), np.uint8), "shape (1, 4) are no images"),
-        (np.zeros((1, 0, 4), np.uint8), "shape (1, 0, 4) are no images"),
-    ],
-)
-def test_pixels_of_another_kind(tmp_path, pixels, text):
-    fails(text, write_images, tmp_path / "out", ["a.png"], pixels)
-    assert not (tmp_path / "out").exists()
-
-
-def test_folders_to_write_to(tmp_path, grey, monkeypatch):
-    fails("the folder", write_images, tmp_path / "no" / "out", ["a.png"], grey[None])
-    (tmp_path / "file").write_text("x")
-    match = "file: it is a file, and a folder is needed."
-    fails(match, write_images, tmp_path / "file", ["a.png"], grey[None])
-    fails("Cannot write to", write_images, tmp_path, ["file/a.png"], grey[None])
-
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("isthmus.io.atomic.os.fsync", full)
-    with pytest.raises(ValueError, match="No space left on device"):
-        write_images(tmp_path / "out", ["a.png"], grey[None])
-    assert list((tmp_path / "out").iterdir()) == []  # nothing half-written
 
 
 # -- the guide -----------------------------------------------------------------------------------

@@ -93,10 +93,10 @@ def goes_to_folder(source: Source, output: Path) -> bool:
 
 def check_folder_output(result: TableOutput, source: Source) -> None:
     """Refuse a folder that images cannot be written to."""
-    from isthmus.io.image_folder import check_folder
+    from isthmus.io.image_folder import check_image_folder
 
     assert result.output is not None
-    check_folder(result.output)
+    check_image_folder(result.output)
     if result.raw:
         raise UsageError(f"--raw is for CSV, and {result.output} is a folder: leave it out.")
     home = result.output.resolve()
@@ -117,7 +117,7 @@ def write_images_of(ae: Autoencoder, rows: Rows, output: Path, *, force: bool) -
     """Reconstruct images into a folder, under the names they came with, and return how many."""
     import numpy as np
 
-    from isthmus.io.image_folder import targets, to_pixels, write_images
+    from isthmus.io.image_folder import image_paths, to_pixels, write_images
 
     dtype = getattr(rows.X, "dtype", None)
     if ae.sample_shape_ is None or dtype not in (np.uint8, np.uint16):
@@ -126,7 +126,7 @@ def write_images_of(ae: Autoencoder, rows: Rows, output: Path, *, force: bool) -
             f"{'no images' if ae.sample_shape_ is None else dtype}: give a .npy file with -o."
         )
     names = _image_names(rows)
-    targets(output, names, dtype, overwrite=force)
+    image_paths(output, names, dtype, overwrite=force)
     pixels = to_pixels(ae.reconstruct(rows.X), dtype.name)
     return len(write_images(output, names, pixels, overwrite=force))
 

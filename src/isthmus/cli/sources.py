@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from isthmus.autoencoder.estimator import Autoencoder
-    from isthmus.io.image_folder import Scan
+    from isthmus.io.image_folder import ImageFolder
     from isthmus.io.tables import Table
     from isthmus.model.slots import Slots
     from isthmus.outliers.detector import OutlierDetector
@@ -338,11 +338,11 @@ def _read_images(source: Source, wanted: Wanted | None) -> Rows:
     return Rows(pixels, pl.DataFrame({FILE: names}))
 
 
-def scan(source: Source) -> Scan:
+def scan(source: Source) -> ImageFolder:
     """Return the images of a folder by their headers."""
-    from isthmus.io.image_folder import Scan
+    from isthmus.io.image_folder import ImageFolder
 
-    return Scan(source.path, "skip" if source.pictures.skip_bad else "raise")
+    return ImageFolder(source.path, "skip" if source.pictures.skip_bad else "raise")
 
 
 def wanted_mode(source: Source, wanted: Wanted) -> str:
@@ -367,7 +367,7 @@ def wanted_mode(source: Source, wanted: Wanted) -> str:
     return needed
 
 
-def _check_sizes(found: Scan, wanted: Wanted) -> None:
+def _check_sizes(found: ImageFolder, wanted: Wanted) -> None:
     odd = [h for h in found.headers if h.size != wanted.shape[:2]]
     if odd:
         height, width = odd[0].size

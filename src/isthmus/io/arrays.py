@@ -7,15 +7,16 @@ import math
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
 from isthmus.io.atomic import FileError
+from isthmus.words import first_line
 
-UNPACKED = 2**30  # an array of a .npz may unpack to this many bytes,
-RATIO = 200  # or to this many times its packed size: more is a bomb or near to one
+MOST_UNPACKED = 2**30  # what is packed may unpack to this many bytes,
+MOST_UNPACKED_RATIO = 200  # or to this many times its packed size: more is a bomb or near to one
 
 
 class TableError(FileError):
@@ -46,13 +47,13 @@ def _chosen_key(path: Path, keys: list[str], key: str | None) -> str:
         return keys[0]
     if key in keys:
         return key
-    told = f"no array {key!r}" if key is not None else f"{len(keys)} arrays"
-    raise TableError(f"{path} has {told}; choose one with --key: {', '.join(keys) or 'none'}.")
+    found = f"no array {key!r}" if key is not None else f"{len(keys)} arrays"
+    raise TableError(f"{path} has {found}; choose one with --key: {', '.join(keys) or 'none'}.")
 
 
 def _check_unpacked(path: Path, member: zipfile.ZipInfo) -> None:
     """Refuse deflate bombs; zipfile itself never unpacks more than the declared size."""
-    if member.file_size > max(UNPACKED, RATIO * member.compress_size):
+    if member.file_size > max(MOST_UNPACKED, MOST_UNPACKED_RATIO * member.compress_size):
         raise TableError(
             f"{path}: the array {member.filename!r} would unpack from {member.compress_size:,} to "
             f"{member.file_size:,} bytes; if this is right, save it as .npy."
@@ -82,18 +83,15 @@ def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:
     return flat.reshape(shape, order="F" if columns_first else "C").astype(native, copy=False)
 
 
-def _array_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _array_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return the shape, whether columns come first (Fortran's order), and the dtype."""
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     try:
         version = npy.read_magic(file)
         if version not in readers:
             raise ValueError(f"format version {version[0]}.{version[1]} is unknown")
-        header: tuple[tuple[int, ...], bool, np.dtype[Any]] = readers[version](file)
+        shape, columns_first, dtype = readers[version](file)
     except (ValueError, EOFError, TypeError) as error:
-        raise TableError(f"{where} is no .npy array, or is damaged: {first_line(error)}") from error
-    return header
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, without its full stop."""
-    return str(error).strip().partition("\n")[0].rstrip(".")
+        reason = first_line(error)
+        raise TableError(f"{where} is no .npy array, or is damaged: {reason}.") from error
+    return shape, columns_first, dtype

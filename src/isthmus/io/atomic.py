@@ -15,7 +15,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises
     ------
     FileError
-        Where the folder is missing, or the system refuses.
+        If the folder is missing, or the system refuses.
     """
     folder = path.parent
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""One image file that nobody vouches for: opened, examined by its header, and decoded by Pillow.
+"""One image file that nobody vouches for: opened, judged by its header, and decoded by Pillow.
 
 All that can be wrong with it becomes one error. Pillow's global settings are left alone.
 """
@@ -12,34 +12,34 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from isthmus.io.arrays import first_line
+from isthmus.words import first_line
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-GREY = ("1", "L", "LA", "La")  # as Pillow calls its modes; those of 16 bits start with DEEP
-DEEP = "I;16"
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+GREY_MODES = ("1", "L", "LA", "La")  # as Pillow names them
+SIXTEEN_BITS = "I;16"  # the start of Pillow's names of such modes
 SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that exchange height and width
-PIXELS = 2**26  # of one image: more is a bomb or near to one
+MOST_PIXELS = 2**26  # of one image: more is a bomb or near to one
 
-Size = tuple[int, int]  # height, width
+ImageSize = tuple[int, int]  # height, width
 
 
-class Header(NamedTuple):
-    """What the start of an image file tells, with its size as it is shown."""
+class ImageHeader(NamedTuple):
+    """What the start of an image file says, with the size as the image is shown."""
 
     name: str
-    size: Size
+    size: ImageSize
     mode: str
     frames: bool
 
     @property
     def deep(self) -> bool:
         """Whether it has 16 bits a pixel."""
-        return self.mode.startswith(DEEP)
+        return self.mode.startswith(SIXTEEN_BITS)
 
     @property
     def colour(self) -> bool:
         """Whether it is stored in colour; a palette may hold any."""
-        return not self.deep and self.mode not in GREY
+        return not self.deep and self.mode not in GREY_MODES
 
 
 class BadImageError(Exception):
@@ -47,15 +47,15 @@ class BadImageError(Exception):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
+def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image; what goes wrong, here or in the block, is raised as a BadImageError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own do not name the file
         try:
             if not path.is_file():  # a pipe would be waited for
                 raise BadImageError("is no regular file, or a link to none")
-            with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-                if image.width * image.height > PIXELS:
+            with path.open("rb") as file, Image.open(file, formats=IMAGE_FORMATS) as image:
+                if image.width * image.height > MOST_PIXELS:
                     raise Image.DecompressionBombError
                 yield image
         except Exception as error:  # on damaged files Pillow raises nearly anything
@@ -66,7 +66,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, BadImageError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError):
-        return f"has more than {PIXELS:,} pixels, which could be a decompression bomb"
+        return f"has more than {MOST_PIXELS:,} pixels, which could be a decompression bomb"
     if isinstance(error, UnidentifiedImageError):
         return "is no PNG, JPEG, TIFF or BMP image, or is damaged"
     if isinstance(error, OSError) and error.errno is not None:
@@ -74,8 +74,8 @@ def _reason(error: Exception) -> str:
     return f"is cut off or damaged ({first_line(error) or type(error).__name__})"
 
 
-def examined(name: str, image: Image.Image) -> Header:
-    """Return what an image's header tells, or raise a BadImageError where it cannot be used."""
+def read_header(name: str, image: Image.Image) -> ImageHeader:
+    """Return an opened image's header, or raise a BadImageError if it cannot be used."""
     try:
         name.encode()
     except UnicodeEncodeError as error:
@@ -83,9 +83,9 @@ def examined(name: str, image: Image.Image) -> Header:
     if image.mode in ("I", "F"):
         raise BadImageError(f"has 32 bits a pixel (mode {image.mode}), and 8 or 16 are read")
     width, height = image.size
-    if image.format != "TIFF" and _orientation(image) in SIDEWAYS:  # of TIFF, Pillow tells it so
+    if image.format != "TIFF" and _orientation(image) in SIDEWAYS:  # a TIFF's size is turned
         width, height = height, width
-    return Header(name, (height, width), image.mode, getattr(image, "is_animated", False))
+    return ImageHeader(name, (height, width), image.mode, getattr(image, "is_animated", False))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -97,13 +97,13 @@ def _orientation(image: Image.Image) -> int:
     return found if isinstance(found, int) else 1
 
 
-def decoded(image: Image.Image, size: Size, colour: bool) -> np.ndarray:
+def decode_image(image: Image.Image, size: ImageSize, colour: bool) -> np.ndarray:
     """Decode an image and bring it to a size, in grey or in colour."""
     turned = _orientation(image) != 1
     image.load()
     if turned:
         image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(DEEP):
+    if image.mode.startswith(SIXTEEN_BITS):
         return _deep_pixels(np.asarray(image), size)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -111,21 +111,21 @@ def decoded(image: Image.Image, size: Size, colour: bool) -> np.ndarray:
     return np.asarray(_resized(image.convert("RGB" if colour else "L"), size))
 
 
-def _deep_pixels(pixels: np.ndarray, size: Size) -> np.ndarray:
+def _deep_pixels(pixels: np.ndarray, size: ImageSize) -> np.ndarray:
     """Resize by floats, because Pillow clips 16 bits halfway, between rows and columns."""
     if pixels.shape == size:
         return pixels
     floats = Image.fromarray(pixels.astype(np.float32))
-    return whole(np.asarray(_resized(floats, size)), "uint16")
+    return nearest_pixels(np.asarray(_resized(floats, size)), "uint16")
 
 
-def _resized(image: Image.Image, size: Size) -> Image.Image:
+def _resized(image: Image.Image, size: ImageSize) -> Image.Image:
     height, width = size
     if image.size == (width, height):
         return image
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def whole(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Return the nearest values that pixels of a type can have."""
+def nearest_pixels(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Round values, and clip them to what pixels of a type can be."""
     return np.clip(np.rint(values), 0, np.iinfo(dtype).max).astype(dtype)

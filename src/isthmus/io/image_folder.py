@@ -10,23 +10,31 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Literal, NamedTuple, NoReturn
 
 import numpy as np
 from PIL import Image
 
 from isthmus.io.arrays import TableError
 from isthmus.io.atomic import write_whole
-from isthmus.io.image_file import BadImageError, Header, Size, decoded, examined, opened, whole
+from isthmus.io.image_file import (
+    BadImageError,
+    ImageHeader,
+    ImageSize,
+    decode_image,
+    nearest_pixels,
+    open_image,
+    read_header,
+)
+from isthmus.words import shape_text, shortened
 
-__all__ = ["ENDINGS", "Images", "read_images", "to_pixels", "write_images"]
-
-ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-WRITTEN = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
-MODES = ("auto", "grey", "colour")
-MEMORY = 2**33  # bytes of all images together
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+LOSSLESS_FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
+COLOUR_MODES = ("auto", "grey", "colour")
+MOST_BYTES = 2**33  # of all images together
 
 
 class Images(NamedTuple):
@@ -57,7 +65,7 @@ class Images(NamedTuple):
 def read_images(
     source: str | Path,
     *,
-    size: Size | None = None,
+    size: ImageSize | None = None,
     mode: Literal["auto", "grey", "colour"] = "auto",
     on_error: Literal["raise", "skip"] = "raise",
 ) -> Images:
@@ -75,11 +83,11 @@ def read_images(
         Height and width that all images are resized to, by a Lanczos filter. By default they must
         all have the same.
     mode : {"auto", "grey", "colour"}
-        What images become. "auto" is colour where any image is stored in colour, which a palette
+        What images become. "auto" is colour if any image is stored in colour, which a palette
         is as well.
     on_error : {"raise", "skip"}
-        What follows from a file that is no image, is damaged, or has too many pixels: an error,
-        or one warning that names the files that are left out.
+        What a file that is no image, is damaged, or has too many pixels leads to: an error, or
+        one warning that names the files that are left out.
 
     Returns
     -------
@@ -89,7 +97,7 @@ def read_images(
     Raises
     ------
     TableError
-        Where there are no images, a file cannot be read, sizes differ, 8-bit and 16-bit images
+        If there are no images, a file cannot be read, sizes differ, 8-bit and 16-bit images
         are mixed, or the array would take more than 8 GiB.
 
     Examples
@@ -107,25 +115,29 @@ def read_images(
     two = isinstance(size, tuple | list) and len(size) == 2
     if size is not None and not (two and all(isinstance(s, Integral) and s > 0 for s in size)):
         raise ValueError(f"The size must be (height, width), whole numbers from 1; got {size!r}.")
-    for name, value, known in (("mode", mode, MODES), ("on_error", on_error, ("raise", "skip"))):
-        if value not in known:
-            raise ValueError(f"The {name} must be one of {', '.join(known)}; got {value!r}.")
-    return Scan(source, on_error).read(size, mode)
+    _check_choice("mode", mode, COLOUR_MODES)
+    _check_choice("on_error", on_error, ("raise", "skip"))
+    return ImageFolder(source, on_error).read(size, mode)
 
 
-class Scan:
+def _check_choice(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"The {name} must be one of {', '.join(known)}; got {value!r}.")
+
+
+class ImageFolder:
     """The images of a folder by their headers, and what is wrong with the other files."""
 
     def __init__(self, source: str | Path, on_error: str = "raise") -> None:
         self.folder, self.skips = Path(source), on_error == "skip"
         self.bad: dict[str, str] = {}
-        self.headers: list[Header] = []
-        files = _names(self.folder)
+        self.headers: list[ImageHeader] = []
+        files = _image_names(self.folder)
         self.total = len(files)
         for name in files:
-            with self._tolerant(name), opened(self.folder / name) as image:
-                self.headers.append(examined(name, image))
-        self._check_any(self.headers)
+            with self._tolerant(name), open_image(self.folder / name) as image:
+                self.headers.append(read_header(name, image))
+        self._check_any(len(self.headers))
 
     @contextmanager
     def _tolerant(self, name: str) -> Iterator[None]:
@@ -140,27 +152,28 @@ class Scan:
                 ) from error
             self.bad[name] = str(error)
 
-    def _check_any(self, found: Sequence[Any]) -> None:
+    def _check_any(self, found: int) -> None:
         if not found:
-            raise TableError(f"{self.folder} has no image that can be read: {self._told()}.")
+            raise TableError(f"{self.folder} has no image that can be read: {self._reasons()}.")
 
-    def _told(self, most: int = 3) -> str:
-        told = [f"{name} {reason}" for name, reason in list(self.bad.items())[:most]]
-        more = [f"and {len(self.bad) - most} more"] if len(self.bad) > most else []
-        return "; ".join(told + more)
+    def _reasons(self, most: int = 3) -> str:
+        """Return what is wrong with the first bad files, and how many more there are."""
+        first = [f"{name} {reason}" for name, reason in list(self.bad.items())[:most]]
+        more = [f"and {len(self.bad) - most:,} more"] if len(self.bad) > most else []
+        return "; ".join(first + more)
 
-    def read(self, size: Size | None, mode: str) -> Images:
+    def read(self, size: ImageSize | None, mode: str) -> Images:
         """Decode the images to an array; see `read_images`."""
         dtype, colour = self.dtype(mode), self._colour(mode)
         size = size or self._one_size()
         shape = (len(self.headers), *size, *([3] if colour else []))
-        pixels = _room(self.folder, shape, dtype)
+        pixels = _empty_pixels(self.folder, shape, dtype)
         names: list[str] = []
         for header in self.headers:
-            with self._tolerant(header.name), opened(self.folder / header.name) as image:
-                pixels[len(names)] = decoded(image, size, colour)
+            with self._tolerant(header.name), open_image(self.folder / header.name) as image:
+                pixels[len(names)] = decode_image(image, size, colour)
                 names.append(header.name)
-        self._check_any(names)
+        self._check_any(len(names))
         self._warn()
         return Images(names, pixels[: len(names)])
 
@@ -169,16 +182,16 @@ class Scan:
         colour, read = self._colour(mode), 0
         for header in self.headers:
             pixels = None
-            with self._tolerant(header.name), opened(self.folder / header.name) as image:
-                pixels = decoded(image, header.size, colour)
+            with self._tolerant(header.name), open_image(self.folder / header.name) as image:
+                pixels = decode_image(image, header.size, colour)
             if pixels is not None:
                 read += 1
                 yield header.name, pixels
-        self._check_any(range(read))
+        self._check_any(read)
         self._warn()
 
-    def dtype(self, mode: str) -> np.dtype[Any]:
-        """Return the type of all images, or raise a TableError where they have several."""
+    def dtype(self, mode: str) -> np.dtype:
+        """Return the type of all images, or raise a TableError if they have several."""
         return np.dtype(np.uint16 if self._deep(mode) else np.uint8)
 
     def _colour(self, mode: str) -> bool:
@@ -186,7 +199,7 @@ class Scan:
         return stored if mode == "auto" else mode == "colour"
 
     def _deep(self, mode: str) -> bool:
-        """Tell whether the images have 16 bits, or raise a TableError where only some have."""
+        """Return whether the images have 16 bits, or raise a TableError if only some have."""
         deep = [h.name for h in self.headers if h.deep]
         if deep and len(deep) < len(self.headers):
             raise TableError(
@@ -200,19 +213,17 @@ class Scan:
             )
         return bool(deep)
 
-    def _one_size(self) -> Size:
-        """Return the size of all images, or raise a TableError that tells which there are."""
-        sizes = Counter(h.size for h in self.headers)
-        ranked = sizes.most_common()
-        common = ranked[0][0]
-        if len(ranked) > 1:
+    def _one_size(self) -> ImageSize:
+        """Return the size of all images, or raise a TableError that lists the sizes."""
+        sizes = Counter(h.size for h in self.headers).most_common()
+        common = sizes[0][0]
+        if len(sizes) > 1:
             odd = next(h for h in self.headers if h.size != common)
-            told = [f"{_by(s)} ({n:,})" for s, n in ranked[:3]]
-            more = f" and {len(ranked) - 3} more" if len(ranked) > 3 else ""
+            counts = [f"{shape_text(size)} ({n:,})" for size, n in sizes]
             raise TableError(
-                f"{self.folder} has images of {len(ranked)} sizes (height x width), "
-                f"{', '.join(told)}{more}, where {odd.name} is the first of {_by(odd.size)}: "
-                f"resize them with size={common} (--size {_by(common)})."
+                f"{self.folder} has images of {len(sizes)} sizes (height x width), "
+                f"{shortened(counts, 3)}, where {odd.name} is the first of {shape_text(odd.size)}: "
+                f"resize them with size={common} (--size {shape_text(common)})."
             )
         return common
 
@@ -220,32 +231,31 @@ class Scan:
         if self.bad:
             warnings.warn(
                 f"{len(self.bad):,} of {self.total:,} files of {self.folder} are left out: "
-                f"{self._told()}.",
+                f"{self._reasons()}.",
                 stacklevel=4,
             )
         several = [h.name for h in self.headers if h.frames and h.name not in self.bad]
         if several:
-            more = f" and {len(several) - 3:,} more" if len(several) > 3 else ""
             warnings.warn(
                 f"{self.folder} has files with several frames, of which the first is read: "
-                f"{', '.join(several[:3])}{more}.",
+                f"{shortened(several, 3)}.",
                 stacklevel=4,
             )
 
 
-def _names(folder: Path) -> list[str]:
+def _image_names(folder: Path) -> list[str]:
     """Return the sorted names of the files that look like images."""
     if not folder.is_dir():
         raise TableError(f"Cannot read {folder}: there is no such folder.")
     found: list[str] = []
     for here, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        images = (f for f in files if not f.startswith(".") and f.lower().endswith(ENDINGS))
+        images = (f for f in files if not f.startswith(".") and f.lower().endswith(IMAGE_ENDINGS))
         found += [(Path(here) / f).relative_to(folder).as_posix() for f in images]
     if not found:
         raise TableError(
-            f"{folder} has no images: files that end in {', '.join(ENDINGS)} are looked for, also "
-            "in its sub-folders."
+            f"{folder} has no images: files that end in {', '.join(IMAGE_ENDINGS)} are looked for, "
+            "also in its sub-folders."
         )
     return sorted(found)
 
@@ -254,20 +264,16 @@ def _refuse(error: OSError) -> NoReturn:
     raise TableError(f"Cannot read {error.filename}: {error.strerror or error}.") from error
 
 
-def _room(folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+def _empty_pixels(folder: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """Return an array to fill, unless it would be too large."""
-    needed = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if needed > MEMORY:
+    needed = prod(shape) * dtype.itemsize
+    if needed > MOST_BYTES:
         raise TableError(
-            f"{folder} would become an array of {needed / 2**30:,.1f} GiB, of shape {shape}, where "
-            f"{MEMORY / 2**30:.0f} are the most: give a smaller size=(h, w) (--size HxW), or fewer "
-            "images."
+            f"{folder} would become an array of {needed / 2**30:,.1f} GiB, of shape {shape}, and "
+            f"{MOST_BYTES / 2**30:.0f} are the most: give a smaller size=(h, w) (--size HxW), or "
+            "fewer images."
         )
     return np.empty(shape, dtype)
-
-
-def _by(size: Sequence[int]) -> str:
-    return f"{size[0]}x{size[1]}"
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -291,7 +297,7 @@ def to_pixels(values: np.ndarray, dtype: Literal["uint8", "uint16"] = "uint8") -
     Raises
     ------
     TableError
-        Where a value is NaN or infinite.
+        If a value is NaN or infinite.
 
     Examples
     --------
@@ -302,7 +308,7 @@ def to_pixels(values: np.ndarray, dtype: Literal["uint8", "uint16"] = "uint8") -
     """
     if not np.isfinite(values).all():
         raise TableError("NaN and infinite values cannot be pixels: replace them first.")
-    return whole(values, dtype)
+    return nearest_pixels(values, dtype)
 
 
 def write_images(
@@ -316,9 +322,9 @@ def write_images(
     Parameters
     ----------
     folder : path
-        Where the files go; made where its parent exists. Sub-folders are made as names have them.
+        Where the files go; made if its parent exists. Sub-folders are made as names have them.
     names : sequence of str
-        A relative path for each image, ending as one of `ENDINGS`.
+        A relative path for each image, ending as one of `IMAGE_ENDINGS`.
     pixels : ndarray (n, h, w), (n, h, w, 1) or (n, h, w, 3)
         uint8, or uint16 for grey images; `to_pixels` makes them from other numbers.
     overwrite : bool
@@ -332,7 +338,7 @@ def write_images(
     Raises
     ------
     TableError
-        Where names leave the folder, collide, or exist, and for pixels of another kind.
+        If names leave the folder, collide, or exist, and for pixels of another kind.
 
     Examples
     --------
@@ -343,10 +349,10 @@ def write_images(
     ...     [path.name for path in write_images(folder, ["a.jpg"], np.zeros((1, 8, 8), np.uint8))]
     ['a.png']
     """
-    folder, pixels = Path(folder), _plain(pixels)
+    folder, pixels = Path(folder), _checked_pixels(pixels)
     if len(names) != len(pixels):
         raise TableError(f"{len(names):,} names do not fit {len(pixels):,} images: give one each.")
-    paths = targets(folder, names, pixels.dtype, overwrite=overwrite)
+    paths = image_paths(folder, names, pixels.dtype, overwrite=overwrite)
     try:
         for parent in dict.fromkeys([folder, *(path.parent for path in paths)]):
             parent.mkdir(parents=parent != folder, exist_ok=True)
@@ -354,13 +360,13 @@ def write_images(
         raise TableError(f"Cannot write to {folder}: {error.strerror or error}.") from error
     for path, image in zip(paths, pixels, strict=True):
         file = io.BytesIO()
-        Image.fromarray(image).save(file, WRITTEN[path.suffix.lower()])
+        Image.fromarray(image).save(file, LOSSLESS_FORMATS[path.suffix.lower()])
         write_whole(path, file.getvalue())
     return paths
 
 
-def _plain(pixels: np.ndarray) -> np.ndarray:
-    """Return pixels as (n, h, w) or (n, h, w, 3), or raise a TableError where they are no images."""
+def _checked_pixels(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels as (n, h, w) or (n, h, w, 3), or raise a TableError if they are no images."""
     pixels = np.asarray(pixels)
     if pixels.ndim == 4 and pixels.shape[3] == 1:
         pixels = pixels[..., 0]
@@ -378,7 +384,7 @@ def _plain(pixels: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def check_folder(folder: Path) -> None:
+def check_image_folder(folder: Path) -> None:
     """Raise a TableError unless images can be written to a folder."""
     if folder.exists() and not folder.is_dir():
         raise TableError(f"Cannot write to {folder}: it is a file, and a folder is needed.")
@@ -386,14 +392,14 @@ def check_folder(folder: Path) -> None:
         raise TableError(f"Cannot write to {folder}: the folder {folder.parent} does not exist.")
 
 
-def targets(
-    folder: Path, names: Sequence[str], dtype: np.dtype[Any], *, overwrite: bool
+def image_paths(
+    folder: Path, names: Sequence[str], dtype: np.dtype, *, overwrite: bool
 ) -> list[Path]:
-    """Return where images of these names go, or raise a TableError where they cannot."""
-    check_folder(folder)
+    """Return the files for images of these names, or raise a TableError if they cannot be written."""
+    check_image_folder(folder)
     taken: dict[Path, str] = {}
     for name in names:
-        path = _target(folder, name, dtype)
+        path = _image_path(folder, name, dtype)
         if path in taken:
             raise TableError(
                 f"The images {taken[path]!r} and {name!r} would both be written to {path}: rename "
@@ -413,16 +419,17 @@ def targets(
     return list(taken)
 
 
-def _target(folder: Path, name: str, dtype: np.dtype[Any]) -> Path:
+def _image_path(folder: Path, name: str, dtype: np.dtype) -> Path:
     """Return the file for one image, under a name whose format keeps every pixel."""
     path = Path(name)
     kind = path.suffix.lower()
-    if kind not in ENDINGS:
+    if kind not in IMAGE_ENDINGS:
         raise TableError(
-            f"The image name {name!r} has the ending {kind!r}; images end in {', '.join(ENDINGS)}."
+            f"The image name {name!r} has the ending {kind!r}; images end in "
+            f"{', '.join(IMAGE_ENDINGS)}."
         )
     inside = (folder / path).parent.resolve().is_relative_to(folder.resolve())
     if path.is_absolute() or ".." in path.parts or not inside:
         raise TableError(f"The image name {name!r} leads out of {folder}: give relative names.")
-    lossless = kind in WRITTEN and not (kind == ".bmp" and dtype == np.uint16)
+    lossless = kind in LOSSLESS_FORMATS and not (kind == ".bmp" and dtype == np.uint16)
     return folder / (path if lossless else path.with_suffix(".png"))

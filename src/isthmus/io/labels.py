@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from isthmus.io.tables import MISSING, as_numbers
+from isthmus.io.tables import MISSING_CELLS, as_numbers
 
 
 def column_words(column: pl.Series) -> pl.Series:
@@ -16,7 +16,7 @@ def column_words(column: pl.Series) -> pl.Series:
     ['7', None]
     """
     cells = column.cast(pl.String).str.strip_chars()
-    return cells.set(cells.is_in(MISSING), None)
+    return cells.set(cells.is_in(MISSING_CELLS), None)
 
 
 def column_values(column: pl.Series, separator: str | None = None) -> pl.Series:

@@ -5,33 +5,32 @@ each error names the file, the line or the columns, and what to do.
 """
 
 import csv
-import difflib
 import gzip
 import io
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from isthmus.io.arrays import MOST_UNPACKED, MOST_UNPACKED_RATIO, read_npy, read_npz
 from isthmus.io.arrays import TableError as TableError
-from isthmus.io.arrays import first_line, read_npy, read_npz
 from isthmus.io.atomic import write_whole
+from isthmus.words import columns_named, first_line, is_or_are, listed, shortened, suggestion
 
-MISSING = ("", "NA", "NaN", "nan", "null", "?")
-TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-READ = (*TEXT, ".parquet", ".npy", ".npz")
-WRITTEN = (".csv", ".csv.gz", ".parquet", ".npy")
+MISSING_CELLS = ("", "NA", "NaN", "nan", "null", "?")
+TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+WRITTEN_ENDINGS = (".csv", ".csv.gz", ".parquet", ".npy")
 
 
 class Table(NamedTuple):
     """What a file holds: a frame of named columns, or an array without names.
 
     The columns of text files are all strings, so that identifiers stay as they are written;
-    `separator` tells these files from typed ones.
+    `separator` marks these files, and is None for typed ones.
     """
 
     path: Path
@@ -80,24 +79,20 @@ def read_table(path: Path, *, key: str | None = None, header: bool = True) -> Ta
     Raises
     ------
     TableError
-        Where the file is missing, foreign, damaged or empty.
+        If the file is missing, foreign, damaged or empty.
     """
     kind = file_ending(path)
-    if kind not in READ:
-        raise TableError(f"{path} has the ending {kind!r}; tables end in {_words(READ, 'or')}.")
+    if kind not in READERS:
+        raise TableError(f"{path} has the ending {kind!r}; tables end in {listed([*READERS])}.")
     if key is not None and kind != ".npz":
         raise TableError(f"{path} is one table: --key chooses an array of a .npz file.")
     try:
-        if kind in TEXT:
-            return _read_text(path, header)
-        if kind == ".parquet":
-            return Table(path, _read_parquet(path))
-        return Table(path, read_npy(path) if kind == ".npy" else read_npz(path, key))
+        return READERS[kind](path, key, header)
     except OSError as error:
         raise TableError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
-def _read_text(path: Path, header: bool) -> Table:
+def _read_text(path: Path, key: str | None, header: bool) -> Table:
     text = _decoded(path)
     separator = "\t" if file_ending(path).startswith(".tsv") else _separator(text)
     names = _check_lines(path, text, separator)
@@ -120,12 +115,7 @@ def _read_text(path: Path, header: bool) -> Table:
 
 
 def _decoded(path: Path) -> str:
-    content = path.read_bytes()
-    if path.suffix.lower() == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise TableError(f"{path} is no gzip file, or is cut off or damaged.") from error
+    content = _unpacked(path) if path.suffix.lower() == ".gz" else path.read_bytes()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -134,6 +124,19 @@ def _decoded(path: Path) -> str:
     if not text.strip():
         raise TableError(f"{path} is empty.")
     return text if "\n" in text else text.replace("\r", "\n")
+
+
+def _unpacked(path: Path) -> bytes:
+    """Return what a gzip file holds; refuse a bomb before it takes the memory."""
+    most = max(MOST_UNPACKED, MOST_UNPACKED_RATIO * path.stat().st_size)
+    try:
+        with gzip.open(path) as file:
+            content = file.read(most + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TableError(f"{path} is no gzip file, or is cut off or damaged.") from error
+    if len(content) > most:
+        raise TableError(f"{path} unpacks to more than {most:,} bytes: if it is right, unpack it.")
+    return content
 
 
 def _separator(text: str) -> str:
@@ -184,7 +187,7 @@ def _check_names(path: Path, names: list[str]) -> None:
             )
 
 
-def _read_parquet(path: Path) -> pl.DataFrame:
+def _read_parquet(path: Path, key: str | None, header: bool) -> Table:
     try:
         with path.open("rb") as file:  # a path given as text would be expanded as a pattern
             frame = pl.read_parquet(file)
@@ -192,7 +195,24 @@ def _read_parquet(path: Path) -> pl.DataFrame:
         raise TableError(f"{path} is no Parquet file, or is damaged.") from error
     if frame.is_empty():
         raise TableError(f"{path} has no rows.")
-    return frame
+    return Table(path, frame)
+
+
+def _read_npy(path: Path, key: str | None, header: bool) -> Table:
+    return Table(path, read_npy(path))
+
+
+def _read_npz(path: Path, key: str | None, header: bool) -> Table:
+    return Table(path, read_npz(path, key))
+
+
+# What reads a file of each ending, given `key` and `header` of `read_table`.
+READERS: dict[str, Callable[[Path, str | None, bool], Table]] = {
+    **dict.fromkeys(TEXT_ENDINGS, _read_text),
+    ".parquet": _read_parquet,
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+}
 
 
 # -- choosing columns ----------------------------------------------------------------------------
@@ -237,64 +257,70 @@ def choose_columns(
                 "--weight need a CSV or Parquet file."
             )
         return Rows(table.rows, pl.DataFrame())
-    kept, left = _resolved(table, ids), _resolved(table, ignore)
-    weights = [] if weight is None else _resolved(table, [weight])
-    taken = _taken(table, names, _resolved(table, columns), [*kept, *left, *weights])
-    X = _numbers(table, taken)
-    weigh = _numbers(table, weights).to_series().to_numpy() if weights else None
-    return Rows(X, table.rows.select(kept), weigh)
+    frame, path = table.rows, table.path
+    kept, left, chosen = (_resolved(path, frame.columns, some) for some in (ids, ignore, columns))
+    weights = [] if weight is None else _resolved(path, frame.columns, [weight])
+    taken = _taken(path, frame.columns, names, chosen, [*kept, *left, *weights])
+    X = _numbers(path, frame.select(taken), table.separator)
+    if not weights:
+        return Rows(X, frame.select(kept))
+    weigh = _numbers(path, frame.select(weights), table.separator)
+    return Rows(X, frame.select(kept), weigh.to_series().to_numpy())
 
 
-def _resolved(table: Table, given: Sequence[str]) -> list[str]:
+def _resolved(path: Path, known: list[str], given: Sequence[str]) -> list[str]:
     """Return the columns' names: each entry is one name, or several with commas between."""
-    known = table.rows.columns  # type: ignore[union-attr]
     wanted = [n for g in given for n in ([g] if g in known else map(str.strip, g.split(",")))]
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TableError(
-                f"{table.path} has no column {name!r}.{hint} It has: {_listed(known)}."
+                f"{path} has no column {name!r}.{suggestion(name, known)} It has: "
+                f"{shortened(known)}."
             )
     return list(dict.fromkeys(wanted))
 
 
 def _taken(
-    table: Table, names: Sequence[str] | None, columns: list[str], others: list[str]
+    path: Path,
+    known: list[str],
+    names: Sequence[str] | None,
+    chosen: list[str],
+    others: list[str],
 ) -> list[str]:
-    known = table.rows.columns  # type: ignore[union-attr]
+    """Return the columns to work on: those of the model, those chosen, or all but the others."""
     if names is not None:
         absent = [n for n in names if n not in known]
         if absent:
-            raise TableError(f"{table.path} lacks {_these(absent)}, which the model was fitted on.")
+            raise TableError(
+                f"{path} lacks {columns_named(absent)}, which the model was fitted on."
+            )
         return list(names)
-    both = [n for n in columns if n in others]
+    both = [n for n in chosen if n in others]
     if both:
-        raise TableError(f"{table.path}: {_these(both)} cannot be both chosen and left out.")
-    taken = columns or [n for n in known if n not in others]
+        raise TableError(f"{path}: {columns_named(both)} cannot be both chosen and left out.")
+    taken = chosen or [n for n in known if n not in others]
     if not taken:
-        raise TableError(f"{table.path} has no columns left to work on.")
+        raise TableError(f"{path} has no columns left to work on.")
     return taken
 
 
-def _numbers(table: Table, names: list[str]) -> pl.DataFrame:
+def _numbers(path: Path, frame: pl.DataFrame, separator: str | None) -> pl.DataFrame:
     """Return columns as numbers without gaps, or raise an error that names the bad ones."""
-    assert isinstance(table.rows, pl.DataFrame)
-    found = {name: as_numbers(table.rows[name], table.separator) for name in names}
+    found = {column.name: as_numbers(column, separator) for column in frame}
     text = [name for name, column in found.items() if column is None]
     if text:
-        listed = ",".join(text)
         raise TableError(
-            f"{table.path}: {_these(text)} {_be(text)} not numeric: leave them out with --ignore "
-            f"{listed!r}, choose others with --columns, or carry identifiers through with --id."
+            f"{path}: {columns_named(text)} {is_or_are(text)} not numeric: leave them out "
+            f"with --ignore {','.join(text)!r}, choose others with --columns, or carry identifiers "
+            "through with --id."
         )
-    frame = pl.DataFrame([column for column in found.values() if column is not None])
-    _check_gaps(table.path, frame)
-    return frame
+    numbers = pl.DataFrame([column for column in found.values() if column is not None])
+    _check_gaps(path, numbers)
+    return numbers
 
 
 def as_numbers(column: pl.Series, separator: str | None) -> pl.Series | None:
-    """Return a column as numbers, with null where a cell is missing; None where it is none."""
+    """Return a column as numbers, with null for a missing cell; None if it holds other things."""
     if separator is not None:
         return _parsed(column, separator)
     if column.dtype == pl.Boolean:
@@ -310,7 +336,7 @@ def as_numbers(column: pl.Series, separator: str | None) -> pl.Series | None:
 def _parsed(column: pl.Series, separator: str) -> pl.Series | None:
     """Parse a column of strings; with semicolons between the cells a comma can be the point."""
     cells = column.str.strip_chars()
-    cells = cells.set(cells.is_in(MISSING), None)
+    cells = cells.set(cells.is_in(MISSING_CELLS), None)
     points = [cells, cells.str.replace(",", ".", literal=True)] if separator == ";" else [cells]
     for text in points:
         numbers = text.cast(pl.Float64, strict=False)
@@ -332,15 +358,15 @@ def _check_gaps(path: Path, frame: pl.DataFrame) -> None:
     for kind, counts in (("missing", gaps), ("infinite", endless)):
         bad = {name: n for name, n in counts.items() if n}
         if bad:
-            listed = ", ".join(f"{name!r} ({n})" for name, n in bad.items())
+            counted = ", ".join(f"{name!r} ({n})" for name, n in bad.items())
             raise TableError(
-                f"{path} has {kind} cells in {listed}: fill them or drop these rows first, or "
+                f"{path} has {kind} cells in {counted}: fill them or drop these rows first, or "
                 f"leave the columns out with --ignore {','.join(bad)!r}."
             )
 
 
 def looks_headless(table: Table, names: Sequence[str]) -> bool:
-    """Tell whether the names of a text file's columns look like a row of data."""
+    """Return whether the names of a text file's columns look like a row of data."""
     cells = pl.Series(names, dtype=pl.String).cast(pl.Float64, strict=False)
     return table.separator is not None and len(names) > 0 and cells.null_count() == 0
 
@@ -353,7 +379,7 @@ def check_table_output(
 ) -> None:
     """Raise a TableError unless a file can be written, before work is done that would be lost."""
     if file_ending(path) not in kinds:
-        raise TableError(f"The output {path} must end in {_words(kinds, 'or')}.")
+        raise TableError(f"The output {path} must end in {listed(kinds)}.")
     if not path.parent.is_dir():
         raise TableError(f"Cannot write {path}: the folder {path.parent} does not exist.")
     if path.is_dir():
@@ -421,20 +447,3 @@ def _harmless(column: pl.Series) -> pl.Series:
     frame = pl.DataFrame({"text": column, "formula": formula})
     quoted = pl.when("formula").then("'" + pl.col("text")).otherwise("text")
     return frame.select(quoted.alias(column.name)).to_series()
-
-
-def _these(names: Sequence[str]) -> str:
-    return f"the column{'s' * (len(names) > 1)} {', '.join(map(repr, names))}"
-
-
-def _listed(names: Sequence[str], most: int = 20) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def _be(names: Sequence[str]) -> str:
-    return "are" if len(names) > 1 else "is"
-
-
-def _words(words: Sequence[str], last: str) -> str:
-    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else words[0]

@@ -4,9 +4,7 @@ The layout is in `docs/file-format.md`. No pickle, no import of a name found in 
 is allocated that the file does not hold.
 """
 
-import json
 import math
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +14,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 
 from isthmus import __version__
-from isthmus.io.atomic import FileError, write_whole
+from isthmus.io.tensors import ModelFileError, read_tensors, write_tensors
 from isthmus.model.fitted import Fitted
 from isthmus.model.model import Model
 from isthmus.model.scaling import Affine
@@ -47,26 +42,13 @@ Tensors = dict[str, np.ndarray]
 Meta = dict[str, Any]  # JSON
 
 
-class ModelFileError(FileError):
-    """A model file cannot be written or read."""
-
-
 # -- writing ---------------------------------------------------------------------------------------
 
 
 def write_model_file(path: str | Path, tensors: Tensors, meta: Meta) -> None:
     """Write arrays and JSON to a file, whole or not at all."""
     head = {"format": FORMAT, "version": list(VERSION), "isthmus": __version__}
-    text = json.dumps({**head, **meta}, allow_nan=True)
-    write_file(path, save_tensors(tensors, metadata={FORMAT: text}))
-
-
-def write_file(path: str | Path, content: bytes) -> None:
-    """Write a file of a model whole or not at all."""
-    try:
-        write_whole(Path(path), content)
-    except FileError as error:
-        raise ModelFileError(str(error)) from error
+    write_tensors(path, tensors, {**head, **meta})
 
 
 def pack_model(model: Model, part: str = "model") -> tuple[Tensors, Meta]:
@@ -186,27 +168,15 @@ def damage_named(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def read_model_file(path: Path) -> tuple[Tensors, Meta]:
+def read_model_file(path: str | Path) -> tuple[Tensors, Meta]:
     """Return the file's arrays and JSON, after checks that need no trust."""
-    try:
-        content = path.read_bytes()
-        tensors = load_tensors(content)
-        header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
-        meta = json.loads(header["__metadata__"][FORMAT])
-        version = tuple(meta["version"])
-    except OSError as error:
-        raise ModelFileError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (
-        SafetensorError,
-        KeyError,
-        TypeError,
-        ValueError,
-        RecursionError,
-        struct.error,
-    ) as error:
+    tensors, found = read_tensors(path)
+    meta: Meta = found
+    version = meta.get("version")
+    if not (isinstance(version, list) and version and all(type(v) is int for v in version)):
         raise ModelFileError(
-            f"{path} is no isthmus model, or is cut off or damaged ({type(error).__name__})."
-        ) from error
+            f"{path} is no isthmus model, or is damaged: its format has no version."
+        )
     if meta.get("format") != FORMAT or version[0] > VERSION[0]:
         newer = ".".join(map(str, version))
         raise ModelFileError(

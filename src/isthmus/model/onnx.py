@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from isthmus.io.tensors import ModelFileError, write_model_bytes
 from isthmus.model import onnx_graph
-from isthmus.model.file import ModelFileError, write_file
 from isthmus.model.model import Model
 from isthmus.model.scaling import Affine
 from isthmus.nets.graph import Graph
@@ -39,7 +39,7 @@ def export_model(
         content, X = _content(model, part, names), probe_rows(model)
         want, allowed = _expected(model, part, X)
         check_equal(content, model.shaped(X), want, allowed, decided_rows(model, X))
-    write_file(path, content)
+    write_model_bytes(path, content)
 
 
 def check_packages() -> None:

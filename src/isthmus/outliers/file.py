@@ -11,7 +11,8 @@ from isthmus.autoencoder.file import (
     plain_parameters,
     unpack_parameters,
 )
-from isthmus.model.file import DETECTOR, Meta, ModelFileError, Tensors, pack_model, unpack_model
+from isthmus.io.tensors import ModelFileError
+from isthmus.model.file import DETECTOR, Meta, Tensors, pack_model, unpack_model
 from isthmus.outliers.conformal import FOLDS
 from isthmus.outliers.members import Member
 from isthmus.outliers.parameters import DetectorParameters, check_detector

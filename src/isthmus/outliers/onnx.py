@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from isthmus.io.tensors import write_model_bytes
 from isthmus.model import onnx_graph
-from isthmus.model.file import write_file
 from isthmus.model.onnx import (
     TOLERANCE,
     Names,
@@ -42,7 +42,7 @@ def export_members(
         decided = np.all([decided_rows(model, X) for model in models], axis=0)
         allowed = TOLERANCE * (np.abs(want) + np.median(np.abs(want)))
         check_equal(content, models[0].shaped(X), want, allowed, decided)
-    write_file(path, content)
+    write_model_bytes(path, content)
 
 
 def _content(members: Sequence[Member], offset: float, names: Names) -> bytes:

@@ -76,7 +76,7 @@ def _denoise_folder(
 ) -> int:
     """Denoise the images of a folder one by one, and return how many."""
     from isthmus import images as tiling
-    from isthmus.io.image_folder import targets, write_images
+    from isthmus.io.image_folder import image_paths, write_images
 
     wanted = wanted_by(ae, model)
     mode = wanted_mode(source, wanted)
@@ -87,7 +87,7 @@ def _denoise_folder(
         except ValueError as error:
             raise FileError(str(error)) from error
     names = [header.name for header in found.headers]
-    targets(result.output, names, found.dtype(mode), overwrite=result.force)
+    image_paths(result.output, names, found.dtype(mode), overwrite=result.force)
     count = 0
     for name, pixels in found.each(mode):
         shaped = pixels.reshape(*pixels.shape[:2], *wanted.shape[2:])
