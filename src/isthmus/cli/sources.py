@@ -167,7 +167,7 @@ def configured(ae: Autoencoder, options: AutoencoderOptions) -> Autoencoder:
 
 
 def load_model(path: Path, *, whole: bool = True) -> Autoencoder:
-    """Read the file of an Autoencoder; one of an encoder alone is refused where it must be whole."""
+    """Read the file of an Autoencoder; one of an encoder alone is refused if it must be whole."""
     from isthmus.model.file import load_model
 
     ae = load_model(path)
