@@ -17,7 +17,7 @@ from isthmus.cli import commands
 from isthmus.cli.terminal import UsageError, complain, shown_warnings, signals
 
 COMMANDS = [module.name for module in iter_modules(commands.__path__)]
-PIPE_CLOSED = 141  # what the shell reports where SIGPIPE ends a program
+PIPE_CLOSED = 141  # what the shell reports if SIGPIPE ends a program
 
 app = App(
     name="isthmus",

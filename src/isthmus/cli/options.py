@@ -13,16 +13,16 @@ from cyclopts import Group, Parameter
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-# Panels of the help, in this order; between the second and the third stands a command's own.
+# Panels of the help, in this order; above them stands a command's own.
 EQUATION = Group("The equation: five slots, each a name or NAME:FIELD=VALUE,...", sort_key=1)
 TRAINING = Group("Training", sort_key=2)
-DATA = Group("Data", sort_key=4)
-OUTPUT = Group("Output", sort_key=5)
+DATA = Group("Data", sort_key=3)
+OUTPUT = Group("Output", sort_key=4)
 
 
 def panel(title: str) -> Group:
     """Return a panel of the help for options that one command alone has."""
-    return Group(title, sort_key=3)
+    return Group(title, sort_key=0)
 
 
 def option(
@@ -108,7 +108,10 @@ class AutoencoderOptions:
     """The parameters of `Autoencoder`, by the same names."""
 
     n_components: Annotated[
-        int | None, option(EQUATION, "Width of the code; 2, or that of the maps with code=maps.")
+        int | None,
+        option(
+            EQUATION, "Number of code units; by default 2, or the width of the maps with code=maps."
+        ),
     ] = None
     architecture: Annotated[
         str | None,
@@ -135,13 +138,15 @@ class AutoencoderOptions:
     ] = None
     penalty: Annotated[
         tuple[str, ...] | None,
-        option(EQUATION, "What else is charged for: l2, contractive. Repeatable.", metavar="SPEC"),
+        option(
+            EQUATION, "What else the loss charges for: l2, contractive. Repeatable.", metavar="SPEC"
+        ),
     ] = None
     loss: Annotated[
         str | None,
         option(
             EQUATION,
-            "Distance of output and input: mse, mae, huber, bce, ...",
+            "Distance between output and input: mse, mae, huber, bce, ...",
             default="mse",
             metavar="SPEC",
         ),
@@ -172,7 +177,7 @@ class AutoencoderOptions:
         str | None,
         option(
             TRAINING,
-            "Passes over the rows; auto is ~2,000 steps.",
+            "Passes over the rows; auto is about 2,000 steps.",
             default="auto",
             metavar="INT|auto",
         ),
@@ -188,7 +193,7 @@ class AutoencoderOptions:
         Literal["auto", "yes", "no"] | None,
         option(
             TRAINING,
-            "Hold rows out and keep the best weights; auto: from 100 rows.",
+            "Hold rows out, and keep the weights that do best on them; auto: from 100 rows on.",
             default="auto",
         ),
     ] = None
@@ -247,7 +252,7 @@ class Columns:
         bool, option(DATA, "The first line of a text file is data, not names.")
     ] = False
     key: Annotated[
-        str | None, option(DATA, "Which array of a .npz file with several.", metavar="NAME")
+        str | None, option(DATA, "The array to read from a .npz file with several.", metavar="NAME")
     ] = None
 
 
@@ -266,7 +271,7 @@ class Pictures:
     ] = None
     mode: Annotated[
         Literal["auto", "grey", "colour"] | None,
-        option(DATA, "What images become; auto: colour where any has colour.", default="auto"),
+        option(DATA, "What images become; auto: colour if any has colour.", default="auto"),
     ] = None
     skip_bad: Annotated[
         bool, option(DATA, "Leave images out that cannot be read, with a warning.")

@@ -166,7 +166,7 @@ def configured(ae: Autoencoder, options: AutoencoderOptions) -> Autoencoder:
 
 
 def load_model(path: Path, *, whole: bool = True) -> Autoencoder:
-    """Read the file of an Autoencoder; one of an encoder alone is refused where it must be whole."""
+    """Read the file of an Autoencoder; one of an encoder alone is refused if it must be whole."""
     from isthmus.loading import load_autoencoder
 
     ae = load_autoencoder(path)

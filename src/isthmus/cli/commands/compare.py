@@ -89,8 +89,8 @@ def compare(
 ) -> int:
     """Compare classifiers on raw columns, on PCA of the same width and on the codes.
 
-    In each fold a model is trained on the training rows alone, with the options of isthmus fit, so
-    that nothing of the rows that are tested is known.
+    In each fold a model is trained on the training rows alone, with the options of isthmus fit. It
+    knows nothing of the rows that it is tested on.
 
     For example:
 

@@ -15,7 +15,7 @@ def demo(
     quick: Annotated[bool, option(OUTPUT, "Train less: worse models, sooner.")] = False,
     common: Common = Common(),
 ) -> int:
-    """Train models on data that come along, and write a report.
+    """Train models on handwritten digits, which come along, and write a report.
 
     For example:
 

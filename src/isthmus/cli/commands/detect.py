@@ -71,7 +71,7 @@ class Detector:
         str | None,
         option(
             DETECTOR,
-            "What p-values compare with: rows never trained on, or by folds all of them.",
+            "What p-values compare with: split holds rows out, cross uses all rows, fold by fold.",
             metavar="split|cross",
         ),
     ] = None

@@ -80,7 +80,7 @@ class Drawing:
         Literal["auto", "code", "tsne", "opentsne", "umap", "pacmap", "pca"],
         option(
             PICTURE,
-            "What lays the codes out; auto is the code where it has two columns, else t-SNE.",
+            "What lays the codes out; auto is the code if it has two columns, else t-SNE.",
             default=True,
         ),
     ] = "auto"

@@ -45,9 +45,10 @@ def explain(
 ) -> int:
     """Show which columns make rows strange, what was seen in them and what was expected.
 
-    A line for each row and column, the largest contributions first: the identifiers, or else the
-    number of the row from 0, then column, contribution, observed and expected. The contributions of
-    a row add up to minus its score. A model that is no detector explains the errors of all rows.
+    The result has a line for each row and column, the largest contributions first: the identifiers, or
+    else the number of the row from 0, then column, contribution, observed and expected. The
+    contributions of a row add up to minus its score. A model that is no detector explains the errors
+    of all rows.
 
     For example:
 

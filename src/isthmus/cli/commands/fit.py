@@ -59,7 +59,9 @@ def fit(
         Path | None, option(DATA, "Start from the weights, layers and settings of this model.")
     ] = None,
     test: Annotated[Path | None, option(DATA, "Rows to score after training.")] = None,
-    weight: Annotated[str | None, option(DATA, "What each row counts.", metavar="COLUMN")] = None,
+    weight: Annotated[
+        str | None, option(DATA, "How much each row counts.", metavar="COLUMN")
+    ] = None,
     columns: Columns = Columns(),
     pictures: Pictures = Pictures(),
     options: AutoencoderOptions = AutoencoderOptions(),

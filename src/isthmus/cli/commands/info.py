@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def info(model: ModelArgument, /, *, common: Common = Common()) -> int:
     """Show what the file of a model or a detector holds.
 
-    Slots, layers, columns, and errors beside those of the mean and of PCA; of a detector also its
-    autoencoders and where it draws the line. With --quiet the file is only checked.
+    That is slots, layers, columns, and errors beside those of the mean and of PCA. Of a detector it is
+    also its autoencoders and its threshold. With --quiet the file is only checked.
 
     For example:
 

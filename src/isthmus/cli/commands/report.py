@@ -83,8 +83,8 @@ def report(
 ) -> int:
     """Write one page about a model or a detector and rows, to forward.
 
-    Data, equation, losses, baselines, reconstructions, the code in the plane, the strangest rows and
-    why, and how to reproduce it. It needs no network, and reads on a phone and in print.
+    It shows data, equation, losses, baselines, reconstructions, the code in the plane, the strangest
+    rows and why, and how to reproduce it. It needs no network, and reads on a phone and in print.
 
     For example:
 
@@ -212,14 +212,14 @@ def _compared(ae: Autoencoder, rows: Rows, y: pl.Series | None) -> Comparison | 
     """Return classifiers of the labels compared, if these are a few classes and soon compared."""
     import numpy as np
 
-    from isthmus.comparison import compare
-
     if y is None or y.null_count() or len(y) > MOST_COMPARED:
         return None
     labels = y.to_numpy()
     _, counts = np.unique(labels, return_counts=True)
     if not 2 <= len(counts) <= MOST_CLASSES or counts.min() < FOLDS:
         return None
+    from isthmus.comparison import compare
+
     return compare(ae, rows.X, labels, cv=FOLDS, random_state=0)
 
 

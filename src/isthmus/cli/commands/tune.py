@@ -126,10 +126,10 @@ def tune(
 ) -> int:
     """Search over parameters, and save the best model, trained on all rows.
 
-    Values are separated by commas. A comma in brackets, or before FIELD=, belongs to the value, so
-    that specs stay whole; + makes a chain of corruptions or penalties. A parameter of a part is
-    addressed as sparsity__rho, in a chain as corruption__0__std. Values may also be drawn:
-    uniform(LOW,HIGH), loguniform(LOW,HIGH) or randint(LOW,HIGH).
+    Commas separate values. A comma in brackets, or before FIELD=, belongs to the value, so that specs
+    stay whole. A + makes a chain of corruptions or penalties. A parameter of a part has a name such as
+    sparsity__rho, in a chain corruption__0__std. Values may also be drawn: uniform(LOW,HIGH),
+    loguniform(LOW,HIGH) or randint(LOW,HIGH).
 
     For example:
 
