@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import isthmus
-from isthmus import BCE, KL, MSE, Autoencoder, Contractive, ModelFileError
+from isthmus import BCE, KL, MSE, Autoencoder, Contractive, ModelFileError, OutlierDetector
 from isthmus.nets.layer import DenseLayer, Layer
+from isthmus.outliers.members import Member
 from isthmus.parts.architectures import Architecture, LayerPlan, Plan
 from isthmus.parts.losses import Loss
 from isthmus.parts.part import number
@@ -153,7 +154,7 @@ def test_weights_move_only_between_the_same_layers():
         ),
         (
             lambda m, t: t.update({"net.decoder.0.weight": np.ones((2, 3, 4), "f4")}),
-            "Layer 1 of the decoder does not fit: a layer of the kind 'blocks' cannot have a weight",
+            "Layer 1 of the decoder does not fit: a 'blocks' layer cannot have a weight",
         ),
         (
             lambda m, t: t.update({"net.encoder.0.weight": np.ones((2, 3, 3), "i4")}),
@@ -228,8 +229,8 @@ def test_a_layer_that_overrides_its_parent_inherits_no_onnx_form(part, tmp_path)
     ae = Autoencoder(2, planned(Named)(), **BRIEF).fit(X)
     with pytest.raises(
         ValueError,
-        match=f"The part '{part}' cannot be exported: layer 1 of the encoder, a layer of the kind "
-        "'sine', has no ONNX form; fit with another, or write it as a class with a method `onnx`",
+        match=f"The part '{part}' cannot be exported: layer 1 of the encoder, a 'sine' layer, has "
+        "no ONNX form; fit with another architecture, or write it as a class with a method `onnx`",
     ):
         ae.export(tmp_path / "m.onnx", part)
 
@@ -280,10 +281,31 @@ def test_what_a_layer_does_not_say_is_asked_for_by_name(tmp_path):
 
     layer = Turned(np.ones((2, 3), "f4"), np.ones(2, "f4"), None, None, "tanh")
     with pytest.raises(
-        ValueError, match="a Turned does not say how to scale its units; define `resc"
+        ValueError, match="A Turned does not say how its units are scaled: .* `rescaled`"
     ):
         layer.rescaled(np.ones(2), np.ones(2))
     layer.check()
+
+
+def test_a_detector_of_such_layers_is_refused_before_any_work(tmp_path, monkeypatch):
+    class Named(Sine, kind="sine"):
+        pass
+
+    ae = Autoencoder(2, planned(Named)(), **BRIEF)
+    detector = OutlierDetector(ae, n_estimators=2, random_state=0).fit(X)
+    monkeypatch.setattr(Member, "known", None)  # what a member computes
+    with pytest.raises(
+        ValueError, match="The part 'score' cannot be exported: layer 1 of the encod"
+    ):
+        detector.export(tmp_path / "d.onnx")
+
+
+@pytest.mark.usefixtures("blocks")
+def test_layers_for_rows_of_another_width_are_refused_before_training():
+    with pytest.raises(
+        ValueError, match="'blocks' plans layers for rows of 4 values, but a row of X has 6"
+    ):
+        Autoencoder(2, "blocks:groups=4", **BRIEF).fit(X)
 
 
 def test_a_plan_whose_layers_do_not_fit_is_refused_before_training():
@@ -301,9 +323,7 @@ def test_settings_that_json_changes_are_refused(tmp_path):
     arrays = np.ones((2, 3), "f4"), np.ones(3, "f4"), None, None, "tanh"
     _, spec = Holding(*arrays, (1, (2, 3))).pack()
     assert spec == {"kind": "holding", "activation": "tanh", "held": (1, (2, 3))}
-    with pytest.raises(
-        ValueError, match="JSON cannot hold the settings of a layer of the kind 'hold"
-    ):
+    with pytest.raises(ValueError, match="JSON cannot hold the settings of a 'holding' layer"):
         Holding(*arrays, {1, 2}).pack()
     with pytest.raises(ValueError, match="come back from JSON as .*'held': {'1': 2}.*override"):
         Holding(*arrays, {1: 2}).pack()

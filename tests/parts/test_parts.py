@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from isthmus import KL, Autoencoder, Dense, Gaussian, Lp, TopK
+from isthmus import KL, L1, L2, MAE, MSE, Autoencoder, Dense, Gaussian, Lp, TopK, Uniform
 from isthmus.model.slots import SLOTS
 from isthmus.parts.architectures import Architecture
 from isthmus.parts.corruptions import Corruption
@@ -148,7 +148,15 @@ def test_a_new_part_needs_one_class_and_no_other_line():
 
 def test_a_part_must_be_a_dataclass():
     with pytest.raises(TypeError, match="^Bare is no dataclass: write @dataclass above the class"):
-        type("Bare", (Sparsity,), {})()
+        resolve(Sparsity, type("Bare", (Sparsity,), {})())
+
+
+@pytest.mark.parametrize("pair", [(MSE, MAE), (Gaussian, Uniform), (L1, L2)])
+def test_parts_of_alike_fields_are_other_structures_and_so_other_programs(pair):
+    """Two classes that `jax.tree_util.register_dataclass` knows are not."""
+    first, second = (jax.tree.structure(part()) for part in pair)
+    assert first != second
+    assert first == jax.tree.structure(pair[0]())
 
 
 def test_slots_do_not_share_names():

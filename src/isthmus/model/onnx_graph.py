@@ -53,11 +53,11 @@ def check_forms(net: Net, loss: Loss, sparsity: Sparsity | None, scaler: Scaler,
         cost(graph, loss, decoded(graph, net, z), x)
 
 
-def _formed(name: str | None, owner: str, method: str) -> str:
-    """Return the name that a form ended in; a NoFormError if there is none."""
+def _formed(name: str | None, owner: str, slot: str, method: str) -> str:
+    """Return the name of the value that a form ends in; a NoFormError if there is no form."""
     if name is None:
         raise NoFormError(
-            f"{owner} has no ONNX form; fit with another, or write it as a class with a method "
+            f"{owner} has no ONNX form; fit with another {slot}, or write it as a class with a method "
             f"`{method}`"
         )
     return name
@@ -124,10 +124,14 @@ def _lines(scaler: Scaler) -> Affine:
 
 def code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: str) -> str:
     """Return the codes of scaled rows."""
-    x = _formed(loss.onnx_seen(graph, x), f"`seen` of {loss.title}", "onnx_seen")
+    x = _formed(loss.onnx_seen(graph, x), f"`seen` of {loss.title}", "loss", "onnx_seen")
     for i in range(len(net.encoder)):
         x = _layer(graph, net, "encoder", i, x)
-    return x if sparsity is None else _formed(sparsity.onnx(graph, x), sparsity.title, "onnx")
+    return (
+        x
+        if sparsity is None
+        else _formed(sparsity.onnx(graph, x), sparsity.title, "sparsity", "onnx")
+    )
 
 
 def decoded(graph: Graph, net: Net, z: str) -> str:
@@ -162,13 +166,14 @@ def score(graph: Graph, net: Net, loss: Loss, z: str, x: str) -> str:
     inside, outside = _domain(graph, loss, x)
     stable = loss.onnx_from_linear(graph, a, inside)
     method = "onnx" if type(loss).onnx_from_linear is Loss.onnx_from_linear else "onnx_from_linear"
-    return graph.add("Neg", _charged(graph, _formed(stable, loss.title, method), outside))
+    return graph.add("Neg", _charged(graph, _formed(stable, loss.title, "loss", method), outside))
 
 
 def cost(graph: Graph, loss: Loss, y: str, x: str) -> str:
     """Return the loss of each row, with what lies outside the loss's domain charged for."""
     inside, outside = _domain(graph, loss, x)
-    return _charged(graph, _formed(loss.onnx(graph, y, inside), loss.title, "onnx"), outside)
+    charge = _formed(loss.onnx(graph, y, inside), loss.title, "loss", "onnx")
+    return _charged(graph, charge, outside)
 
 
 def _domain(graph: Graph, loss: Loss, x: str) -> tuple[str, str | None]:
@@ -199,7 +204,7 @@ def _linear(graph: Graph, net: Net, side: str, i: int, x: str) -> str:
     name = f"encoder.{i}.weight" if tied else f"{side}.{i}.weight"
     weight = Stored(name, np.asarray(net.encoder[i].weight if tied else layer.weight))
     bias = graph.array(np.asarray(layer.bias), f"{side}.{i}.bias")
-    h = _formed(layer.onnx(graph, x, weight, bias), _placed(layer, side, i), "onnx")
+    h = _formed(layer.onnx(graph, x, weight, bias), _placed(layer, side, i), "architecture", "onnx")
     if layer.scale is not None and layer.shift is not None:
         scale, shift = np.asarray(layer.scale), np.asarray(layer.shift)
         h = graph.add("LayerNormalization", h, scale, shift, axis=-1, epsilon=1e-5)
@@ -210,7 +215,7 @@ def _linear(graph: Graph, net: Net, side: str, i: int, x: str) -> str:
 def _activated(graph: Graph, net: Net, side: str, i: int, h: str) -> str:
     layer: Layer = getattr(net, side)[i]
     owner = f"the activation {layer.activation!r} of {_placed(layer, side, i)}"
-    return _formed(layer.onnx_activation(graph, h), owner, "onnx_activation")
+    return _formed(layer.onnx_activation(graph, h), owner, "activation", "onnx_activation")
 
 
 def _placed(layer: Layer, side: str, i: int) -> str:

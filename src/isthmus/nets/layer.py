@@ -24,8 +24,8 @@ class Layer(eqx.Module):
     A class of layers is registered under a `kind`, which model files keep; a subclass has a kind of
     its own or none. It defines `product`, and `shapes` to stand in an encoder. `tied` lets a decoder's
     layer use its encoder's weight, `onnx` lets it be exported, and `squared_norms` shortens the
-    contractive penalty. What is inherited of the last two ends where a subclass overrides what they are
-    about. Fields are arrays, which are trained, or static settings, which JSON must hold.
+    contractive penalty; a subclass that overrides what these two are about does not inherit them.
+    Fields are arrays, which are trained, or static settings, which JSON must hold.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Layer(eqx.Module):
         assert weight is not None
         h = self.product(x, weight) + self.bias
         if self.scale is not None and self.shift is not None:
-            # jax.nn.standardize divides by another rounding of the root: other bits, no faster.
+            # jax.nn.standardize, if "stable", gives the same bits, but rounds gradients otherwise.
             centred = h - jnp.mean(h, axis=-1, keepdims=True)
             deviation = jnp.sqrt(jnp.mean(centred**2, axis=-1, keepdims=True) + 1e-5)
             h = centred / deviation * self.scale + self.shift
@@ -114,7 +114,8 @@ class Layer(eqx.Module):
         gained, shifted = ("weight", "bias") if self.scale is None else ("scale", "shift")
         if getattr(self, gained).shape[-1:] != gain.shape:
             raise ValueError(
-                f"a {self.title} does not say how to scale its units; define `rescaled`"
+                f"A {self.title} does not say how its units are scaled: give its class a method "
+                "`rescaled`."
             )
         changed = {gained: getattr(self, gained) * gain, shifted: bias}
         return dataclasses.replace(self, **{k: v.astype(dtype) for k, v in changed.items()})
@@ -216,7 +217,7 @@ class Layer(eqx.Module):
         Raises
         ------
         ValueError
-            If `unpack` could not give the same layer back.
+            If `unpack_layer` could not give the same layer back.
         """
         if Layer.known.get(self.kind) is not type(self):
             name = type(self).__name__
@@ -236,7 +237,7 @@ class Layer(eqx.Module):
     @property
     def title(self) -> str:
         """What messages call the layer."""
-        return f"layer of the kind {self.kind!r}" if self.kind else type(self).__name__
+        return f"{self.kind!r} layer" if self.kind else type(self).__name__
 
     def describe(self, *, precise: bool = True) -> str:
         """Return in words what must agree for two layers to share their weights."""

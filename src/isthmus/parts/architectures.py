@@ -94,7 +94,7 @@ class Architecture(Part, slot="architecture"):
         """Return a net with fresh weights, as NumPy arrays.
 
         `shape` is that of a row, (d,) or (h, w[, c]). `code_activation` is the sparsity's wish for
-        the code, and `output` the loss's and the data's for the output; both act where the
+        the code, and `output` the loss's and the data's for the output; both act if the
         architecture's own setting is "auto".
         """
         plans = self.plan(shape, n_components)
@@ -114,6 +114,11 @@ class Architecture(Part, slot="architecture"):
             decoder.append(self._shared(down) if self.tied else down)
         net = Net(tuple(encoder), tuple(decoder))
         net.check()
+        if net.n_features != math.prod(shape):
+            raise ValueError(
+                f"The architecture {self.name!r} plans layers for rows of {net.n_features} values, but "
+                f"a row of X has {math.prod(shape)}."
+            )
         alone = len(plans) == 1 and not self.tied and code_activation is None
         return _near_linear(net) if alone and code in BOUNDED_ACTIVATIONS else net
 
@@ -148,7 +153,7 @@ class Dense(Architecture, name="dense"):
     hidden : tuple of int
         Widths of the encoder's layers between input and code, such as (128, 64).
     activation : str
-        Of the hidden layers, and of the code where there are none: "identity", "sigmoid" (or
+        Of the hidden layers, and of the code if there are none: "identity", "sigmoid" (or
         "logistic"), "tanh", "relu", "gelu", "silu", "elu", "softplus". "auto" is "gelu" for hidden
         layers and "tanh" for a code alone.
     code_activation : str
@@ -248,7 +253,7 @@ class Convolutional(Architecture):
             )
 
     def _settled(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of a row: its own where the data have one, else `input_shape`."""
+        """Return the shape of a row: its own if the data have one, else `input_shape`."""
         if self.input_shape is None:
             return shape
         if math.prod(self.input_shape) != math.prod(shape):
@@ -307,7 +312,7 @@ class Conv(Convolutional, name="conv"):
     Raises
     ------
     ValueError
-        By `fit`, where rows are no images or a kernel does not fit.
+        By `fit`, if rows are no images or a kernel does not fit.
 
     References
     ----------
@@ -368,7 +373,7 @@ class Conv1d(Convolutional, name="conv1d"):
     code : "dense" or "maps"
         Whether a dense layer of `n_components` units follows, or the last channels are the code.
     input_shape : tuple of int, optional
-        (length, c), where flat rows are signals of several channels.
+        (length, c), if flat rows are signals of several channels.
 
     Examples
     --------

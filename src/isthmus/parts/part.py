@@ -8,7 +8,7 @@ Numbers (float fields) are leaves of a JAX pytree and so are traced; everything 
 import ast
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -30,7 +30,7 @@ def number(default: Value, interval: str = "(-inf, inf)", *, whole: bool = False
 
 
 def option(default: Value, choices: tuple[object, ...] = ()) -> Value:
-    """Declare a field that takes one of `choices`, or anything where there are none."""
+    """Declare a field that takes one of `choices`, or anything if there are none."""
     return dataclasses.field(default=default, metadata={"choices": choices})
 
 
@@ -46,8 +46,7 @@ class Part:
     """A value that fills a slot: a dataclass whose fields are its parameters.
 
     A subclass that names a `slot` opens a new slot; a subclass of that one with a `name` is a part
-    of the slot. Parts compare by value, clone and nest in scikit-learn's way, and are pytrees. JAX
-    makes them anew by their constructor with arrays for numbers, so checks belong to `validate`.
+    of the slot. Parts compare by value, clone and nest in scikit-learn's way, and are pytrees.
     """
 
     slot: ClassVar[str] = ""
@@ -63,11 +62,34 @@ class Part:
         cls.name = name or cls.__name__.lower()
         if name:
             cls.known[name] = cls
+        jax.tree_util.register_pytree_node(cls, cls._flatten, cls._unflatten)
 
-    def __new__(cls, *_: object, **__: object) -> Self:
-        """Make JAX know the class at its first instance: only then is it a dataclass."""
-        _register_with_jax(cls)  # type: ignore[arg-type]
-        return super().__new__(cls)
+    # -- JAX: numbers are leaves, the rest is structure ------------------------------------------
+    #
+    # jax.tree_util.register_dataclass will not do: to JAX the structures of two such classes with the
+    # same static values are equal, as those of MSE() and MAE(), and one may run the other's program.
+
+    @classmethod
+    @cache
+    def _fields(cls) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names of the fields that are leaves, and of those that are structure."""
+        fields = part_fields(cls)
+        numbers = tuple(f.name for f in fields if f.metadata.get("whole") is False)
+        return numbers, tuple(f.name for f in fields if f.name not in numbers)
+
+    def _flatten(self) -> tuple[tuple[object, ...], tuple[object, ...]]:
+        numbers, static = self._fields()
+        return tuple(getattr(self, f) for f in numbers), tuple(getattr(self, f) for f in static)
+
+    @classmethod
+    def _unflatten(cls, static: tuple[object, ...], numbers: Iterable[object]) -> Self:
+        part = object.__new__(cls)
+        for names, values in zip(cls._fields(), (numbers, static), strict=True):
+            for field, value in zip(names, values, strict=True):
+                object.__setattr__(part, field, value)
+        return part
+
+    # -- what it is called -----------------------------------------------------------------------
 
     @property
     def title(self) -> str:
@@ -138,7 +160,7 @@ class Part:
 
     @property
     def active(self) -> bool:
-        """False where the part does nothing and is left out of the compiled program."""
+        """False if the part does nothing and is left out of the compiled program."""
         return True
 
 
@@ -147,15 +169,6 @@ def part_fields(part: type[Part]) -> tuple["dataclasses.Field[Any]", ...]:
     if not dataclasses.is_dataclass(part):
         raise TypeError(f"{part.__name__} is no dataclass: write @dataclass above the class.")
     return dataclasses.fields(part)
-
-
-@cache
-def _register_with_jax(part: type[Part]) -> None:
-    """Make a class of parts a pytree: numbers are leaves, the rest is structure."""
-    fields = part_fields(part)
-    numbers = [f.name for f in fields if f.metadata.get("whole") is False]
-    others = [f.name for f in fields if f.name not in numbers]
-    jax.tree_util.register_dataclass(part, numbers, others)
 
 
 def _is_number(value: Any, whole: bool) -> bool:
@@ -233,7 +246,7 @@ def build(slot: type[SlotPart], spec: object, wrap: Wrap | None = None) -> SlotP
     if spec is None:
         return None
     if isinstance(spec, slot):
-        return dataclasses.replace(spec)  # type: ignore[type-var]
+        return type(spec)(**spec.get_params())
     if isinstance(spec, dict) and "name" in spec:
         params = dict(spec)
         return _named(slot, params.pop("name")).make(params)

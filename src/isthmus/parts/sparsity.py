@@ -95,7 +95,7 @@ class KL(Sparsity, name="kl"):
 
     `KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r))`, where `rho_hat_j` is the
     activity of unit j averaged over the training set: a running mean over one epoch or five batches,
-    whichever is shorter, with the gradient of the batch; exact where the batch is the whole set.
+    whichever is shorter, with the gradient of the batch; exact if the batch is the whole set.
     Needs a bounded activation of the code; with `code_activation="auto"` and no bounded activation
     it becomes a sigmoid.
 
