@@ -73,7 +73,7 @@ def test_fit_writes_a_model_and_says_how_good_it_is(cli):
     assert re.search(r"^data +100 rows, 4 features$", ended.out, re.M)
     assert "by PCA" in ended.out
     assert re.search(r"^score +-?\d\.\d+ \(1 is perfect", ended.out, re.M)
-    assert "fit: epoch 5/5" in ended.err
+    assert "fit: 5 of 5 epochs" in ended.err
     ae = isthmus.load("t.isthmus")
     assert list(ae.feature_names_in_) == list("abcd")
     assert (ae.verbose, ae.warm_start) == (0, False)

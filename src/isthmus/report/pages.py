@@ -31,7 +31,7 @@ def to_html(facts: Facts, sections: Sequence[Section]) -> str:
     Returns
     -------
     str
-        HTML that asks for nothing from outside.
+        HTML that loads nothing from outside.
     """
     script = template_source("embedding.js")
     return (

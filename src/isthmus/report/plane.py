@@ -16,7 +16,6 @@ from isthmus.report.facts import Facts
 from isthmus.training.runtime import draw_seed
 
 MOST_POINTS = 3000  # more take minutes to lay out and show no more
-MOST_STEPS = 500  # of t-SNE: as many again move the points little
 MOST_SHOWN_COLUMNS = 40  # whose values a point shows
 MOST_KINDS = 10  # that have a colour and a mark of their own
 THUMBNAIL = 28  # pixels of its longer side
@@ -31,7 +30,7 @@ def embed_codes(codes: np.ndarray, rows: np.ndarray, total: int, random_state: i
         wide = np.pad(codes, ((0, 0), (0, 2)))
         return Embedding(wide[:, :2], rows, total, "code", float("nan"), 0, 0.0)
     begin, seed = time.perf_counter(), draw_seed(random_state)
-    points = lay_out("tsne", codes, seed, MOST_STEPS)
+    points = lay_out("tsne", codes, seed, quick=True)
     trust, judged = measure_trust(codes, points, seed)
     seconds = time.perf_counter() - begin
     return Embedding(points, rows, total, "tsne", trust, judged, seconds)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +19,6 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from isthmus import __version__
 from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.comparison import Comparison
 from isthmus.embedding import Embedding, sample_row_numbers
 from isthmus.io.atomic import write_whole
 from isthmus.io.plain import as_json
@@ -63,7 +62,10 @@ from isthmus.report.text_sections import (
     sampling_sentence,
     search_section,
 )
-from isthmus.search.tune import Search
+
+if TYPE_CHECKING:
+    from isthmus.comparison import Comparison
+    from isthmus.search.tune import Search
 
 ENDINGS = (".html", ".md", ".json")
 MISSING = ("None", "nan", "<NA>", "NaT")
@@ -136,8 +138,8 @@ class Report:
         X: ArrayLike,
         y: ArrayLike | None = None,
         *,
-        comparison: Comparison | None = None,
-        search: Search | Facts | None = None,
+        comparison: "Comparison | None" = None,
+        search: "Search | Mapping[str, object] | None" = None,
         detector: OutlierDetector | None = None,
         embedding: Embedding | Literal[False] | None = None,
         focus: str | None = None,
@@ -263,7 +265,7 @@ class Report:
             "embedding": self._embedding_facts(),
             "outliers": self._outlier_facts(),
             "comparison": None if self.comparison is None else self.comparison.facts(),
-            "search": found.facts() if isinstance(found, Search) else found,
+            "search": found if found is None or isinstance(found, Mapping) else found.facts(),
             "reproduce": self._reproduction(rows),
         }
 

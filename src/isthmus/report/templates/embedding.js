@@ -134,7 +134,7 @@ class Plane {
     button.onclick = () => {
       if (!this.hidden.delete(kind)) this.hidden.add(kind);
       button.setAttribute("aria-pressed", String(!this.hidden.has(kind)));
-      this.tell(-1);
+      this.showRow(-1);
     };
   }
 
@@ -224,8 +224,8 @@ class Plane {
     return best;
   }
 
-  // Tell a row: what it is, its thumbnail, and its values; of many columns the most unusual.
-  tell(i) {
+  // Show a row: what it is, its thumbnail, and its values; of many columns the most unusual.
+  showRow(i) {
     this.chosen = i;
     this.tip.hidden = i < 0;
     this.draw();
@@ -238,11 +238,11 @@ class Plane {
     const line = (name, value) => { element("dt", name, list); element("dd", value, list); };
     if (ids) line("row", String(rows[i]));
     if (this.kinds) line(this.kinds.name, this.kinds.kinds[this.kinds.numbers[i]]);
-    this.told(i).forEach((c) => line(c.name, written(c.values[i])));
+    this.shownColumns(i).forEach((c) => line(c.name, written(c.values[i])));
     this.settle(i);
   }
 
-  told(i) {
+  shownColumns(i) {
     const first = this.columns.length - this.data.values.length + 1, rest = this.columns.slice(first);
     for (const c of rest.filter((r) => r.mean === undefined)) {
       const known = c.values.filter(Number.isFinite), n = known.length || 1;
@@ -305,7 +305,7 @@ class Plane {
 
   listen() {
     const { canvas } = this, gone = (event) => this.pointers.delete(event.pointerId);
-    this.select.onchange = () => { this.colour(); this.tell(-1); };
+    this.select.onchange = () => { this.colour(); this.showRow(-1); };
     for (const button of this.figure.querySelectorAll("[data-zoom]")) {
       const { width, height } = this.size(), factor = Number(button.dataset.zoom);
       button.onclick = () => (factor ? this.scaled(factor, width / 2, height / 2) : this.all());
@@ -313,14 +313,14 @@ class Plane {
     canvas.onpointerdown = (event) => {
       this.pointers.set(event.pointerId, this.where(event));
       canvas.setPointerCapture(event.pointerId);
-      this.tell(this.nearest(...this.where(event), event.pointerType === "mouse" ? 12 : 24));
+      this.showRow(this.nearest(...this.where(event), event.pointerType === "mouse" ? 12 : 24));
     };
     canvas.onpointermove = (event) => {
       if (this.pointers.has(event.pointerId)) this.drag(event);
-      else if (event.pointerType === "mouse") this.tell(this.nearest(...this.where(event), 12));
+      else if (event.pointerType === "mouse") this.showRow(this.nearest(...this.where(event), 12));
     };
     canvas.onpointerup = canvas.onpointercancel = gone;
-    canvas.onpointerleave = (event) => { if (event.pointerType === "mouse") this.tell(-1); };
+    canvas.onpointerleave = (event) => { if (event.pointerType === "mouse") this.showRow(-1); };
     canvas.addEventListener("wheel", (event) => {
       if (!event.ctrlKey && document.activeElement !== canvas) return;  // else the page scrolls
       event.preventDefault();
@@ -337,8 +337,8 @@ class Plane {
       ArrowLeft: () => this.moved(-step, 0), ArrowRight: () => this.moved(step, 0),
       ArrowUp: () => this.moved(0, -step), ArrowDown: () => this.moved(0, step),
       "+": () => this.scaled(1.5, ...middle), "-": () => this.scaled(1 / 1.5, ...middle),
-      0: () => this.all(), Escape: () => this.tell(-1),
-      Enter: () => this.tell(this.nearest(...middle, Infinity)),
+      0: () => this.all(), Escape: () => this.showRow(-1),
+      Enter: () => this.showRow(this.nearest(...middle, Infinity)),
     }[event.key];
     if (!does) return;
     event.preventDefault();
