@@ -1,8 +1,13 @@
 """`python -m isthmus` and the command `isthmus`."""
 
+from __future__ import annotations
+
 import gc
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NEW_OBJECTS = 100_000  # that the process makes before it looks for cycles among them
 
@@ -14,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     objects, nearly all of which stay, and the end of the process looks for none: together that is
     a quarter of a short command.
     """
-    from isthmus.cli.app import run
+    from isthmus.cli import run
 
     if argv is not None:
         return run(list(argv))

@@ -1,12 +1,13 @@
 """Classification on codes, beside raw columns and PCA of the same width: the same folds for all."""
 
+from __future__ import annotations
+
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, Self, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypedDict
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -20,17 +21,21 @@ from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.validation import as_images, check_one_of, check_whole, validate_rows
-from isthmus.plots.axes import (
+from isthmus.autoencoder import Autoencoder, as_images, check_one_of, check_whole, validate_rows
+from isthmus.plots import (
     FAINT_GREY,
     LINE_COLOURS,
     POINT_MARKS,
     figure_and_axes,
+    missing_labels,
     short_text,
 )
-from isthmus.plots.points import missing_labels
-from isthmus.training.runtime import computing, draw_seed
+from isthmus.training import computing, draw_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
 
 INPUTS = ("raw columns", "PCA", "codes")
 CLASSIFIERS = ("logistic", "neighbours")

@@ -4,16 +4,16 @@ A tour beside the six models tries warnings, dropout, the article's network, oth
 interrupt and a transfer; each is done, and the report says what came of it.
 """
 
+from __future__ import annotations
+
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 from rich.console import Console
 from scipy.ndimage import median_filter
 from sklearn.datasets import load_digits
@@ -22,16 +22,26 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from isthmus import plots, presets
-from isthmus.autoencoder.estimator import Autoencoder
+from isthmus.autoencoder import Autoencoder
 from isthmus.comparison import compare
 from isthmus.loading import load_autoencoder
-from isthmus.outliers.detector import OutlierDetector, default_autoencoder
-from isthmus.parts.architectures import Conv
-from isthmus.report.blocks import Section, Table, number_text
-from isthmus.report.measurements import corrupt_rows
-from isthmus.report.model_sections import choose_examples, width_section
-from isthmus.report.report import Report
-from isthmus.search.tune import tune
+from isthmus.outliers import OutlierDetector, default_autoencoder
+from isthmus.parts import Conv
+from isthmus.report import (
+    Report,
+    Section,
+    Table,
+    choose_examples,
+    corrupt_rows,
+    number_text,
+    width_section,
+)
+from isthmus.search import tune
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from matplotlib.figure import Figure
 
 SIDE = (8, 8)
 WHITE = 16.0  # the largest value of a pixel

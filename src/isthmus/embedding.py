@@ -1,25 +1,29 @@
 """Pictures of the data: the codes of a model laid out in the plane."""
 
+from __future__ import annotations
+
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
 from sklearn.utils import check_array
 from threadpoolctl import threadpool_limits
 
 from isthmus import plots
-from isthmus.autoencoder.validation import as_images, check_whole
-from isthmus.training.progress import Progress
-from isthmus.training.runtime import draw_seed
+from isthmus.autoencoder import as_images, check_whole
+from isthmus.training import Progress, draw_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 LEAST_ROWS = {"code": 1, "umap": 5, "pacmap": 12}  # for the others a picture needs three
 MOST_ROWS = {"tsne": 5_000, "opentsne": 50_000, "umap": 50_000, "pacmap": 50_000}

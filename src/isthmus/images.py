@@ -5,20 +5,23 @@ along columns, each divided by the sum of all windows at its place, so that they
 pixel.
 """
 
-from collections.abc import Iterator, Sequence
+from __future__ import annotations
+
 from itertools import islice, product
 from math import prod
 from numbers import Integral
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from isthmus.io.image_file import nearest_pixels
-from isthmus.io.image_folder import IMAGE_ENDINGS, Images, read_images, to_pixels, write_images
+from isthmus.io import IMAGE_ENDINGS, Images, nearest_pixels, read_images, to_pixels, write_images
 
 if TYPE_CHECKING:  # reading and writing images needs no JAX
-    from isthmus.autoencoder.estimator import Autoencoder
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from isthmus.autoencoder import Autoencoder
 
 __all__ = ["IMAGE_ENDINGS", "Images", "denoise", "read_images", "to_pixels", "write_images"]
 
@@ -29,14 +32,14 @@ Cut = tuple[int, np.ndarray]  # where a tile starts, and the weights along it
 
 @overload
 def denoise(
-    model: "Autoencoder", images: np.ndarray, *, overlap: int | None = None
+    model: Autoencoder, images: np.ndarray, *, overlap: int | None = None
 ) -> np.ndarray: ...
 @overload
 def denoise(
-    model: "Autoencoder", images: Sequence[ArrayLike], *, overlap: int | None = None
+    model: Autoencoder, images: Sequence[ArrayLike], *, overlap: int | None = None
 ) -> list[np.ndarray]: ...
 def denoise(
-    model: "Autoencoder", images: np.ndarray | Sequence[ArrayLike], *, overlap: int | None = None
+    model: Autoencoder, images: np.ndarray | Sequence[ArrayLike], *, overlap: int | None = None
 ) -> np.ndarray | list[np.ndarray]:
     """Denoise images of any size from a model's own upwards, in overlapping tiles.
 
@@ -88,7 +91,7 @@ def denoise(
     return _denoised(model, _pixels(pixels, tile)[None], tile, overlaps)[0]
 
 
-def tile_shape(model: "Autoencoder") -> tuple[int, ...]:
+def tile_shape(model: Autoencoder) -> tuple[int, ...]:
     """Return the shape of the images that a model was fitted on, or raise a ValueError."""
     from sklearn.utils.validation import check_is_fitted
 
@@ -146,7 +149,7 @@ def _check(pixels: np.ndarray, shape: tuple[int, ...], tile: tuple[int, ...]) ->
 
 
 def _denoised(
-    model: "Autoencoder", X: np.ndarray, tile: tuple[int, ...], overlaps: tuple[int, int]
+    model: Autoencoder, X: np.ndarray, tile: tuple[int, ...], overlaps: tuple[int, int]
 ) -> np.ndarray:
     """Denoise images (n, height, width[, c]), a few at a time."""
     if X.dtype.kind == "f" and not np.isfinite(X).all():
@@ -182,7 +185,7 @@ def _window(size: int, overlap: int) -> np.ndarray:
 
 
 def _blended(
-    model: "Autoencoder",
+    model: Autoencoder,
     X: np.ndarray,
     tile: tuple[int, ...],
     rows: list[Cut],

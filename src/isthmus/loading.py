@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.file import unpack_autoencoder
-from isthmus.io.tensors import ModelFileError
-from isthmus.model.file import DETECTOR, damage_named, read_model_file
-from isthmus.outliers.detector import OutlierDetector
-from isthmus.outliers.file import unpack_detector
+from isthmus.autoencoder import Autoencoder, unpack_autoencoder
+from isthmus.io import ModelFileError
+from isthmus.model import DETECTOR, damage_named, read_model_file
+from isthmus.outliers import OutlierDetector, unpack_detector
 
 
 def load(path: str | Path) -> Autoencoder | OutlierDetector:
@@ -31,7 +29,7 @@ def load(path: str | Path) -> Autoencoder | OutlierDetector:
     tensors, meta = read_model_file(Path(path))
     with damage_named(path):
         if meta.get("kind") == DETECTOR:
-            return unpack_detector(OutlierDetector, tensors, meta)
+            return unpack_detector(OutlierDetector, Autoencoder, tensors, meta)
         return unpack_autoencoder(Autoencoder, tensors, meta)
 
 

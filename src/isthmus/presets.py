@@ -5,7 +5,7 @@ Every preset takes `Autoencoder`'s own keywords, which win over what the name st
 
 from typing import Any
 
-from isthmus.autoencoder.estimator import Autoencoder
+from isthmus.autoencoder import Autoencoder
 
 
 def _preset(

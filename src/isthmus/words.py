@@ -1,7 +1,12 @@
 """Words of messages: lists, plurals, shapes and the nearest known word."""
 
+from __future__ import annotations
+
 import difflib
-from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -16,7 +16,6 @@ from sklearn.preprocessing import FunctionTransformer, RobustScaler
 
 from isthmus import Autoencoder, ModelFileError, OutlierDetector, load
 from isthmus.__main__ import main
-from isthmus.model import onnx_graph
 from isthmus.nets.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
 from isthmus.nets.graph import Graph
 from isthmus.parts.sparsity import TopK
@@ -245,7 +244,7 @@ def test_a_wrong_graph_is_found_and_nothing_is_left(part, where, deep, tmp_path,
         monkeypatch.setattr(Graph, "array", wrong)
     elif where == "scaling":
         wrong = lambda g, x, scaler: g.add("Div", x, scaler.scale)  # noqa: E731
-        monkeypatch.setattr(onnx_graph, "scaled", wrong)
+        monkeypatch.setattr(onnx, "add_scaling", wrong)
     else:
         exact = ACTIVATIONS["gelu"]._replace(onnx=lambda g, h: g.add("Gelu", h))
         monkeypatch.setitem(ACTIVATIONS, "gelu", exact)

@@ -1,12 +1,15 @@
 """Warnings about models that did not learn what they should."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from isthmus.model.evaluation import Baseline
-from isthmus.model.fitted import Fitted
+if TYPE_CHECKING:
+    from isthmus.model import Baseline, Fitted
 
 MARGIN = 0.02  # one affine decoder layer cannot beat PCA in training error: leave it rounding
 

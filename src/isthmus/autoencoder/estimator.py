@@ -1,14 +1,14 @@
 """`Autoencoder`: the scikit-learn face of the equation."""
 
+from __future__ import annotations
+
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus.autoencoder.advice import warn_of_results
@@ -17,7 +17,7 @@ from isthmus.autoencoder.network import check_same_layers, transferred_net, warn
 from isthmus.autoencoder.parameters import check_parameters
 from isthmus.autoencoder.partial_fit import fit_partially
 from isthmus.autoencoder.rows import Rows
-from isthmus.autoencoder.run import Origin, Run, begin_run, fingerprint, settings_mark
+from isthmus.autoencoder.run import Origin, begin_run, fingerprint, settings_mark
 from isthmus.autoencoder.stored import Stored
 from isthmus.autoencoder.validation import (
     layer_number,
@@ -25,13 +25,35 @@ from isthmus.autoencoder.validation import (
     validate_rows,
     validate_weights,
 )
-from isthmus.model.evaluation import evaluated, explained_share, reference_errors, summary_text
-from isthmus.model.fitted import Fitted
-from isthmus.model.model import Model
-from isthmus.model.slots import Slots, resolve_slots
-from isthmus.nets.net import Net
-from isthmus.training.runtime import computing, draw_seed, release_programs
-from isthmus.training.state import DivergenceError, Hook, UnfinishedFit
+from isthmus.model import (
+    evaluated,
+    explained_share,
+    reference_errors,
+    resolve_slots,
+    summary_text,
+)
+from isthmus.training import (
+    DivergenceError,
+    computing,
+    draw_seed,
+    release_programs,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from sklearn.utils import Tags
+
+    from isthmus.autoencoder.run import Run
+    from isthmus.model import (
+        Fitted,
+        Model,
+        Slots,
+    )
+    from isthmus.nets import Net
+    from isthmus.training import (
+        Hook,
+        UnfinishedFit,
+    )
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
@@ -150,7 +172,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         y: object = None,
         sample_weight: ArrayLike | None = None,
         *,
-        init: "Autoencoder | None" = None,
+        init: Autoencoder | None = None,
         on_epoch: Hook | None = None,
     ) -> Self:
         """Train on rows.

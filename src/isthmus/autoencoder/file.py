@@ -1,20 +1,28 @@
 """Files of autoencoders: the constructor's parameters beside what `model.file` holds of a fit."""
 
-from typing import Any, TypeVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from isthmus.autoencoder.parameters import Parameters, check_parameters
-from isthmus.model.file import (
-    Meta,
-    Tensors,
+from isthmus.model import (
+    SLOTS,
     pack_fitted,
     pack_slots,
+    resolve_slots,
     unpack_fitted,
     unpack_slots,
 )
-from isthmus.model.fitted import Fitted
-from isthmus.model.slots import SLOTS, Slots, resolve_slots
+
+if TYPE_CHECKING:
+    from isthmus.model import (
+        Fitted,
+        Meta,
+        Slots,
+        Tensors,
+    )
 
 PLAIN = (str, int, float, bool, type(None))
 Kind = TypeVar("Kind", bound=Parameters)

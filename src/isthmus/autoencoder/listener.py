@@ -1,10 +1,16 @@
 """What a trainer calls after an epoch: the progress, and the user's function."""
 
-from collections.abc import Callable
+from __future__ import annotations
 
-from isthmus.autoencoder.run import Run
-from isthmus.training.progress import Progress, describe_losses
-from isthmus.training.state import HistoryRow, Hook, TrainerState
+from typing import TYPE_CHECKING
+
+from isthmus.training import Progress, describe_losses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isthmus.autoencoder.run import Run
+    from isthmus.training import HistoryRow, Hook, TrainerState
 
 
 class Listener:

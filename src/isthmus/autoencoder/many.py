@@ -1,23 +1,37 @@
 """Many autoencoders trained at a time, in as few programs as they allow."""
 
+from __future__ import annotations
+
 import math
 import warnings
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sklearn.exceptions import ConvergenceWarning
 
-from isthmus.autoencoder.parameters import Parameters
-from isthmus.autoencoder.rows import Ready, Rows
-from isthmus.autoencoder.run import Origin, Run, begin_run, fingerprint
-from isthmus.model.evaluation import evaluated
-from isthmus.model.fitted import Fitted
-from isthmus.model.slots import Slots
-from isthmus.training.groups import count_programs, train_together
-from isthmus.training.progress import Progress
-from isthmus.training.runtime import Device, computing, release_programs
-from isthmus.training.state import DeviceRows, DivergenceError
+from isthmus.autoencoder.run import Origin, begin_run, fingerprint
+from isthmus.model import evaluated
+from isthmus.training import (
+    computing,
+    count_programs,
+    release_programs,
+    train_together,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from isthmus.autoencoder.parameters import Parameters
+    from isthmus.autoencoder.rows import Ready, Rows
+    from isthmus.autoencoder.run import Run
+    from isthmus.model import Fitted, Slots
+    from isthmus.training import (
+        Device,
+        DeviceRows,
+        DivergenceError,
+        Progress,
+    )
 
 EARLY = 2**26  # bytes of rows up to which a search makes the next split ready early
 

@@ -1,16 +1,22 @@
 """The net of a run: built for the rows, or taken over from another model."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import equinox as eqx
 import jax
 import numpy as np
 
 from isthmus.autoencoder.advice import warn_of_identity
-from isthmus.autoencoder.parameters import Parameters
-from isthmus.autoencoder.rows import Prepared
-from isthmus.model.slots import Slots
-from isthmus.nets.activations import ACTIVATIONS
-from isthmus.nets.net import Net
-from isthmus.training.layerwise import movable_weights
+from isthmus.nets import ACTIVATIONS
+from isthmus.training import movable_weights
+
+if TYPE_CHECKING:
+    from isthmus.autoencoder.parameters import Parameters
+    from isthmus.autoencoder.rows import Prepared
+    from isthmus.model import Slots
+    from isthmus.nets import Net
 
 
 def build_net(

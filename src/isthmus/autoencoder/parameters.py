@@ -1,18 +1,21 @@
 """The parameters of an autoencoder, in scikit-learn's way."""
 
+from __future__ import annotations
+
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from isthmus.autoencoder.validation import check_one_of, check_real, check_whole
-from isthmus.model.fitted import Fitted
-from isthmus.model.scaling import Scaling, check_scaling
-from isthmus.model.slots import SLOTS
-from isthmus.parts.part import Part, build
-from isthmus.training.runtime import Device, RandomState
+from isthmus.model import SLOTS, check_scaling
+from isthmus.parts import Part, build
+
+if TYPE_CHECKING:
+    from isthmus.model import Fitted, Scaling
+    from isthmus.training import Device, RandomState
 
 OneSpec: TypeAlias = str | Mapping[str, object] | Part | Callable[..., object] | None
 Spec: TypeAlias = (

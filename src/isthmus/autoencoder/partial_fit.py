@@ -1,35 +1,41 @@
 """`partial_fit`: one epoch over the rows at hand, and what it leaves for the next."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from isthmus.autoencoder.network import build_net, check_same_layers, warn_of_wide_net
-from isthmus.autoencoder.parameters import Parameters
 from isthmus.autoencoder.rows import (
     Prepared,
-    Rows,
     check_scaled,
     new_scaler,
     scaled_rows,
     settle_scaling,
 )
 from isthmus.autoencoder.run import settle_batch_size
-from isthmus.model.evaluation import with_activity
-from isthmus.model.fitted import Fitted, history_of, labelled_rows
-from isthmus.model.model import Model
-from isthmus.model.scaling import mean_row
-from isthmus.model.slots import Slots
-from isthmus.training.layerwise import movable_weights
-from isthmus.training.state import (
+from isthmus.model import Fitted, Model, history_of, labelled_rows, mean_row, with_activity
+from isthmus.training import (
     PartialFit,
-    ScaledRows,
+    Trainer,
     TrainerSettings,
     TrainerState,
     first_state,
+    movable_weights,
     to_device,
 )
-from isthmus.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from isthmus.autoencoder.parameters import Parameters
+    from isthmus.autoencoder.rows import (
+        Rows,
+    )
+    from isthmus.model import Slots
+    from isthmus.training import (
+        ScaledRows,
+    )
 
 
 def fit_partially(

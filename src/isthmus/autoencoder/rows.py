@@ -1,24 +1,30 @@
 """Rows on their way to a run: split, scaled, and checked against what the net can take."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from isthmus.autoencoder.parameters import Parameters
-from isthmus.model.scaling import (
-    Scaler,
-    Scaling,
+from isthmus.model import (
     blocks,
     choose_scaling,
     fit_scaler,
     mean_row,
     scale_rows,
 )
-from isthmus.model.slots import Slots
-from isthmus.nets.activations import ACTIVATIONS
-from isthmus.nets.net import Net
-from isthmus.training.state import ScaledRows, aligned_rows
+from isthmus.nets import ACTIVATIONS
+from isthmus.training import ScaledRows, aligned_rows
+
+if TYPE_CHECKING:
+    from isthmus.autoencoder.parameters import Parameters
+    from isthmus.model import (
+        Scaler,
+        Scaling,
+        Slots,
+    )
+    from isthmus.nets import Net
 
 
 class Rows(NamedTuple):

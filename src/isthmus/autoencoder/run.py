@@ -1,40 +1,44 @@
 """A fit as phases that a trainer runs: each pair of layers, where asked for, then the whole net."""
 
+from __future__ import annotations
+
 import zlib
-from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from isthmus.autoencoder.network import build_net, sample_rows
-from isthmus.autoencoder.parameters import Parameters
-from isthmus.autoencoder.rows import Prepared, Ready, Rows, check_scaled, prepare_rows
-from isthmus.model.fitted import Fitted, Labelled, history_of
-from isthmus.model.model import Model
-from isthmus.model.scaling import blocks
-from isthmus.model.slots import Slots
-from isthmus.nets.net import Net
-from isthmus.training.layerwise import (
+from isthmus.autoencoder.rows import check_scaled, prepare_rows
+from isthmus.model import Fitted, Model, blocks, history_of
+from isthmus.training import (
+    Trainer,
+    TrainerSettings,
+    UnfinishedFit,
     codes_below,
+    first_state,
     layer_pair,
     merge_pair,
     movable_weights,
     pair_objective,
-)
-from isthmus.training.objective import Objective
-from isthmus.training.state import (
-    DeviceRows,
-    TrainerSettings,
-    TrainerState,
-    UnfinishedFit,
-    first_state,
     to_device,
     traced,
 )
-from isthmus.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from isthmus.autoencoder.parameters import Parameters
+    from isthmus.autoencoder.rows import Prepared, Ready, Rows
+    from isthmus.model import Labelled, Slots
+    from isthmus.nets import Net
+    from isthmus.training import (
+        DeviceRows,
+        Objective,
+        TrainerState,
+    )
 
 
 def settings_mark(parameters: Parameters) -> str:

@@ -1,20 +1,21 @@
 """What is fitted of an autoencoder, and how it leaves its process: model files, ONNX and pickles."""
 
-from pathlib import Path
-from typing import Any, cast
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus.autoencoder.file import pack_autoencoder
 from isthmus.autoencoder.parameters import Parameters
-from isthmus.model.evaluation import Baseline
-from isthmus.model.file import write_model_file
-from isthmus.model.fitted import History
-from isthmus.model.onnx import export_model
-from isthmus.model.scaling import Scaler, Scaling
-from isthmus.model.slots import Slots
-from isthmus.nets.net import Net
+from isthmus.model import Baseline, export_model, write_model_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from isthmus.model import History, Scaler, Scaling, Slots
+    from isthmus.nets import Net
 
 
 class Stored(Parameters):

@@ -1,13 +1,18 @@
 """Input checks: one clear sentence each, with what, where, the value and what to do."""
 
+from __future__ import annotations
+
 import numbers
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
 
 
 class TakesRows(Protocol):

@@ -1,1 +1,3 @@
 """The command line."""
+
+from isthmus.cli.app import run as run

@@ -21,7 +21,7 @@ from isthmus.cli.terminal import (
     show_text,
     warned,
 )
-from isthmus.io.atomic import FileError
+from isthmus.io import FileError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
-    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.autoencoder import Autoencoder
 
 CSV = (".csv", ".csv.gz")
 TABLES = (*CSV, ".parquet")
@@ -44,7 +44,7 @@ def check_output(
     path: Path | None, kinds: tuple[str, ...], *inputs: Path | None, force: bool
 ) -> None:
     """Refuse a file that cannot be written; None is the standard output."""
-    from isthmus.io.tables import check_table_output
+    from isthmus.io import check_table_output
 
     if path is not None:
         check_table_output(path, kinds, force=force, inputs=inputs)
@@ -58,7 +58,7 @@ def check_table(
     json: bool = False,
 ) -> None:
     """Refuse a table that cannot be written, and options that do not fit it."""
-    from isthmus.io.tables import file_ending
+    from isthmus.io import file_ending
 
     path = result.output
     check_output(path, kinds, *inputs, force=result.force)
@@ -93,7 +93,7 @@ def goes_to_folder(source: Source, output: Path) -> bool:
 
 def check_folder_output(result: TableOutput, source: Source) -> None:
     """Refuse a folder that images cannot be written to."""
-    from isthmus.io.image_folder import check_image_folder
+    from isthmus.io import check_image_folder
 
     assert result.output is not None
     check_image_folder(result.output)
@@ -117,7 +117,7 @@ def write_images_of(ae: Autoencoder, rows: Rows, output: Path, *, force: bool) -
     """Reconstruct images into a folder, under the names they came with, and return how many."""
     import numpy as np
 
-    from isthmus.io.image_folder import image_paths, to_pixels, write_images
+    from isthmus.io import image_paths, to_pixels, write_images
 
     dtype = getattr(rows.X, "dtype", None)
     if ae.sample_shape_ is None or dtype not in (np.uint8, np.uint16):
@@ -172,7 +172,7 @@ def end_with_table(
     """
     import polars as pl
 
-    from isthmus.io.tables import csv_text, write_table
+    from isthmus.io import csv_text, write_table
 
     path, table = result.output, pl.DataFrame(columns)
     if ids.width and not (
@@ -195,7 +195,7 @@ def end_with_table(
 
 def end_with_array(array: np.ndarray, path: Path, common: Common) -> int:
     """Write rows that are no table, such as images, to a .npy file, and report it."""
-    from isthmus.io.tables import write_array
+    from isthmus.io import write_array
 
     write_array(path, array)
     shape = "x".join(map(str, array.shape[1:]))
@@ -223,6 +223,6 @@ def in_words(facts: Mapping[str, object]) -> dict[str, str]:
 def write_picture(path: Path, figure: Figure, **options: int) -> None:
     """Write a figure as the file's ending says."""
     from isthmus import plots
-    from isthmus.io.atomic import write_whole
+    from isthmus.io import write_whole
 
     write_whole(path, plots.file_content(figure, path.suffix.lower()[1:], **options))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from isthmus.cli.options import AutoencoderOptions, Columns, Pictures, given
 from isthmus.cli.terminal import UsageError, usage_errors
-from isthmus.io.atomic import FileError
+from isthmus.io import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from isthmus.autoencoder.estimator import Autoencoder
-    from isthmus.io.image_folder import ImageFolder
-    from isthmus.io.tables import Table
-    from isthmus.model.slots import Slots
-    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.io import ImageFolder, Table
+    from isthmus.model import Slots
+    from isthmus.outliers import OutlierDetector
 
 FILE = "file"  # the identifier of an image
 
@@ -118,7 +117,7 @@ def check_present(*paths: Path | None, folders: bool = False) -> None:
 
 def model_name(data: Path) -> str:
     """Return the name of a model of this data; `.` and `..` have one only when resolved."""
-    from isthmus.io.tables import file_stem
+    from isthmus.io import file_stem
 
     if not data.is_dir():
         return f"{file_stem(data)}.isthmus"
@@ -137,7 +136,7 @@ def image_size(pictures: Pictures) -> tuple[int, int] | None:
 
 def use_cache() -> None:
     """Keep compiled programs on disk; without a folder for them the work is only slower."""
-    from isthmus.training.runtime import cache_folder, enable_compilation_cache
+    from isthmus.training import cache_folder, enable_compilation_cache
 
     try:
         folder = cache_folder()
@@ -150,9 +149,9 @@ def use_cache() -> None:
 
 def configured(ae: Autoencoder, options: AutoencoderOptions) -> Autoencoder:
     """Set the options that were given, or raise a UsageError for one that cannot be."""
-    from isthmus.autoencoder.parameters import check_parameters
-    from isthmus.model.slots import resolve_slots
-    from isthmus.training.runtime import find_device
+    from isthmus.autoencoder import check_parameters
+    from isthmus.model import resolve_slots
+    from isthmus.training import find_device
 
     with usage_errors():
         ae.set_params(**options.given())
@@ -184,7 +183,7 @@ def load_any(path: Path) -> Autoencoder | OutlierDetector:
 
 def first_autoencoder(found: Autoencoder | OutlierDetector) -> Autoencoder:
     """Return the autoencoder itself, or of a detector its first one, with the columns' names."""
-    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.outliers import OutlierDetector
 
     return found.member_autoencoder() if isinstance(found, OutlierDetector) else found
 
@@ -229,7 +228,7 @@ def read_beside(
     """
     import polars as pl
 
-    from isthmus.io.labels import column_values, column_words
+    from isthmus.io import column_values, column_words
 
     table, columns = _read(source), source.columns
     apart = replace(source, columns=replace(columns, ignore=(*columns.ignore, name)))
@@ -269,7 +268,7 @@ def _check_values(rows: Rows, path: Path) -> None:
     """Refuse cells and weights that no estimator takes."""
     import numpy as np
 
-    from isthmus.autoencoder.validation import check_finite, validate_weights
+    from isthmus.autoencoder import check_finite, validate_weights
 
     X = np.asarray(rows.X).reshape(len(rows.X), -1)
     try:
@@ -280,7 +279,7 @@ def _check_values(rows: Rows, path: Path) -> None:
 
 
 def _read(source: Source) -> Table:
-    from isthmus.io.tables import read_table
+    from isthmus.io import read_table
 
     return read_table(source.path, key=source.columns.key, header=not source.columns.no_header)
 
@@ -289,7 +288,7 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
     """Choose the columns of a table."""
     import polars as pl
 
-    from isthmus.io.tables import choose_columns, looks_headless
+    from isthmus.io import choose_columns, looks_headless
 
     columns = source.columns
     names = None if wanted is None else wanted.names
@@ -340,7 +339,7 @@ def _read_images(source: Source, wanted: Wanted | None) -> Rows:
 
 def scan(source: Source) -> ImageFolder:
     """Return the images of a folder by their headers."""
-    from isthmus.io.image_folder import ImageFolder
+    from isthmus.io import ImageFolder
 
     return ImageFolder(source.path, "skip" if source.pictures.skip_bad else "raise")
 

@@ -109,7 +109,7 @@ def show_text(text: str) -> None:
 
 def show_json(facts: Mapping[str, object]) -> None:
     """Write one JSON object to the standard output; NaN and infinity become null."""
-    from isthmus.io.plain import as_json  # knows NumPy, which takes a tenth of a second to import
+    from isthmus.io import as_json  # knows NumPy, which takes a tenth of a second to import
 
     show_text(json.dumps(as_json(facts), allow_nan=False, default=str) + "\n")
 

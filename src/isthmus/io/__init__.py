@@ -1,1 +1,72 @@
 """Files in and out; knows no JAX."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+_HOMES = {
+    "atomic": ["FileError", "write_whole"],
+    "image_file": ["nearest_pixels"],
+    "image_folder": [
+        "IMAGE_ENDINGS",
+        "ImageFolder",
+        "Images",
+        "check_image_folder",
+        "image_paths",
+        "read_images",
+        "to_pixels",
+        "write_images",
+    ],
+    "labels": ["column_values", "column_words"],
+    "plain": ["as_json"],
+    "tables": [
+        "Table",
+        "check_table_output",
+        "choose_columns",
+        "csv_text",
+        "file_ending",
+        "file_stem",
+        "looks_headless",
+        "read_table",
+        "write_array",
+        "write_table",
+    ],
+    "tensors": ["ModelFileError", "read_tensors", "write_model_bytes", "write_tensors"],
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+if TYPE_CHECKING:
+    from isthmus.io.atomic import FileError as FileError
+    from isthmus.io.atomic import write_whole as write_whole
+    from isthmus.io.image_file import nearest_pixels as nearest_pixels
+    from isthmus.io.image_folder import IMAGE_ENDINGS as IMAGE_ENDINGS
+    from isthmus.io.image_folder import ImageFolder as ImageFolder
+    from isthmus.io.image_folder import Images as Images
+    from isthmus.io.image_folder import check_image_folder as check_image_folder
+    from isthmus.io.image_folder import image_paths as image_paths
+    from isthmus.io.image_folder import read_images as read_images
+    from isthmus.io.image_folder import to_pixels as to_pixels
+    from isthmus.io.image_folder import write_images as write_images
+    from isthmus.io.labels import column_values as column_values
+    from isthmus.io.labels import column_words as column_words
+    from isthmus.io.plain import as_json as as_json
+    from isthmus.io.tables import Table as Table
+    from isthmus.io.tables import check_table_output as check_table_output
+    from isthmus.io.tables import choose_columns as choose_columns
+    from isthmus.io.tables import csv_text as csv_text
+    from isthmus.io.tables import file_ending as file_ending
+    from isthmus.io.tables import file_stem as file_stem
+    from isthmus.io.tables import looks_headless as looks_headless
+    from isthmus.io.tables import read_table as read_table
+    from isthmus.io.tables import write_array as write_array
+    from isthmus.io.tables import write_table as write_table
+    from isthmus.io.tensors import ModelFileError as ModelFileError
+    from isthmus.io.tensors import read_tensors as read_tensors
+    from isthmus.io.tensors import write_model_bytes as write_model_bytes
+    from isthmus.io.tensors import write_tensors as write_tensors
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import at the first use: who writes a model file needs neither polars nor Pillow."""
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

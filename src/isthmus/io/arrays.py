@@ -3,17 +3,21 @@
 Nothing is unpickled, and nothing is allocated that the file does not hold.
 """
 
+from __future__ import annotations
+
 import math
 import zipfile
 import zlib
-from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.lib import format as npy
 
 from isthmus.io.atomic import FileError
 from isthmus.words import first_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MOST_UNPACKED = 2**30  # what is packed may unpack to this many bytes,
 MOST_UNPACKED_RATIO = 200  # or to this many times its packed size: more is a bomb or near to one

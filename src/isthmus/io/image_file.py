@@ -3,16 +3,20 @@
 All that can be wrong with it becomes one error. Pillow's global settings are left alone.
 """
 
+from __future__ import annotations
+
 import warnings
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from isthmus.words import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 GREY_MODES = ("1", "L", "LA", "La")  # as Pillow names them

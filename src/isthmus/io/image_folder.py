@@ -4,16 +4,17 @@ Headers are read first, so that a folder that does not fit together costs no dec
 is allocated before its size is known; each error names the file and what to do.
 """
 
+from __future__ import annotations
+
 import io
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from numbers import Integral
 from pathlib import Path
-from typing import Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from PIL import Image
@@ -22,14 +23,20 @@ from isthmus.io.arrays import TableError
 from isthmus.io.atomic import write_whole
 from isthmus.io.image_file import (
     BadImageError,
-    ImageHeader,
-    ImageSize,
     decode_image,
     nearest_pixels,
     open_image,
     read_header,
 )
 from isthmus.words import shape_text, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from isthmus.io.image_file import (
+        ImageHeader,
+        ImageSize,
+    )
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 LOSSLESS_FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}

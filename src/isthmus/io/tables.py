@@ -4,14 +4,14 @@ A file is untrusted: nothing is unpickled, no size is allocated that the file do
 each error names the file, the line or the columns, and what to do.
 """
 
+from __future__ import annotations
+
 import csv
 import gzip
 import io
 import tempfile
 import zlib
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,10 @@ from isthmus.io.arrays import MOST_UNPACKED, MOST_UNPACKED_RATIO, read_npy, read
 from isthmus.io.arrays import TableError as TableError
 from isthmus.io.atomic import write_whole
 from isthmus.words import columns_named, first_line, is_or_are, listed, shortened, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 MISSING_CELLS = ("", "NA", "NaN", "nan", "null", "?")
 TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")

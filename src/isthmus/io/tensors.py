@@ -4,17 +4,23 @@ The header of such a file has a table of text, `__metadata__`; its entry `isthmu
 Nothing is unpickled, and nothing is allocated that the file does not hold.
 """
 
+from __future__ import annotations
+
 import json
 import struct
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from isthmus.io.atomic import FileError, write_whole
-from isthmus.io.plain import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isthmus.io.plain import Json
 
 METADATA_KEY = "isthmus"
 

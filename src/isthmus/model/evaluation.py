@@ -1,21 +1,25 @@
 """What a fitted model is worth: its errors beside baselines, its code, a summary in words."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from isthmus.model.baselines import pca_axes, pca_reconstruction
-from isthmus.model.fitted import Fitted, last_terms
-from isthmus.model.model import Model
+from isthmus.model.fitted import last_terms
 from isthmus.model.scaling import blocks
-from isthmus.nets.activations import ACTIVATIONS
-from isthmus.nets.layer import Layer
-from isthmus.nets.net import Net
-from isthmus.training.batches import map_batches
-from isthmus.training.measures import code_moments, losses_of_pairs
-from isthmus.training.state import ScaledRows
+from isthmus.nets import ACTIVATIONS
+from isthmus.training import code_moments, losses_of_pairs, map_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isthmus.model.fitted import Fitted
+    from isthmus.model.model import Model
+    from isthmus.nets import Layer, Net
+    from isthmus.training import ScaledRows
 
 Baseline = dict[str, Any]  # errors by name, and the name of the rows
 

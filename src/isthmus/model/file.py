@@ -4,36 +4,45 @@ The layout is in `docs/file-format.md`. No pickle, no import of a name found in 
 is allocated that the file does not hold.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from isthmus import __version__
-from isthmus.io.tensors import ModelFileError, read_tensors, write_tensors
+from isthmus.io import ModelFileError, read_tensors, write_tensors
 from isthmus.model.fitted import Fitted
 from isthmus.model.model import Model
 from isthmus.model.scaling import Affine
-from isthmus.model.slots import SLOTS, Slots, resolve_slots
-from isthmus.nets.layer import Layer, array_names, unpack_layer
-from isthmus.nets.net import Net
-from isthmus.parts.part import Part
-from isthmus.training.layerwise import layer_pair, pair_objective
-from isthmus.training.objective import Objective
-from isthmus.training.runtime import computing
-from isthmus.training.state import (
+from isthmus.model.slots import SLOTS, resolve_slots
+from isthmus.nets import Net, array_names, unpack_layer
+from isthmus.training import (
     PartialFit,
-    Trained,
     TrainerState,
     UnfinishedFit,
+    computing,
     first_state,
+    layer_pair,
+    pair_objective,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from isthmus.model.slots import Slots
+    from isthmus.nets import Layer
+    from isthmus.parts import Part
+    from isthmus.training import (
+        Objective,
+        Trained,
+    )
 
 FORMAT = "isthmus"
 VERSION = (1, 3)

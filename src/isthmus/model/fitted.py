@@ -1,14 +1,20 @@
 """`Fitted`: a model, and what is known of its training."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
-from isthmus.model.model import Model
-from isthmus.training.state import HistoryRow, PartialFit, UnfinishedFit
+from isthmus.training import HistoryRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from isthmus.model.model import Model
+    from isthmus.training import PartialFit, UnfinishedFit
 
 History = dict[str, list[Any]]  # by column: a number for each epoch, and the names of the phases
 Labelled = tuple[tuple[str, HistoryRow], ...]
@@ -54,7 +60,7 @@ class Fitted:
         """How many epochs were trained."""
         return len(self.history["phase"])
 
-    def on_host(self) -> "Fitted":
+    def on_host(self) -> Fitted:
         """Return the same with NumPy's arrays, which survive any pickling."""
         unfinished, partial = jax.tree.map(
             lambda v: np.asarray(v) if isinstance(v, jax.Array) else v,
@@ -62,7 +68,7 @@ class Fitted:
         )
         return replace(self, model=self.model.on_host(), unfinished=unfinished, partial=partial)
 
-    def on_device(self) -> "Fitted":
+    def on_device(self) -> Fitted:
         """Return the same with weights as JAX's arrays."""
         return replace(self, model=self.model.on_device())
 

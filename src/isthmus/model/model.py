@@ -1,22 +1,33 @@
 """`Model`: a fitted autoencoder, and what it makes of rows."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.model.scaling import Scaler, Scaling
-from isthmus.model.slots import Slots
-from isthmus.nets.net import Net
-from isthmus.training.batches import map_batches
-from isthmus.training.measures import column_shares, losses_of_pairs
-from isthmus.training.objective import Objective
-from isthmus.training.runtime import Device, computing
-from isthmus.training.state import traced
+from isthmus.training import (
+    column_shares,
+    computing,
+    losses_of_pairs,
+    map_batches,
+    traced,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from isthmus.model.scaling import Scaler, Scaling
+    from isthmus.model.slots import Slots
+    from isthmus.nets import Net
+    from isthmus.training import (
+        Device,
+        Objective,
+    )
 
 What = Literal["encode", "decode", "reconstruct", "losses"]
 
@@ -162,15 +173,15 @@ class Model:
 
     # -- where it lies -------------------------------------------------------------------------------
 
-    def on(self, device: Device) -> "Model":
+    def on(self, device: Device) -> Model:
         """Return the model to compute on another device."""
         return self if device is self.device else replace(self, device=device)
 
-    def on_host(self) -> "Model":
+    def on_host(self) -> Model:
         """Return the model with NumPy's weights, which survive any pickling."""
         return replace(self, net=jax.tree.map(np.asarray, self.net))
 
-    def on_device(self) -> "Model":
+    def on_device(self) -> Model:
         """Return the model with JAX's weights."""
         with computing(self.dtype, None):
             return replace(self, net=jax.tree.map(jnp.asarray, self.net))

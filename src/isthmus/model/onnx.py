@@ -3,20 +3,34 @@
 Before a file is written, ONNX Runtime and the model compute the same rows.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isthmus.io.tensors import ModelFileError, write_model_bytes
-from isthmus.model import onnx_graph
-from isthmus.model.model import Model
+from isthmus.io import ModelFileError, write_model_bytes
+from isthmus.model.onnx_graph import (
+    NoFormError,
+    add_code,
+    add_reconstruction,
+    add_scaling,
+    add_score,
+    check_forms,
+    model_bytes,
+    package,
+)
 from isthmus.model.scaling import Affine
-from isthmus.nets.graph import Graph
-from isthmus.parts.sparsity import TopK
-from isthmus.training.batches import map_batches
-from isthmus.training.state import traced
+from isthmus.nets import Graph
+from isthmus.parts import TopK
+from isthmus.training import map_batches, traced
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from isthmus.model.model import Model
 
 TOLERANCE = 1e-4  # of a value's size plus the usual size; of scaled values, 1
 CHECKED = 64  # rows of each kind
@@ -45,15 +59,15 @@ def export_model(
 def check_packages() -> None:
     """Raise an ImportError where a package is missing that an export needs."""
     for name in ("onnx", "onnxruntime"):
-        onnx_graph.package(name)
+        package(name)
 
 
 def check_exportable(model: Model, part: str) -> None:
     """Raise a ValueError if a part of the model has no ONNX form; "strangeness" is a detector's."""
     slots = model.slots
     try:
-        onnx_graph.check_forms(model.net, slots.loss, slots.sparsity, model.scaler, part)
-    except onnx_graph.NoFormError as error:
+        check_forms(model.net, slots.loss, slots.sparsity, model.scaler, part)
+    except NoFormError as error:
         exported = "score" if part == "strangeness" else part
         raise ValueError(f"The part {exported!r} cannot be exported: {error}.") from error
 
@@ -66,23 +80,23 @@ def _content(model: Model, part: str, names: Names) -> bytes:
     graph, shape = Graph(), model.row_shape
     x = scaled_input(graph, model)
     slots = model.slots
-    z = onnx_graph.code(graph, model.net, slots.loss, slots.sparsity, x)
+    z = add_code(graph, model.net, slots.loss, slots.sparsity, x)
     behind: tuple[int, ...] = (model.n_components,)
     if part == "reconstruct":
         shaped = model.sample_shape
-        result = onnx_graph.reconstruction(graph, model.net, model.scaler, shaped, z)
+        result = add_reconstruction(graph, model.net, model.scaler, shaped, z)
         behind = shape
     elif part == "score":
-        result, behind = onnx_graph.score(graph, model.net, slots.loss, z, x), ()
+        result, behind = add_score(graph, model.net, slots.loss, z, x), ()
     else:
         result = z
     named, shapes = (part, OUTPUTS[part]), (shape, behind)
-    return onnx_graph.finished(graph, result, named, shapes, metadata(model, names))
+    return model_bytes(graph, result, named, shapes, metadata(model, names))
 
 
 def scaled_input(g: Graph, model: Model) -> str:
     """Return the input's rows, flat and scaled."""
-    return onnx_graph.scaled(g, g.add("Reshape", "X", [0, model.n_features]), model.scaler)
+    return add_scaling(g, g.add("Reshape", "X", [0, model.n_features]), model.scaler)
 
 
 def metadata(model: Model, names: Names) -> dict[str, str]:
@@ -118,7 +132,7 @@ def check_equal(
 
 
 def _run(content: bytes, rows: np.ndarray) -> np.ndarray:
-    runtime = onnx_graph.package("onnxruntime")
+    runtime = package("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -1,21 +1,27 @@
 """ONNX graphs of models: put together from what layers and parts bring."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Sequence
 from importlib import import_module
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
 import isthmus
-from isthmus.model.scaling import Affine, Scaler
-from isthmus.nets.graph import Graph, Stored
-from isthmus.nets.layer import Layer
-from isthmus.nets.net import Net
-from isthmus.parts.losses import Loss
-from isthmus.parts.sparsity import Sparsity
+from isthmus.model.scaling import Affine
+from isthmus.nets import Graph, Stored
+from isthmus.parts import Loss
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from isthmus.model.scaling import Scaler
+    from isthmus.nets import Layer, Net
+    from isthmus.parts import Sparsity
 
 OPSET = 20
 Shape = Sequence[int]
@@ -43,14 +49,14 @@ def check_forms(net: Net, loss: Loss, sparsity: Sparsity | None, scaler: Scaler,
     """
     graph = Graph()
     with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is found later
-        x = scaled(graph, "X", scaler)
-    z = code(graph, net, loss, sparsity, x)
+        x = add_scaling(graph, "X", scaler)
+    z = add_code(graph, net, loss, sparsity, x)
     if part == "reconstruct":
-        decoded(graph, net, z)
+        add_decoding(graph, net, z)
     elif part == "score":
-        score(graph, net, loss, z, x)
+        add_score(graph, net, loss, z, x)
     elif part == "strangeness":
-        cost(graph, loss, decoded(graph, net, z), x)
+        add_loss(graph, loss, add_decoding(graph, net, z), x)
 
 
 def _formed(name: str | None, owner: str, slot: str, method: str) -> str:
@@ -63,7 +69,7 @@ def _formed(name: str | None, owner: str, slot: str, method: str) -> str:
     return name
 
 
-def finished(
+def model_bytes(
     graph: Graph,
     result: str,
     names: tuple[str, str],
@@ -99,7 +105,7 @@ def finished(
     return content
 
 
-def scaled(graph: Graph, x: str, scaler: Scaler) -> str:
+def add_scaling(graph: Graph, x: str, scaler: Scaler) -> str:
     """Return scaled rows.
 
     The centre is taken off in two parts, of which the first is float32 and the second what that
@@ -122,7 +128,7 @@ def _lines(scaler: Scaler) -> Affine:
     )
 
 
-def code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: str) -> str:
+def add_code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: str) -> str:
     """Return the codes of scaled rows."""
     x = _formed(loss.onnx_seen(graph, x), f"`seen` of {loss.title}", "loss", "onnx_seen")
     for i in range(len(net.encoder)):
@@ -134,7 +140,7 @@ def code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: str) 
     )
 
 
-def decoded(graph: Graph, net: Net, z: str) -> str:
+def add_decoding(graph: Graph, net: Net, z: str) -> str:
     """Return the reconstructions, scaled."""
     return _activated(graph, net, "decoder", 0, _linear_decoded(graph, net, z))
 
@@ -146,11 +152,11 @@ def _linear_decoded(graph: Graph, net: Net, z: str) -> str:
     return _linear(graph, net, "decoder", 0, z)
 
 
-def reconstruction(
+def add_reconstruction(
     graph: Graph, net: Net, scaler: Scaler, sample_shape: Shape | None, z: str
 ) -> str:
     """Return the reconstructions in the data's units and shape."""
-    y, lines = decoded(graph, net, z), _lines(scaler)
+    y, lines = add_decoding(graph, net, z), _lines(scaler)
     if (lines.scale != 1).any():
         y = graph.add("Mul", y, lines.scale)
     if lines.centre.any():
@@ -158,18 +164,18 @@ def reconstruction(
     return graph.add("Reshape", y, [0, *sample_shape]) if sample_shape else y
 
 
-def score(graph: Graph, net: Net, loss: Loss, z: str, x: str) -> str:
+def add_score(graph: Graph, net: Net, loss: Loss, z: str, x: str) -> str:
     """Return minus the loss of each row, in a form that is stable if the loss has one."""
     a = _linear_decoded(graph, net, z)
     if net.output != loss.link:
-        return graph.add("Neg", cost(graph, loss, _activated(graph, net, "decoder", 0, a), x))
+        return graph.add("Neg", add_loss(graph, loss, _activated(graph, net, "decoder", 0, a), x))
     inside, outside = _domain(graph, loss, x)
     stable = loss.onnx_from_linear(graph, a, inside)
     method = "onnx" if type(loss).onnx_from_linear is Loss.onnx_from_linear else "onnx_from_linear"
     return graph.add("Neg", _charged(graph, _formed(stable, loss.title, "loss", method), outside))
 
 
-def cost(graph: Graph, loss: Loss, y: str, x: str) -> str:
+def add_loss(graph: Graph, loss: Loss, y: str, x: str) -> str:
     """Return the loss of each row, with what lies outside the loss's domain charged for."""
     inside, outside = _domain(graph, loss, x)
     charge = _formed(loss.onnx(graph, y, inside), loss.title, "loss", "onnx")

@@ -3,11 +3,16 @@
 A score is in scaled units, so that a column of large numbers does not drown the others.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol, runtime_checkable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike
 
 SCALINGS = ("auto", "standard", "minmax", "robust", "range", None)
 AFFINE = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")  # scikit-learn's

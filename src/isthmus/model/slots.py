@@ -5,15 +5,20 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from isthmus.nets.activations import ACTIVATIONS
-from isthmus.parts.architectures import Architecture
-from isthmus.parts.corruptions import Corruption, CustomCorruption
-from isthmus.parts.losses import CustomLoss, Loss
-from isthmus.parts.part import resolve, resolve_all
-from isthmus.parts.penalties import CustomPenalty, Penalty
-from isthmus.parts.sparsity import Sparsity
-from isthmus.training.objective import Objective
-from isthmus.training.state import traced
+from isthmus.nets import ACTIVATIONS
+from isthmus.parts import (
+    Architecture,
+    Corruption,
+    CustomCorruption,
+    CustomLoss,
+    CustomPenalty,
+    Loss,
+    Penalty,
+    Sparsity,
+    resolve,
+    resolve_all,
+)
+from isthmus.training import Objective, traced
 
 SLOTS: dict[str, tuple[Any, Any]] = {
     "architecture": (Architecture, None),

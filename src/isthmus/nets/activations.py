@@ -1,14 +1,19 @@
 """Activations by name: names, not functions, are what models store."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
-from isthmus.nets.graph import Graph
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jax import Array
+
+    from isthmus.nets.graph import Graph
 
 GELU_ROOT, GELU_CUBIC = (2 / np.pi) ** 0.5, 0.044715  # Hendrycks and Gimpel, 2016
 

@@ -1,16 +1,23 @@
 """Convolutional layers, of maps laid out flat, and their mirrors."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import equinox as eqx
 import numpy as np
-from jax import Array
 
-from isthmus.nets.convolution import Axis, Window, convolve, transpose
-from isthmus.nets.graph import Graph, Stored
+from isthmus.nets.convolution import Axis, convolve, transpose
 from isthmus.nets.layer import Layer, squares_of_product, unfit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jax import Array
+
+    from isthmus.nets.convolution import Window
+    from isthmus.nets.graph import Graph, Stored
 
 
 class WindowedLayer(Layer):

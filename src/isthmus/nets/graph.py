@@ -1,9 +1,13 @@
 """ONNX graphs while they grow: layers and parts add the nodes of what they compute."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class Stored(NamedTuple):

@@ -1,21 +1,28 @@
 """What a layer is, and the fully connected one."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from isthmus.nets.activations import ACTIVATIONS
-from isthmus.nets.graph import Graph, Stored, no_form
+from isthmus.nets.graph import no_form
 from isthmus.nets.overriding import drop_outdated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jax import Array
+
+    from isthmus.nets.graph import Graph, Stored
 
 
 class Layer(eqx.Module):
@@ -58,7 +65,7 @@ class Layer(eqx.Module):
     """
 
     kind: ClassVar[str] = ""
-    known: ClassVar[dict[str, type["Layer"]]] = {}
+    known: ClassVar[dict[str, type[Layer]]] = {}
 
     weight: Array | None
     bias: Array
@@ -164,7 +171,7 @@ class Layer(eqx.Module):
             raise ValueError(f"a {self.title} needs a weight of its own in an encoder")
         _check_product(self, self.weight, *self.shapes)
 
-    def check_mirror(self, mirror: "Layer") -> None:
+    def check_mirror(self, mirror: Layer) -> None:
         """Raise a ValueError unless a decoder's layer undoes what this encoder's layer does."""
         weight = mirror.weight
         if weight is None:

@@ -1,16 +1,22 @@
 """Nets: encoder and decoder layers in mirrored pairs, with their weights and nothing else."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax import Array
 
-from isthmus.nets.layer import Layer
 from isthmus.nets.random import uniform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jax import Array
+
+    from isthmus.nets.layer import Layer
 
 
 class Dropout(NamedTuple):

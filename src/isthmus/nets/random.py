@@ -5,16 +5,20 @@ this one takes a quarter of its time on a batch and gives the same bits. Referen
 "Parallel Random Numbers: As Easy as 1, 2, 3", 2011.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.extend.random import define_prng_impl
-from jax.typing import DTypeLike
+
+if TYPE_CHECKING:
+    from jax.typing import DTypeLike
 
 Draw = Callable[[Array], Array]
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))  # bits, of the rounds of even and of odd groups

@@ -1,12 +1,17 @@
 """The quantities of one training step, by the names they have in the equation."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
 
-from isthmus.nets.net import Net
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jax import Array
+
+    from isthmus.nets.net import Net
 
 
 class Step(NamedTuple):

@@ -1,25 +1,26 @@
 """`OutlierDetector`: a population of autoencoders as a scikit-learn outlier detector."""
 
+from __future__ import annotations
+
 import math
 from contextlib import closing
 from itertools import chain
-from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin, TransformerMixin, clone
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.many import Course, advance_training, begin_courses
-from isthmus.autoencoder.parameters import check_parameters
-from isthmus.autoencoder.rows import Rows
-from isthmus.autoencoder.validation import column_names, validate_rows
-from isthmus.model.file import write_model_file
-from isthmus.model.fitted import Fitted
-from isthmus.model.slots import resolve_slots
+from isthmus.autoencoder import (
+    Autoencoder,
+    Rows,
+    advance_training,
+    begin_courses,
+    check_parameters,
+    column_names,
+    validate_rows,
+)
+from isthmus.model import Fitted, resolve_slots, write_model_file
 from isthmus.outliers.conformal import (
     FOLDS,
     conformal_pvalues,
@@ -31,8 +32,17 @@ from isthmus.outliers.file import pack_detector
 from isthmus.outliers.members import Explanation, Member, strangeness, strangeness_by_column
 from isthmus.outliers.onnx import export_members
 from isthmus.outliers.parameters import DetectorParameters, check_detector
-from isthmus.training.progress import Progress
-from isthmus.training.runtime import draw_seed
+from isthmus.training import Progress, draw_seed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+    from sklearn.utils import Tags
+
+    from isthmus.autoencoder import (
+        Course,
+    )
 
 # Reference rows in a draw, and a member's draws, where rows may be outliers.
 FEW_REFERENCES, DRAWS = 16, 8

@@ -1,21 +1,28 @@
 """Files of detectors: the arrays of all members under prefixes, and their JSON."""
 
-from typing import TypeVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.file import (
+from isthmus.autoencoder import (
     pack_names,
     pack_parameters,
     plain_parameters,
     unpack_parameters,
 )
-from isthmus.io.tensors import ModelFileError
-from isthmus.model.file import DETECTOR, Meta, Tensors, pack_model, unpack_model
+from isthmus.io import ModelFileError
+from isthmus.model import DETECTOR, pack_model, unpack_model
 from isthmus.outliers.conformal import FOLDS
 from isthmus.outliers.members import Member
 from isthmus.outliers.parameters import DetectorParameters, check_detector
+
+if TYPE_CHECKING:
+    from isthmus.autoencoder import (
+        Autoencoder,
+    )
+    from isthmus.model import Meta, Tensors
 
 Kind = TypeVar("Kind", bound=DetectorParameters)
 
@@ -73,16 +80,16 @@ def _packed_members(detector: DetectorParameters) -> tuple[Tensors, list[Meta]]:
     return tensors, members
 
 
-def unpack_detector(kind: type[Kind], tensors: Tensors, meta: Meta) -> Kind:
-    """Return the fitted detector of arrays and JSON, after checks that they fit one another."""
+def unpack_detector(kind: type[Kind], of: type[Autoencoder], tensors: Tensors, meta: Meta) -> Kind:
+    """Return the fitted detector `of` autoencoders, after checks that arrays and JSON fit."""
     template = meta["autoencoder"]
     detector = kind(
-        None if template is None else unpack_parameters(Autoencoder, template),
+        None if template is None else unpack_parameters(of, template),
         **meta["parameters"],
     )
     check_detector(detector)
     first = meta["members"][0]  # before 1.3 each member had parameters of its own
-    detector.template_ = unpack_parameters(Autoencoder, meta.get("template", first))
+    detector.template_ = unpack_parameters(of, meta.get("template", first))
     fitted = meta["fitted"]
     detector.n_features_in_ = int(fitted["n_features_in"])
     if fitted["feature_names_in"] is not None:

@@ -5,18 +5,23 @@ score(x) = - mean_k [ loss(x'_k, x) + mean_R min_r mean_j (x'_kj - r'_kj)^2 ]
 over members k, with draws R of reference rows r; x' and r' are reconstructions, in scaled units.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.validation import column_names, validate_rows
-from isthmus.model.fitted import History
-from isthmus.model.model import Model
-from isthmus.model.scaling import blocks
+from isthmus.autoencoder import column_names, validate_rows
+from isthmus.model import blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.model import History, Model
 
 SAME = 1e-10  # of the usual square: how far rounding may part a row from itself
 

@@ -1,27 +1,39 @@
 """A detector's score as ONNX: minus the mean of its members' strangeness."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isthmus.io.tensors import write_model_bytes
-from isthmus.model import onnx_graph
-from isthmus.model.onnx import (
+from isthmus.io import write_model_bytes
+from isthmus.model import (
     TOLERANCE,
-    Names,
+    add_code,
+    add_decoding,
+    add_loss,
     check_equal,
     check_exportable,
     check_packages,
     decided_rows,
     metadata,
+    model_bytes,
     on_processor,
     probe_rows,
     rows_within,
     scaled_input,
 )
-from isthmus.nets.graph import Graph
-from isthmus.outliers.members import Member, strangeness
+from isthmus.nets import Graph
+from isthmus.outliers.members import strangeness
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from isthmus.model import (
+        Names,
+    )
+    from isthmus.outliers.members import Member
 
 NEAR = 8  # reference rows whose distance is computed again, from the differences
 SAME = 1e-5  # of usual values: rounding may part a row from itself so far
@@ -53,17 +65,17 @@ def _content(members: Sequence[Member], offset: float, names: Names) -> bytes:
         total = graph.add("Add", total, strange) if total else strange
     result = graph.add("Div", total, -float(len(members)))
     facts = {**metadata(first, names), "threshold": str(offset)}
-    return onnx_graph.finished(graph, result, ("score", "score"), (first.row_shape, ()), facts)
+    return model_bytes(graph, result, ("score", "score"), (first.row_shape, ()), facts)
 
 
 def _strangeness(g: Graph, member: Member) -> str:
     """Return a member's loss of each row plus its distance to the nearest of the reference rows."""
     model = member.model
     x = scaled_input(g, model)
-    z = onnx_graph.code(g, model.net, model.slots.loss, model.slots.sparsity, x)
-    y = onnx_graph.decoded(g, model.net, z)
+    z = add_code(g, model.net, model.slots.loss, model.slots.sparsity, x)
+    y = add_decoding(g, model.net, z)
     nearest = _nearest(g, y, member.known())
-    return g.add("Add", onnx_graph.cost(g, model.slots.loss, y, x), nearest)
+    return g.add("Add", add_loss(g, model.slots.loss, y, x), nearest)
 
 
 def _nearest(g: Graph, y: str, known: np.ndarray) -> str:

@@ -1,14 +1,20 @@
 """The parameters of a detector, and what a fit leaves."""
 
-import numbers
+from __future__ import annotations
 
-import numpy as np
+import numbers
+from typing import TYPE_CHECKING
+
 from sklearn.base import BaseEstimator
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.validation import check_real, check_whole
-from isthmus.outliers.members import Member
-from isthmus.training.runtime import RandomState
+from isthmus.autoencoder import Parameters, check_real, check_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.outliers.members import Member
+    from isthmus.training import RandomState
 
 
 class DetectorParameters(BaseEstimator):
@@ -80,7 +86,7 @@ def check_detector(detector: DetectorParameters) -> None:
         raise ValueError("calibration='cross' needs n_estimators of at least 2; got 1.")
     if detector.fdr and detector.alpha is None:
         raise ValueError("fdr=True needs alpha, the rate of false discoveries to allow.")
-    if detector.autoencoder is not None and not isinstance(detector.autoencoder, Autoencoder):
+    if detector.autoencoder is not None and not isinstance(detector.autoencoder, Parameters):
         raise TypeError(f"The autoencoder must be an Autoencoder; got {detector.autoencoder!r}.")
 
 

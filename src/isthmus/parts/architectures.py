@@ -1,21 +1,36 @@
 """Architectures: builders of nets."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import equinox as eqx
 import numpy as np
 
-from isthmus.nets.activations import ACTIVATIONS, BOUNDED_ACTIVATIONS, HIDDEN_ACTIVATIONS
-from isthmus.nets.conv import ConvLayer, TransposedConvLayer
-from isthmus.nets.convolution import PADDINGS, Axis, Window
-from isthmus.nets.layer import DenseLayer, Layer
-from isthmus.nets.net import Net
+from isthmus.nets import (
+    ACTIVATIONS,
+    BOUNDED_ACTIVATIONS,
+    HIDDEN_ACTIVATIONS,
+    PADDINGS,
+    Axis,
+    ConvLayer,
+    DenseLayer,
+    Layer,
+    Net,
+    TransposedConvLayer,
+)
 from isthmus.parts.part import Part, number, option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isthmus.nets import (
+        Window,
+    )
 
 CODE_WIDTH = 2  # of a dense code, if n_components is None
 

@@ -5,16 +5,21 @@ clean batch. Reference: Vincent et al., "Extracting and Composing Robust Feature
 Autoencoders", 2008.
 """
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 
-from isthmus.nets.random import normal, uniform
-from isthmus.parts.losses import check_arguments
-from isthmus.parts.part import Part, number
+from isthmus.nets import normal, uniform
+from isthmus.parts.part import Part, check_arguments, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jax import Array
 
 
 class Corruption(Part, slot="corruption"):
@@ -24,7 +29,7 @@ class Corruption(Part, slot="corruption"):
         """Return the corrupted batch; the same key gives the same corruption."""
         raise NotImplementedError
 
-    def bind(self, low: float, high: float) -> "Corruption":
+    def bind(self, low: float, high: float) -> Corruption:
         """Return the part with what it needs to know of the scaled training data's range."""
         return self
 
@@ -136,7 +141,7 @@ class SaltPepper(Corruption, name="saltpepper"):
         high = x.max() if self.high is None else jnp.asarray(self.high, x.dtype)
         return jnp.where(u < self.rate / 2, low, jnp.where(u < self.rate, high, x))
 
-    def bind(self, low: float, high: float) -> "Corruption":
+    def bind(self, low: float, high: float) -> Corruption:
         return replace(
             self,
             low=low if self.low is None else self.low,

@@ -1,18 +1,22 @@
 """Losses: how far a reconstruction is from its input, one value per sample."""
 
-import inspect
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 
-from isthmus.nets.activations import ACTIVATIONS
-from isthmus.nets.graph import Graph, no_form
-from isthmus.nets.overriding import drop_outdated
-from isthmus.parts.part import Part, number
+from isthmus.nets import ACTIVATIONS, drop_outdated, no_form
+from isthmus.parts.part import Part, check_arguments, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jax import Array
+
+    from isthmus.nets import Graph
 
 
 class Loss(Part, slot="loss"):
@@ -315,14 +319,3 @@ class CustomLoss(Loss):
 
     def validate(self) -> None:
         check_arguments(self.slot, self.function, ("x_out", "x"))
-
-
-def check_arguments(slot: str, function: Callable[..., object], names: tuple[str, ...]) -> None:
-    """Raise a TypeError unless the user's function takes these arguments."""
-    try:
-        inspect.signature(function).bind(*names)
-    except TypeError as error:
-        called = f"function({', '.join(names)})"
-        raise TypeError(f"The {slot} {function!r} is called as {called}: {error}.") from None
-    except ValueError:  # no signature, as for some built-in functions
-        return

@@ -5,16 +5,22 @@ One set of fields gives five spellings of the same part: an instance `KL(rho=0.0
 Numbers (float fields) are leaves of a JAX pytree and so are traced; everything else is static.
 """
 
+from __future__ import annotations
+
 import ast
 import dataclasses
+import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from functools import cache
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import jax
 
 from isthmus.words import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Value = TypeVar("Value")
 SlotPart = TypeVar("SlotPart", bound="Part")
@@ -51,7 +57,7 @@ class Part:
 
     slot: ClassVar[str] = ""
     name: ClassVar[str] = ""
-    known: ClassVar[dict[str, type["Part"]]] = {}
+    known: ClassVar[dict[str, type[Part]]] = {}
 
     def __init_subclass__(cls, slot: str = "", name: str = "") -> None:
         if slot:
@@ -164,7 +170,7 @@ class Part:
         return True
 
 
-def part_fields(part: type[Part]) -> tuple["dataclasses.Field[Any]", ...]:
+def part_fields(part: type[Part]) -> tuple[dataclasses.Field[Any], ...]:
     """Return the fields of a class of parts, with what `number` and `option` say of them."""
     if not dataclasses.is_dataclass(part):
         raise TypeError(f"{part.__name__} is no dataclass: write @dataclass above the class.")
@@ -282,3 +288,14 @@ def resolve_all(
     """Resolve a slot that takes a chain: None, one spec, or a tuple or list of them."""
     specs = spec if isinstance(spec, tuple | list) else (spec,)
     return tuple(p for p in (resolve(slot, s, wrap) for s in specs) if p is not None)
+
+
+def check_arguments(slot: str, function: Callable[..., object], names: tuple[str, ...]) -> None:
+    """Raise a TypeError unless the user's function takes these arguments."""
+    try:
+        inspect.signature(function).bind(*names)
+    except TypeError as error:
+        called = f"function({', '.join(names)})"
+        raise TypeError(f"The {slot} {function!r} is called as {called}: {error}.") from None
+    except ValueError:  # no signature, as for some built-in functions
+        return

@@ -1,15 +1,21 @@
 """Penalties: what else the objective charges for, in training only."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 
-from isthmus.nets.step import Step
-from isthmus.parts.losses import check_arguments
-from isthmus.parts.part import Part, number, option
+from isthmus.parts.part import Part, check_arguments, number, option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jax import Array
+
+    from isthmus.nets import Step
 
 HISTORY_COLUMNS = (
     "phase",

@@ -1,22 +1,24 @@
 """Sparsity: which code units may be active, by a penalty or by the code itself."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 
-from isthmus.nets.activations import ACTIVATIONS, BOUNDED_ACTIVATIONS
-from isthmus.nets.graph import Graph, no_form
-from isthmus.nets.net import Net
-from isthmus.nets.overriding import drop_outdated
-from isthmus.nets.step import Step
+from isthmus.nets import ACTIVATIONS, BOUNDED_ACTIVATIONS, Net, drop_outdated, no_form
 from isthmus.parts.part import Part, number
+
+if TYPE_CHECKING:
+    from jax.typing import ArrayLike
+
+    from isthmus.nets import Graph, Step
 
 # What a batch counts at least in a running mean. With less the mean lags behind the weights, and units
 # swing from 0 to 1 and back.

@@ -1,8 +1,18 @@
 """Arrays become figures; knows matplotlib alone."""
 
+from isthmus.plots.axes import CLASS_COLOURS as CLASS_COLOURS
+from isthmus.plots.axes import FAINT_GREY as FAINT_GREY
+from isthmus.plots.axes import INK as INK
+from isthmus.plots.axes import LINE_COLOURS as LINE_COLOURS
+from isthmus.plots.axes import POINT_MARKS as POINT_MARKS
 from isthmus.plots.axes import as_png as as_png
 from isthmus.plots.axes import as_svg as as_svg
+from isthmus.plots.axes import bare_axes as bare_axes
+from isthmus.plots.axes import data_address as data_address
+from isthmus.plots.axes import figure_and_axes as figure_and_axes
 from isthmus.plots.axes import file_content as file_content
+from isthmus.plots.axes import literal_text as literal_text
+from isthmus.plots.axes import short_text as short_text
 from isthmus.plots.curves import column_errors as column_errors
 from isthmus.plots.curves import error_against_width as error_against_width
 from isthmus.plots.curves import losses as losses
@@ -10,9 +20,11 @@ from isthmus.plots.curves import mean_activations as mean_activations
 from isthmus.plots.curves import signals as signals
 from isthmus.plots.points import embedding as embedding
 from isthmus.plots.points import missing_labels as missing_labels
+from isthmus.plots.tiles import brightness as brightness
 from isthmus.plots.tiles import correlation as correlation
 from isthmus.plots.tiles import denoised as denoised
 from isthmus.plots.tiles import filters as filters
 from isthmus.plots.tiles import maps as maps
 from isthmus.plots.tiles import pairs as pairs
 from isthmus.plots.tiles import unlike as unlike
+from isthmus.plots.tiles import value_range as value_range

@@ -4,15 +4,20 @@ The colours of lines and points can be told apart by people with any colour visi
 never their only sign.
 """
 
+from __future__ import annotations
+
 import base64
 import io
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 INK, FAINT_GREY, GAP_GREY, RULE_GREY = "#22262b", "#d9dde2", "#c3c8ce", "#9aa1a9"
 LINE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6b6b6b")

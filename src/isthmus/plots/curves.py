@@ -3,13 +3,14 @@
 Each function takes arrays, returns a Matplotlib figure and touches no global state.
 """
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 
 from isthmus.plots.axes import (
     FAINT_GREY,
@@ -24,6 +25,12 @@ from isthmus.plots.axes import (
     short_text,
     unboxed_axes,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
 NO_LOSSES = ("phase", "epoch", "learning_rate", "seconds")
 

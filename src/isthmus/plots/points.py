@@ -1,13 +1,12 @@
 """Points of the plane, coloured by what is known of them."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from numpy.typing import ArrayLike
 
 from isthmus.plots.axes import (
     CLASS_COLOURS,
@@ -19,6 +18,11 @@ from isthmus.plots.axes import (
     literal_text,
     short_text,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from numpy.typing import ArrayLike
 
 
 def embedding(

@@ -3,20 +3,26 @@
 Images are drawn as they are stored, large values bright.
 """
 
+from __future__ import annotations
+
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from isthmus.plots.axes import FAINT_GREY, GAP_GREY, INK, RULE_GREY, bare_axes, literal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.image import AxesImage
 
 PAGE_WIDTH = 7.6  # inches of a picture across the page
 LEAST_TILE = (

@@ -1,11 +1,15 @@
 """What a section is made of: paragraphs, pictures and tables; and numbers as people write them."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from __future__ import annotations
 
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, NamedTuple
 
 from isthmus import plots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
 
 
 class Picture(NamedTuple):

@@ -1,15 +1,21 @@
 """The sections of a report about one model's code: its units, its plane and its strangest rows."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from isthmus import plots
-from isthmus.embedding import Embedding
-from isthmus.plots.axes import CLASS_COLOURS
+from isthmus.plots import CLASS_COLOURS
 from isthmus.report.blocks import Section, Table, number_text, percent_text, pixel_picture
-from isthmus.report.facts import Facts
 from isthmus.report.plane import alike_neighbours
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isthmus.embedding import Embedding
+    from isthmus.report.facts import Facts
 
 MOST_UNITS = 100  # that a picture of correlations can show
 

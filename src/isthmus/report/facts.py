@@ -1,16 +1,22 @@
 """Facts about fitted models and detectors that need no rows, as plain data."""
 
+from __future__ import annotations
+
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.model.fitted import last_terms
-from isthmus.outliers.detector import USUAL_RATE, OutlierDetector
-from isthmus.parts.part import Part
+from isthmus.model import last_terms
+from isthmus.outliers import USUAL_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.outliers import OutlierDetector
+    from isthmus.parts import Part
 
 Facts = dict[str, Any]  # what JSON holds, by name
 MOST_EPOCHS = 500

@@ -1,23 +1,30 @@
 """What is measured of rows: one pass through each model, and facts about rows, codes and outliers."""
 
+from __future__ import annotations
+
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.validation import validate_rows
-from isthmus.model.evaluation import explained_share, reference_errors
-from isthmus.outliers.detector import OutlierDetector
-from isthmus.parts.corruptions import corrupt_in_turn
-from isthmus.report.facts import Facts, detector_facts, equation_texts, fitted_facts
+from isthmus.autoencoder import validate_rows
+from isthmus.model import explained_share, reference_errors
+from isthmus.parts import corrupt_in_turn
+from isthmus.report.facts import detector_facts, equation_texts, fitted_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.outliers import OutlierDetector
+    from isthmus.report.facts import Facts
 
 MOST_LABELS = 30
 MOST_STRANGE = 8

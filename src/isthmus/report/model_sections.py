@@ -3,18 +3,16 @@
 A section appears only if it says something about these models and rows.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.utils import _safe_indexing
 
 from isthmus import plots
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.nets.conv import ConvLayer
+from isthmus.nets import ConvLayer
 from isthmus.report.blocks import (
-    Picture,
     Section,
     line_picture,
     number_text,
@@ -22,9 +20,19 @@ from isthmus.report.blocks import (
     pixel_picture,
     shape_text,
 )
-from isthmus.report.facts import Facts
-from isthmus.report.measurements import Denoised, Measured, ModelPasses
 from isthmus.words import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.report.blocks import (
+        Picture,
+    )
+    from isthmus.report.facts import Facts
+    from isthmus.report.measurements import Denoised, Measured, ModelPasses
 
 MOST_LOST_COLUMNS = 20
 MOST_SIGNALS = 4

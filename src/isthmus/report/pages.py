@@ -1,19 +1,25 @@
 """Pages made of sections: HTML and Markdown. They show what they are given and measure nothing."""
 
+from __future__ import annotations
+
 import base64
 import datetime
 import hashlib
 import re
-from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import jinja2
 from markupsafe import Markup
 
 from isthmus import __version__
-from isthmus.report.blocks import Section
-from isthmus.report.facts import Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isthmus.report.blocks import Section
+    from isthmus.report.facts import Facts
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&-])")
 

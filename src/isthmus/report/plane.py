@@ -1,19 +1,24 @@
 """The picture of codes in the plane: its points, and what a reader may ask of each of them."""
 
+from __future__ import annotations
+
 import base64
 import io
 import time
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from isthmus.embedding import Embedding, lay_out, measure_trust
-from isthmus.plots.axes import data_address
-from isthmus.plots.tiles import brightness, value_range
-from isthmus.report.facts import Facts
-from isthmus.training.runtime import draw_seed
+from isthmus.plots import brightness, data_address, value_range
+from isthmus.training import draw_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isthmus.report.facts import Facts
 
 MOST_POINTS = 3000  # more take minutes to lay out and show no more
 MOST_SHOWN_COLUMNS = 40  # whose values a point shows

@@ -3,29 +3,28 @@
 Facts are measured first, as plain data; sections describe and draw them; pages render sections.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import platform
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from isthmus import __version__
-from isthmus.autoencoder.estimator import Autoencoder
+from isthmus.autoencoder import Autoencoder
 from isthmus.embedding import Embedding, sample_row_numbers
-from isthmus.io.atomic import write_whole
-from isthmus.io.plain import as_json
-from isthmus.outliers.detector import OutlierDetector
-from isthmus.report.blocks import Section
+from isthmus.io import as_json, write_whole
+from isthmus.outliers import OutlierDetector
 from isthmus.report.code_sections import code_section, plane_section, strangest_rows_section
-from isthmus.report.facts import Facts, known_row_shape, slot_specs, with_channels
+from isthmus.report.facts import known_row_shape, slot_specs, with_channels
 from isthmus.report.measurements import (
     MOST_ROWS,
     ModelPasses,
@@ -64,8 +63,14 @@ from isthmus.report.text_sections import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
     from isthmus.comparison import Comparison
-    from isthmus.search.tune import Search
+    from isthmus.report.blocks import Section
+    from isthmus.report.facts import Facts
+    from isthmus.search import Search
 
 ENDINGS = (".html", ".md", ".json")
 MISSING = ("None", "nan", "<NA>", "NaT")
@@ -138,8 +143,8 @@ class Report:
         X: ArrayLike,
         y: ArrayLike | None = None,
         *,
-        comparison: "Comparison | None" = None,
-        search: "Search | Mapping[str, object] | None" = None,
+        comparison: Comparison | None = None,
+        search: Search | Mapping[str, object] | None = None,
         detector: OutlierDetector | None = None,
         embedding: Embedding | Literal[False] | None = None,
         focus: str | None = None,

@@ -1,7 +1,9 @@
 """The sections of a report that need the facts alone: words and tables."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from isthmus.report.blocks import (
     Section,
@@ -11,8 +13,12 @@ from isthmus.report.blocks import (
     percent_text,
     shape_text,
 )
-from isthmus.report.facts import Facts
 from isthmus.words import listed, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from isthmus.report.facts import Facts
 
 MOST_RANGES = 30
 MOST_CANDIDATES = 15

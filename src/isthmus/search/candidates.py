@@ -1,18 +1,22 @@
 """Candidates of a search: autoencoders with parameters of their own."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.many import Course, Courses
-from isthmus.autoencoder.parameters import check_parameters
-from isthmus.model.slots import Slots, resolve_slots
-from isthmus.parts.part import Part
-from isthmus.training.runtime import draw_seed
+from isthmus.autoencoder import check_parameters
+from isthmus.model import resolve_slots
+from isthmus.parts import Part
+from isthmus.training import draw_seed
 from isthmus.words import did_you_mean
+
+if TYPE_CHECKING:
+    from isthmus.autoencoder import Autoencoder, Course, Courses
+    from isthmus.model import Slots
 
 Params = Mapping[str, object]
 

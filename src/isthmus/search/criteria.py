@@ -1,20 +1,24 @@
 """Criteria of a search: what a candidate is worth on rows it has not seen."""
 
+from __future__ import annotations
+
 import copy
 import warnings
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import type_of_target
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.rows import Rows
-from isthmus.autoencoder.validation import validate_rows
-from isthmus.model.fitted import Fitted
+from isthmus.autoencoder import Autoencoder, Rows, validate_rows
 from isthmus.words import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isthmus.model import Fitted
 
 SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")  # what validation learns of rows
 

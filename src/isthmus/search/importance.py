@@ -1,10 +1,15 @@
 """Which parameters of a search matter: the share of the scores' variance between their values."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isthmus.search.candidates import Params
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isthmus.search.candidates import Params
 
 
 def importances(candidates: Sequence[Params], scores: np.ndarray) -> dict[str, float]:

@@ -1,13 +1,13 @@
 """The picture of a search: scores over the parameters that matter most."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from isthmus.plots.axes import (
+from isthmus.plots import (
     INK,
     LINE_COLOURS,
     bare_axes,
@@ -19,6 +19,10 @@ from isthmus.search.candidates import parameter_text
 from isthmus.search.importance import quarters
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+
     from isthmus.search.tune import Search
 
 
@@ -30,7 +34,7 @@ class ValuesOf(NamedTuple):
     places: np.ndarray
 
 
-def draw_search(found: "Search") -> Figure:
+def draw_search(found: Search) -> Figure:
     """Draw the scores of a search over its two most important parameters.
 
     Parameters

@@ -1,29 +1,38 @@
 """The scores of a search: who was trained on which rows for how long, and what it was worth."""
 
+from __future__ import annotations
+
 import math
 import time
 import warnings
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.many import (
-    Course,
+from isthmus.autoencoder import (
     advance_training,
     are_few_rows,
     begin_courses,
     need_one_program,
 )
-from isthmus.search.candidates import Candidate, Params
-from isthmus.search.criteria import Criterion, Fold
-from isthmus.training.progress import Progress
+from isthmus.search.criteria import Fold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from isthmus.autoencoder import (
+        Autoencoder,
+        Course,
+    )
+    from isthmus.search.candidates import Candidate, Params
+    from isthmus.search.criteria import Criterion
+    from isthmus.training import Progress
 
 
 class Table:

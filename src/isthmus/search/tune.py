@@ -1,15 +1,16 @@
 """`tune`: search over the parameters of an autoencoder, many candidates in one program."""
 
+from __future__ import annotations
+
 import math
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import (
@@ -23,24 +24,28 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import _num_samples
 
-from isthmus.autoencoder.estimator import Autoencoder
-from isthmus.autoencoder.validation import as_images, check_real, check_whole
-from isthmus.io.plain import as_json
+from isthmus.autoencoder import Autoencoder, as_images, check_real, check_whole
+from isthmus.io import as_json
 from isthmus.search.candidates import (
-    Params,
     build_candidate,
     parameter_text,
     parameters_in_words,
 )
-from isthmus.search.criteria import Criterion, choose_criterion
+from isthmus.search.criteria import choose_criterion
 from isthmus.search.importance import importances
 from isthmus.search.race import Scorer, Table
-from isthmus.training.progress import Progress
-from isthmus.training.runtime import draw_seed
-from isthmus.training.state import DivergenceError
+from isthmus.training import DivergenceError, Progress, draw_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+    from isthmus.search.candidates import (
+        Params,
+    )
+    from isthmus.search.criteria import Criterion
 
 HELD_OUT = 0.2
 DRAWN = 32  # candidates, where distributions are given and no number
@@ -92,7 +97,7 @@ class Search:
         """The mean score of the best candidate."""
         return float(self.cv_results_["mean_test_score"][self.best_index_])
 
-    def plot(self) -> "Figure":
+    def plot(self) -> Figure:
         """Draw the mean score over the two most important parameters."""
         from isthmus.search.picture import draw_search
 

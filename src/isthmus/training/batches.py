@@ -1,16 +1,23 @@
 """Rows go through a net in batches of one fixed shape."""
 
+from __future__ import annotations
+
 import math
 from collections import deque
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
-from jax import Array
 
-from isthmus.nets.net import Net
-from isthmus.training.objective import Objective
+from isthmus.nets import Net
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jax import Array
+
+    from isthmus.training.objective import Objective
 
 
 @partial(jax.jit, static_argnames=("what", "layer"))

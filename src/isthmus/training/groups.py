@@ -6,24 +6,33 @@ in separate groups. What members share (rows, and with the same seed the batches
 made once for all.
 """
 
+from __future__ import annotations
+
 import os
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import zip_longest
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
-from jax import Array
 
-from isthmus.nets.net import Net
 from isthmus.training.batches import rows_per_call
-from isthmus.training.objective import Objective
-from isthmus.training.state import DivergenceError, Schedule, Trained, TrainerState
-from isthmus.training.trainer import UNSHARED, Trainer, run_steps, total_loss
+from isthmus.training.state import DivergenceError, Schedule
+from isthmus.training.trainer import UNSHARED, run_steps, total_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from jax import Array
+
+    from isthmus.nets import Net
+    from isthmus.training.objective import Objective
+    from isthmus.training.state import Trained, TrainerState
+    from isthmus.training.trainer import Trainer
 
 Errors = list[DivergenceError | None]
 Watch = Callable[[int], None]

@@ -4,21 +4,25 @@ References: Hinton & Salakhutdinov, 2006; Bengio et al., "Greedy Layer-Wise Trai
 Networks", 2007; Vincent et al., "Stacked Denoising Autoencoders", 2010.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.nets.layer import Layer
-from isthmus.nets.net import Net
-from isthmus.parts.losses import MSE
+from isthmus.nets import Net
+from isthmus.parts import MSE
 from isthmus.training.batches import map_batches
-from isthmus.training.objective import Objective
-from isthmus.training.state import DeviceRows
+
+if TYPE_CHECKING:
+    from isthmus.nets import Layer
+    from isthmus.training.objective import Objective
+    from isthmus.training.state import DeviceRows
 
 
 def layer_pair(net: Net, i: int) -> Net:

@@ -1,16 +1,23 @@
 """What is measured of a fitted net, in batches of one shape: moments of codes, losses by column."""
 
-from collections.abc import Callable, Iterator
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
-from isthmus.nets.net import Net
 from isthmus.training.batches import map_batches, rows_per_call
-from isthmus.training.objective import Objective
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jax import Array
+
+    from isthmus.nets import Net
+    from isthmus.training.objective import Objective
 
 
 def code_moments(

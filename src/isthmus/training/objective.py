@@ -4,18 +4,21 @@ x~ = corrupt(x)      h = E(x~)      z = code(h)      x' = D(z)
 L  = mean_i w_i loss(x'_i, x_i)  +  sparsity.penalty(z)  +  sum_j penalty_j(step)
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 
-from isthmus.nets.net import Dropout, Net
-from isthmus.nets.step import Step
-from isthmus.parts.corruptions import Corruption, corrupt_in_turn
-from isthmus.parts.losses import Loss
-from isthmus.parts.penalties import Penalty
-from isthmus.parts.sparsity import Sparsity
+from isthmus.nets import Dropout, Step
+from isthmus.parts import corrupt_in_turn
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    from isthmus.nets import Net
+    from isthmus.parts import Corruption, Loss, Penalty, Sparsity
 
 
 class Objective(NamedTuple):

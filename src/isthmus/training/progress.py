@@ -1,15 +1,17 @@
 """Progress of long work on the standard error: a bar on a terminal, plain lines elsewhere."""
 
+from __future__ import annotations
+
 import math
 import time
 from typing import TYPE_CHECKING, Self
-
-from isthmus.training.state import HistoryRow
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+    from isthmus.training.state import HistoryRow
 
 SECONDS = 5  # between two lines
 
@@ -105,7 +107,7 @@ class Progress:
             self.task = self.bar.add_task(self.label, total=self.total, note="")
             self.bar.start()
 
-    def _new_bar(self, console: "Console") -> "Bar":
+    def _new_bar(self, console: Console) -> Bar:
         from rich import progress as bars
 
         label = bars.TextColumn("{task.description}")

@@ -1,15 +1,19 @@
 """Where and how JAX computes: precision, device, seeds and the compilation cache."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import platform
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import jax
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Device: TypeAlias = str | jax.Device | None
 RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | None

@@ -1,17 +1,21 @@
 """What training is made of: rows, a schedule, and states that hold all it needs to go on."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import Array
 
-from isthmus.nets.net import Net
-from isthmus.training.objective import Objective
+if TYPE_CHECKING:
+    from jax import Array
+
+    from isthmus.nets import Net
+    from isthmus.training.objective import Objective
 
 ALIGNED = 64  # bytes: where an array that a CPU reads without a copy begins
 HistoryRow = dict[str, float]

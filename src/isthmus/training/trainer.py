@@ -1,30 +1,37 @@
 """The only loops: `Trainer` over training steps, `map_batches` over rows. Arrays in, arrays out."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import Array
 
-from isthmus.nets.net import Net
-from isthmus.nets.random import THREEFRY
+from isthmus.nets import THREEFRY
 from isthmus.training.batches import rows_per_call
-from isthmus.training.objective import Objective
 from isthmus.training.state import (
-    DeviceRows,
     DivergenceError,
-    Hook,
     Schedule,
     Trained,
-    TrainerSettings,
-    TrainerState,
     bucket,
 )
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    from isthmus.nets import Net
+    from isthmus.training.objective import Objective
+    from isthmus.training.state import (
+        DeviceRows,
+        Hook,
+        TrainerSettings,
+        TrainerState,
+    )
 
 # One object for all fits: a fresh one would compile again. Runs are short, and a b2 of 0.95 ends lower
 # than 0.999 on every set tried (benchmarks/adam.py).

@@ -31,7 +31,7 @@ from isthmus.cli.sources import (
 from isthmus.cli.terminal import UsageError, usage_errors
 
 if TYPE_CHECKING:
-    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.autoencoder import Autoencoder
 
 CLASSES = panel("The comparison")
 
@@ -109,7 +109,7 @@ def compare(
     import polars as pl
 
     from isthmus.comparison import compare as compare_classifiers
-    from isthmus.io.tables import write_table
+    from isthmus.io import write_table
 
     use_cache()
     model, wanted = _model(classes, options, common)
@@ -150,7 +150,7 @@ def _model(
     classes: Classes, options: AutoencoderOptions, common: Common
 ) -> tuple[Autoencoder, Wanted | None]:
     """Return a model that is fitted, and what it asks of rows, or one to fit in each fold."""
-    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.autoencoder import Autoencoder
 
     if classes.model is not None:
         ae = load_model(classes.model, whole=False)

@@ -6,7 +6,7 @@ from typing import Annotated
 from isthmus.cli.options import OUTPUT, Common, goes_to, option
 from isthmus.cli.outputs import end
 from isthmus.cli.sources import use_cache
-from isthmus.io.atomic import FileError
+from isthmus.io import FileError
 
 
 def demo(

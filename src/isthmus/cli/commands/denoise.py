@@ -20,10 +20,10 @@ from isthmus.cli.options import (
 from isthmus.cli.outputs import end_with_images, goes_to_folder
 from isthmus.cli.sources import Source, load_model, scan, use_cache, wanted_by, wanted_mode
 from isthmus.cli.terminal import UsageError
-from isthmus.io.atomic import FileError
+from isthmus.io import FileError
 
 if TYPE_CHECKING:
-    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.autoencoder import Autoencoder
 
 
 def denoise(
@@ -76,7 +76,7 @@ def _denoise_folder(
 ) -> int:
     """Denoise the images of a folder one by one, and return how many."""
     from isthmus import images as tiling
-    from isthmus.io.image_folder import image_paths, write_images
+    from isthmus.io import image_paths, write_images
 
     wanted = wanted_by(ae, model)
     mode = wanted_mode(source, wanted)

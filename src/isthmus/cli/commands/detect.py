@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike
 
-    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.outliers import OutlierDetector
 
 DETECTOR = panel("The detector")
 
@@ -229,10 +229,9 @@ def _detector(
     settings: dict[str, object], options: AutoencoderOptions, common: Common, explain: int
 ) -> OutlierDetector:
     """Return a new detector, once it is clear that its parameters can be."""
-    from isthmus.autoencoder.estimator import Autoencoder
-    from isthmus.model.slots import resolve_slots
-    from isthmus.outliers.detector import OutlierDetector
-    from isthmus.outliers.parameters import check_detector
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.model import resolve_slots
+    from isthmus.outliers import OutlierDetector, check_detector
 
     ae = configured(Autoencoder(), options)
     found = OutlierDetector(verbose=common.verbose)
@@ -252,7 +251,7 @@ def _share(text: str) -> float:
 
 
 def _loaded(path: Path, explain: int) -> OutlierDetector:
-    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.outliers import OutlierDetector
 
     found = load_any(path)
     if not isinstance(found, OutlierDetector):
@@ -272,7 +271,7 @@ def _set_autoencoder(found: OutlierDetector, train: Rows, options: AutoencoderOp
     """Change the detector's own autoencoder by the options of the equation that were given."""
     import numpy as np
 
-    from isthmus.outliers.detector import default_autoencoder
+    from isthmus.outliers import default_autoencoder
 
     changed = {k: v for k, v in options.given().items() if k != "random_state"}
     if changed:
@@ -304,7 +303,7 @@ def _decided(
 
 def _pvalues(found: OutlierDetector, rows: Rows, scores: np.ndarray) -> np.ndarray | None:
     """Return p-values, if rows were held out to compare with."""
-    from isthmus.outliers.conformal import conformal_pvalues
+    from isthmus.outliers import conformal_pvalues
 
     held = found.calibration_scores_
     if held is None:

@@ -42,7 +42,7 @@ from isthmus.cli.terminal import UsageError
 if TYPE_CHECKING:
     import polars as pl
 
-    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.autoencoder import Autoencoder
     from isthmus.embedding import Embedding
 
 PICTURE = panel("The picture")
@@ -123,7 +123,7 @@ def embed(
     _check(model, source, drawing, result)
 
     from isthmus.embedding import embed as lay_out
-    from isthmus.io.tables import write_table
+    from isthmus.io import write_table
 
     use_cache()
     ae = load_model(model, whole=drawing.colour == "score")

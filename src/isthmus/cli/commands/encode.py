@@ -62,7 +62,7 @@ def encode(
     source.check(model)
     check_table(result, ARRAYS, model, data, ids=columns.id)
 
-    from isthmus.autoencoder.validation import layer_number
+    from isthmus.autoencoder import layer_number
 
     use_cache()
     ae = load_model(model, whole=False)

@@ -22,9 +22,9 @@ from isthmus.cli.terminal import UsageError
 if TYPE_CHECKING:
     import polars as pl
 
-    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.autoencoder import Autoencoder
     from isthmus.cli.sources import Rows
-    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.outliers import OutlierDetector
 
 COLUMNS = ("column", "contribution", "observed", "expected")
 
@@ -99,8 +99,7 @@ def _explained(
     """Return a line for each row and column, with the numbers of the rows."""
     import numpy as np
 
-    from isthmus.outliers.detector import OutlierDetector
-    from isthmus.outliers.members import explain_losses
+    from isthmus.outliers import OutlierDetector, explain_losses
 
     if not isinstance(found, OutlierDetector):
         return explain_losses(found, rows.X).frame(top)

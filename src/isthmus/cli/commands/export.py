@@ -47,7 +47,7 @@ def export(
     check_output(result.output, (".onnx",), model, force=result.force)
     check_installed(("onnx", "onnxruntime"), "An export", "isthmus[onnx]")
 
-    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.outliers import OutlierDetector
 
     use_cache()
     found = load_any(model)

@@ -39,7 +39,7 @@ from isthmus.cli.sources import (
 from isthmus.cli.terminal import UsageError, complain, signals
 
 if TYPE_CHECKING:
-    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.autoencoder import Autoencoder
 
 CHECKPOINT_SECONDS = 10.0
 FIXED = ("n_components", "architecture", "dtype")  # the weights of a fitted model have these
@@ -149,7 +149,7 @@ def _estimator(
     fitted: Autoencoder | None, files: Files, options: AutoencoderOptions
 ) -> Autoencoder:
     """Return a new estimator, or the one to go on with, with the options that were given."""
-    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.autoencoder import Autoencoder
 
     if fitted is None:
         return configured(Autoencoder(), options)
@@ -171,8 +171,7 @@ def _test_rows(ae: Autoencoder, rows: Rows, files: Files, weight: str | None) ->
     """Read the test rows before training, so that a mistake in them costs no time."""
     import numpy as np
 
-    from isthmus.model.scaling import choose_scaling
-    from isthmus.model.slots import resolve_slots
+    from isthmus.model import choose_scaling, resolve_slots
 
     assert files.test is not None
     test = rows_like(rows, files.data.path, files.data.at(files.test), weight)

@@ -9,9 +9,9 @@ from isthmus.cli.outputs import end
 from isthmus.cli.sources import check_present, first_autoencoder, load_any
 
 if TYPE_CHECKING:
-    from isthmus.autoencoder.estimator import Autoencoder
-    from isthmus.outliers.detector import OutlierDetector
-    from isthmus.report.facts import Facts
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.outliers import OutlierDetector
+    from isthmus.report import Facts
 
 
 def info(model: ModelArgument, /, *, common: Common = Common()) -> int:
@@ -28,7 +28,7 @@ def info(model: ModelArgument, /, *, common: Common = Common()) -> int:
     """
     check_present(model)
 
-    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.outliers import OutlierDetector
 
     found, size = load_any(model), model.stat().st_size
     several = isinstance(found, OutlierDetector)
@@ -41,7 +41,7 @@ def info(model: ModelArgument, /, *, common: Common = Common()) -> int:
 
 def _of_model(ae: Autoencoder) -> tuple[dict[str, object], str]:
     """Return what is known of an autoencoder, as facts and in words."""
-    from isthmus.model.slots import SLOTS
+    from isthmus.model import SLOTS
 
     params = {k: v for k, v in ae.get_params(deep=False).items() if k not in SLOTS}
     facts = {
@@ -59,7 +59,7 @@ def _of_model(ae: Autoencoder) -> tuple[dict[str, object], str]:
 
 def _of_detector(found: OutlierDetector) -> tuple[dict[str, object], str]:
     """Return what is known of a detector and of its first member, as facts and in words."""
-    from isthmus.report.facts import detector_facts
+    from isthmus.report import detector_facts
 
     known, params = detector_facts(found), found.get_params(deep=False)
     del params["autoencoder"]

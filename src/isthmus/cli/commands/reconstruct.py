@@ -24,10 +24,10 @@ from isthmus.cli.sources import (
     use_cache,
     wanted_by,
 )
-from isthmus.io.atomic import FileError
+from isthmus.io import FileError
 
 if TYPE_CHECKING:
-    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.autoencoder import Autoencoder
 
 
 def reconstruct(

@@ -33,14 +33,14 @@ from isthmus.cli.sources import (
     use_cache,
     wanted_by,
 )
-from isthmus.io.atomic import FileError
+from isthmus.io import FileError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from isthmus.autoencoder.estimator import Autoencoder
+    from isthmus.autoencoder import Autoencoder
     from isthmus.comparison import Comparison
-    from isthmus.outliers.detector import OutlierDetector
+    from isthmus.outliers import OutlierDetector
 
 MOST_COMPARED, MOST_CLASSES, FOLDS = 5000, 20, 3
 
@@ -106,9 +106,9 @@ def report(
     path = result.output or Path(f"{_stem(model)}.html")
     _check(model, source, label, result, path)
 
-    from isthmus.outliers.detector import OutlierDetector
-    from isthmus.report.report import Report
-    from isthmus.training.progress import Progress
+    from isthmus.outliers import OutlierDetector
+    from isthmus.report import Report
+    from isthmus.training import Progress
 
     search = None if result.search is None else _search(result.search)
     use_cache()
@@ -150,14 +150,14 @@ def _check(model: Path, source: Source, label: str | None, result: Page, path: P
     check_present(result.search)
     source.check(model, label=label)
 
-    from isthmus.report.report import ENDINGS
+    from isthmus.report import ENDINGS
 
     check_output(path, ENDINGS, model, source.path, result.search, force=result.force)
 
 
 def _search(path: Path) -> dict[str, object]:
     """Read what `isthmus tune` wrote of its candidates."""
-    from isthmus.report.text_sections import search_section
+    from isthmus.report import search_section
 
     try:
         found: dict[str, object] = json.loads(path.read_bytes())
@@ -174,7 +174,7 @@ def _search(path: Path) -> dict[str, object]:
 
 def _stem(model: Path) -> str:
     """Return the name of a model, without the ending of its file."""
-    from isthmus.io.tables import file_stem
+    from isthmus.io import file_stem
 
     return file_stem(model)
 

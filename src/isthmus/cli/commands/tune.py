@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from isthmus.autoencoder.estimator import Autoencoder
-    from isthmus.search.tune import Search
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.search import Search
 
 SEARCH = panel("The search")
 CHAINS = ("corruption", "penalty")
@@ -150,7 +150,7 @@ def tune(
     path = result.output or Path(model_name(data))
     _check(source, result, path, tuning)
 
-    from isthmus.search.tune import tune as search
+    from isthmus.search import tune as search
 
     grid, cv = parse_grid(tuning.grid), _share_or_folds(tuning.cv)
     use_cache()
@@ -219,7 +219,7 @@ def parse_grid(texts: tuple[str, ...]) -> dict[str, object]:
 
 def _pieces(text: str) -> list[str]:
     """Split at commas outside brackets; what is FIELD=VALUE goes on with the spec before it."""
-    from isthmus.parts.part import split_list
+    from isthmus.parts import split_list
 
     pieces: list[str] = []
     for piece in split_list(text):
@@ -231,7 +231,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def _parsed(name: str, text: str) -> object:
-    from isthmus.parts.part import value_of_text
+    from isthmus.parts import value_of_text
 
     if name in CHAINS and len(chain := re.split(r"\s*\+\s*(?=[a-z])", text)) > 1:
         return tuple(chain)
@@ -259,7 +259,7 @@ def _distribution(name: str, low: float, high: float) -> object:
 
 
 def _share_or_folds(text: str) -> float | int:
-    from isthmus.parts.part import value_of_text
+    from isthmus.parts import value_of_text
 
     value = value_of_text(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -271,9 +271,9 @@ def _estimator(
     options: AutoencoderOptions, grid: Mapping[str, object], common: Common
 ) -> Autoencoder:
     """Return what the candidates have in common, once it is clear that the names are known."""
-    from isthmus.autoencoder.estimator import Autoencoder
-    from isthmus.search.candidates import check_parameter_name
-    from isthmus.training.runtime import find_device
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.search import check_parameter_name
+    from isthmus.training import find_device
 
     ae = Autoencoder(verbose=common.verbose)
     with usage_errors():
@@ -296,8 +296,7 @@ def _read(source: Source, label: str | None) -> tuple[Rows, np.ndarray | None]:
 
 
 def _write_table(path: Path, found: Search) -> None:
-    from isthmus.io.atomic import write_whole
-    from isthmus.io.tables import write_table
+    from isthmus.io import write_table, write_whole
 
     if path.suffix.lower() == ".json":
         text = json.dumps(found.facts(), allow_nan=False, indent=1, ensure_ascii=False)
@@ -323,7 +322,7 @@ def _candidates(found: Search) -> pl.DataFrame:
 
 
 def _in_words(found: Search, files: Mapping[str, Path | None]) -> dict[str, str]:
-    from isthmus.search.candidates import parameters_in_words
+    from isthmus.search import parameters_in_words
 
     candidates = found.facts()["candidates"]
     importance = (f"{name} {share:.0%}" for name, share in found.importance_.items())
