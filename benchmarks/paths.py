@@ -18,7 +18,10 @@ import jax
 import numpy as np
 from speed.networks import NETWORKS, data, estimator
 
-from isthmus.autoencoder import validation
+from isthmus.autoencoder.rows import Rows
+from isthmus.autoencoder.run import Origin, begin_run
+from isthmus.autoencoder.validation import validate_rows
+from isthmus.model import resolve_slots
 from isthmus.nets import convolution
 from isthmus.training import trainer as engine
 
@@ -29,8 +32,9 @@ LIBRARY = "conv 1-16-32, XLA's own"
 def trainer(name, activation, length):
     """Return a network's trainer whose programs run this many steps, and how many it would choose."""
     model = estimator(NETWORKS[name], activation, max_epochs=10**6)
-    x = validation.validate_rows(model, data(NETWORKS[name]), reset=True, minimum=2)
-    run, _ = model._begin(x, np.ones(len(x)))
+    x = validate_rows(model, data(NETWORKS[name]), reset=True, minimum=2)
+    rows = Rows(x, np.ones(len(x)), model.sample_shape_)
+    run = begin_run(model, resolve_slots(model), rows, Origin(0, 0))
     made = next(run.phases(None))
     chosen, made.length = made.length, length
     return made, chosen
