@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 _HOMES = {
+    "arrays": ["TableError"],
     "atomic": ["FileError", "write_whole"],
     "image_file": ["nearest_pixels"],
     "image_folder": [
@@ -36,6 +37,7 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
+    from isthmus.io.arrays import TableError as TableError
     from isthmus.io.atomic import FileError as FileError
     from isthmus.io.atomic import write_whole as write_whole
     from isthmus.io.image_file import nearest_pixels as nearest_pixels
