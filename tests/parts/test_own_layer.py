@@ -18,13 +18,18 @@ from isthmus import BCE, KL, MSE, Autoencoder, Contractive, ModelFileError, Outl
 from isthmus.nets.layer import DenseLayer, Layer
 from isthmus.outliers.members import Member
 from isthmus.parts.architectures import Architecture, LayerPlan, Plan
+from isthmus.parts.corruptions import Corruption
 from isthmus.parts.losses import Loss
 from isthmus.parts.part import number
+from isthmus.parts.penalties import Penalty
 from isthmus.parts.sparsity import Sparsity
 
+pytest.importorskip("onnx")
+runtime = pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 FILE = Path(__file__).with_name("blocks.py")
-REGISTRIES = (Layer.known, Architecture.known, Loss.known, Sparsity.known)
+SLOTS = (Architecture, Corruption, Loss, Penalty, Sparsity)
+REGISTRIES = [kind.known for kind in (Layer, *SLOTS)]
 BRIEF = {"max_epochs": 2, "random_state": 0}
 X = np.random.default_rng(0).normal(3, 2, (60, 6)).astype(np.float32)
 
@@ -51,7 +56,6 @@ def blocks():
 
 
 def onnx_run(path, X):
-    runtime = pytest.importorskip("onnxruntime")
     session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return session.run(None, {"X": X})[0]
 
@@ -430,6 +434,31 @@ def test_a_sparsity_with_an_onnx_form_is_one_class(tmp_path):
     ae.export(tmp_path / "m.onnx")
     want = ae.transform(X)
     np.testing.assert_allclose(onnx_run(tmp_path / "m.onnx", X), want, rtol=1e-3, atol=1e-5)
+
+
+def test_a_penalty_and_a_corruption_are_one_class_each(tmp_path):
+    @dataclass
+    class Decay(Penalty, name="decay"):
+        weight: float = number(0.1, "[0, inf)")
+
+        def __call__(self, step):
+            return self.weight * jnp.sum(step.net.decoder[0].weight ** 2)
+
+    @dataclass
+    class Shift(Corruption, name="shift"):
+        by: float = number(0.1)
+
+        def __call__(self, key, x):
+            return x + self.by
+
+    ae = Autoencoder(2, penalty="decay:weight=0.5", corruption="shift:by=0.2", **BRIEF).fit(X)
+    assert min(ae.history_["decay"]) > 0
+    plain = Autoencoder(2, penalty="decay:weight=0.5", **BRIEF).fit(X)
+    assert ae.history_["loss"] != plain.history_["loss"]
+    ae.save(tmp_path / "m")
+    same = isthmus.load(tmp_path / "m").slots_
+    assert (same.penalty, same.corruption) == ((Decay(weight=0.5),), (Shift(by=0.2),))
+    ae.export(tmp_path / "m.onnx", "score")  # which they have no part in
 
 
 def without_form(base, **members):
