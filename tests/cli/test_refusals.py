@@ -62,6 +62,7 @@ def idle(ready, monkeypatch):
         ("encode m.isthmus t.csv -o o.npy --id name", "Identifiers do not fit into o.npy", 2),
         ("encode m.isthmus t.csv -o o.npy --raw", "--raw is for CSV, and o.npy is none", 2),
         ("encode m.isthmus t.csv -o o.csv --layer 2", "The layer must be from 1 to 1", 1),
+        ("encode m.isthmus autoencoder0.csv -o o.csv --id autoencoder0", "The identifier", 2),
         ("encode m.isthmus t.csv -o no/o.csv", "the folder no does not exist", 1),
         ("reconstruct m.isthmus t.csv -o o.csv --id a", "The identifier 'a' has the name of a", 2),
         ("reconstruct p.isthmus photos.npy -o o.csv", "Images of shape (8, 8) do not fit into", 1),
@@ -129,7 +130,7 @@ def idle(ready, monkeypatch):
     ],
 )
 def test_refused_before_work(idle, words, text, status):
-    for name in ("score", "row", "column"):
+    for name in ("score", "row", "column", "autoencoder0"):
         Path(f"{name}.csv").write_text(Path("t.csv").read_text().replace("name", name, 1))
     ended = idle(words)
     assert ended.status == status, ended

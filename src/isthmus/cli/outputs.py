@@ -175,9 +175,8 @@ def end_with_table(
     from isthmus.io import csv_text, write_table
 
     path, table = result.output, pl.DataFrame(columns)
-    if ids.width and not (
-        path is not None and path.suffix.lower() == ".npy"
-    ):  # has no place for text
+    is_array = path is not None and path.suffix.lower() == ".npy"
+    if ids.width and not is_array:  # which has no place for text
         table = pl.concat([ids, table], how="horizontal")
     rows = len(table)
     if path is not None:
