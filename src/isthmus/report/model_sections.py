@@ -359,8 +359,8 @@ def _filters_text(known: Sequence[Filters]) -> str:
     sentences = ["Each tile is a unit of the first layer, the strongest first."]
     if known[0].shape[-1] == 3:
         sentences.append(
-            "In a picture grey is a weight of 0; where a tile is brighter in red, green or blue, that "
-            "colour switches the unit on, and where it is darker, off."
+            "In a picture grey is a weight of 0. A colour that is brighter there, red, green or blue, "
+            "switches the unit on; one that is darker switches it off."
         )
     else:
         sentences.append("Red pixels switch it on, blue ones off.")

@@ -141,7 +141,7 @@ class Listener:
 
     @property
     def hook(self) -> Hook | None:
-        """The function to call, or None where nobody listens."""
+        """The function to call, or None if nobody listens."""
         return self if self.shown.verbose or self.on_epoch else None
 
     def __call__(self, row: Row) -> bool | None:
