@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from isthmus import plots
 from isthmus.autoencoder.validation import as_images, check_whole
+from isthmus.io.plain import as_json
 from isthmus.training.progress import Progress
 from isthmus.training.runtime import draw_seed
 
@@ -97,16 +98,16 @@ class Embedding(NamedTuple):
 
     def facts(self) -> dict[str, object]:
         """Return what is known beside the points, as JSON takes it."""
-        trust = self.trustworthiness
-        return {
+        facts: dict[str, object] = {
             "method": self.method,
             "rows": len(self.rows),
             "total": self.total,
             "sampled": self.sampled,
-            "trustworthiness": trust if np.isfinite(trust) else None,
+            "trustworthiness": self.trustworthiness,
             "judged": self.judged,
             "seconds": self.seconds,
         }
+        return as_json(facts)
 
     def plot(self, colour: ArrayLike | None = None, label: str | None = None) -> Figure:
         """Draw the points.

@@ -570,6 +570,8 @@ def test_what_cannot_be_reported_is_refused_clearly(model, table, tmp_path):
         Report(model, table, detector=OutlierDetector())
     with pytest.raises(TypeError, match="must be what embed returned, or False; got True"):
         Report(model, table, embedding=True)
+    with pytest.raises(ValueError, match="one of 150 rows, but the report is about 178"):
+        Report(model, table, embedding=isthmus.embed(None, np.eye(150, 2)))
     assert not list(tmp_path.iterdir())
 
 

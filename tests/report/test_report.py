@@ -23,7 +23,13 @@ from isthmus.report.facts import (
     training_phases,
     training_seconds,
 )
-from isthmus.report.measurements import corrupt_rows, denoise_rows, measure_rows, model_facts
+from isthmus.report.measurements import (
+    ModelPasses,
+    corrupt_rows,
+    denoise_rows,
+    measure_rows,
+    model_facts,
+)
 from isthmus.report.model_sections import (
     MOST_FILTERS,
     Examples,
@@ -140,9 +146,14 @@ def summarized(model, X, name="model"):
     return as_json(model_facts(measured, denoise_rows(measured)))
 
 
-def measured(models, images):
-    passes = [measure_rows(name, model, images) for name, model in models.items()]
-    return passes, images.astype(float)
+def passed(models, images):
+    rows = np.arange(len(images))
+    return ModelPasses(models, next(iter(models)), images, rows, rows), images.astype(float)
+
+
+def filters_of(models, images):
+    passes, values = passed(models, images)
+    return filters_section(passes.measured, values)
 
 
 def written(tmp_path, *args, embedding=False, **keywords):
@@ -594,7 +605,7 @@ def test_pairs_show_what_the_models_make(tmp_path, coloured, colours, drawn):
 
 
 def test_dense_filters_are_what_each_pixel_contributes(coloured, colours, drawn):
-    section = filters_section(*measured({"dense": coloured["dense"]}, colours[0][80:]))
+    section = filters_of({"dense": coloured["dense"]}, colours[0][80:])
     ((worth, shape, label),) = drawn["filters"]
     weight = np.asarray(coloured["dense"].net_.encoder[0].weight, float)
     deviation = (colours[0][80:] / np.ptp(colours[0][:80])).reshape(40, -1).std(axis=0)
@@ -607,7 +618,7 @@ def test_dense_filters_are_what_each_pixel_contributes(coloured, colours, drawn)
 
 
 def test_convolutional_filters_are_the_kernels_as_they_are(coloured, colours, drawn):
-    section = filters_section(*measured({"conv": coloured["conv"]}, colours[0]))
+    section = filters_of({"conv": coloured["conv"]}, colours[0])
     ((worth, shape, label),) = drawn["filters"]
     weight = np.asarray(coloured["conv"].net_.encoder[0].weight, float).reshape(27, 6)
     assert (shape, label) == ((3, 3, 3), "Weight")
@@ -620,7 +631,7 @@ def test_convolutional_filters_are_the_kernels_as_they_are(coloured, colours, dr
 
 
 def test_the_strongest_of_many_filters_are_drawn(models, images, drawn):
-    section = filters_section(measured(models, images[1])[0], images[1].reshape(-1, 8, 8, 1))
+    section = filters_section(passed(models, images[1])[0].measured, images[1].reshape(-1, 8, 8, 1))
     shown = [args[0].shape[1] for args in drawn["filters"]]
     assert shown == [8, MOST_FILTERS]
     captions = [picture.caption for picture in section.pictures]
@@ -630,8 +641,8 @@ def test_the_strongest_of_many_filters_are_drawn(models, images, drawn):
 
 def test_maps_are_the_most_active_ones_of_typical_images(coloured, colours, drawn):
     X = colours[0][80:]
-    passes, images = measured(coloured, X)
-    section = maps_section(passes, Examples(images, [3, 9, 11, 20, 21], list("abcde")), X)
+    passes, images = passed(coloured, X)
+    section = maps_section(passes, Examples(images, [3, 9, 11, 20, 21], list("abcde")))
     (original, layers, words), (_, only, _) = drawn["maps"]
     np.testing.assert_array_equal(original, images[[3, 11, 21]])
     assert words == ["a", "c", "e"]
@@ -650,8 +661,8 @@ def test_maps_that_are_all_drawn_are_not_said_to_be_chosen(coloured, colours):
     X = colours[0][80:]
     sections = []
     for name in ("maps", "dense"):
-        passes, images = measured({name: coloured[name]}, X)
-        sections.append(maps_section(passes, Examples(images, [0, 1], []), X))
+        passes, images = passed({name: coloured[name]}, X)
+        sections.append(maps_section(passes, Examples(images, [0, 1], [])))
     assert "at most" not in sections[0].text[0]
     assert sections[1] is None
 

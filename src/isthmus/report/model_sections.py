@@ -4,11 +4,10 @@ A section appears only if it says something about these models and rows.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import _safe_indexing
 
 from isthmus import plots
 from isthmus.autoencoder.estimator import Autoencoder
@@ -46,7 +45,7 @@ class Examples(NamedTuple):
         return flat[self.chosen].reshape(-1, *self.values.shape[1:])
 
 
-def are_images(shape: Sequence[int] | None) -> bool:
+def are_images(shape: Sequence[int] | None) -> TypeGuard[Sequence[int]]:
     """Whether rows of this shape can be shown as grey or coloured images."""
     return shape is not None and len(shape) == 3 and shape[2] in (1, 3)
 
@@ -77,23 +76,21 @@ def sections_of_models(
     labels: np.ndarray | None,
     shape: Sequence[int] | None,
     rows: str,
-    X: ArrayLike,
 ) -> list[Section]:
     """Return the sections that any models on any rows can have.
 
-    `shape` is (h, w, c) of images, (length, c) of signals, or else of no matter; `X` are the
-    measured rows as they were given.
+    `shape` is (h, w, c) of images, (length, c) of signals, or else of no matter.
     """
     measured = passes.measured
     found: list[Section | None] = [losses_section(measured, facts)]
-    if shape is not None and are_images(shape):
+    if are_images(shape):
         images = measured[0].rows.reshape(-1, *shape)
         examples = choose_examples(images, labels, MOST_IMAGES)
         found += [
             image_section(measured, facts, examples, rows),
             denoised_images_section(facts, passes.denoised, examples),
             filters_section(measured, images),
-            maps_section(measured, examples, X),
+            maps_section(passes, examples),
         ]
     elif shape is not None and len(shape) == 2:
         values = measured[0].rows.reshape(-1, *shape)
@@ -381,15 +378,15 @@ def _filters_text(known: Sequence[Filters]) -> str:
 # -- activation maps ---------------------------------------------------------------------------------
 
 
-def maps_section(measured: Sequence[Measured], examples: Examples, X: ArrayLike) -> Section | None:
+def maps_section(passes: ModelPasses, examples: Examples) -> Section | None:
     """Return the feature maps of a few images, for models with convolutional layers."""
     few = min(len(examples.chosen), MOST_MAPPED)
     spread = np.linspace(0, len(examples.chosen) - 1, few).round().astype(int)
     chosen = [examples.chosen[i] for i in spread]
     names = [examples.names[i] for i in spread] if examples.names else []
-    images, some = examples.values[chosen], _safe_indexing(X, chosen)
+    images, some = examples.values[chosen], passes.rows(passes.sample[chosen])
     pictures, most = [], 0
-    for m in measured:
+    for m in passes.measured:
         counts = _map_counts(m.model, images.shape[1:])
         if not counts:
             continue
