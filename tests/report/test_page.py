@@ -562,6 +562,10 @@ def test_what_cannot_be_reported_is_refused_clearly(model, table, tmp_path):
         Report(model, table, embedding=False).save(tmp_path / "r.pdf")
     with pytest.raises(ValueError, match="not fitted"):
         Report(Autoencoder(2), table)
+    model.save(tmp_path / "encoder.isthmus", part="encoder")
+    with pytest.raises(ValueError, match="needs the whole model; this one was saved as an encoder"):
+        Report(isthmus.load(tmp_path / "encoder.isthmus"), table)
+    (tmp_path / "encoder.isthmus").unlink()
     with pytest.raises(TypeError, match="about an Autoencoder, or several by name; got PCA"):
         Report(PCA(2), table)
     with pytest.raises(TypeError, match="must be an OutlierDetector; got IsolationForest"):

@@ -343,6 +343,10 @@ def _checked_models(model: Autoencoder | Mapping[str, Autoencoder]) -> dict[str,
                 "is given as detector=."
             )
         check_is_fitted(fitted)
+        if not fitted.net_.decoder:
+            raise ValueError(
+                "A report needs the whole model; this one was saved as an encoder alone."
+            )
     return models
 
 
