@@ -75,7 +75,7 @@ def test_an_unfitted_model_sees_only_the_training_rows_of_each_fold():
     assert sum(map(len, left)) == len(set.union(*left)) == 150
 
 
-def test_a_fitted_model_is_taken_as_it_is_and_told():
+def test_a_fitted_model_is_taken_as_it_is_and_reported():
     model = Recorder(2).fit(X)
     result = compare(model, X, Y, classifiers=["neighbours"], cv=3)
     assert len(Recorder.seen) == 1
@@ -218,7 +218,7 @@ LIGHT = "--n-components 2 --max-epochs 2 --random-state 0 --cv 2"
 def test_the_command_prints_and_writes_a_table(cli):
     status, out, err = cli(f"t.csv --label kind {LIGHT} -o table.csv")
     assert status == 0
-    assert err.count("epoch 2/2") == 2
+    assert err.count("2 of 2 epochs") == 2
     assert "epoch" not in cli(f"t.csv --label kind {LIGHT} --quiet")[2]
     assert out.startswith("classifier ")
     assert "150 rows, 3 classes, 2 stratified folds." in out

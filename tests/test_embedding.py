@@ -131,7 +131,7 @@ def test_the_seed_decides(groups):
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
 
 
-def test_trustworthiness_tells_a_true_picture_from_chance(groups, rng):
+def test_trustworthiness_says_a_true_picture_from_chance(groups, rng):
     X = rng.normal(size=(200, 2)) @ rng.normal(size=(2, 6))
     chance = type("Chance", (), {"fit_transform": lambda _, x: rng.normal(size=(len(x), 2))})
     assert embed(None, X, method="pca").trustworthiness > 0.999
@@ -160,7 +160,7 @@ def test_too_few_rows_are_refused(rng):
     assert drawn.facts()["trustworthiness"] is None
 
 
-def test_rows_that_are_all_the_same_are_told(rng):
+def test_rows_that_are_all_the_same_are_reported(rng):
     with pytest.raises(ValueError, match="The codes of all 20 rows are the same"):
         embed(None, np.ones((20, 4)), method="tsne")
     assert not embed(None, np.ones((20, 4)), method="pca").points.any()
@@ -244,7 +244,7 @@ def test_values_are_a_scale_that_outliers_do_not_take(drawn):
     assert len(figure.axes[0].collections[0].get_offsets()) == 6
 
 
-def test_the_axes_tell_the_method(drawn):
+def test_the_axes_say_the_method(drawn):
     figure = drawn.plot()
     assert figure.axes[0].get_xlabel() == "PCA, first axis"
     assert len(figure.axes[0].collections[0].get_offsets()) == 60
@@ -298,7 +298,7 @@ class Slow:
 
 
 @pytest.mark.parametrize("verbose", [0, 1])
-def test_a_line_tells_what_is_laid_out(groups, capsys, verbose):
+def test_a_line_says_what_is_laid_out(groups, capsys, verbose):
     X, _ = groups
     slow = Slow(lambda: capsys.readouterr().err)
     embed(None, X, method=slow, verbose=verbose)
@@ -323,13 +323,13 @@ def test_on_a_terminal_a_wheel_turns(groups, capsys, monkeypatch):
     assert "\x1b[?25h" in capsys.readouterr().err
 
 
-def test_the_command_tells_what_takes_long(cli):
+def test_the_command_says_what_takes_long(cli):
     status, _, err = cli("-o p.csv --ignore kind --max-rows 30")
     assert (status, err) == (0, "t-SNE of 30 rows\n")
     assert cli("-o p.csv --ignore kind --max-rows 30 --force --quiet") == (0, "", "")
 
 
-def test_a_sample_is_told_and_its_rows_are_numbered(cli):
+def test_a_sample_is_reported_and_its_rows_are_numbered(cli):
     status, out, _ = cli("-o p.parquet --max-rows 40 --colour score --method pca --seed 1")
     assert status == 0
     assert "a random sample of 40 of 150 rows" in out

@@ -220,7 +220,7 @@ def compare(
         What becomes of rows whose class is missing: an error, nothing, or the model and PCA are
         trained on them too.
     random_state : None, int, RandomState or Generator
-        The seed of the folds, and of the model where it has none.
+        The seed of the folds, and of the model if it has none.
 
     Returns
     -------

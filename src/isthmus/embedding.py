@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from isthmus import plots
 from isthmus.autoencoder import as_images, check_whole
+from isthmus.io import as_json
 from isthmus.training import Progress, draw_seed
 
 if TYPE_CHECKING:
@@ -101,16 +102,16 @@ class Embedding(NamedTuple):
 
     def facts(self) -> dict[str, object]:
         """Return what is known beside the points, as JSON takes it."""
-        trust = self.trustworthiness
-        return {
+        facts: dict[str, object] = {
             "method": self.method,
             "rows": len(self.rows),
             "total": self.total,
             "sampled": self.sampled,
-            "trustworthiness": trust if np.isfinite(trust) else None,
+            "trustworthiness": self.trustworthiness,
             "judged": self.judged,
             "seconds": self.seconds,
         }
+        return as_json(facts)
 
     def plot(self, colour: ArrayLike | None = None, label: str | None = None) -> Figure:
         """Draw the points.

@@ -84,7 +84,7 @@ def page(report, tmp_path_factory):
     return Page(path.read_text("utf-8"))
 
 
-class Told:
+class Given:
     """What stands in for the results of other parts."""
 
     def __init__(self, facts):
@@ -104,11 +104,11 @@ def test_facts_are_what_json_holds(report):
 def test_facts_of_rows_are_those_of_pandas(report, table, labels):
     data = report.facts()["data"]
     assert (data["n_rows"], data["n_columns"], data["n_missing"]) == (178, 13, 0)
-    told = pd.DataFrame(data["columns"]).set_index("name")
+    found = pd.DataFrame(data["columns"]).set_index("name")
     expected = table.describe().T
-    np.testing.assert_allclose(told[["min", "mean", "max"]], expected[["min", "mean", "max"]])
-    np.testing.assert_allclose(told["std"], table.std(ddof=0))
-    assert told["n_distinct"].tolist() == table.nunique().tolist()
+    np.testing.assert_allclose(found[["min", "mean", "max"]], expected[["min", "mean", "max"]])
+    np.testing.assert_allclose(found["std"], table.std(ddof=0))
+    assert found["n_distinct"].tolist() == table.nunique().tolist()
     counts = {c["label"]: c["rows"] for c in data["labels"]["counts"]}
     assert counts == pd.Series(labels).value_counts().to_dict()
 
@@ -117,22 +117,22 @@ def test_gaps_constants_and_repetitions_are_counted(model, wine):
     X = np.r_[wine, wine[:5]]
     X[:, 2] = 7
     X[3, 0] = np.nan
-    told = row_facts(X, (13,), [f"c{i}" for i in range(13)], None)
-    assert (told["n_missing"], told["n_repeated"]) == (1, 4)
-    assert told["columns"][0]["missing"] == 1
-    assert told["columns"][0]["mean"] == pytest.approx(np.nanmean(X[:, 0]))
-    assert told["columns"][2]["min"] == told["columns"][2]["max"] == 7
+    found = row_facts(X, (13,), [f"c{i}" for i in range(13)], None)
+    assert (found["n_missing"], found["n_repeated"]) == (1, 4)
+    assert found["columns"][0]["missing"] == 1
+    assert found["columns"][0]["mean"] == pytest.approx(np.nanmean(X[:, 0]))
+    assert found["columns"][2]["min"] == found["columns"][2]["max"] == 7
 
 
 def test_the_code_is_measured_by_its_own_definitions(model, table):
-    codes, told = model.transform(table).astype(float), code_facts("m", model.transform(table))
+    codes, found = model.transform(table).astype(float), code_facts("m", model.transform(table))
     values = np.linalg.eigvalsh(np.cov(codes.T))
     share = values / values.sum()
     rank = np.exp(-np.sum(share * np.log(share)))
     r = np.abs(np.corrcoef(codes.T)[np.triu_indices(4, 1)])
-    assert told["effective_rank"] == pytest.approx(rank, rel=1e-5)
-    assert told["mean_correlation"] == pytest.approx(r.mean(), rel=1e-6)
-    assert (told["width"], told["n_dead"]) == (4, 0)
+    assert found["effective_rank"] == pytest.approx(rank, rel=1e-5)
+    assert found["mean_correlation"] == pytest.approx(r.mean(), rel=1e-6)
+    assert (found["width"], found["n_dead"]) == (4, 0)
 
 
 @pytest.mark.parametrize(("k", "rank"), [(1, 1), (3, 3)])
@@ -146,23 +146,23 @@ def test_the_effective_rank_counts_equal_directions(rng, k, rank):
 
 def test_strange_rows_are_those_of_the_lowest_scores(report, model, table, labels):
     scores = model.score_samples(table)
-    told = report.facts()["outliers"]
-    rows = [r["row"] for r in told["rows"]]
+    found = report.facts()["outliers"]
+    rows = [r["row"] for r in found["rows"]]
     assert rows == np.argsort(scores)[:8].tolist()
-    assert told["rows"][0]["id"] == f"bottle {rows[0]}"
-    assert told["rows"][0]["label"] == labels[rows[0]]
-    assert told["median"] == pytest.approx(np.median(scores))
+    assert found["rows"][0]["id"] == f"bottle {rows[0]}"
+    assert found["rows"][0]["label"] == labels[rows[0]]
+    assert found["median"] == pytest.approx(np.median(scores))
 
 
 def test_causes_are_the_columns_shares_of_the_loss_in_the_datas_units(report, model, table):
-    told, X = report.facts()["outliers"]["rows"][0], table.to_numpy()
-    made = model.reconstruct(table)[told["row"]]
-    parts = ((made - X[told["row"]]) / model.scaler_.scale) ** 2
-    cause = told["causes"][0]
+    found, X = report.facts()["outliers"]["rows"][0], table.to_numpy()
+    made = model.reconstruct(table)[found["row"]]
+    parts = ((made - X[found["row"]]) / model.scaler_.scale) ** 2
+    cause = found["causes"][0]
     j = int(np.argmax(parts))
     assert cause["column"] == COLUMNS[j]
     assert cause["contribution"] == pytest.approx(parts[j] / parts.sum(), rel=1e-3)
-    assert cause["observed"] == X[told["row"], j]
+    assert cause["observed"] == X[found["row"], j]
     assert cause["expected"] == pytest.approx(made[j])
 
 
@@ -190,7 +190,7 @@ def test_column_losses_add_up_to_minus_the_score_with_what_lies_outside(loss, rn
     assert np.all(above >= 0)
 
 
-def test_the_users_loss_tells_columns_where_it_is_a_mean_over_them(rng):
+def test_the_users_loss_says_columns_where_it_is_a_mean_over_them(rng):
     def pinball(x_out, x):
         return jnp.mean(jnp.maximum(0.9 * (x - x_out), 0.1 * (x_out - x)), axis=1)
 
@@ -258,7 +258,7 @@ def test_a_detector_may_know_no_causes(tmp_path, model, table):
     assert "no column is to blame" in text
 
 
-def test_results_of_other_parts_are_told_where_there_are_any(tmp_path, model, table):
+def test_results_of_other_parts_are_reported_if_there_are_any(tmp_path, model, table):
     times = {"fit_seconds": 1.25, "score_seconds": 0.5}
     rows = [
         {"input": HOSTILE, "classifier": "k-NN", "width": 2, "mean": 0.7, "std": None, **times},
@@ -272,7 +272,7 @@ def test_results_of_other_parts_are_told_where_there_are_any(tmp_path, model, ta
         "importance": {"n_components": 0.75, "loss": 0.25},
         "candidates": [{"params": {"n_components": 4}, "score": 0.8, "std": 0.1, "seconds": 2.0}],
     }
-    report = Report(model, table, comparison=Told(compared), search=found)
+    report = Report(model, table, comparison=Given(compared), search=found)
     text = Page(report.save(tmp_path / "r.html").read_text()).text
     assert "linear on codes, 0.900 \u00b1 0.020" in text
     assert HOSTILE.replace("\u2028", "") in text.replace("\u2028", "")
@@ -289,18 +289,18 @@ def test_results_of_other_parts_are_told_where_there_are_any(tmp_path, model, ta
 
 
 def test_what_is_given_again_makes_the_same_model(model, table):
-    told = Report(model, table, embedding=False).facts()["reproduce"]
-    made = told["models"][0]
+    found = Report(model, table, embedding=False).facts()["reproduce"]
+    made = found["models"][0]
     assert made["code"] == "Autoencoder(n_components=4, max_epochs=20, random_state=0)"
     again = eval(made["code"], {"Autoencoder": Autoencoder}).fit(table)
     np.testing.assert_array_equal(again.transform(table), model.transform(table))
-    assert told["versions"]["isthmus"] == isthmus.__version__
-    assert told["versions"]["numpy"] == np.__version__
+    assert found["versions"]["isthmus"] == isthmus.__version__
+    assert found["versions"]["numpy"] == np.__version__
     other = Report(model, table + 1, embedding=False).facts()["reproduce"]
-    assert told["fingerprint"] != other["fingerprint"]
+    assert found["fingerprint"] != other["fingerprint"]
 
 
-def test_slots_of_a_loaded_model_are_told_as_specs(tmp_path, iris):
+def test_slots_of_a_loaded_model_are_reported_as_specs(tmp_path, iris):
     slots = {"corruption": ("swap", "gaussian:std=0.2"), "sparsity": "kl:rho=0.1"}
     model = Autoencoder(3, "dense:hidden=[5]", **slots, max_epochs=1, random_state=0).fit(iris)
     model.save(tmp_path / "m.isthmus")
@@ -341,9 +341,9 @@ def test_many_labels_are_a_scale_or_the_commonest(rng):
     assert scale["kinds"] is None
     np.testing.assert_array_equal(unpacked(scale["data"], "<f4"), np.arange(40))
     words = np.array([f"w{i}" for i in range(20) for _ in range(i + 1)])
-    told = label_payload(words, "word")
-    assert told["kinds"][:3] == ["w19", "w18", "w17"]
-    kinds = np.array(told["kinds"])[unpacked(told["data"], "<u2")]
+    found = label_payload(words, "word")
+    assert found["kinds"][:3] == ["w19", "w18", "w17"]
+    kinds = np.array(found["kinds"])[unpacked(found["data"], "<u2")]
     assert kinds.tolist() == words.tolist()
 
 
@@ -485,8 +485,8 @@ def test_markdown_fences_are_longer_than_what_they_hold():
 
 def test_labels_have_the_name_of_a_series(model, table):
     y = pd.Series(range(len(table)), name="vintage")
-    told = [Report(model, table, y, label=n, embedding=False).facts() for n in (None, "year")]
-    assert [f["data"]["labels"]["name"] for f in told] == ["vintage", "year"]
+    found = [Report(model, table, y, label=n, embedding=False).facts() for n in (None, "year")]
+    assert [f["data"]["labels"]["name"] for f in found] == ["vintage", "year"]
 
 
 def test_json_is_the_facts(report, tmp_path):
@@ -502,7 +502,7 @@ def test_the_same_report_is_the_same_page(model, table, labels, tmp_path):
     assert first == again
 
 
-def test_images_are_told_as_one_column_and_shown(tmp_path, digits):
+def test_images_are_reported_as_one_column_and_shown(tmp_path, digits):
     model = Autoencoder(3, max_epochs=2, random_state=0).fit(digits[:150].reshape(-1, 8, 8))
     report = Report(model, digits[:120].reshape(-1, 8, 8), np.arange(120) % 3)
     assert [c["name"] for c in report.facts()["data"]["columns"]] == ["all values"]
@@ -539,8 +539,8 @@ def test_several_models_share_one_report_and_focus_on_one(tmp_path, iris):
 def test_labels_of_any_kind_are_counted_and_drawn(tmp_path, model, table, y, counts):
     report = Report(model, table[:3], y)
     assert report.facts()["data"]["labels"]["name"] == "label"
-    told = report.facts()["data"]["labels"]["counts"]
-    assert {c["label"]: c["rows"] for c in told} == counts
+    found = report.facts()["data"]["labels"]["counts"]
+    assert {c["label"]: c["rows"] for c in found} == counts
     assert report.save(tmp_path / "r.html").exists()
 
 
@@ -561,6 +561,10 @@ def test_what_cannot_be_reported_is_refused_clearly(model, table, tmp_path):
         Report(model, table, embedding=False).save(tmp_path / "r.pdf")
     with pytest.raises(ValueError, match="not fitted"):
         Report(Autoencoder(2), table)
+    model.save(tmp_path / "encoder.isthmus", part="encoder")
+    with pytest.raises(ValueError, match="needs the whole model; this one was saved as an encoder"):
+        Report(isthmus.load(tmp_path / "encoder.isthmus"), table)
+    (tmp_path / "encoder.isthmus").unlink()
     with pytest.raises(TypeError, match="about an Autoencoder, or several by name; got PCA"):
         Report(PCA(2), table)
     with pytest.raises(TypeError, match="must be an OutlierDetector; got IsolationForest"):
@@ -569,39 +573,41 @@ def test_what_cannot_be_reported_is_refused_clearly(model, table, tmp_path):
         Report(model, table, detector=OutlierDetector())
     with pytest.raises(TypeError, match="must be what embed returned, or False; got True"):
         Report(model, table, embedding=True)
+    with pytest.raises(ValueError, match="one of 150 rows, but the report is about 178"):
+        Report(model, table, embedding=isthmus.embed(None, np.eye(150, 2)))
     assert not list(tmp_path.iterdir())
 
 
 # -- in a browser ----------------------------------------------------------------------------------
 
 CHECK = """
-const plane = document.querySelector("figure.plane").plane, canvas = plane.canvas, told = {};
+const plane = document.querySelector("figure.plane").plane, canvas = plane.canvas, found = {};
 const at = (i) => {
   const [x, y] = plane.place(i, plane.size()), box = canvas.getBoundingClientRect();
   return { clientX: box.left + x, clientY: box.top + y, pointerId: 1, pointerType: "mouse" };
 };
 canvas.dispatchEvent(new PointerEvent("pointermove", at(3)));
-told.chosen = plane.chosen;
-told.tip = plane.tip.textContent;
+found.chosen = plane.chosen;
+found.tip = plane.tip.textContent;
 const before = plane.place(3, plane.size());
 plane.scaled(3, ...before);
 const after = plane.place(3, plane.size());
-told.moved = Math.hypot(before[0] - after[0], before[1] - after[1]);
-told.zoom = plane.zoom;
-told.kinds = [...plane.legend.children].map((item) => item.textContent);
+found.moved = Math.hypot(before[0] - after[0], before[1] - after[1]);
+found.zoom = plane.zoom;
+found.kinds = [...plane.legend.children].map((item) => item.textContent);
 plane.legend.querySelector("button").click();
-told.hidden = [...Array(plane.data.n).keys()].filter((i) => !plane.seen(i)).length;
-told.choices = [...plane.select.options].map((o) => o.textContent);
+found.hidden = [...Array(plane.data.n).keys()].filter((i) => !plane.seen(i)).length;
+found.choices = [...plane.select.options].map((o) => o.textContent);
 plane.select.value = "0";
 plane.select.onchange();
-told.scale = plane.legend.textContent;
+found.scale = plane.legend.textContent;
 canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "0" }));
-told.back = plane.zoom;
+found.back = plane.zoom;
 plane.paint();
 const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-told.inked = pixels.filter((v, i) => i % 4 === 3 && v > 0).length;
-told.still = getComputedStyle(document.querySelector("img.still")).display;
-document.title = JSON.stringify(told);
+found.inked = pixels.filter((v, i) => i % 4 === 3 && v > 0).length;
+found.still = getComputedStyle(document.querySelector("img.still")).display;
+document.title = JSON.stringify(found);
 """
 
 
@@ -611,10 +617,10 @@ const table = tables.find((s) => s.scrollWidth > s.clientWidth + 100);
 table.scrollLeft = 90;
 const left = (element) => element.getBoundingClientRect().left;
 const cells = table.querySelector("tbody tr").children;
-const told = {width: innerWidth, page: document.documentElement.scrollWidth,
+const found = {width: innerWidth, page: document.documentElement.scrollWidth,
   kept: left(cells[0]) - left(table), gone: left(cells[1]) < left(cells[0]) + cells[0].offsetWidth,
   pictures: Math.max(...[...document.querySelectorAll(".half img")].map((i) => i.offsetWidth))};
-parent.postMessage(JSON.stringify(told), "*");
+parent.postMessage(JSON.stringify(found), "*");
 """
 FRAME = """<title></title>
 <script>onmessage = (e) => { document.title = e.data; };</script>
@@ -637,26 +643,26 @@ def asked(report, check, folder, frame=None):
 
 @pytest.mark.skipif(BROWSER is None, reason="no browser here")
 def test_a_phone_scrolls_tables_and_not_the_page(report, tmp_path):
-    told = asked(report, NARROW, tmp_path, FRAME)
-    assert told["width"] == 390 >= told["page"]
-    assert 0 < told["pictures"] <= 390
-    assert told["gone"]  # the second column has moved under the first
-    assert abs(told["kept"]) < 1  # which stays
+    found = asked(report, NARROW, tmp_path, FRAME)
+    assert found["width"] == 390 >= found["page"]
+    assert 0 < found["pictures"] <= 390
+    assert found["gone"]  # the second column has moved under the first
+    assert abs(found["kept"]) < 1  # which stays
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no browser here")
 def test_the_plane_works_in_a_browser(report, labels, tmp_path):
-    told = asked(report, CHECK, tmp_path)
-    assert told["chosen"] == 3
-    assert told["tip"].startswith("bottle 3row3")
-    assert "column 0" in told["tip"]
-    assert told["moved"] < 0.5
-    assert (told["zoom"], told["back"], told["still"]) == (3, 1, "none")
-    assert len(told["kinds"]) == 3
-    assert told["hidden"] == (labels == sorted(set(labels))[0]).sum()
-    assert told["choices"] == [HOSTILE, "score", *COLUMNS]
-    assert told["scale"].count("\u2264") == 1
-    assert told["inked"] > 1000
+    found = asked(report, CHECK, tmp_path)
+    assert found["chosen"] == 3
+    assert found["tip"].startswith("bottle 3row3")
+    assert "column 0" in found["tip"]
+    assert found["moved"] < 0.5
+    assert (found["zoom"], found["back"], found["still"]) == (3, 1, "none")
+    assert len(found["kinds"]) == 3
+    assert found["hidden"] == (labels == sorted(set(labels))[0]).sum()
+    assert found["choices"] == [HOSTILE, "score", *COLUMNS]
+    assert found["scale"].count("\u2264") == 1
+    assert found["inked"] > 1000
 
 
 # -- on the command line ---------------------------------------------------------------------------
@@ -677,7 +683,7 @@ def files(tmp_path, monkeypatch, iris):
     return tmp_path
 
 
-def test_the_command_writes_a_page_and_tells_how_to_again(files, capsys):
+def test_the_command_writes_a_page_and_says_how_to_again(files, capsys):
     words = ["report", "m o.isthmus", "flowers.csv", "--id", "name", "--label", "kind"]
     assert main(words) == 0
     page = Page((files / "m o.html").read_text("utf-8"))
@@ -696,9 +702,9 @@ def test_the_command_writes_a_page_and_tells_how_to_again(files, capsys):
 
 def test_the_command_writes_facts_and_arrays_need_no_labels(files, capsys):
     assert main(["report", "bare.isthmus", "flowers.npy", "-o", "f.json", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["report"] == "f.json"
-    assert told["rows"] == 150
+    found = json.loads(capsys.readouterr().out)
+    assert found["report"] == "f.json"
+    assert found["rows"] == 150
     facts = json.loads((files / "f.json").read_text())
     assert facts["data"]["labels"] is None
     words = ["flowers.csv", "--label", "kind", "--id", "name", "-o", "a.md"]
@@ -706,7 +712,7 @@ def test_the_command_writes_facts_and_arrays_need_no_labels(files, capsys):
     assert "kind 1" in (files / "a.md").read_text()
 
 
-def test_the_command_tells_what_a_search_found(files, capsys):
+def test_the_command_says_what_a_search_found(files, capsys):
     words = ["--columns", "a,b,c,d", "--grid", "n_components=1,2", "--max-epochs", "2", "--quiet"]
     assert main(["tune", "flowers.csv", *words, "--table", "c.json", "-o", "b.isthmus"]) == 0
     found = json.loads((files / "c.json").read_text())
@@ -740,7 +746,7 @@ def test_what_is_no_search_is_refused(files, capsys, text):
         (["none.csv"], 1, "there is no such file"),
     ],
 )
-def test_mistakes_on_the_command_line_are_told(files, capsys, words, status, said):
+def test_mistakes_on_the_command_line_are_reported(files, capsys, words, status, said):
     assert main(["report", "m o.isthmus", *words]) == status
     assert said in capsys.readouterr().err
     assert not list(files.glob("*.html"))

@@ -23,7 +23,13 @@ from isthmus.report.facts import (
     training_phases,
     training_seconds,
 )
-from isthmus.report.measurements import corrupt_rows, denoise_rows, measure_rows, model_facts
+from isthmus.report.measurements import (
+    ModelPasses,
+    corrupt_rows,
+    denoise_rows,
+    measure_rows,
+    model_facts,
+)
 from isthmus.report.model_sections import (
     MOST_FILTERS,
     Examples,
@@ -140,9 +146,14 @@ def summarized(model, X, name="model"):
     return as_json(model_facts(measured, denoise_rows(measured)))
 
 
-def measured(models, images):
-    passes = [measure_rows(name, model, images) for name, model in models.items()]
-    return passes, images.astype(float)
+def passed(models, images):
+    rows = np.arange(len(images))
+    return ModelPasses(models, next(iter(models)), images, rows, rows), images.astype(float)
+
+
+def filters_of(models, images):
+    passes, values = passed(models, images)
+    return filters_section(passes.measured, values)
 
 
 def written(tmp_path, *args, embedding=False, **keywords):
@@ -230,15 +241,15 @@ def test_seconds_are_those_of_all_phases():
     assert training_seconds(history) == 2.5
 
 
-def test_layers_are_told_as_shapes(coloured, models):
+def test_layers_are_reported_as_shapes(coloured, models):
     assert layer_shapes(coloured["conv"]) == ["7x5x3", "4x3x6", "2x2x20", "4"]
     assert layer_shapes(coloured["maps"]) == ["7x5x3", "7x5x5"]
     assert layer_shapes(models["sparse"]) == ["64", "70"]
 
 
-def test_phases_are_told_with_their_epochs(stacked, models):
-    told = training_phases(stacked.history_)
-    assert told == [
+def test_phases_are_reported_with_their_epochs(stacked, models):
+    found = training_phases(stacked.history_)
+    assert found == [
         {"name": "layer 1", "epochs": 2},
         {"name": "layer 2", "epochs": 2},
         {"name": "fit", "epochs": 3},
@@ -560,7 +571,7 @@ def test_sections_that_make_no_sense_are_absent(tmp_path, iris):
     assert page.headings[2:-3] == ["The model", "Losses by epoch", "What is lost, by column"]
 
 
-def test_denoising_a_table_is_told_in_words(tmp_path, iris):
+def test_denoising_a_table_is_reported_in_words(tmp_path, iris):
     model = Autoencoder(2, corruption="swap", max_epochs=3, random_state=0).fit(iris)
     page = written(tmp_path, {"swapped": model}, iris)
     assert "Noisy and denoised" in page.headings
@@ -594,7 +605,7 @@ def test_pairs_show_what_the_models_make(tmp_path, coloured, colours, drawn):
 
 
 def test_dense_filters_are_what_each_pixel_contributes(coloured, colours, drawn):
-    section = filters_section(*measured({"dense": coloured["dense"]}, colours[0][80:]))
+    section = filters_of({"dense": coloured["dense"]}, colours[0][80:])
     ((worth, shape, label),) = drawn["filters"]
     weight = np.asarray(coloured["dense"].net_.encoder[0].weight, float)
     deviation = (colours[0][80:] / np.ptp(colours[0][:80])).reshape(40, -1).std(axis=0)
@@ -607,7 +618,7 @@ def test_dense_filters_are_what_each_pixel_contributes(coloured, colours, drawn)
 
 
 def test_convolutional_filters_are_the_kernels_as_they_are(coloured, colours, drawn):
-    section = filters_section(*measured({"conv": coloured["conv"]}, colours[0]))
+    section = filters_of({"conv": coloured["conv"]}, colours[0])
     ((worth, shape, label),) = drawn["filters"]
     weight = np.asarray(coloured["conv"].net_.encoder[0].weight, float).reshape(27, 6)
     assert (shape, label) == ((3, 3, 3), "Weight")
@@ -620,7 +631,7 @@ def test_convolutional_filters_are_the_kernels_as_they_are(coloured, colours, dr
 
 
 def test_the_strongest_of_many_filters_are_drawn(models, images, drawn):
-    section = filters_section(measured(models, images[1])[0], images[1].reshape(-1, 8, 8, 1))
+    section = filters_section(passed(models, images[1])[0].measured, images[1].reshape(-1, 8, 8, 1))
     shown = [args[0].shape[1] for args in drawn["filters"]]
     assert shown == [8, MOST_FILTERS]
     captions = [picture.caption for picture in section.pictures]
@@ -630,8 +641,8 @@ def test_the_strongest_of_many_filters_are_drawn(models, images, drawn):
 
 def test_maps_are_the_most_active_ones_of_typical_images(coloured, colours, drawn):
     X = colours[0][80:]
-    passes, images = measured(coloured, X)
-    section = maps_section(passes, Examples(images, [3, 9, 11, 20, 21], list("abcde")), X)
+    passes, images = passed(coloured, X)
+    section = maps_section(passes, Examples(images, [3, 9, 11, 20, 21], list("abcde")))
     (original, layers, words), (_, only, _) = drawn["maps"]
     np.testing.assert_array_equal(original, images[[3, 11, 21]])
     assert words == ["a", "c", "e"]
@@ -650,8 +661,8 @@ def test_maps_that_are_all_drawn_are_not_said_to_be_chosen(coloured, colours):
     X = colours[0][80:]
     sections = []
     for name in ("maps", "dense"):
-        passes, images = measured({name: coloured[name]}, X)
-        sections.append(maps_section(passes, Examples(images, [0, 1], []), X))
+        passes, images = passed({name: coloured[name]}, X)
+        sections.append(maps_section(passes, Examples(images, [0, 1], [])))
     assert "at most" not in sections[0].text[0]
     assert sections[1] is None
 
@@ -671,7 +682,7 @@ def test_a_table_that_is_images_has_maps(tmp_path, digits):
     assert "Activation maps" in written(tmp_path, {"conv": model}, X).headings
 
 
-def test_stacked_training_is_told_phase_by_phase(tmp_path, stacked, images):
+def test_stacked_training_is_reported_phase_by_phase(tmp_path, stacked, images):
     text = written(tmp_path, {"stacked": stacked}, images[1]).text
     assert "after 7 epochs (layer 1: 2, layer 2: 2, fit: 3) reconstruction" in text
     assert "a last one, fit, for all layers together" in text
@@ -710,22 +721,22 @@ def test_signals_are_lines_and_no_images(tmp_path, rng, drawn):
     assert set(drawn) == {"signals"}
 
 
-def test_images_of_other_channels_are_told_as_columns(tmp_path, rng):
+def test_images_of_other_channels_are_reported_as_columns(tmp_path, rng):
     X = rng.uniform(size=(40, 4, 4, 2))
     model = Autoencoder(3, "conv:channels=[2]", max_epochs=1, random_state=0).fit(X)
     headings = written(tmp_path, {"two": model}, X).headings
     assert headings[2:-3] == ["The model", "What is lost, by column"]
 
 
-def told(name, score, width=4, parameters=1234, denoising=None):
+def scored(name, score, width=4, parameters=1234, denoising=None):
     f = {"name": name, "score": score, "n_components": width, "n_parameters": parameters}
     return {**f, "n_features": 64, "baseline": None, "denoising": denoising}
 
 
 def test_models_of_one_width_are_compared_by_score():
-    group = [told("a", 0.7), told("b", 0.9, parameters=56), told("c", 0.8)]
-    alone, noise = told("d", 0.95, width=8), told("e", 0.99, denoising={"text": "gaussian"})
-    wide = told("v", 1.0, 64), told("w", 0.9, 64)
+    group = [scored("a", 0.7), scored("b", 0.9, parameters=56), scored("c", 0.8)]
+    alone, noise = scored("d", 0.95, width=8), scored("e", 0.99, denoising={"text": "gaussian"})
+    wide = scored("v", 1.0, 64), scored("w", 0.9, 64)
     said = comparison_notes([*group, alone, noise, *wide], "rows")
     assert [note for note in said if "With a code" in note] == [
         "With a code of 4 units the b model has the best score, 0.900 with 56 parameters; c has "
@@ -736,15 +747,15 @@ def test_models_of_one_width_are_compared_by_score():
 def test_models_of_one_noise_are_compared_by_what_they_leave():
     def noisy(name, left, noise=2.0):
         d = {"text": "gaussian", "noisy_error": noise, "denoised_error": left}
-        return told(name, 0.5, denoising=d)
+        return scored(name, 0.5, denoising=d)
 
-    said = same_noise_sentence([noisy("a", 0.5), told("plain", 0.9), noisy("b", 0.25)])
+    said = same_noise_sentence([noisy("a", 0.5), scored("plain", 0.9), noisy("b", 0.25)])
     assert said == [
         "Of the same noise the b model leaves least, a squared error of 0.250 per value; a leaves "
         "0.500."
     ]
     assert same_noise_sentence([noisy("a", 0.5), noisy("b", 0.25, noise=3.0)]) == []
-    assert same_noise_sentence([noisy("a", 0.5), told("plain", 0.9)]) == []
+    assert same_noise_sentence([noisy("a", 0.5), scored("plain", 0.9)]) == []
 
 
 def test_a_loaded_and_a_partly_fitted_model_are_reported(tmp_path, models, images, iris):
@@ -835,19 +846,19 @@ def test_the_demonstration_counts_its_models(tmp_path, monkeypatch, capsys):
         assert all(word in said["intro"][0] for word in words)
 
 
-def test_the_tour_tells_what_it_tried():
+def test_the_tour_says_what_it_tried():
     data = demo.digits()
     denoising = Autoencoder(8, corruption="gaussian:std=0.3", scaling="range", max_epochs=60)
     denoising.set_params(random_state=0).fit(data.train)
-    told = demo.tour_section(data.train[:300], data.test[:40], denoising, 8)
-    warned, dropped, article, resumed, transferred = told.notes
+    found = demo.tour_section(data.train[:300], data.test[:40], denoising, 8)
+    warned, dropped, article, resumed, transferred = found.notes
     assert "n_components=64 for 64 features and no constraint" in warned
     assert "a tenth" in dropped
     assert "3,200 code units for 64 pixels" in article  # 32 maps of 10 x 10
     assert "the same codes to the bit" in resumed
     alone, helped = (float(v) for v in re.findall(r": (?:error )?([0-9.]+)[;.]", transferred))
     assert helped < alone
-    (table,) = told.tables
+    (table,) = found.tables
     values = {name: float(value) for name, value in table.rows}
     assert values["the denoising model"] > values["median filter, 3 x 3"] > 0
     assert values["the denoising model"] > values["nothing"]

@@ -96,7 +96,7 @@ def literal_text(value: object) -> str:
 
 
 def short_text(value: object, length: int = 28) -> str:
-    """Return such text, cut where it is long."""
+    """Return such text, cut if it is long."""
     words = str(value)
     return literal_text(words if len(words) <= length else f"{words[: length - 1]}\u2026")
 

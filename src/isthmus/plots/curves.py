@@ -181,7 +181,7 @@ def column_errors(names: Sequence[str], shares: Sequence[float]) -> Figure:
 
 
 def _terms(history: Mapping[str, Sequence[object]]) -> dict[str, np.ndarray]:
-    """Return the measured terms; the whole loss only where it is the sum of several."""
+    """Return the measured terms; the whole loss only if it is the sum of several."""
     terms = {k: np.asarray(v, float) for k, v in history.items() if k not in NO_LOSSES}
     if set(terms) <= {"loss", "reconstruction", "validation_loss"}:
         terms.pop("loss", None)

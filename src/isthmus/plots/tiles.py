@@ -81,7 +81,7 @@ def denoised(original: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> F
 
 
 def unlike(original: np.ndarray, made: np.ndarray, names: Sequence[str] = ()) -> Figure:
-    """Draw images, what a model made of them, and how far they lie apart, bright where far.
+    """Draw images, what a model made of them, and how far they lie apart, the brighter the farther.
 
     Parameters
     ----------

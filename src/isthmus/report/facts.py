@@ -49,7 +49,7 @@ def fitted_facts(model: Autoencoder) -> Facts:
 
 
 def detector_facts(detector: OutlierDetector) -> Facts:
-    """Return facts about a fitted detector: its members, and where it draws the line."""
+    """Return facts about a fitted detector: its members, and what its threshold is."""
     models, first = [member.model for member in detector.members_], detector.member_autoencoder()
     held, references = detector.calibration_scores_, detector.members_[0].references
     return {

@@ -5,10 +5,9 @@ A section appears only if it says something about these models and rows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 
 from isthmus import plots
 from isthmus.nets import ConvLayer
@@ -54,7 +53,7 @@ class Examples(NamedTuple):
         return flat[self.chosen].reshape(-1, *self.values.shape[1:])
 
 
-def are_images(shape: Sequence[int] | None) -> bool:
+def are_images(shape: Sequence[int] | None) -> TypeGuard[Sequence[int]]:
     """Whether rows of this shape can be shown as grey or coloured images."""
     return shape is not None and len(shape) == 3 and shape[2] in (1, 3)
 
@@ -85,23 +84,21 @@ def sections_of_models(
     labels: np.ndarray | None,
     shape: Sequence[int] | None,
     rows: str,
-    X: ArrayLike,
 ) -> list[Section]:
     """Return the sections that any models on any rows can have.
 
-    `shape` is (h, w, c) of images, (length, c) of signals, or else of no matter; `X` are the
-    measured rows as they were given.
+    `shape` is (h, w, c) of images, (length, c) of signals, or else of no matter.
     """
     measured = passes.measured
     found: list[Section | None] = [losses_section(measured, facts)]
-    if shape is not None and are_images(shape):
+    if are_images(shape):
         images = measured[0].rows.reshape(-1, *shape)
         examples = choose_examples(images, labels, MOST_IMAGES)
         found += [
             image_section(measured, facts, examples, rows),
             denoised_images_section(facts, passes.denoised, examples),
             filters_section(measured, images),
-            maps_section(measured, examples, X),
+            maps_section(passes, examples),
         ]
     elif shape is not None and len(shape) == 2:
         values = measured[0].rows.reshape(-1, *shape)
@@ -367,8 +364,8 @@ def _filters_text(known: Sequence[Filters]) -> str:
     sentences = ["Each tile is a unit of the first layer, the strongest first."]
     if known[0].shape[-1] == 3:
         sentences.append(
-            "In a picture grey is a weight of 0; where a tile is brighter in red, green or blue, that "
-            "colour switches the unit on, and where it is darker, off."
+            "In a picture grey is a weight of 0. A colour that is brighter there, red, green or blue, "
+            "switches the unit on; one that is darker switches it off."
         )
     else:
         sentences.append("Red pixels switch it on, blue ones off.")
@@ -389,15 +386,15 @@ def _filters_text(known: Sequence[Filters]) -> str:
 # -- activation maps ---------------------------------------------------------------------------------
 
 
-def maps_section(measured: Sequence[Measured], examples: Examples, X: ArrayLike) -> Section | None:
+def maps_section(passes: ModelPasses, examples: Examples) -> Section | None:
     """Return the feature maps of a few images, for models with convolutional layers."""
     few = min(len(examples.chosen), MOST_MAPPED)
     spread = np.linspace(0, len(examples.chosen) - 1, few).round().astype(int)
     chosen = [examples.chosen[i] for i in spread]
     names = [examples.names[i] for i in spread] if examples.names else []
-    images, some = examples.values[chosen], _safe_indexing(X, chosen)
+    images, some = examples.values[chosen], passes.rows(passes.sample[chosen])
     pictures, most = [], 0
-    for m in measured:
+    for m in passes.measured:
         counts = _map_counts(m.model, images.shape[1:])
         if not counts:
             continue

@@ -178,11 +178,7 @@ class Report:
         self.intro, self.command, self.extra = list(intro), command, list(extra)
         self.comparison, self.search, self.random_state = comparison, search, random_state
         self.detector = None if detector is None else _checked_detector(detector)
-        if embedding not in (None, False) and not isinstance(embedding, Embedding):
-            raise TypeError(
-                f"The embedding must be what embed returned, or False; got {embedding!r}."
-            )
-        self._measure(embedding)
+        self._measure(None if embedding is None else _checked_embedding(embedding, n))
         self._facts: Facts = as_json(self._gather())
 
     def facts(self) -> Facts:
@@ -219,14 +215,13 @@ class Report:
     def sections(self) -> list[Section]:
         """Return what pages show, in its order."""
         f = self._facts
-        passes, sample = self.passes, self.passes.sample
+        sample = self.passes.sample
         labels = None if self.y is None else self.y[sample]
-        X = passes.rows(sample)
         found = [
             data_section(f["data"], f["sampling"]),
             models_section(f["models"], self.rows),
-            *sections_of_models(passes, f["models"], labels, self.shape, self.rows, X),
-            code_section(f["codes"], unit_correlations(passes.measure(sample).codes)),
+            *sections_of_models(self.passes, f["models"], labels, self.shape, self.rows),
+            code_section(f["codes"], unit_correlations(self.passes.measure(sample).codes)),
         ]
         if self.embedding is not None:
             found.append(self._plane_section(self.embedding))
@@ -316,7 +311,7 @@ class Report:
 
     def _strange_images(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the strangest rows and their reconstructions, if they are images."""
-        if self.shape is None or not are_images(self.shape):
+        if not are_images(self.shape):
             return None
         rows, made = self.strangest.rows, self.strangest.reconstructions
         return rows.reshape(-1, *self.shape), made.reshape(-1, *self.shape)
@@ -325,7 +320,7 @@ class Report:
         numbers = np.asarray(embedding.rows)
         rows = as_float_matrix(self.passes.rows(numbers))
         values, thumbnails = [("score", self.judged.scores[numbers])], None
-        if self.shape is not None and are_images(self.shape):
+        if are_images(self.shape):
             thumbnails = thumbnail_sheet(rows.reshape(-1, *self.shape))
         else:
             names = column_names(self.models[self.focus])[:MOST_SHOWN_COLUMNS]
@@ -353,6 +348,10 @@ def _checked_models(model: Autoencoder | Mapping[str, Autoencoder]) -> dict[str,
                 "is given as detector=."
             )
         check_is_fitted(fitted)
+        if not fitted.net_.decoder:
+            raise ValueError(
+                "A report needs the whole model; this one was saved as an encoder alone."
+            )
     return models
 
 
@@ -362,6 +361,19 @@ def _checked_detector(detector: OutlierDetector) -> OutlierDetector:
         raise TypeError(f"The detector of a report must be an OutlierDetector; got {detector!r}.")
     check_is_fitted(detector)
     return detector
+
+
+def _checked_embedding(embedding: Embedding | Literal[False], n: int) -> Embedding | Literal[False]:
+    """Return points of n rows, or False for none, or raise an error."""
+    if embedding is False:
+        return False
+    if not isinstance(embedding, Embedding):
+        raise TypeError(f"The embedding must be what embed returned, or False; got {embedding!r}.")
+    if embedding.total != n:
+        raise ValueError(
+            f"The embedding is one of {embedding.total} rows, but the report is about {n}."
+        )
+    return embedding
 
 
 def _one_each(name: str, values: ArrayLike, n: int) -> np.ndarray:

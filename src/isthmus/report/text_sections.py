@@ -244,8 +244,8 @@ def classifiers_section(c: Facts) -> Section:
     ranked = sorted(c["table"], key=lambda r: -r["mean"])
     best = ranked[0]
     text = [
-        "The share of rows whose label a classifier names correctly, from each form of the rows; it "
-        f"was not trained on these rows. The best is {best['classifier']} on {best['input']}, "
+        "For each form of the rows, the share that a classifier labels correctly, among rows that it "
+        f"was not trained on. The best is {best['classifier']} on {best['input']}, "
         f"{_accuracy_text(best)}."
     ]
     if c.get("most_frequent") is not None:
