@@ -21,7 +21,7 @@ from isthmus.io import as_json
 from isthmus.training import Progress, draw_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
@@ -100,7 +100,7 @@ class Embedding(NamedTuple):
         """The method's name as people write it."""
         return TITLES.get(self.method, self.method)
 
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> Mapping[str, object]:
         """Return what is known beside the points, as JSON takes it."""
         facts: dict[str, object] = {
             "method": self.method,
