@@ -442,7 +442,7 @@ def folders_for_errors(grey):
         ("fit t.csv --los mae", "Unknown option: --los."),
         ("fit t.csv u.csv", "Unused Tokens: ['u.csv']."),
         ("fit t.csv --n-components x", 'Invalid value for --n-components: unable to convert "x"'),
-        ("fit t.csv --scaling big", 'Invalid value "big" for --scaling. Choose from: "auto", '),
+        ("fit t.csv --scaling big", "The scaling must be 'auto', 'standard', 'minmax', 'robust', "),
         ("fit t.csv --n-components 0", "n_components must be a whole number of at least 1; got 0."),
         (
             "fit t.csv --max-epochs many",

@@ -294,7 +294,7 @@ def test_an_interrupt_writes_nothing(cli, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(OutlierDetector, "_fit", interrupted)
+    monkeypatch.setattr("isthmus.cli.commands.detect._fit_and_score", interrupted)
     before = set(Path().iterdir())
     ended = cli("detect", "t.csv", "--id", "name", "-o", "o.csv", "--save", "d.isthmus")
     assert (ended.status, ended.err) == (130, "isthmus: interrupted.\n")

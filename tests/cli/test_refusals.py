@@ -12,6 +12,7 @@ WORK = (
     "isthmus.autoencoder.estimator.Autoencoder.score_samples",
     "isthmus.autoencoder.estimator.Autoencoder.export",
     "isthmus.outliers.detector.OutlierDetector.fit",
+    "isthmus.cli.commands.detect._fit_and_score",
     "isthmus.outliers.detector.OutlierDetector.score_samples",
     "isthmus.outliers.detector.OutlierDetector.explain",
     "isthmus.outliers.detector.OutlierDetector.predict",

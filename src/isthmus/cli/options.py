@@ -152,8 +152,13 @@ class AutoencoderOptions:
         ),
     ] = None
     scaling: Annotated[
-        Literal["auto", "standard", "minmax", "robust", "range", "none"] | None,
-        option(TRAINING, "How columns are scaled before they are compared.", default="auto"),
+        str | None,
+        option(
+            TRAINING,
+            "How columns are scaled before they are compared: standard, minmax, robust, range, none.",
+            default="auto",
+            metavar="NAME",
+        ),
     ] = None
     pretrain: Annotated[
         str | None,

@@ -254,7 +254,7 @@ def _distribution(name: str, low: float, high: float) -> object:
     if name == "uniform":
         return stats.uniform(low, high - low)
     if name == "randint":
-        return stats.randint(low, high + 1)
+        return stats.randint(int(low), int(high) + 1)
     return {"loguniform": stats.loguniform}[name](low, high)
 
 
