@@ -5,7 +5,6 @@ import runpy
 import shlex
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +135,6 @@ def test_the_guide_to_layers_runs(capsys):
 
 COMMAND = "# src/isthmus/cli/commands/"
 MAKEFILE = (ROOT / "Makefile").read_text().splitlines()
-WAITS = "needs layers and parts that bring their own ONNX form"
 
 
 def run(code, folder):
@@ -146,7 +144,6 @@ def run(code, folder):
     return done.stdout
 
 
-@pytest.mark.xfail(find_spec("isthmus.nets.layer") is None, reason=WAITS)
 def test_the_parts_and_readers_of_the_guide_for_contributors_work(tmp_path):
     pytest.importorskip("onnxruntime")
     examples = [b for b in blocks("python", GUIDE) if not b.startswith(COMMAND)]
@@ -166,7 +163,6 @@ print(choose_columns(read_table(Path("rows.jsonl"))).X.rows())
     assert (tmp_path / "charbonnier.onnx").exists()
 
 
-@pytest.mark.xfail(find_spec("isthmus.cli.commands.info") is None, reason="needs found commands")
 def test_the_command_of_the_guide_for_contributors_works(tmp_path):
     (block,) = (b for b in blocks("python", GUIDE) if b.startswith(COMMAND))
     name = block.splitlines()[0].removeprefix(COMMAND)

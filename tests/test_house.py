@@ -4,7 +4,10 @@ import ast
 import statistics
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 import isthmus
 
@@ -138,6 +141,16 @@ def test_imports_between_rooms_go_down():
 
 def test_rooms_use_of_each_other_what_is_handed_out():
     assert sorted(through_the_wall()) == []
+
+
+def test_what_is_handed_out_is_there():
+    for name, path in modules().items():
+        if path.name == "__init__.py" and name:
+            there = import_module(f"isthmus.{name}")
+            missing = [export for export in exports(path) if not hasattr(there, export)]
+            assert missing == [], name
+    with pytest.raises(AttributeError, match="'isthmus.io' has no attribute 'nothing'"):
+        isthmus.io.nothing  # noqa: B018
 
 
 def test_nothing_imports_in_a_circle_and_chains_are_short():
