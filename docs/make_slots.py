@@ -22,7 +22,7 @@ take tuples; `corruption`, `penalty` and `loss` take functions too.
 def allowed(field: dataclasses.Field) -> str:
     """Return what a field takes."""
     if "interval" in field.metadata:
-        kind = "whole number" if field.type is int else "number"
+        kind = "whole number" if field.metadata["whole"] else "number"
         return f"{kind} in {field.metadata['interval']}"
     choices = field.metadata.get("choices")
     return ", ".join(f"`{c}`" for c in choices) if choices else "whole numbers, such as `[128,64]`"

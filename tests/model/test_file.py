@@ -14,7 +14,6 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 import isthmus
 from isthmus import Autoencoder, ModelFileError
-from isthmus.model import file as files
 
 KINDS = [
     {},
@@ -121,7 +120,7 @@ def test_places_that_cannot_be_written(saved, iris, tmp_path, monkeypatch):
     with pytest.raises(ModelFileError, match="the folder .*missing does not exist"):
         ae.save(tmp_path / "missing" / "m")
     for call in ("fsync", "replace"):
-        owner = os if call == "fsync" else files.Path
+        owner = os if call == "fsync" else Path
 
         def full(*_):
             raise OSError(28, "No space left on device")

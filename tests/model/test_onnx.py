@@ -244,7 +244,7 @@ def test_a_wrong_graph_is_found_and_nothing_is_left(part, where, deep, tmp_path,
         monkeypatch.setattr(Graph, "array", wrong)
     elif where == "scaling":
         wrong = lambda g, x, scaler: g.add("Div", x, scaler.scale)  # noqa: E731
-        monkeypatch.setattr(onnx, "add_scaling", wrong)
+        monkeypatch.setattr("isthmus.model.onnx.add_scaling", wrong)
     else:
         exact = ACTIVATIONS["gelu"]._replace(onnx=lambda g, h: g.add("Gelu", h))
         monkeypatch.setitem(ACTIVATIONS, "gelu", exact)

@@ -111,7 +111,7 @@ def show_json(facts: Mapping[str, object]) -> None:
     """Write one JSON object to the standard output; NaN and infinity become null."""
     from isthmus.io import as_json  # knows NumPy, which takes a tenth of a second to import
 
-    show_text(json.dumps(as_json(facts), allow_nan=False, default=str) + "\n")
+    show_text(json.dumps(as_json(facts, str), allow_nan=False) + "\n")
 
 
 def show_lines(lines: Mapping[str, str]) -> None:
