@@ -16,8 +16,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit status: 0, 1 for errors, 2 for wrong usage.
 
     Without one it is the process's own. Libraries then load with fewer searches for cycles among
-    objects, nearly all of which stay, and the end of the process looks for none: together that is
-    a quarter of a short command.
+    objects, nearly all of which stay, and the end of the process looks for none: a good part of the
+    time of a short command.
     """
     from isthmus.cli import run
 

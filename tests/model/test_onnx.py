@@ -256,6 +256,23 @@ def test_a_wrong_graph_is_found_and_nothing_is_left(part, where, deep, tmp_path,
     assert [p.name for p in tmp_path.iterdir()] == ["kept.onnx"]
 
 
+def test_a_sparsity_says_which_codes_rounding_may_turn(rng, tmp_path, monkeypatch):
+    X = rng.normal(size=(60, 4))
+    ae, asked = fitted(X, 4, sparsity="topk:k=2"), []
+
+    def none(self, h, tolerance):
+        asked.append((self.name, h.shape[1], tolerance))
+        return np.zeros(len(h), bool)
+
+    monkeypatch.setattr(TopK, "certain", none)
+    with pytest.raises(ModelFileError, match="cannot be checked"):
+        ae.export(tmp_path / "m.onnx")
+    assert asked == [("topk", 4, 1e-4)]
+    plain = fitted(X, 2)  # has no such code, and is asked nothing
+    plain.export(tmp_path / "plain.onnx")
+    assert len(asked) == 1
+
+
 def test_rows_that_float32_cannot_hold(deep, tmp_path):
     ae = load_copy(deep[0], tmp_path)
     change(ae, scaler=ae.scaler_._replace(centre=ae.scaler_.centre + 1e300))

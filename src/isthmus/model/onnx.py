@@ -24,7 +24,7 @@ from isthmus.model.onnx_graph import (
 )
 from isthmus.model.scaling import Affine
 from isthmus.nets import Graph
-from isthmus.parts import TopK
+from isthmus.parts import Sparsity
 from isthmus.training import map_batches, traced
 
 if TYPE_CHECKING:
@@ -120,7 +120,10 @@ def check_equal(
     """Raise a ModelFileError unless ONNX Runtime and the model agree on rows, alone and together."""
     sure = np.isfinite(want).reshape(len(X), -1).all(axis=1) & decided
     if not sure.any():
-        raise ModelFileError("The model cannot be checked: float32 cannot hold rows like its own.")
+        raise ModelFileError(
+            "The model cannot be checked: float32 cannot hold rows like its own, or rounding can turn "
+            "each of their codes."
+        )
     got = np.concatenate([_run(content, X[:1]), _run(content, X[1:])])
     error = np.abs(got.reshape(want.shape).astype(float) - want)
     bad = ~(error <= allowed).reshape(len(X), -1).all(axis=1) & sure
@@ -173,13 +176,11 @@ def _expected(model: Model, part: str, X: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def decided_rows(model: Model, X: np.ndarray) -> np.ndarray:
-    """Tell the rows whose code rounding cannot turn: it may where the k-th and next are alike."""
+    """Return which rows have a code that rounding cannot turn."""
     sparsity = model.slots.sparsity
-    if not isinstance(sparsity, TopK) or sparsity.k == model.net.n_components:
+    if sparsity is None or type(sparsity).code is Sparsity.code:
         return np.ones(len(X), bool)
-    sizes = -np.sort(-np.abs(_ours(model, "encode", X, sparse=False)), axis=1)
-    last, following = sizes[:, sparsity.k - 1], sizes[:, sparsity.k]
-    return (last == 0) | (last - following > TOLERANCE * last)
+    return sparsity.certain(_ours(model, "encode", X, sparse=False), TOLERANCE)
 
 
 def on_processor(model: Model) -> Model:

@@ -21,4 +21,3 @@ from isthmus.parts.part import value_of_text as value_of_text
 from isthmus.parts.penalties import CustomPenalty as CustomPenalty
 from isthmus.parts.penalties import Penalty as Penalty
 from isthmus.parts.sparsity import Sparsity as Sparsity
-from isthmus.parts.sparsity import TopK as TopK
