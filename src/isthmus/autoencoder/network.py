@@ -46,7 +46,8 @@ def build_net(
         output=output,
         dtype=parameters.dtype,
     )
-    mean = prepared.mean.reshape(-1, len(net.decoder[0].bias)).mean(axis=0)  # of each channel
+    mean = np.asarray(slots.loss.start(prepared.mean[None]))  # type: ignore[arg-type]  # NumPy's will do
+    mean = mean.reshape(-1, len(net.decoder[0].bias)).mean(axis=0)  # of each channel
     start = ACTIVATIONS[net.output].inverse(mean).astype(parameters.dtype)
     net = eqx.tree_at(lambda n: n.decoder[0].bias, net, start)
     frozen = movable_weights(net, parameters.freeze) is not None

@@ -17,6 +17,7 @@ import numpy as np
 
 from isthmus import __version__
 from isthmus.io import ModelFileError, read_tensors, write_tensors
+from isthmus.model.earlier import keep_losses
 from isthmus.model.fitted import Fitted
 from isthmus.model.model import Model
 from isthmus.model.scaling import Affine
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     )
 
 FORMAT = "isthmus"
-VERSION = (1, 3)
+VERSION = (1, 4)
 MODEL, DETECTOR = "autoencoder", "detector"  # what a file holds
 Tensors = dict[str, np.ndarray]
 Meta = dict[str, Any]  # JSON
@@ -198,6 +199,7 @@ def read_model_file(path: str | Path) -> tuple[Tensors, Meta]:
             raise ModelFileError(
                 f"{path} is damaged: the array {name!r} has NaN or infinite values."
             )
+    keep_losses(path, meta)
     return tensors, meta
 
 

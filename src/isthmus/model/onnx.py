@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4  # of a value's size plus the usual size; of scaled values, 1
 CHECKED = 64  # rows of each kind
-METHODS = {"encoder": "encode", "reconstruct": "reconstruct", "score": "losses"}
+METHODS = {"encoder": "encode", "reconstruct": "reconstruct", "score": "excess"}
 OUTPUTS = {"encoder": "code", "reconstruct": "reconstruction", "score": "score"}
 Names = Iterable[str] | None  # of columns
 

@@ -165,21 +165,24 @@ def add_reconstruction(
 
 
 def add_score(graph: Graph, net: Net, loss: Loss, z: str, x: str) -> str:
-    """Return minus the loss of each row, in a form that is stable if the loss has one."""
+    """Return minus the excess of each row, in a form that is stable if the loss has one."""
     a = _linear_decoded(graph, net, z)
     if net.output != loss.link:
         return graph.add("Neg", add_loss(graph, loss, _activated(graph, net, "decoder", 0, a), x))
     inside, outside = _domain(graph, loss, x)
-    stable = loss.onnx_from_linear(graph, a, inside)
-    method = "onnx" if type(loss).onnx_from_linear is Loss.onnx_from_linear else "onnx_from_linear"
-    return graph.add("Neg", _charged(graph, _formed(stable, loss.title, "loss", method), outside))
+    stable = loss.onnx_excess_from_linear(graph, a, inside)
+    methods = ("onnx_excess_from_linear", "onnx_from_linear")
+    own = [name for name in methods if getattr(type(loss), name) is not getattr(Loss, name)]
+    excess = _formed(stable, loss.title, "loss", (own or ["onnx"])[0])
+    return graph.add("Neg", _charged(graph, excess, outside))
 
 
 def add_loss(graph: Graph, loss: Loss, y: str, x: str) -> str:
-    """Return the loss of each row, with what lies outside the loss's domain charged for."""
+    """Return the excess of each row, with what lies outside the loss's domain charged for."""
     inside, outside = _domain(graph, loss, x)
-    charge = _formed(loss.onnx(graph, y, inside), loss.title, "loss", "onnx")
-    return _charged(graph, charge, outside)
+    method = "onnx" if type(loss).onnx_excess is Loss.onnx_excess else "onnx_excess"
+    excess = _formed(loss.onnx_excess(graph, y, inside), loss.title, "loss", method)
+    return _charged(graph, excess, outside)
 
 
 def _domain(graph: Graph, loss: Loss, x: str) -> tuple[str, str | None]:
@@ -192,8 +195,10 @@ def _domain(graph: Graph, loss: Loss, x: str) -> tuple[str, str | None]:
     return inside, graph.row_mean(graph.add("Abs", graph.add("Sub", x, inside)))
 
 
-def _charged(graph: Graph, cost: str, outside: str | None) -> str:
-    return cost if outside is None else graph.add("Add", cost, outside)
+def _charged(graph: Graph, excess: str, outside: str | None) -> str:
+    """Add what is charged for; what float32 cannot hold is the largest number that it holds."""
+    charged = excess if outside is None else graph.add("Add", excess, outside)
+    return graph.finite(charged, float(np.finfo(np.float32).max))
 
 
 # -- layers --------------------------------------------------------------------------------------

@@ -80,6 +80,11 @@ class Graph:
         """Return the sum of each row's values."""
         return self.add("ReduceSum", values, [1], keepdims=0)
 
+    def finite(self, values: str, instead: float) -> str:
+        """Return the values, with another in place of those that are NaN or infinite."""
+        odd = self.add("Or", self.add("IsNaN", values), self.add("IsInf", values))
+        return self.add("Where", odd, instead, values)
+
     def _stored(self, value: ArrayLike | Stored) -> str:
         if isinstance(value, Stored):
             return self.array(value.value, value.name)

@@ -404,7 +404,7 @@ def model_causes(measured: Measured) -> list[list[Facts]] | None:
     rows, made = measured.rows, measured.reconstructions
     try:
         inner = measured.model.fitted_.model.on(measured.model.device)
-        parts = inner.column_losses(rows, made, above_least=True)
+        parts = inner.column_losses(rows, made)
     except ValueError:
         return None
     shares = parts / np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)
