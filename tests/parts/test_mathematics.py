@@ -96,7 +96,7 @@ BITS = (X > 0.5).astype(float)
 )
 def test_scores_count_from_what_a_perfect_copy_costs(loss, p, x, reference):
     np.testing.assert_allclose(loss.excess(p, x), reference.mean(1), rtol=1e-5)
-    np.testing.assert_allclose(loss.columns(p, x), reference / x.shape[1], rtol=1e-4)
+    np.testing.assert_allclose(loss.columns(p, x), reference / x.shape[1], rtol=1e-5, atol=1e-9)
     inverse = ACTIVATIONS[loss.link].inverse(p)
     np.testing.assert_allclose(loss.excess_from_linear(inverse, x), reference.mean(1), rtol=1e-5)
 
