@@ -256,39 +256,49 @@ def test_the_file_opens_with_bare_safetensors(saved):
 
 # -- files of earlier versions -------------------------------------------------------------------
 
-FORMAT_1_2 = Path(__file__).parent / "format_1_2"
-EXPECTED = np.load(FORMAT_1_2 / "expected.npz")  # what the models computed when they were saved
+OLDER = [Path(__file__).parent / f"format_1_{minor}" for minor in (2, 3)]
+EXPECTED = {folder: np.load(folder / "expected.npz") for folder in OLDER}  # computed when saved
 METHODS = {"score": "score_samples", "code": "transform", "predicted": "predict"}
+older_files = pytest.mark.parametrize(
+    "path",
+    sorted(path for folder in OLDER for path in folder.glob("*.isthmus")),
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
+)
+older_folders = pytest.mark.parametrize("folder", OLDER, ids=lambda folder: folder.name)
 
 
-def same_as_expected(got, key):
-    np.testing.assert_allclose(got, EXPECTED[key], rtol=1e-5, atol=1e-6)
+def same_as_expected(got, folder, key):
+    np.testing.assert_allclose(got, EXPECTED[folder][key], rtol=1e-5, atol=1e-6)
 
 
-def test_every_expectation_has_its_file():
-    names = {key.partition(".")[0] for key in EXPECTED}
-    assert names == {path.stem for path in FORMAT_1_2.glob("*.isthmus")}
+@older_folders
+def test_every_expectation_has_its_file(folder):
+    names = {key.partition(".")[0] for key in EXPECTED[folder]}
+    assert names == {path.stem for path in folder.glob("*.isthmus")}
 
 
-@pytest.mark.parametrize("path", sorted(FORMAT_1_2.glob("*.isthmus")), ids=lambda path: path.stem)
-def test_files_of_format_1_2_load_and_compute_the_same(path, tmp_path):
-    name = path.stem
-    loaded = isthmus.load(path)
+@older_files
+def test_files_of_older_formats_load_and_compute_the_same(path, tmp_path):
+    folder, name = path.parent, path.stem
+    loaded, expected = isthmus.load(path), EXPECTED[folder]
     loaded.save(tmp_path / "again")
     if name in ("interrupted", "partial"):
         return
     for model in (loaded, isthmus.load(tmp_path / "again")):
         for what, method in METHODS.items():
-            if f"{name}.{what}" in EXPECTED:
-                same_as_expected(getattr(model, method)(EXPECTED[f"{name}.X"]), f"{name}.{what}")
-        if f"{name}.contribution" in EXPECTED:
-            reasons = model.explain(EXPECTED[f"{name}.X"])
-            same_as_expected(reasons.contribution, f"{name}.contribution")
+            if f"{name}.{what}" in expected:
+                got = getattr(model, method)(expected[f"{name}.X"])
+                same_as_expected(got, folder, f"{name}.{what}")
+        if f"{name}.contribution" in expected:
+            reasons = model.explain(expected[f"{name}.X"])
+            same_as_expected(reasons.contribution, folder, f"{name}.contribution")
 
 
-def test_training_goes_on_from_files_of_format_1_2():
-    half = isthmus.load(FORMAT_1_2 / "interrupted.isthmus").set_params(warm_start=True)
-    half.fit(EXPECTED["interrupted.X"])
-    same_as_expected(half.transform(EXPECTED["interrupted.X"]), "interrupted.finished")
-    begun = isthmus.load(FORMAT_1_2 / "partial.isthmus").partial_fit(EXPECTED["partial.next"])
-    same_as_expected(begun.transform(EXPECTED["partial.X"]), "partial.code")
+@older_folders
+def test_training_goes_on_from_files_of_older_formats(folder):
+    expected = EXPECTED[folder]
+    half = isthmus.load(folder / "interrupted.isthmus").set_params(warm_start=True)
+    half.fit(expected["interrupted.X"])
+    same_as_expected(half.transform(expected["interrupted.X"]), folder, "interrupted.finished")
+    begun = isthmus.load(folder / "partial.isthmus").partial_fit(expected["partial.next"])
+    same_as_expected(begun.transform(expected["partial.X"]), folder, "partial.code")

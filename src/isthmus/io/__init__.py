@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 _HOMES = {
     "arrays": ["TableError"],
-    "atomic": ["FileError", "write_whole"],
+    "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
     "image_file": ["nearest_pixels"],
     "image_folder": [
         "IMAGE_ENDINGS",
@@ -39,6 +39,8 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 if TYPE_CHECKING:
     from isthmus.io.arrays import TableError as TableError
     from isthmus.io.atomic import FileError as FileError
+    from isthmus.io.atomic import keep_previous as keep_previous
+    from isthmus.io.atomic import previous_of as previous_of
     from isthmus.io.atomic import write_whole as write_whole
     from isthmus.io.image_file import nearest_pixels as nearest_pixels
     from isthmus.io.image_folder import IMAGE_ENDINGS as IMAGE_ENDINGS
