@@ -32,7 +32,7 @@ _HOMES = {
         "write_array",
         "write_table",
     ],
-    "tensors": ["ModelFileError", "read_tensors", "write_model_bytes", "write_tensors"],
+    "tensors": ["DIGEST", "ModelFileError", "read_tensors", "write_model_bytes", "write_tensors"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from isthmus.io.tables import read_table as read_table
     from isthmus.io.tables import write_array as write_array
     from isthmus.io.tables import write_table as write_table
+    from isthmus.io.tensors import DIGEST as DIGEST
     from isthmus.io.tensors import ModelFileError as ModelFileError
     from isthmus.io.tensors import read_tensors as read_tensors
     from isthmus.io.tensors import write_model_bytes as write_model_bytes
