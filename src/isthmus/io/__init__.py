@@ -19,6 +19,7 @@ _HOMES = {
     ],
     "labels": ["column_values", "column_words"],
     "plain": ["as_json"],
+    "streams": ["lasting_errors"],
     "tables": [
         "READERS",
         "Table",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from isthmus.io.labels import column_values as column_values
     from isthmus.io.labels import column_words as column_words
     from isthmus.io.plain import as_json as as_json
+    from isthmus.io.streams import lasting_errors as lasting_errors
     from isthmus.io.tables import READERS as READERS
     from isthmus.io.tables import Table as Table
     from isthmus.io.tables import check_table_output as check_table_output

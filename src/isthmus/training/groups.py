@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from isthmus.training.batches import rows_per_call
-from isthmus.training.runtime import usable_cores
+from isthmus.training.runtime import ask_between_chunks, usable_cores
 from isthmus.training.state import DivergenceError, Schedule
 from isthmus.training.trainer import UNSHARED, run_steps, total_loss
 
@@ -134,6 +134,7 @@ class _Count:
         self.on_steps, self.lock, self.ended = on_steps, Lock(), False
 
     def __call__(self, steps: int) -> None:
+        ask_between_chunks()
         with self.lock:
             if self.ended:
                 raise _Ended
