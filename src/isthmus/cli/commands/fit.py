@@ -6,6 +6,7 @@ import shlex
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -94,12 +95,12 @@ def fit(
     files.check(weight, options)
     use_cache()
     fitted, whole = files.load()
-    if fitted is not None and resume is not None and fitted.unfinished_epochs is None:
-        return _nothing_left(fitted, resume, common)
     ae = _estimator(fitted, files, options)
     ae.set_params(verbose=common.verbose, warm_start=resume is not None)
     rows = _rows(fitted, files, weight)
     tested = None if test is None else _test_rows(ae, rows, files, weight)
+    if resume is not None and ae.unfinished_epochs is None:
+        return _nothing_left(ae, resume, common)
     again = _again(files, common, weight, checkpoint)
     training = Training(ae, files.model, again, None if init is None else fitted)
     training.ours = whole and files.goes_on_in_place
@@ -170,11 +171,12 @@ class Files:
             before = previous_of(self.fitted)
             if self.resume is None or not before.exists():
                 raise
-            fitted = load_model(before)
-            warnings.warn(
-                f"{error} The fit goes on from the checkpoint before it, {before}.", stacklevel=2
-            )
-            return fitted, False
+            with suppress(ModelFileError):
+                fitted = load_model(before)
+                what = f"{error} The fit goes on from the checkpoint before it, {before}."
+                warnings.warn(what, stacklevel=2)
+                return fitted, False
+            raise
 
 
 def _nothing_left(fitted: Autoencoder, path: Path, common: Common) -> int:
