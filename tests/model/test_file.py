@@ -19,6 +19,7 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 import isthmus
 from isthmus import Autoencoder, ModelFileError
 from isthmus.io import read_tensors, write_tensors
+from isthmus.training import usable_cores
 
 KINDS = [
     {},
@@ -251,6 +252,20 @@ def interrupted(tmp_path):
     isthmus.load(OLDER[-1] / "interrupted.isthmus").save(tmp_path / "half", resume=True)
     assert isthmus.load(tmp_path / "half").unfinished_epochs == 4
     return tmp_path / "half"
+
+
+def test_a_fit_that_goes_on_with_other_cores_warns(interrupted, tmp_path):
+    X = EXPECTED[OLDER[-1]]["interrupted.X"]
+    half = isthmus.load(interrupted).set_params(warm_start=True)
+    with pytest.raises(KeyboardInterrupt):
+        half.fit(X, on_epoch=lambda row: (_ for _ in ()).throw(KeyboardInterrupt))
+    half.save(interrupted, resume=True)
+    assert read_tensors(interrupted)[1]["training"]["cores"] == usable_cores()
+    isthmus.load(interrupted).set_params(warm_start=True).fit(X)  # and warnings are errors here
+    rewritten(interrupted, lambda meta, _: meta["training"].update(cores=99))
+    half = isthmus.load(interrupted).set_params(warm_start=True)
+    with pytest.warns(UserWarning, match="interrupted on 99 cores and goes on with"):
+        half.fit(X)
 
 
 @pytest.mark.parametrize(
