@@ -41,6 +41,7 @@ from isthmus.model.onnx_graph import add_code as add_code
 from isthmus.model.onnx_graph import add_decoding as add_decoding
 from isthmus.model.onnx_graph import add_loss as add_loss
 from isthmus.model.onnx_graph import model_bytes as model_bytes
+from isthmus.model.record import Record as Record
 from isthmus.model.scaling import Scaler as Scaler
 from isthmus.model.scaling import Scaling as Scaling
 from isthmus.model.scaling import blocks as blocks
@@ -52,3 +53,5 @@ from isthmus.model.scaling import scale_rows as scale_rows
 from isthmus.model.slots import SLOTS as SLOTS
 from isthmus.model.slots import Slots as Slots
 from isthmus.model.slots import resolve_slots as resolve_slots
+from isthmus.model.transformers import pack_transformer as pack_transformer
+from isthmus.model.transformers import unpack_transformer as unpack_transformer

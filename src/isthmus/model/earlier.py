@@ -21,22 +21,30 @@ CHANGES = {
 }
 
 
-def keep_losses(path: str | Path, meta: dict[str, Any]) -> None:
-    """Give losses in a file's JSON the options that they had when it was written, and say so once."""
-    if meta["version"] >= SINCE:
-        return
+def keep_losses(meta: dict[str, Any]) -> dict[str, str]:
+    """Give losses in a file's JSON the options that they had when it was written.
+
+    Returns the losses' names by the options that they were given.
+    """
     kept: dict[str, str] = {}
+    if meta["version"] >= SINCE:
+        return kept
     for slots in _all_slots(meta):
         loss = slots["loss"]
         options = EARLIER.get(loss["name"], {})
         slots["loss"] = {**options, **loss}
         kept |= dict.fromkeys(options, loss["name"])
+    return kept
+
+
+def warn_of_kept(path: str | Path, kept: dict[str, str]) -> None:
+    """Say that a model's loss means what it did when it was written."""
     for option, name in kept.items():
         warnings.warn(
             f"{path} was written by an earlier isthmus and keeps what its loss {name!r} meant: "
-            f"{CHANGES[option]} ({option}=False). Fit again for scores as they are today.",
+            f"{CHANGES[option]} ({option}=False). Fit again for what the loss means today.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=4,  # the user's call of `load`
         )
 
 

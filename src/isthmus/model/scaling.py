@@ -5,9 +5,11 @@ A score is in scaled units, so that a column of large numbers does not drown the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+
+from isthmus.model.transformers import is_line, learnt_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 SCALINGS = ("auto", "standard", "minmax", "robust", "range", None)
-AFFINE = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")  # scikit-learn's
 FLOOR = 0.1  # of the median column's deviation, both in units of the column's own range
 FLAG = (
     10  # scaled units at most between the two values of a column that has no more, or one new value
@@ -130,7 +131,6 @@ def _affine(centre: np.ndarray, scale: np.ndarray) -> Affine:
 
 def _wrapped(scaling: Transformer, x: np.ndarray, weight: np.ndarray) -> Scaler:
     """Fit a user's transformer; scikit-learn's affine ones become an `Affine`, which can be saved."""
-    from sklearn import preprocessing  # a model as such does without scikit-learn
     from sklearn.base import clone
     from sklearn.utils.validation import has_fit_parameter
 
@@ -143,27 +143,9 @@ def _wrapped(scaling: Transformer, x: np.ndarray, weight: np.ndarray) -> Scaler:
             f"The scaling {transformer!r} makes {shape[-1]} columns of {x.shape[1]}: it must keep "
             "their number; put it before the Autoencoder in a Pipeline."
         )
-    if type(transformer) not in [getattr(preprocessing, name) for name in AFFINE]:
-        return Wrapped(transformer)
-    if getattr(transformer, "clip", False):
-        return Wrapped(transformer)
-    return _affine(*_line(transformer, x.shape[1]))
-
-
-def _line(transformer: Any, d: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return centre and scale of a fitted affine transformer, from what it learnt.
-
-    From what it makes of 0 and 1, large offsets would cancel.
-    """
-    learnt = vars(transformer)
-    scale = np.broadcast_to(1.0 if learnt.get("scale_") is None else learnt["scale_"], d).astype(
-        float
-    )
-    if "data_min_" in learnt:  # MinMaxScaler multiplies
-        scale = 1 / scale
-        return learnt["data_min_"] - learnt["feature_range"][0] * scale, scale
-    centre = learnt.get("mean_", learnt.get("center_"))
-    return np.broadcast_to(0.0 if centre is None else centre, d).astype(float), scale
+    if is_line(transformer):
+        return _affine(*learnt_line(transformer, x.shape[1]))
+    return Wrapped(transformer)
 
 
 def _floored(deviation: np.ndarray, span: np.ndarray) -> np.ndarray:
