@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from isthmus.autoencoder import Autoencoder
 
 CHECKPOINT_SECONDS = 10.0
+FEW_ROWS = 20
 FIXED = ("n_components", "architecture", "dtype")  # the weights of a fitted model have these
 
 
@@ -109,6 +110,7 @@ def fit(
             facts = {"interrupted": True, "model": str(files.model), "epochs": ae.n_iter_}
             end(common, {**facts, "resume": again}, "")
         return signals.status
+    _warn_of_few(len(rows.X), data)
     scored = None if tested is None else _scored(ae, tested)
     facts = _facts(ae, files.model, len(rows.X), scored)
     return end(common, facts, _in_words(ae, files.model, len(rows.X), scored))
@@ -211,6 +213,17 @@ def _rows(fitted: Autoencoder | None, files: Files, weight: str | None) -> Rows:
     return read_rows(files.data, wanted, weight=weight)
 
 
+def _warn_of_few(rows: int, data: Path) -> None:
+    """Warn of rows that a model can only learn by heart."""
+    if rows < FEW_ROWS:
+        patches = ", or patches of these images" if data.is_dir() else ""
+        warnings.warn(
+            f"{data} has {rows:,} rows, so few that a model learns them by heart and does worse on "
+            f"new ones: give more{patches}.",
+            stacklevel=2,
+        )
+
+
 def _test_rows(ae: Autoencoder, rows: Rows, files: Files, weight: str | None) -> Rows:
     """Read the test rows before training, so that a mistake in them costs no time."""
     import numpy as np
@@ -248,10 +261,11 @@ class Training:
         self.checkpoints = False
         self.ours = False  # whether the file is of this fit, so that it is kept beside the next one
         self.failed = False
+        self.image_scale: float | None = None
 
     def run(self, rows: Rows, checkpoint: bool) -> bool:
         """Train and save; return False if a signal came in between."""
-        self.checkpoints = checkpoint
+        self.checkpoints, self.image_scale = checkpoint, rows.image_scale
         watched = checkpoint or self.resumes
         try:
             self.ae.fit(
@@ -310,6 +324,7 @@ class Training:
         ours = {name: getattr(self.ae, name) for name in ("verbose", "warm_start")}
         with signals.hold():
             self.ae.set_params(verbose=0, warm_start=False)
+            self.ae.fitted_ = replace(self.ae.fitted_, image_scale=self.image_scale)
             try:
                 if self.ours:
                     keep_previous(self.path)
