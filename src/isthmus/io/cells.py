@@ -67,12 +67,24 @@ def cleaned(frame: pl.DataFrame) -> dict[str, Cells]:
 
     Whole frames are asked at once, since a question for each of many columns takes long.
     """
-    text = frame.with_columns(pl.all().str.strip_chars().replace(dict.fromkeys(MISSING_CELLS)))
-    numbers = text.cast(pl.Float64, strict=False)
-    missing = zip(text.null_count().row(0), numbers.null_count().row(0), strict=True)
+    found = _plain(frame)
+    rest = frame.select([name for name, cells in found.items() if cells.plain is None])
+    if rest.width:
+        text = pl.all().str.strip_chars()
+        found |= _plain(rest.with_columns(text.replace(dict.fromkeys(MISSING_CELLS))))
     return {
-        cells.name: Cells(cells, plain) if before == after else Cells(_without_gaps(cells), None)
-        for cells, plain, (before, after) in zip(text, numbers, missing, strict=True)
+        name: Cells(_without_gaps(cells.text), None) if cells.plain is None else cells
+        for name, cells in found.items()
+    }
+
+
+def _plain(frame: pl.DataFrame) -> dict[str, Cells]:
+    """Return columns, and those as numbers that are without any work."""
+    numbers = frame.cast(pl.Float64, strict=False)
+    missing = zip(frame.null_count().row(0), numbers.null_count().row(0), strict=True)
+    return {
+        text.name: Cells(text, plain if before == after else None)
+        for text, plain, (before, after) in zip(frame, numbers, missing, strict=True)
     }
 
 
