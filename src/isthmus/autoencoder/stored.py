@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from isthmus.autoencoder.file import pack_autoencoder
 from isthmus.autoencoder.parameters import Parameters
 from isthmus.model import Baseline, export_model, write_model_file
+from isthmus.training import is_stranded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,5 +150,7 @@ class Stored(Parameters):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "fitted_" in state:
+        if (
+            "fitted_" in state and not is_stranded()
+        ):  # an error would leave a worker without an answer
             self.fitted_ = state["fitted_"].on_device()

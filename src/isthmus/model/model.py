@@ -128,7 +128,8 @@ class Model:
         `above_least` counts from what the column would add if it were reproduced. ValueError for a
         loss that is no sum over columns.
         """
-        self.slots.check_by_column()
+        with self.computing():
+            self.slots.check_by_column()
         return self.scaled_losses(self.scaled(X), self.scaled(again), above_least=above_least)
 
     def scaled_losses(
