@@ -287,7 +287,7 @@ class TopK(Sparsity, name="topk"):
     def onnx(self, graph: Graph, h: str) -> str | None:
         columns = graph.add("TopK", graph.add("Abs", h), [self.k], outputs=2, axis=1)
         kept = graph.add("GatherElements", h, columns, axis=1)
-        zeros = graph.add("ConstantOfShape", graph.add("Shape", h))
+        zeros = graph.add("Expand", 0.0, graph.add("Shape", h))
         return graph.add("ScatterElements", zeros, columns, kept, axis=1)
 
     def check(self, code_activation: str, n_components: int) -> None:
