@@ -338,11 +338,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             )
         return self.encode(X, chosen).reshape(-1, *shapes[chosen - 1])
 
-    def inverse_transform(self, Z: ArrayLike) -> np.ndarray:
-        """Decode codes to rows in the data's units, shape (n, d) or (n, h, w[, c])."""
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Decode codes, (n, n_components), to rows in the data's units, (n, d) or (n, h, w[, c])."""
         model = self._model()
         model.check_decoder()
-        return model.shaped(model.decode(validate_codes(Z, model.n_components)))
+        return model.shaped(model.decode(validate_codes(X, model.n_components)))
 
     def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Encode and decode rows, which denoises them; floats in the data's units and shape.

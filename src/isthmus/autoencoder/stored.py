@@ -105,7 +105,8 @@ class Stored(Parameters):
         path : path
             The file; written whole or not at all.
         part : "model" or "encoder"
-            The encoder alone cannot decode, reconstruct or score.
+            The encoder alone cannot decode, reconstruct or score, and so needs none of the functions
+            of your own for the loss, a penalty or a corruption, which no file can hold.
         resume : bool
             Whether an interrupted or partial fit can go on after loading.
         """

@@ -1,5 +1,6 @@
 """A fitted model without scikit-learn: mapped, measured, stored and exported."""
 
+from isthmus.model.baselines import pca_axes as pca_axes
 from isthmus.model.evaluation import Baseline as Baseline
 from isthmus.model.evaluation import evaluated as evaluated
 from isthmus.model.evaluation import explained_share as explained_share
