@@ -58,14 +58,6 @@ def test_a_process_forked_before_jax_started_computes():
     assert ended.stdout.splitlines() == ["(4, 2)", "This process was for"], ended.stderr
 
 
-def test_spawned_workers_compute(rng):
-    X = rng.normal(size=(40, 3))
-    ae = Autoencoder(2, **SETTINGS).fit(X)
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        (codes,) = pool.map_async(ae.transform, [X]).get(timeout=120)
-    np.testing.assert_array_equal(codes, ae.transform(X))
-
-
 @pytest.mark.parametrize(
     "settings",
     [

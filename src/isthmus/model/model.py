@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -181,6 +181,13 @@ class Model:
     def on_host(self) -> Model:
         """Return the model with NumPy's weights, which survive any pickling."""
         return replace(self, net=jax.tree.map(np.asarray, self.net))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: JAX would give float64 back as float32."""
+        return vars(self.on_host())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
     def on_device(self) -> Model:
         """Return the model with JAX's weights."""

@@ -3,6 +3,7 @@
 from isthmus.nets.activations import ACTIVATIONS as ACTIVATIONS
 from isthmus.nets.activations import BOUNDED_ACTIVATIONS as BOUNDED_ACTIVATIONS
 from isthmus.nets.activations import HIDDEN_ACTIVATIONS as HIDDEN_ACTIVATIONS
+from isthmus.nets.activations import magnitude as magnitude
 from isthmus.nets.activations import softplus_nodes as softplus_nodes
 from isthmus.nets.conv import ConvLayer as ConvLayer
 from isthmus.nets.conv import TransposedConvLayer as TransposedConvLayer

@@ -43,6 +43,11 @@ def _identity(x: Array) -> Array:
     return x
 
 
+def magnitude(x: Array) -> Array:
+    """Return `|x|` with the slope 0 at 0: that of JAX is 1 there, which pushes exact zeros away."""
+    return x * jnp.sign(x)
+
+
 @jax.custom_jvp
 def _gelu(x: Array) -> Array:
     """Return `x (1 + tanh(u)) / 2` with `u = sqrt(2 / pi) (x + 0.044715 x^3)`."""

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from isthmus.nets import ACTIVATIONS, BOUNDED_ACTIVATIONS, Net, drop_outdated, no_form
+from isthmus.nets import ACTIVATIONS, BOUNDED_ACTIVATIONS, Net, drop_outdated, magnitude, no_form
 from isthmus.parts.part import Part, number
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def activity(z: Array, activation: str) -> Array:
     """
     bounds = ACTIVATIONS[activation].bounds
     if bounds is None:
-        return jnp.abs(z)
+        return magnitude(z)
     low, high = bounds
     return (z - low) / (high - low)
 
