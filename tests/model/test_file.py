@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import save as save_tensors
@@ -91,6 +92,19 @@ def test_names_and_image_shapes_are_kept(tmp_path, digits):
     assert list(isthmus.load(tmp_path / "m").feature_names_in_) == ["a", "b", "ü"]
     Autoencoder(2, max_epochs=1).fit(digits.reshape(-1, 8, 8)).save(tmp_path / "m")
     assert isthmus.load(tmp_path / "m").reconstruct(digits[:2]).shape == (2, 8, 8)
+
+
+def test_the_encoder_alone_needs_no_function_of_ones_own(tmp_path, iris):
+    def cubic(x_out, x):
+        return jnp.mean(jnp.abs(x_out - x) ** 3, axis=1)
+
+    own = {"corruption": ("gaussian", lambda key, x: x), "penalty": lambda step: step.z.sum() ** 2}
+    ae = Autoencoder(2, loss=cubic, max_epochs=1, random_state=0, **own).fit(iris)
+    ae.save(tmp_path / "encoder", part="encoder")
+    encoder = isthmus.load(tmp_path / "encoder")
+    np.testing.assert_array_equal(encoder.transform(iris), ae.transform(iris))
+    with pytest.raises(ModelFileError, match="holds no code"):
+        ae.save(tmp_path / "whole")
 
 
 def test_the_encoder_alone_encodes_and_no_more(tmp_path, iris):

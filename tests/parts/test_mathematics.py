@@ -309,6 +309,11 @@ def test_kl_gradient_of_a_batch_has_the_running_mean_and_is_not_scaled_down():
     )
 
 
+def test_the_slope_of_activity_at_0_is_0():
+    slopes = jax.grad(lambda z: activity(z, "identity").sum())(jnp.array([0.0, -0.0, 2.0, -3.0]))
+    np.testing.assert_array_equal(slopes, [0, 0, 1, -1])
+
+
 def test_activity_is_right_for_each_activation():
     z = jnp.array([[-1.0, 0.0, 1.0]])
     np.testing.assert_allclose(activity(z, "tanh"), [[0, 0.5, 1]])

@@ -40,7 +40,9 @@ def pack_autoencoder(
         raise ValueError(f"The part must be 'model' or 'encoder'; got {part!r}.")
     tensors, meta = pack_fitted(fitted, part, resume=resume)
     meta["fitted"]["feature_names_in"] = pack_names(ae)
-    return tensors, {**pack_parameters(ae, fitted.model.slots), **meta}
+    slots = fitted.model.slots
+    of_part = slots if part == "model" else slots.for_encoding()
+    return tensors, {**pack_parameters(ae, of_part), **meta}
 
 
 def pack_names(estimator: object) -> list[str] | None:

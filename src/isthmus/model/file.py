@@ -86,7 +86,8 @@ def pack_model(model: Model, part: str = "model") -> tuple[Tensors, Meta]:
         "scaling": model.scaling if isinstance(model.scaling, str | None) else CUSTOM,
         "dtype": model.dtype,
     }
-    return tensors, {"slots": pack_slots(model.slots), "layers": layers, "fitted": fitted}
+    slots = model.slots if part == "model" else model.slots.for_encoding()
+    return tensors, {"slots": pack_slots(slots), "layers": layers, "fitted": fitted}
 
 
 def pack_fitted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -125,7 +125,8 @@ class Model:
 
         ValueError for a loss that is no sum over columns.
         """
-        self.slots.check_by_column()
+        with self.computing():
+            self.slots.check_by_column()
         return self.scaled_losses(self.scaled(X), self.scaled(again))
 
     def scaled_losses(self, x: np.ndarray, x_out: np.ndarray) -> np.ndarray:
@@ -175,6 +176,13 @@ class Model:
     def on_host(self) -> Model:
         """Return the model with NumPy's weights, which survive any pickling."""
         return replace(self, net=jax.tree.map(np.asarray, self.net))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: JAX would give float64 back as float32."""
+        return vars(self.on_host())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
     def on_device(self) -> Model:
         """Return the model with JAX's weights."""

@@ -13,7 +13,7 @@ import numpy as np
 
 import isthmus
 from isthmus.model.scaling import Affine
-from isthmus.nets import Graph, Stored
+from isthmus.nets import OPSET, Graph, Stored
 from isthmus.parts import Loss
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from isthmus.nets import Layer, Net
     from isthmus.parts import Sparsity
 
-OPSET = 20
 Shape = Sequence[int]
 
 
@@ -91,16 +90,23 @@ def model_bytes(
         [helper.make_tensor_value_info(output, kind, ["rows", *behind])],
         [onnx.numpy_helper.from_array(array, name) for name, array in graph.arrays.items()],
     )
-    opset = helper.make_opsetid("", OPSET)
     model = helper.make_model_gen_version(
         made,
-        opset_imports=[opset],
+        opset_imports=[helper.make_opsetid("", graph.opset)],
         producer_name="isthmus",
         producer_version=isthmus.__version__,
     )
     versions = {"isthmus": isthmus.__version__, "jax": jax.__version__, "onnx": onnx.__version__}
     helper.set_model_props(model, {**versions, "part": part, "shape": json.dumps(shape), **facts})
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        if graph.opset == OPSET:
+            raise
+        raise ValueError(
+            f"A part of this model cannot be written in opset {graph.opset} "
+            f"({str(error).splitlines()[0]}): export with opset={OPSET}."
+        ) from error
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
@@ -218,9 +224,18 @@ def _linear(graph: Graph, net: Net, side: str, i: int, x: str) -> str:
     h = _formed(layer.onnx(graph, x, weight, bias), _placed(layer, side, i), "architecture", "onnx")
     if layer.scale is not None and layer.shift is not None:
         scale, shift = np.asarray(layer.scale), np.asarray(layer.shift)
-        h = graph.add("LayerNormalization", h, scale, shift, axis=-1, epsilon=1e-5)
+        h = graph.add("Add", graph.add("Mul", _standardised(graph, h), scale), shift)
     shape = net.encoder[i].shapes[1 if side == "encoder" else 0]
     return h if len(shape) == 1 else graph.add("Reshape", h, [0, math.prod(shape)])
+
+
+def _standardised(graph: Graph, h: str) -> str:
+    """Return values less their mean over channels, by their deviation: in this order, so that values
+    far from 0 lose nothing, as they do in ONNX Runtime's LayerNormalization.
+    """
+    centred = graph.add("Sub", h, graph.mean(h, [-1], keepdims=1))
+    variance = graph.mean(graph.add("Mul", centred, centred), [-1], keepdims=1)
+    return graph.add("Div", centred, graph.add("Sqrt", graph.add("Add", variance, 1e-5)))
 
 
 def _activated(graph: Graph, net: Net, side: str, i: int, h: str) -> str:

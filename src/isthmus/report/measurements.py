@@ -318,7 +318,7 @@ def effective_rank(codes: np.ndarray) -> float:
 
     with the singular values s of the centred codes (Roy & Vetterli, 2007); 0 if no unit changes.
     """
-    squares = np.linalg.svd(codes - codes.mean(axis=0), compute_uv=False) ** 2
+    squares = np.linalg.svd(codes - codes.mean(axis=0, dtype=float), compute_uv=False) ** 2
     if squares.sum() <= 0:
         return 0.0
     share = squares[squares > 0] / squares.sum()

@@ -23,6 +23,7 @@ from isthmus.training.runtime import draw_seed as draw_seed
 from isthmus.training.runtime import enable_compilation_cache as enable_compilation_cache
 from isthmus.training.runtime import find_device as find_device
 from isthmus.training.runtime import give_up_cache as give_up_cache
+from isthmus.training.runtime import is_stranded as is_stranded
 from isthmus.training.runtime import release_programs as release_programs
 from isthmus.training.runtime import usable_cores as usable_cores
 from isthmus.training.state import DeviceRows as DeviceRows
