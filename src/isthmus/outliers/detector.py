@@ -26,12 +26,18 @@ from isthmus.outliers.conformal import (
     conformal_pvalues,
     conformal_threshold,
     discoveries,
-    robust_limit,
 )
 from isthmus.outliers.file import pack_detector
-from isthmus.outliers.members import Explanation, Member, strangeness, strangeness_by_column
+from isthmus.outliers.members import (
+    Explanation,
+    Member,
+    strangeness,
+    strangeness_by_column,
+    usual_value,
+)
 from isthmus.outliers.onnx import export_members
 from isthmus.outliers.parameters import DetectorParameters, check_detector
+from isthmus.outliers.thresholds import limit_of_share, robust_limit
 from isthmus.training import Progress, draw_seed
 
 if TYPE_CHECKING:
@@ -83,12 +89,11 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         The number of members, trained in one program.
     contamination : "auto", "none" or float in [0, 0.5]
         What is known of the training rows. A number is the share of outliers among them, and
-        `predict` finds that share, unless `target_fpr` or `alpha` is given. With "auto" the share is
-        unknown, and rows are outliers where the cube root of minus the score lies two robust
-        deviations above the median, which two to four per cent of rows do where all are normal.
-        "none" says that they are clean, and `predict` finds new rows that differ (novelties), at a
-        false-positive rate of 5 %, or the least that the rows held out allow, unless `target_fpr` or
-        `alpha` is given.
+        `predict` finds that share, as nearly as ties of scores permit, unless `target_fpr` or `alpha`
+        is given. With "auto" the share is unknown, and the scores settle a limit, see the notes.
+        "none" says that the rows are clean, and `predict` finds new rows that differ (novelties), at
+        a false-positive rate of 5 %, or the least that the rows held out allow, unless `target_fpr`
+        or `alpha` is given.
     target_fpr : float in (0, 1), optional
         The share of normal rows that may be called outliers; the threshold is a quantile of the
         scores of rows held out.
@@ -129,6 +134,17 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     Notes
     -----
+    With `contamination="auto"` a row is an outlier where the cube root r of minus its score exceeds
+    `median(r) + 2 min(u, 3 h)` over the training rows; u is the distance from the median to the upper
+    quartile, and h half the length of the shortest interval with half of the distinct values, both
+    as deviations of a normal distribution (divided by 0.674). Where all rows are normal, u counts, and
+    two to four per cent are found; where up to nearly half are far away, u is theirs, and 3 h bounds
+    it. Scores that rounding alone could part are ties. Where more than a fifth of the rows share a
+    score, the others alone tell the limit, which is never below the median of all; if these others
+    are at most a tenth of the rows (or one row), the limit is the score shared: of equal rows none is
+    an outlier, and a few strange ones among them all are. The limit is a function of the scores
+    alone.
+
     Where the training rows are clean and new rows are drawn as they were, p-values are valid:
     `P(p <= a) <= a` for every a, over the draw of the calibration rows (split conformal). Those of
     "cross" compare a row with each held-out row by the members that did not train on the latter,
@@ -313,9 +329,10 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         held = self.calibration_scores_
         if held is not None:
             return -conformal_threshold(-held, self._held_rate(len(held)))
-        if not isinstance(self.contamination, str):
-            return float(np.quantile(scores, float(self.contamination)))
-        return -robust_limit(-scores)
+        usual = usual_value(self.members_)
+        if isinstance(self.contamination, str):
+            return -robust_limit(-scores, usual)
+        return -limit_of_share(-scores, float(self.contamination), usual)
 
     # -- use -------------------------------------------------------------------------------------
 

@@ -67,6 +67,12 @@ def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
     return result / len(members)
 
 
+def usual_value(members: Sequence[Member]) -> float:
+    """Return how large scaled values are, by the reference rows of the first member."""
+    known = members[0].known().astype(float)
+    return float(np.sqrt(np.mean(known**2))) or 1.0
+
+
 def strangeness_by_column(
     members: Sequence[Member], rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
