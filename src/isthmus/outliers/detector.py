@@ -27,6 +27,7 @@ from isthmus.outliers.conformal import (
     conformal_threshold,
     discoveries,
 )
+from isthmus.outliers.constants import find_constants
 from isthmus.outliers.file import pack_detector
 from isthmus.outliers.members import (
     Explanation,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from isthmus.autoencoder import (
         Course,
     )
+    from isthmus.outliers.constants import Constants
 
 # Reference rows in a draw, and a member's draws, where rows may be outliers.
 FEW_REFERENCES, DRAWS = 16, 8
@@ -74,7 +76,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     where x'_k and r'_k are reconstructions by member k, in scaled units, R is a random draw of
     reference rows and r one of them, another row than x. The distance is a sum over columns, and so
-    are most losses.
+    are most losses. A column that was the same in all rows trained on has no scale of its own: where
+    columns are scaled one by one, another value there adds n/d to the loss, and at least 1, as it
+    would for the only one of n rows in d standardised columns; rounding of float32 is no change.
 
     Where training rows may be outliers, each member compares with several draws of few rows (a
     group of outliers then seldom has one of its own among them) out of the half that looks most
@@ -282,14 +286,15 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         self, fits: list[Fitted], pool: np.ndarray, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows from the rows trained on, or from their better half."""
-        members = self._drawn(fits, pool, rng)
+        constants = find_constants(pool, fits[0].model.scaling)
+        members = self._drawn(fits, pool, constants, rng)
         if self.contamination == "none":
             return members
         normal = np.argsort(strangeness(members, pool), kind="stable")[: max(len(pool) // 2, 2)]
-        return self._drawn(fits, pool[normal], rng)
+        return self._drawn(fits, pool[normal], constants, rng)
 
     def _drawn(
-        self, fits: list[Fitted], pool: np.ndarray, rng: np.random.Generator
+        self, fits: list[Fitted], pool: np.ndarray, constants: Constants, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows drawn from these."""
         clean, number = self.contamination == "none", self.n_references
@@ -303,7 +308,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             ]
             codes = fitted.model.encode(pool[np.concatenate(drawn)])
             codes = codes.reshape(len(drawn), size, -1)
-            members.append(Member(fitted.model, codes, fitted.history))
+            members.append(Member(fitted.model, codes, fitted.history, constants))
         return members
 
     def _calibrate(self, X: np.ndarray, parts: list[Division]) -> None:

@@ -15,6 +15,7 @@ from isthmus.autoencoder import (
 from isthmus.io import ModelFileError
 from isthmus.model import DETECTOR, pack_model, unpack_model
 from isthmus.outliers.conformal import FOLDS
+from isthmus.outliers.constants import NONE, Constants
 from isthmus.outliers.members import Member
 from isthmus.outliers.parameters import DetectorParameters, check_detector
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from isthmus.autoencoder import (
         Autoencoder,
     )
-    from isthmus.model import Meta, Tensors
+    from isthmus.model import Meta, Model, Tensors
 
 Kind = TypeVar("Kind", bound=DetectorParameters)
 
@@ -75,6 +76,10 @@ def _packed_members(detector: DetectorParameters) -> tuple[Tensors, list[Meta]]:
         arrays, meta = pack_model(member.model)
         meta["fitted"]["history"] = member.history
         arrays["references"] = np.ascontiguousarray(member.references)
+        if len(member.constants.columns):
+            arrays["constant_columns"] = member.constants.columns
+            arrays["constant_values"] = member.constants.values
+            meta["constant_cost"] = member.constants.cost
         tensors |= {f"member.{k}.{name}": array for name, array in arrays.items()}
         members.append(meta)
     return tensors, members
@@ -120,7 +125,22 @@ def _member(tensors: Tensors, k: int, meta: Meta, detector: DetectorParameters) 
     seen = model.n_features, model.sample_shape
     if seen != (detector.n_features_in_, detector.sample_shape_) or not model.net.decoder:
         raise ModelFileError(f"Member {k} does not fit the {detector.n_features_in_} features.")
-    return Member(model, references, meta["fitted"]["history"])
+    return Member(model, references, meta["fitted"]["history"], _constants(mine, k, meta, model))
+
+
+def _constants(mine: Tensors, k: int, meta: Meta, model: Model) -> Constants:
+    """Return the constant columns of a member; files before 1.4 know none."""
+    if not mine.keys() & {"constant_columns", "constant_values"}:
+        return NONE
+    columns, values = mine["constant_columns"], mine["constant_values"]
+    kinds = columns.dtype == np.int64 and values.dtype == np.float64
+    if not kinds or columns.ndim != 1 or columns.shape != values.shape:
+        raise ModelFileError(f"The constant columns and values of member {k} are not as many.")
+    cost = float(meta.get("constant_cost", 0))
+    known = {*range(model.n_features)}.issuperset(columns.tolist())
+    if not known or not np.isfinite([*values, cost]).all() or cost <= 0:
+        raise ModelFileError(f"The constant columns of member {k} do not fit the features.")
+    return Constants(columns, values, cost)
 
 
 def _check(detector: DetectorParameters) -> None:
