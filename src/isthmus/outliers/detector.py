@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -86,9 +87,10 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     Parameters
     ----------
-    autoencoder : Autoencoder, optional
+    autoencoder : Autoencoder or dict, optional
         What the members are, but for their seeds. By default a denoising one that is as wide as the
-        data, up to 32 units, trained for some 200 steps.
+        data, up to 32 units, trained for some 200 steps; a dict changes parameters of this one, and so
+        does `set_params(autoencoder__max_epochs=20)`.
     n_estimators : int
         The number of members, trained in one program.
     contamination : "auto", "none" or float in [0, 0.5]
@@ -277,7 +279,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     def _template(self, train: np.ndarray) -> Autoencoder:
         """Return what all members have in common."""
-        given = default_autoencoder(train) if self.autoencoder is None else self.autoencoder
+        given = self.autoencoder
+        if isinstance(given, Mapping | None):
+            given = default_autoencoder(train).set_params(**(given or {}))
         template: Autoencoder = clone(given).set_params(verbose=0, warm_start=False)
         check_parameters(template)
         return template
@@ -500,7 +504,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        dtype = "float32" if self.autoencoder is None else self.autoencoder.dtype
+        given = self.autoencoder or {}
+        dtype = given.get("dtype", "float32") if isinstance(given, Mapping) else given.dtype
         tags.transformer_tags.preserves_dtype = [dtype]
         return tags
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -31,8 +32,9 @@ Kind = TypeVar("Kind", bound=DetectorParameters)
 def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
     """Return a fitted detector as arrays by name and JSON."""
     _check_unchanged(detector)
-    params, template = detector.get_params(deep=False), detector.autoencoder
-    del params["autoencoder"]
+    params = detector.get_params(deep=False)
+    given = params.pop("autoencoder")
+    template = detector.template_ if isinstance(given, Mapping) else given
     tensors, members = _packed_members(detector)
     if detector.calibration_scores_ is not None:
         tensors["calibration_scores"] = np.asarray(detector.calibration_scores_)
