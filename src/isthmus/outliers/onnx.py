@@ -93,7 +93,9 @@ def _strangeness(g: Graph, member: Member) -> str:
     z = add_code(g, model.net, model.slots.loss, model.slots.sparsity, x)
     y = add_decoding(g, model.net, z)
     nearest = _nearest(g, y, member.known())
-    return g.add("Add", add_loss(g, model.slots.loss, y, x), nearest)
+    strange = g.add("Add", add_loss(g, model.slots.loss, y, x), nearest)
+    rows = g.add("Reshape", "X", [0, model.n_features])
+    return member.constants.onnx(g, rows, strange)
 
 
 def _nearest(g: Graph, y: str, known: np.ndarray) -> str:
