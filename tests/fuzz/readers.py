@@ -1,0 +1,51 @@
+"""The readers of files that nobody vouches for, with seeds, and with the errors that are documented."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fuzz import formats, seeds_arrays, seeds_images, seeds_models, seeds_tables
+from fuzz.mutate import Change
+
+import isthmus
+from isthmus.io import ModelFileError, TableError, choose_columns, read_images, read_table
+
+
+class Reader(NamedTuple):
+    """What reads a file of this name, and what files to begin with."""
+
+    file: str
+    read: Callable[[Path], object]
+    error: type[Exception]
+    seeds: Callable[[], list[bytes]]
+    changes: Sequence[Change]
+
+
+def table(path: Path) -> object:
+    """Read a table, and take all its columns as numbers."""
+    return choose_columns(read_table(path))
+
+
+def images(path: Path) -> object:
+    """Read the folder of one image."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # such as that of several frames the first is read
+        return read_images(path.parent)
+
+
+def starting(start: bytes) -> Callable[[], list[bytes]]:
+    """Return the seeds of arrays that begin with these bytes."""
+    return lambda: [seed for seed in seeds_arrays.seeds() if seed.startswith(start)]
+
+
+READERS = {
+    "model": Reader("x.isthmus", isthmus.load, ModelFileError, seeds_models.seeds, formats.MODEL),
+    "csv": Reader("x.csv", table, TableError, seeds_tables.seeds, formats.CSV),
+    "parquet": Reader("x.parquet", table, TableError, seeds_tables.parquet_seeds, formats.PARQUET),
+    "npy": Reader("x.npy", table, TableError, starting(b"\x93NUMPY"), formats.NPY),
+    "npz": Reader("x.npz", table, TableError, starting(b"PK"), formats.NPZ),
+    "images": Reader("x.png", images, TableError, seeds_images.seeds, formats.IMAGE),
+}
