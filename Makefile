@@ -21,7 +21,7 @@ FUZZ = .venv-fuzz
 READERS ?= model csv parquet npy npz images
 READER ?= npy
 
-.PHONY: help demo test test-newest fuzz fuzz-guided lint format bench bench-mnist images clean
+.PHONY: help demo test test-newest fuzz fuzz-guided properties faults lint format bench bench-mnist images clean
 
 help: ## print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-newest: ## run the quick tests with the newest versions that pyproject.toml
 
 fuzz: $(VENV)/installed-dev ## read N changed files of each kind (N=100000)
 	PYTHONPATH=tests $(BIN)/python -m fuzz -n $(or $(N),100000) $(READERS)
+
+properties: $(VENV)/installed-dev ## draw N combinations of all slots and hold each to all relations
+	PYTHONPATH=tests $(BIN)/python -m properties -n $(or $(N),2000)
 
 fuzz-guided: $(FUZZ)/installed ## the same led by coverage, for one READER
 	PYTHONPATH=tests $(FUZZ)/bin/python -m fuzz.guided -n $(or $(N),100000) $(READER)
