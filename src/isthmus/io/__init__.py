@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 _HOMES = {
     "arrays": ["TableError"],
-    "atomic": ["FileError", "write_whole"],
+    "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
     "columns": ["choose_columns", "looks_headless"],
     "image_file": ["nearest_pixels"],
     "image_folder": [
@@ -32,13 +32,15 @@ _HOMES = {
         "write_array",
         "write_table",
     ],
-    "tensors": ["ModelFileError", "read_tensors", "write_model_bytes", "write_tensors"],
+    "tensors": ["DIGEST", "ModelFileError", "read_tensors", "write_model_bytes", "write_tensors"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
     from isthmus.io.arrays import TableError as TableError
     from isthmus.io.atomic import FileError as FileError
+    from isthmus.io.atomic import keep_previous as keep_previous
+    from isthmus.io.atomic import previous_of as previous_of
     from isthmus.io.atomic import write_whole as write_whole
     from isthmus.io.columns import choose_columns as choose_columns
     from isthmus.io.columns import looks_headless as looks_headless
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from isthmus.io.tables import read_table as read_table
     from isthmus.io.tables import write_array as write_array
     from isthmus.io.tables import write_table as write_table
+    from isthmus.io.tensors import DIGEST as DIGEST
     from isthmus.io.tensors import ModelFileError as ModelFileError
     from isthmus.io.tensors import read_tensors as read_tensors
     from isthmus.io.tensors import write_model_bytes as write_model_bytes

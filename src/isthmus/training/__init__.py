@@ -22,6 +22,7 @@ from isthmus.training.runtime import draw_seed as draw_seed
 from isthmus.training.runtime import enable_compilation_cache as enable_compilation_cache
 from isthmus.training.runtime import find_device as find_device
 from isthmus.training.runtime import release_programs as release_programs
+from isthmus.training.runtime import usable_cores as usable_cores
 from isthmus.training.state import DeviceRows as DeviceRows
 from isthmus.training.state import DivergenceError as DivergenceError
 from isthmus.training.state import HistoryRow as HistoryRow

@@ -57,6 +57,11 @@ def draw_seed(random_state: RandomState) -> int:
         ) from None
 
 
+def usable_cores() -> int:
+    """Return how many cores of the CPU this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def cache_folder() -> Path:
     """Return where compiled programs are kept: one folder a processor model and JAX version."""
     home = os.environ.get("ISTHMUS_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
