@@ -38,11 +38,12 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def one(name: str, seed: int, number: int) -> None:
+def one(name: str, args: argparse.Namespace) -> None:
     """Judge one input, and let its error through."""
     with folder_in_memory() as folder:
-        fuzzer = Fuzzer(name, Watch(), folder, seed)
-        fuzzer.path.write_bytes(fuzzer.input(number))
+        seeds = kept_seeds(name, args.state)
+        fuzzer = Fuzzer(name, Watch(), folder, args.seed, seeds)
+        fuzzer.path.write_bytes(fuzzer.input(args.only))
         say(str(fuzzer.reader.read(fuzzer.path)))
 
 
@@ -84,7 +85,7 @@ def main() -> int:
     args = arguments()
     args.state.mkdir(exist_ok=True)
     if args.only is not None:
-        one(args.readers[0], args.seed, args.only)
+        one(args.readers[0], args)
         return 0
     if args.child:
         child(args.readers[0], args)

@@ -17,7 +17,7 @@ from fuzz.readers import READERS, Reader
 
 MEMORY = Path("/dev/shm")  # where files cost nothing
 SAVED_EVERY = 2.0  # seconds
-LONGEST = 3000  # characters of a message: names of columns may be long
+LONGEST = 10_000  # characters of a message: names of columns may be long
 
 
 class Fuzzer:

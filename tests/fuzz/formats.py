@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
@@ -22,6 +23,24 @@ def parts_of_model(data: bytes) -> tuple[dict, dict, bytes]:
     return header, json.loads(header["__metadata__"]["isthmus"]), data[8 + length :]
 
 
+DIGEST, BLANK = "sha256", "0" * 64
+
+
+def sealed(data: bytes, digest: str) -> bytes:
+    """Return a file with a new digest in the place of this one: SHA-256 with zeros in that place."""
+    at = data.find(digest.encode())
+    blank = data[:at] + BLANK.encode() + data[at + 64 :]
+    return data[:at] + hashlib.sha256(blank).hexdigest().encode() + data[at + 64 :]
+
+
+def claims(data: bytes) -> bool:
+    """Return whether a model file holds a digest that is not its own, or none where it must."""
+    _, meta, _ = parts_of_model(data)
+    if DIGEST in meta:
+        return sealed(data, meta[DIGEST]) != data
+    return meta["version"] >= [1, 4]
+
+
 def model_of_parts(header: dict, meta: object, body: bytes) -> bytes:
     """Return a file with a header of the right length."""
     try:
@@ -36,9 +55,12 @@ def model_of_parts(header: dict, meta: object, body: bytes) -> bytes:
 def in_model(rng: random.Random, data: bytes) -> bytes:
     """Change the metadata, the table of arrays, or the arrays of a model file."""
     try:
-        header, meta, body = parts_of_model(data)
+        return _in_parts(rng, *parts_of_model(data))
     except (ValueError, KeyError, TypeError, struct.error, RecursionError):
         return rng.choice(BYTES)(rng, data)
+
+
+def _in_parts(rng: random.Random, header: dict, meta: object, body: bytes) -> bytes:
     kind = rng.random()
     if kind < 0.6:
         change_json(rng, meta)
@@ -48,7 +70,9 @@ def in_model(rng: random.Random, data: bytes) -> bytes:
         body = in_floats(rng, body)
     else:
         exchange_arrays(rng, header)
-    return model_of_parts(header, meta, body)
+    data = model_of_parts(header, meta, body)
+    whole = isinstance(meta, dict) and isinstance(meta.get(DIGEST), str) and len(meta[DIGEST]) == 64
+    return sealed(data, meta[DIGEST]) if whole and rng.random() < 0.8 else data
 
 
 def in_floats(rng: random.Random, body: bytes) -> bytes:

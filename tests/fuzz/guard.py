@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
@@ -29,7 +30,6 @@ REFUSED = (
     "os.symlink",
     "os.chmod",
     "os.chown",
-    "os.putenv",
     "shutil.",
     "tempfile.",
     "pickle.",
@@ -63,7 +63,8 @@ class Watch:
         if self.allowed is None:
             return
         if event == "open":
-            if not str(arguments[0]).startswith(self.allowed) or _writes(arguments):
+            ours = str(arguments[0]).startswith(self.allowed) and not _writes(arguments)
+            if not ours and arguments[0] != os.devnull:
                 self._keep(event, arguments[0])
         elif event == "import":
             name = str(arguments[0])
