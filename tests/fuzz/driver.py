@@ -8,7 +8,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fuzz.guard import MEGABYTES, SECONDS, Bounds, TooSlowError, Watch
@@ -47,10 +47,9 @@ class Fuzzer:
         """Read all seeds unwatched, so that what is imported at the first use is there."""
         for data in self.seeds:
             self.path.write_bytes(data)
-            try:
+            with warnings.catch_warnings(), suppress(self.reader.error):
+                warnings.simplefilter("ignore")
                 self.reader.read(self.path)
-            except self.reader.error:
-                continue
 
     def judge(self, number: int, data: bytes) -> str | None:
         """Read an input; return what the reader did that it must not, in words."""
@@ -110,7 +109,7 @@ def _place(error: BaseException) -> str:
     while trace is not None:
         code = trace.tb_frame.f_code
         last = f"{Path(code.co_filename).name} {code.co_name}"
-        if "isthmus" in code.co_filename and "fuzz" not in code.co_filename:
+        if "isthmus" in code.co_filename and "/fuzz/" not in code.co_filename:
             ours = f"{Path(code.co_filename).name} {code.co_name} line {trace.tb_lineno}"
         trace = trace.tb_next
     return f"{ours} ({last})"

@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 
-from fuzz.mutate import BYTES, EDGES, MOST_BYTES, Change, change_json
+from fuzz.mutate import BYTES, EDGES, MOST_BYTES, Change, change_json, flip, overwrite
 
 # -- model files ---------------------------------------------------------------------------------
 
@@ -318,6 +318,12 @@ def in_footer(rng: random.Random, data: bytes) -> bytes:
     return data[:start] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
 
 
+def in_pages(rng: random.Random, data: bytes) -> bytes:
+    """Change a byte before the footer of a Parquet file: values, or how they are packed."""
+    end = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    return rng.choice((flip, overwrite))(rng, data[:end]) + data[end:] if end > 4 else data
+
+
 # -- images --------------------------------------------------------------------------------------
 
 
@@ -377,5 +383,5 @@ MODEL: tuple[Change, ...] = (in_model,)
 NPY: tuple[Change, ...] = (in_npy,)
 NPZ: tuple[Change, ...] = (in_npz,)
 CSV: tuple[Change, ...] = (in_text, in_text, in_lines)
-PARQUET: tuple[Change, ...] = (in_footer,)
+PARQUET: tuple[Change, ...] = (in_footer, in_pages)
 IMAGE: tuple[Change, ...] = (in_png, in_tiff, in_start)
