@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fuzz import formats, seeds_arrays, seeds_images, seeds_models, seeds_tables
+from fuzz import formats, seeds_arrays, seeds_models, seeds_tables
 from fuzz.mutate import Change
 
 import isthmus
@@ -44,16 +44,17 @@ def images(path: Path) -> object:
         return read_images(path.parent)
 
 
-def starting(start: bytes) -> Callable[[], list[bytes]]:
-    """Return the seeds of arrays that begin with these bytes."""
-    return lambda: [seed for seed in seeds_arrays.seeds() if seed.startswith(start)]
+def image_seeds() -> list[bytes]:
+    """Return images of each format."""
+    of = seeds_arrays
+    return [*of.png_seeds(), *of.jpeg_seeds(), *of.tiff_seeds(), *of.bmp_seeds()]
 
 
 READERS = {
     "model": Reader("x.isthmus", model, ModelFileError, seeds_models.seeds, formats.MODEL),
     "csv": Reader("x.csv", table, TableError, seeds_tables.seeds, formats.CSV),
     "parquet": Reader("x.parquet", table, TableError, seeds_tables.parquet_seeds, formats.PARQUET),
-    "npy": Reader("x.npy", table, TableError, starting(b"\x93NUMPY"), formats.NPY),
-    "npz": Reader("x.npz", table, TableError, starting(b"PK"), formats.NPZ),
-    "images": Reader("x.png", images, TableError, seeds_images.seeds, formats.IMAGE),
+    "npy": Reader("x.npy", table, TableError, seeds_arrays.npy_seeds, formats.NPY),
+    "npz": Reader("x.npz", table, TableError, seeds_arrays.npz_seeds, formats.NPZ),
+    "images": Reader("x.png", images, TableError, image_seeds, formats.IMAGE),
 }

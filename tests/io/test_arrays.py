@@ -93,9 +93,12 @@ def test_other_values_are_named(write, dtype, shown, fails):
 def test_longer_floats_become_plain_ones(write):
     file = io.BytesIO()
     np.save(file, np.array([[1, 2], [3, np.finfo(np.longdouble).max]], np.longdouble))
-    read = read_table(write(file.getvalue())).rows
+    content = file.getvalue()
+    read = read_table(write(content)).rows
     assert read.dtype == np.float64
     np.testing.assert_array_equal(read, [[1, 2], [3, np.inf]])
+    none = content[:-64] + b"\xff" * 7 + b"\x00" + content[-56:]  # no number in 80 bits
+    assert read_table(write(none)).rows.shape == (2, 2)
 
 
 def archive(size, method=zipfile.ZIP_DEFLATED):
@@ -158,3 +161,10 @@ def test_many_names_are_not_all_listed(write, fails):
         "has 30 arrays; choose one with --key: a0, a1,", read_table, write(file.getvalue(), "t.npz")
     )
     fails("a19 and 10 more.", read_table, write(file.getvalue(), "t.npz"))
+
+
+def test_names_that_a_terminal_would_obey_are_shown(write, fails):
+    file = io.BytesIO()
+    np.savez(file, **{"\x1b[2J": np.eye(2), "é": np.eye(2)})
+    match = r"has 2 arrays; choose one with --key: '\x1b[2J', é."
+    fails(match, read_table, write(file.getvalue(), "t.npz"))

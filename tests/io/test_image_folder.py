@@ -247,7 +247,8 @@ def test_mixed_sizes_are_refused(put, grey, fails):
         folder = put(f"{name}.png", np.zeros(shape, np.uint8))
     fails(
         "photos has images of 4 sizes (height x width), 5x7 (2), 9x9 (1), 1x2 (1) and 1 more, "
-        "where b.png is the first of 9x9: resize them with size=(5, 7) (--size 5x7).",
+        "where b.png is the first of 9x9: resize them with size=(5, 7) (--size 5x7), or, where their "
+        "scale matters, cut patches of one size from them.",
         read_images,
         folder,
     )

@@ -103,6 +103,7 @@ class Rows(NamedTuple):
     X: pl.DataFrame | np.ndarray
     ids: pl.DataFrame
     weight: np.ndarray | None = None
+    image_scale: float | None = None  # by how much images of a folder were resized
 
 
 # -- before the work -----------------------------------------------------------------------------
@@ -337,7 +338,8 @@ def _read_images(source: Source, wanted: Wanted | None) -> Rows:
     names, pixels = found.read(size, mode)
     if wanted is not None:
         pixels = pixels.reshape(-1, *wanted.shape)
-    return Rows(pixels, pl.DataFrame({FILE: names}))
+    scale = found.scale(pixels.shape[1:3])
+    return Rows(pixels, pl.DataFrame({FILE: names}), image_scale=scale)
 
 
 def scan(source: Source) -> ImageFolder:

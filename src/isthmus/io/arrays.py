@@ -74,7 +74,8 @@ def _chosen_key(path: Path, keys: list[str], key: str | None) -> str:
     if key in keys:
         return key
     found = f"no array {key!r}" if key is not None else f"{len(keys)} arrays"
-    raise TableError(f"{path} has {found}; choose one with --key: {shortened(keys) or 'none'}.")
+    names = shortened([name if name.isprintable() else ascii(name) for name in keys])
+    raise TableError(f"{path} has {found}; choose one with --key: {names or 'none'}.")
 
 
 def _check_unpacked(path: Path, member: zipfile.ZipInfo) -> None:
@@ -116,7 +117,7 @@ def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:
         )
     flat = np.frombuffer(_read_bytes(file, needed, where), dtype)
     native = np.float64 if dtype.itemsize > 8 else dtype.newbyteorder("=")
-    with np.errstate(over="ignore"):  # of longer floats, which are then infinite
+    with np.errstate(all="ignore"):  # longer floats may be larger than any plain one, or be none
         return flat.reshape(shape, order="F" if columns_first else "C").astype(native, copy=False)
 
 
