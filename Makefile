@@ -46,6 +46,9 @@ fuzz: $(VENV)/installed-dev ## read N changed files of each kind (N=100000)
 properties: $(VENV)/installed-dev ## draw N combinations of all slots and hold each to all relations
 	PYTHONPATH=tests $(BIN)/python -m properties -n $(or $(N),2000)
 
+faults: $(VENV)/installed-dev ## end, starve and disturb each command, N times by each of ten faults
+	PYTHONPATH=tests $(BIN)/python -m faults -n $(or $(N),20)
+
 fuzz-guided: $(FUZZ)/installed ## the same led by coverage, for one READER
 	PYTHONPATH=tests $(FUZZ)/bin/python -m fuzz.guided -n $(or $(N),100000) $(READER)
 

@@ -40,13 +40,17 @@ def main() -> int:
                         continue
                     start = time.monotonic()
                     for words in place.trial(command, fault, number):
-                        state["wrong"].setdefault(f"{key}: {words}", []).append(number)
+                        found = state["wrong"].setdefault(f"{key}: {words}", [place.last])
+                        found.append(number)
                     state["done"][key] = number + 1
                     state["seconds"] += time.monotonic() - start
                     file.write_text(json.dumps(state, indent=1))
     done = sum(state["done"].values())
     for what, numbers in sorted(state["wrong"].items()):
-        sys.stdout.write(f"{len(numbers):5} times {what} (first: {numbers[0]})\n")
+        said, first, *others = numbers
+        sys.stdout.write(
+            f"{1 + len(others):5} times {what} (first: {first}), which said:\n{said}\n"
+        )
     sys.stdout.write(f"{done:,} trials, {done / max(state['seconds'], 1):.2f} a second\n")
     return bool(state["wrong"])
 

@@ -54,7 +54,9 @@ def faults_of_end(kind: str, ended: Ended, target: str) -> list[str]:
         allowed |= {1, 141}
     if ended.status not in allowed:
         wrong.append(f"status {ended.status}")
-    odd = [line for line in ended.err.splitlines() if line.strip() and not line.startswith(OUR_LINES)]
+    odd = [
+        line for line in ended.err.splitlines() if line.strip() and not line.startswith(OUR_LINES)
+    ]
     if "Traceback" in ended.err or "ignored" in ended.err:
         place = [line.strip() for line in odd if line.strip().startswith("File ")][-1:]
         wrong.append(f"a traceback of {odd[-1][:60]!r} from {place}")

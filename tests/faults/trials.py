@@ -37,6 +37,7 @@ class Laboratory:
         os.environ["ISTHMUS_CACHE"] = str(place / "cache")
         prepare(self.prepared)
         self.known: dict[str, Known] = {}
+        self.last = ""  # what the last command said on its standard error
 
     @contextmanager
     def copy(self) -> Iterator[Path]:
@@ -72,6 +73,7 @@ class Laboratory:
             before = contents(folder)
             trial = Trial(folder, line, known.seconds, size, rng)
             ended = FAULTS[fault](trial)
+            self.last = ended.err[-2000:]
             files = {} if printed else known.files
             wrong = faults_of_end(fault, ended, COMMANDS[command][1])
             wrong += faults_of_files(trial, fault, before, files, ended)
