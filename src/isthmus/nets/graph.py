@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-LONGEST_SUM = 4096  # of float32 values in a row: at a million, programs are off by a thousandth
+LONGEST_SUM = 4096  # of float32 values: at a million, programs may be off by a thousandth
 OLDEST_OPSET, OPSET = 13, 20  # versions of ONNX's operators that a graph can be written in
 
 
