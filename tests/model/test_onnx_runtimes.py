@@ -110,9 +110,9 @@ def test_sums_over_very_wide_rows_are_exact(program, kind, tmp_path):
     result = getattr(graph, kind)("X")
     path = tmp_path / "wide.onnx"
     path.write_bytes(model_bytes(graph, result, ("t", "y"), ((d,), ()), {}))
-    X = (1e5 + np.random.default_rng(0).random((2, d))).astype(np.float32)
+    X = (100 + np.random.default_rng(0).random((2, d))).astype(np.float32)
     want = getattr(X.astype(float), kind.removeprefix("row_"))(axis=1)
-    np.testing.assert_allclose(program(path, X), want, rtol=1e-5)
+    np.testing.assert_allclose(program(path, X), want, rtol=1.5e-6)
 
 
 # -- versions of the operators -----------------------------------------------------------------------
