@@ -220,7 +220,7 @@ def _check_version(path: str | Path, meta: Mapping[str, object]) -> None:
             f"{path} is no isthmus model, or is damaged: its format has no version."
         )
     if meta.get("format") != FORMAT or listed[0] != VERSION[0]:
-        other = ".".join(map(str, listed))
+        other = ".".join(map(reprlib.repr, listed))
         raise ModelFileError(
             f"{path} has format version {other}; this isthmus reads up to {VERSION[0]}: upgrade it."
         )
