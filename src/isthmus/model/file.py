@@ -238,6 +238,8 @@ def unpack_model(tensors: Tensors, meta: Meta) -> Model:
     slots = resolve_slots(SimpleNamespace(**unpack_slots(meta["slots"])))
     with computing(dtype, None):
         net = jax.tree.map(jnp.asarray, _unpack_net(tensors, meta["layers"], dtype))
+    if slots.sparsity is not None:
+        slots.sparsity.check(net.code_activation, net.n_components)
     d = fitted.whole("n_features_in")
     if net.n_features != d:
         raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
