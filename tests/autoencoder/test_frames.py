@@ -1,6 +1,7 @@
 """Frames and masked arrays: each column is numbers, or is refused by its name."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -112,6 +113,12 @@ def test_lists_of_one_length_are_features(library):
     assert list(ae.feature_names_in_) == ["a", "e_0", "e_1"]
     again = pl.DataFrame(rows, schema=["a", "e_0", "e_1"])
     np.testing.assert_array_equal(ae.transform(X), ae.transform(again))
+
+
+def test_the_guide_to_tables_runs(capsys):
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "tables.md"
+    exec(re.search(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)[1], {})
+    assert capsys.readouterr().out == "['age', 'emb_0', 'emb_1']\n"
 
 
 def test_elements_of_lists_that_meet_another_column_or_miss():
