@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
