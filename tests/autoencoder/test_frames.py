@@ -97,7 +97,7 @@ def test_columns_that_are_numbers_stay_so():
     kinds = {"a": one, "b": two, "c": pd.Series([1, Decimal(2)], dtype=object), "d": [True, False]}
     kinds["e"] = arrow([1.0, 2.0], pa.float64())
     np.testing.assert_array_equal(checked(pd.DataFrame(kinds))[:, [0, 1, 2, 4]].T, [[1, 2]] * 4)
-    wide = {"a": [Decimal(1), Decimal(2)], "b": pl.Series([1, 2], dtype=pl.Float32)}
+    wide = {"a": [Decimal(1), Decimal(2)], "b": pl.Series([1, 2], dtype=pl.Int128)}
     np.testing.assert_array_equal(checked(pl.DataFrame(wide)), [[1, 1], [2, 2]])
     np.testing.assert_array_equal(checked(pa.table({"a": [1, 2], "b": [1.0, 2]})), [[1, 1], [2, 2]])
 

@@ -138,7 +138,7 @@ def test_parquet_gaps_and_odd_types(tmp_path, fails):
     path = tmp_path / "t.parquet"
     frame = pl.DataFrame({"a": [1.0, None, float("nan")], "i": [1, 2, 3], "e": [None] * 3})
     frame = frame.with_columns(
-        d=pl.col("i").cast(pl.Decimal(10, 2)), w=pl.col("i").cast(pl.Int128), t=pl.lit("2020")
+        d=pl.col("i").cast(pl.Decimal(10, 2)), w=pl.col("i").cast(pl.UInt128), t=pl.lit("2020")
     )
     frame.write_parquet(path)
     table = read_table(path)
