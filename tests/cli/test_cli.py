@@ -658,7 +658,7 @@ def same_models(one, two):
     assert a.baseline_ == b.baseline_
 
 
-@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_an_interrupted_fit_goes_on_bit_for_bit(cli, tmp_path, monkeypatch, name, status):
     words = long_fit(tmp_path, "--max-epochs", "12", "--checkpoint", "--quiet")
     assert cli(*words, "-o", "whole.isthmus").status == 0
