@@ -121,6 +121,9 @@ def test_the_help_tells_the_true_defaults(cli):
             continue
         about = re.search(rf"--{name.replace('_', '-')} .*?(?= --|$)", text).group()
         told = re.search(r"\[default: (.*?)\]", about)
+        if name == "random_state":  # the same command gives the same result
+            assert told.group(1) == "0"
+            continue
         if told is None:
             assert parameter.default is None
         elif isinstance(parameter.default, float):

@@ -18,7 +18,6 @@ from isthmus.cli.options import (
     PrintableOutput,
     given,
     option,
-    option_name,
     panel,
 )
 from isthmus.cli.outputs import TABLES, check_columns, check_output, check_table, end_with_table
@@ -206,7 +205,7 @@ class Task:
             raise UsageError(
                 f"{self.decided.path} holds images: --explain is for columns of tables."
             )
-        fitting = [*given(detector), *map(option_name, options.given())]
+        fitting = [*given(detector), *given(options)]
         fitting += [f"--{name}" for name in ("new", "save") if getattr(self, name) is not None]
         if self.model is not None and fitting:
             raise UsageError(f"--model decides on DATA as it is: {fitting[0]} cannot be given.")
@@ -236,7 +235,7 @@ def _detector(
     ae = configured(Autoencoder(), options)
     found = OutlierDetector(verbose=common.verbose)
     with usage_errors():
-        found.set_params(**settings, random_state=options.random_state)
+        found.set_params(**settings, random_state=options.seed)
         check_detector(found)
     if explain:
         check_by_column(resolve_slots(ae))

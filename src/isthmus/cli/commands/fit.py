@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 from isthmus.cli.options import (
     DATA,
     OUTPUT,
+    USUAL_SEED,
     AutoencoderOptions,
     Columns,
     Common,
@@ -137,7 +138,7 @@ class Files:
         check_present(self.resume, self.init)
         if self.resume and self.init:
             raise UsageError("--resume goes on with a model, --init starts anew: give one of them.")
-        fixed = [option_name(name) for name in FIXED if name in options.given()]
+        fixed = [name for name in map(option_name, FIXED) if name in given(options)]
         if self.fitted and fixed:
             raise UsageError(f"A fitted model keeps its layers: {fixed[0]} cannot be changed.")
         again = self.resume is not None and self.model.exists() and self.model.samefile(self.resume)
@@ -151,10 +152,12 @@ def _estimator(
     """Return a new estimator, or the one to go on with, with the options that were given."""
     from isthmus.autoencoder import Autoencoder
 
-    if fitted is None:
-        return configured(Autoencoder(), options)
-    ae = fitted if files.resume else Autoencoder(**fitted.get_params(deep=False))
-    return configured(ae, options)
+    if files.resume and fitted is not None:
+        return configured(fitted, options)
+    settings = {} if fitted is None else fitted.get_params(deep=False)
+    if settings.get("random_state") is None:
+        settings["random_state"] = USUAL_SEED
+    return configured(Autoencoder(**settings), options)
 
 
 def _rows(fitted: Autoencoder | None, files: Files, weight: str | None) -> Rows:
