@@ -9,6 +9,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+DISTRIBUTIONS = {"umap": "umap-learn"}  # packages that are installed by another name
+
+
+def install(*packages: str) -> str:
+    """Return the command that installs packages, wherever isthmus itself came from.
+
+    Examples
+    --------
+    >>> install("onnx", "umap")
+    'pip install onnx umap-learn'
+    """
+    return " ".join(["pip install", *(DISTRIBUTIONS.get(name, name) for name in packages)])
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return ` Did you mean 'near'?`, or nothing if no known word is near."""
     near = difflib.get_close_matches(word, known, n=1)

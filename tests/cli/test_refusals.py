@@ -143,8 +143,8 @@ def test_refused_before_work(idle, words, text, status):
 @pytest.mark.parametrize(
     ("words", "package", "extra"),
     [
-        ("export m.isthmus -o o.onnx", "onnxruntime", "isthmus[onnx]"),
-        ("embed m.isthmus t.csv -o o.csv --method umap", "umap", "isthmus[embed]"),
+        ("export m.isthmus -o o.onnx", "onnxruntime", "onnx onnxruntime"),
+        ("embed m.isthmus t.csv -o o.csv --method umap", "umap", "umap-learn"),
         ("tune x.npy --grid n_components=1 --picture o.png", "matplotlib", "matplotlib"),
     ],
 )

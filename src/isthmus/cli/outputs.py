@@ -6,7 +6,7 @@ Nothing heavy is imported before it is needed, so that help and mistakes are qui
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from isthmus.cli.terminal import (
     warned,
 )
 from isthmus.io import FileError
+from isthmus.words import install
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,11 +77,11 @@ def check_columns(ids: pl.DataFrame, names: Iterable[str]) -> None:
         raise UsageError(f"The identifier {both[0]!r} has the name of a column of the result.")
 
 
-def check_installed(packages: Iterable[str], what: str, extra: str = "") -> None:
+def check_installed(packages: Collection[str], what: str) -> None:
     """Refuse what needs a package that is missing."""
     for name in packages:
         if find_spec(name) is None:
-            raise UsageError(f"{what} needs {name}: pip install {extra or name}.")
+            raise UsageError(f"{what} needs {name}: {install(*packages)}.")
 
 
 # -- folders of images ---------------------------------------------------------------------------

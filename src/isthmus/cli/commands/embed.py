@@ -157,7 +157,7 @@ def _check(model: Path, source: Source, drawing: Drawing, result: Map) -> None:
     from isthmus.embedding import PACKAGES
 
     needed = [PACKAGES[drawing.method]] if drawing.method in PACKAGES else []
-    check_installed(needed, f"--method {drawing.method}", "isthmus[embed]")
+    check_installed(needed, f"--method {drawing.method}")
 
 
 def _read(

@@ -76,7 +76,7 @@ def fit(
     For example:
 
         isthmus fit flowers.csv --id name --test new.csv
-        isthmus fit flowers.csv --corruption gaussian:std=0.3 --sparsity kl
+        isthmus fit flowers.csv --architecture "dense:hidden=[32]" --corruption gaussian
         isthmus fit digits.npy --architecture "dense:hidden=[128,64]" -o d.isthmus
         isthmus fit sales.parquet --ignore shop,date --weight count --checkpoint
         isthmus fit sales.parquet --resume sales.isthmus
