@@ -443,7 +443,17 @@ def folders_for_errors(grey):
         ("fot", 'Unknown command "fot". Did you mean "fit"?'),
         ("fit", "DATA requires an argument. See isthmus fit --help."),
         ("fit t.csv --los mae", "Unknown option: --los."),
-        ("fit t.csv u.csv", "Unused Tokens: ['u.csv']."),
+        (
+            "fit t.csv u.csv",
+            "isthmus fit does not take u.csv as well: give one file, or one folder",
+        ),
+        ("fit a b c d e f", "does not take b, c, d and 2 more as well: give one"),
+        (
+            "score t.isthmus t.csv -o -",
+            "- is no file, and isthmus reads and writes files, by their",
+        ),
+        ("fit -", "- is no file, and isthmus reads and writes files"),
+        ("score - t.csv", "- is no file, and isthmus reads and writes files"),
         ("fit t.csv --n-components x", 'Invalid value for --n-components: unable to convert "x"'),
         ("fit t.csv --scaling big", "The scaling must be 'auto', 'standard', 'minmax', 'robust', "),
         ("fit t.csv --n-components 0", "n_components must be a whole number of at least 1; got 0."),
@@ -470,6 +480,14 @@ def test_wrong_usage(cli, words, text):
     ("words", "text"),
     [
         ("fit no.csv", "Cannot read no.csv: there is no such file."),
+        (
+            "fit /dev/stdin",
+            "/dev/stdin is a stream, and isthmus reads files, by their endings: save",
+        ),
+        ("fit t.csv --test /dev/fd/9", "/dev/fd/9 is a stream"),
+        ("fit parts/*.csv", "patterns are not filled in: give one file or one folder of images."),
+        ("score . t.csv", "Cannot read .: it is a folder, and a file is needed."),
+        ("fit one.PNG", "one.PNG is one image: give the folder ., all of whose are read."),
         ("fit t.csv --test no.csv", "Cannot read no.csv: there is no such file."),
         ("fit t.csv --resume no.isthmus", "Cannot read no.isthmus: there is no such file."),
         ("fit t.csv --resume t.csv -o m.isthmus", "t.csv is no isthmus model, or is cut off"),
@@ -491,6 +509,7 @@ def test_wrong_usage(cli, words, text):
 )
 def test_errors_are_one_sentence(cli, tmp_path, words, text):
     (tmp_path / "bad.csv").write_text("x,y\n1,\n2,3\n")
+    (tmp_path / "one.PNG").touch()
     np.save("odd.npy", np.array([[1.0, np.nan, 2.0], [1.0, 3.0, 2.0]]))
     refused(cli(*words.split(), *(["--quiet"] if words.startswith("fit") else [])), text)
     assert not list(tmp_path.glob("*.isthmus"))

@@ -9,12 +9,13 @@ import sys
 import traceback
 from pkgutil import iter_modules
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from isthmus import __version__
 from isthmus.cli import commands
 from isthmus.cli.streams import discard, standing_streams
 from isthmus.cli.terminal import UsageError, complain, harmless, shown_warnings, signals
+from isthmus.words import shortened
 
 COMMANDS = [module.name for module in iter_modules(commands.__path__)]
 PIPE_CLOSED = 141  # what the shell reports if SIGPIPE ends a program
@@ -67,7 +68,7 @@ def _ended_by(error: Exception) -> int:
     if isinstance(error, CycloptsError):
         error.verbose = False
         command = shlex.join(["isthmus", *(error.command_chain or ())])
-        complain(f"{str(error).strip()} See {command} --help.")
+        complain(f"{_of_usage(error, command)} See {command} --help.")
         return 2
     if _expected(error):
         complain(_of_system(error) if isinstance(error, OSError) else error)
@@ -75,6 +76,19 @@ def _ended_by(error: Exception) -> int:
     text = str(error).strip().partition("\n")[0]
     complain(f"unexpected {type(error).__name__}: {text}; --debug shows the traceback.")
     return 1
+
+
+def _of_usage(error: CycloptsError, command: str) -> str:
+    """Return what is wrong with a command line; a shell makes several files of one pattern."""
+    if "-" in (error.root_input_tokens or ()):
+        return (
+            "- is no file, and isthmus reads and writes files, by their endings; without -o, isthmus "
+            "score, detect and explain print CSV."
+        )
+    if not isinstance(error, UnusedCliTokensError):
+        return str(error).strip()
+    extra = list(error.unused_tokens or ())
+    return f"{command} does not take {shortened(extra, 3)} as well: give one file, or one folder of images."
 
 
 def _of_system(error: OSError) -> str:

@@ -47,6 +47,11 @@ def check_output(
     """Refuse a file that cannot be written; None is the standard output."""
     from isthmus.io import check_table_output
 
+    if path == Path("/dev/stdout"):
+        raise UsageError(
+            f"The output {path} is no file: give one with -o. Without -o, isthmus score, detect and "
+            "explain print CSV."
+        )
     if path is not None:
         check_table_output(path, kinds, force=force, inputs=inputs)
 

@@ -64,6 +64,8 @@ class Source:
         """
         check_present(model)
         check_present(self.path, also, folders=True)
+        for path in (self.path, also):
+            _check_no_image(path)
         options = list(given(self.columns))
         options += [f"--{name}" for name, value in of_tables.items() if value is not None]
         if self.is_folder and options:
@@ -108,11 +110,39 @@ class Rows(NamedTuple):
 
 
 def check_present(*paths: Path | None, folders: bool = False) -> None:
-    """Raise a FileError for a file that is not there."""
+    """Raise a FileError for a file that is not there, and for what is no file."""
     for path in paths:
-        if path is not None and not (path.is_file() or (folders and path.is_dir())):
-            kind = "file or folder" if folders and not path.suffix else "file"
-            raise FileError(f"Cannot read {path}: there is no such {kind}.")
+        if path is not None:
+            _check_present(path, folders)
+
+
+def _check_present(path: Path, folders: bool) -> None:
+    if path.is_relative_to("/dev") or path.is_fifo():
+        raise FileError(
+            f"{path} is a stream, and isthmus reads files, by their endings: save it first, such as to "
+            "rows.csv, and give that."
+        )
+    if path.is_file() or (folders and path.is_dir()):
+        return
+    if path.is_dir():
+        raise FileError(f"Cannot read {path}: it is a folder, and a file is needed.")
+    if set("*?[") & set(str(path)):
+        raise FileError(
+            f"Cannot read {path}: there is no file of this name, and patterns are not filled in: give "
+            f"one file{' or one folder of images' if folders else ''}."
+        )
+    kind = "file or folder" if folders and not path.suffix else "file"
+    raise FileError(f"Cannot read {path}: there is no such {kind}.")
+
+
+def _check_no_image(path: Path | None) -> None:
+    """Raise a FileError for a single image: what is read is the folder."""
+    from isthmus.io import IMAGE_ENDINGS
+
+    if path is not None and path.is_file() and path.suffix.lower() in IMAGE_ENDINGS:
+        raise FileError(
+            f"{path} is one image: give the folder {path.parent}, all of whose are read."
+        )
 
 
 def model_name(data: Path) -> str:
