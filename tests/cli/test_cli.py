@@ -445,7 +445,7 @@ def folders_for_errors(grey):
         ("fit t.csv --los mae", "Unknown option: --los."),
         (
             "fit t.csv u.csv",
-            "isthmus fit does not take u.csv as well: give one file, or one folder",
+            "isthmus fit does not take u.csv as well: give one file or folder.",
         ),
         ("fit a b c d e f", "does not take b, c, d and 2 more as well: give one"),
         (

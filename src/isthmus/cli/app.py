@@ -88,7 +88,7 @@ def _of_usage(error: CycloptsError, command: str) -> str:
     if not isinstance(error, UnusedCliTokensError):
         return str(error).strip()
     extra = list(error.unused_tokens or ())
-    return f"{command} does not take {shortened(extra, 3)} as well: give one file, or one folder of images."
+    return f"{command} does not take {shortened(extra, 3)} as well: give one file or folder."
 
 
 def _of_system(error: OSError) -> str:
