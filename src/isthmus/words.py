@@ -29,6 +29,18 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def none_meant(value: object) -> str:
+    """Return how none is written in Python, if a word was given for it; the command line has a word.
+
+    Examples
+    --------
+    >>> none_meant("none")
+    ' For none write None, without quotes.'
+    """
+    worded = isinstance(value, str) and value.lower() == "none"
+    return " For none write None, without quotes." if worded else ""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the nearest known word and list all of them."""
     names = sorted(known)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from isthmus.words import none_meant
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -73,6 +75,7 @@ def check_scaling(scaling: object) -> None:
         raise ValueError(
             "The scaling must be 'auto', 'standard', 'minmax', 'robust', 'range', None or a "
             f"transformer with fit, transform and inverse_transform; got {scaling!r}."
+            f"{none_meant(scaling)}"
         )
 
 

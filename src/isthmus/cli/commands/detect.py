@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
 
 from cyclopts import Parameter
 
 from isthmus.cli.options import (
     DATA,
+    EQUATION,
     OUTPUT,
+    TRAINING,
     AutoencoderOptions,
     Columns,
     Common,
@@ -94,6 +96,38 @@ class Detector:
         return words
 
 
+def _of_detector(name: str, shown: str) -> Parameter:
+    """Return the option of an autoencoder, with the default that a detector has for it."""
+    hints = get_type_hints(AutoencoderOptions, include_extras=True)
+    declared: Parameter = hints[name].__metadata__[0]
+    return Parameter.combine(declared, Parameter(show_default=lambda _: shown))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class DetectorsAutoencoder(AutoencoderOptions):
+    """The same options with the defaults of `default_autoencoder`, which a test compares."""
+
+    n_components: Annotated[
+        int | None, option(EQUATION, "Number of code units.", default="one a column, at most 32")
+    ] = None
+    architecture: Annotated[
+        str | None, _of_detector("architecture", "dense:hidden=[64],activation=tanh")
+    ] = None
+    corruption: Annotated[
+        tuple[str, ...] | None, _of_detector("corruption", "gaussian:std=0.1")
+    ] = None
+    max_epochs: Annotated[
+        str | None,
+        option(TRAINING, "Passes over the rows.", default="about 200 steps", metavar="INT|auto"),
+    ] = None
+    batch_size: Annotated[str | None, _of_detector("batch_size", "128")] = None
+    learning_rate: Annotated[float | None, _of_detector("learning_rate", "0.01")] = None
+    early_stopping: Annotated[
+        Literal["auto", "yes", "no"] | None, _of_detector("early_stopping", "no")
+    ] = None
+
+
 def detect(
     data: Path,
     /,
@@ -115,7 +149,7 @@ def detect(
     detector: Detector = Detector(),
     columns: Columns = Columns(),
     pictures: Pictures = Pictures(),
-    options: AutoencoderOptions = AutoencoderOptions(),
+    options: DetectorsAutoencoder = DetectorsAutoencoder(),
     common: Common = Common(),
 ) -> int:
     """Find rows unlike the others, or unlike those trained on.
@@ -123,7 +157,7 @@ def detect(
     The columns are the identifiers, the score (the higher, the more normal) and whether the row is an
     outlier. New rows have a p-value too, if others were held out. With --explain come because1,
     because2 and so on. Options of the equation and of training change the detector's own autoencoder,
-    a small denoising one whose defaults differ from those shown here.
+    a small denoising one.
 
     For example:
 
