@@ -51,7 +51,8 @@ class Source:
     def at(self, path: Path, *, id: tuple[str, ...] = ()) -> Source:
         """Return another file that is read in the same way; its columns are known already."""
         key = self.columns.key if path.suffix.lower() == ".npz" else None
-        columns = Columns(id=id, no_header=self.columns.no_header, key=key)
+        known = self.columns
+        columns = Columns(id=id, no_header=known.no_header, decimal=known.decimal, key=key)
         return Source(path, columns, self.pictures)
 
     def check(
@@ -267,7 +268,7 @@ def read_beside(
     if name not in table.rows.columns:
         raise FileError(f"{source.path} has no column {name!r}: give one column.")
     column = table.rows[name]
-    return rows, column_words(column) if as_words else column_values(column, table.separator)
+    return rows, column_words(column) if as_words else column_values(table, name)
 
 
 def rows_like(rows: Rows, trained: Path, source: Source, weight: str | None = None) -> Rows:
@@ -311,7 +312,9 @@ def _check_values(rows: Rows, path: Path) -> None:
 def _read(source: Source) -> Table:
     from isthmus.io import read_table
 
-    return read_table(source.path, key=source.columns.key, header=not source.columns.no_header)
+    columns = source.columns
+    table = read_table(source.path, key=columns.key, header=not columns.no_header)
+    return table._replace(decimal=columns.decimal)
 
 
 def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | None = None) -> Rows:
