@@ -403,7 +403,7 @@ def test_bad_images_can_be_left_out(cli, photos, seer):
         ("reconstruct rows.isthmus rows.npy -o out", "these rows are no images: give a .npy", 1),
         ("reconstruct M twins -o out", "'a.bmp' and 'a.png' would both be written to", 1),
         ("encode M new -o out", "The output out must end in .csv, .csv.gz, .parquet or .npy.", 1),
-        ("info photos", "Cannot read photos: there is no such file.", 1),
+        ("info photos", "Cannot read photos: it is a folder, and a file is needed.", 1),
     ],
 )
 def test_errors_with_folders(cli, photos, seer, words, text, status):

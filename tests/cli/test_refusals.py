@@ -110,7 +110,11 @@ def idle(ready, monkeypatch):
         ("detect photos.npy --explain 3", "photos.npy holds images: --explain is for", 2),
         ("detect photos.npy --model dp.isthmus --explain 3", "photos.npy holds images", 2),
         ("detect x.npy --loss cosine --explain 3", "The loss cosine is no sum over columns", 2),
-        ("detect x.npy --new bad.npy", "bad.npy: Input X contains NaN in column", 1),
+        (
+            "detect x.npy --new bad.npy --bad-rows fail",
+            "bad.npy: Input X contains NaN in column",
+            1,
+        ),
         ("detect x.npy -o o.parquet --raw", "--raw is for CSV, and o.parquet is none", 2),
         (
             "detect score.csv --id score --ignore kind,x",

@@ -308,6 +308,22 @@ class Columns:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class ScoredColumns(Columns):
+    """The same for rows that a model is applied to, of which one may be bad."""
+
+    bad_rows: Annotated[
+        Literal["mark", "fail"] | None,
+        option(
+            DATA,
+            "Rows with a cell that is missing, infinite or no number: mark leaves their results empty, "
+            "and a last column says why; fail refuses the file.",
+            default="mark",
+        ),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Pictures:
     """How the images of a folder are read."""
 

@@ -167,8 +167,9 @@ def end(common: Common, facts: Mapping[str, object], shown: Mapping[str, str] | 
 def end_with_table(
     result: TableOutput,
     common: Common,
-    ids: pl.DataFrame,
+    rows: Rows,
     columns: Mapping[str, ArrayLike],
+    /,
     **facts: object,
 ) -> int:
     """Write identifiers and results to a file or to the standard output, and report facts.
@@ -176,35 +177,62 @@ def end_with_table(
     A table on the standard output is the result itself: --quiet leaves it, and with --json it is one
     of the facts.
     """
-    import polars as pl
-
     from isthmus.io import csv_text, write_table
 
-    path, table = result.output, pl.DataFrame(columns)
-    is_array = path is not None and path.suffix.lower() == ".npy"
-    if ids.width and not is_array:  # which has no place for text
-        table = pl.concat([ids, table], how="horizontal")
-    rows = len(table)
+    path = result.output
+    table = _with_ids(rows, columns, is_array=path is not None and path.suffix.lower() == ".npy")
+    counts = {"rows": len(table), "unscored": rows.total - len(rows.X)}
     if path is not None:
         write_table(path, table, raw=result.raw)
-        known = {"output": str(path), "rows": rows, "columns": table.columns, **facts}
-        data = in_words(facts) or {"data": f"{rows:,} rows, {table.width} columns"}
+        known = {"output": str(path), **counts, "columns": table.columns, **facts}
+        data = in_words(facts) or {"data": f"{len(table):,} rows, {table.width} columns"}
         return end(common, known, {"output": str(path), **data})
     if common.json:
-        return end(common, {"rows": rows, **facts, "table": table.to_dict(as_series=False)}, "")
+        return end(common, {**counts, **facts, "table": table.to_dict(as_series=False)}, "")
     show_text(csv_text(table, raw=result.raw))
     if facts and not common.quiet:
         complain(", ".join(f"{name} {text}" for name, text in in_words(facts).items()))
     return 0
 
 
-def end_with_array(array: np.ndarray, path: Path, common: Common) -> int:
+def _with_ids(rows: Rows, columns: Mapping[str, ArrayLike], *, is_array: bool) -> pl.DataFrame:
+    """Return results as a table, empty where a row was set apart, which a last column explains.
+
+    An array has no place for text, and so neither for identifiers nor for explanations.
+    """
+    import polars as pl
+
+    table = pl.DataFrame(columns)
+    if rows.problems is not None:
+        good = rows.problems.is_null()
+        table = table.select(pl.all().gather((good.cum_sum() - 1).set(~good, None)))
+    if is_array:
+        return table
+    if rows.ids.width:
+        table = pl.concat([rows.ids, table], how="horizontal")
+    if rows.problems is None:
+        return table
+    return table.with_columns(rows.problems.alias(_unused("problem", table.columns)))
+
+
+def _unused(name: str, names: Collection[str]) -> str:
+    return name if name not in names else _unused(f"{name}_", names)
+
+
+def end_with_array(array: np.ndarray, rows: Rows, path: Path, common: Common) -> int:
     """Write rows that are no table, such as images, to a .npy file, and report it."""
+    import numpy as np
+
     from isthmus.io import write_array
 
+    if rows.problems is not None:
+        whole = np.full((rows.total, *array.shape[1:]), np.nan, array.dtype)
+        whole[rows.numbers] = array
+        array = whole
     write_array(path, array)
     shape = "x".join(map(str, array.shape[1:]))
-    facts = {"output": str(path), "rows": len(array), "shape": array.shape[1:]}
+    counts = {"rows": len(array), "unscored": rows.total - len(rows.X)}
+    facts = {"output": str(path), **counts, "shape": array.shape[1:]}
     return end(
         common, facts, {"output": str(path), "data": f"{len(array):,} rows of shape {shape}"}
     )

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import tempfile
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from isthmus.cli.options import AutoencoderOptions, Columns, Pictures, given
+from isthmus.cli.options import AutoencoderOptions, Columns, Pictures, ScoredColumns, given
 from isthmus.cli.terminal import UsageError, usage_errors
 from isthmus.io import FileError
 
@@ -51,9 +51,20 @@ class Source:
     def at(self, path: Path, *, id: tuple[str, ...] = ()) -> Source:
         """Return another file that is read in the same way; its columns are known already."""
         key = self.columns.key if path.suffix.lower() == ".npz" else None
-        known = self.columns
-        columns = Columns(id=id, no_header=known.no_header, decimal=known.decimal, key=key)
+        columns = replace(self.columns, columns=(), ignore=(), id=id, key=key)
         return Source(path, columns, self.pictures)
+
+    def strict(self) -> Source:
+        """Return the same rows, of which none may be bad."""
+        names = (f.name for f in fields(Columns))
+        return replace(
+            self, columns=Columns(**{name: getattr(self.columns, name) for name in names})
+        )
+
+    @property
+    def sets_apart(self) -> bool:
+        """Whether bad rows are marked, and not refused."""
+        return isinstance(self.columns, ScoredColumns) and self.columns.bad_rows != "fail"
 
     def check(
         self, model: Path | None = None, *, also: Path | None = None, **of_tables: str | None
@@ -71,7 +82,7 @@ class Source:
         options += [f"--{name}" for name, value in of_tables.items() if value is not None]
         if self.is_folder and options:
             raise UsageError(f"{self.path} is a folder of images: {options[0]} is for tables.")
-        named = [option for option in options if option != "--key"]
+        named = [option for option in options if option not in ("--key", "--bad-rows")]
         if self.is_array and named:
             raise UsageError(
                 f"{named[0]} needs a CSV or Parquet file: {self.path} is an array without column "
@@ -100,11 +111,38 @@ class Wanted(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What a command works on, and beside it identifiers and weights."""
+    """What a command works on, and beside it identifiers and weights.
+
+    Where rows were set apart, `problems` says why, of all rows; null marks those that are in `X`.
+    """
 
     X: pl.DataFrame | np.ndarray
     ids: pl.DataFrame
     weight: np.ndarray | None = None
+    problems: pl.Series | None = None
+
+    @property
+    def total(self) -> int:
+        """The number of all rows."""
+        return len(self.X) if self.problems is None else len(self.problems)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The numbers of the rows in `X`, among all rows."""
+        import numpy as np
+
+        if self.problems is None:
+            return np.arange(len(self.X))
+        return self.problems.is_null().arg_true().to_numpy()
+
+    def bad(self) -> pl.DataFrame:
+        """Return the numbers of the rows that were set apart, and why."""
+        import polars as pl
+
+        if self.problems is None:
+            return pl.DataFrame(schema={"row": pl.Int64, "problem": pl.String})
+        numbers = self.problems.is_not_null().arg_true().cast(pl.Int64)
+        return pl.DataFrame({"row": numbers, "problem": self.problems.drop_nulls()})
 
 
 # -- before the work -----------------------------------------------------------------------------
@@ -262,8 +300,9 @@ def read_beside(
     from isthmus.io import column_values, column_words
 
     table, columns = _read(source), source.columns
-    apart = replace(source, columns=replace(columns, ignore=(*columns.ignore, name)))
-    rows = _chosen(table, apart, wanted)
+    if wanted is None or wanted.names is None:  # else the model says which columns it takes
+        columns = replace(columns, ignore=(*columns.ignore, name))
+    rows = _chosen(table, replace(source, columns=columns), wanted)
     assert isinstance(table.rows, pl.DataFrame)  # options for columns of an array are refused
     if name not in table.rows.columns:
         raise FileError(f"{source.path} has no column {name!r}: give one column.")
@@ -332,8 +371,10 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
         ignore=columns.ignore,
         ids=columns.id,
         weight=weight,
+        set_apart=source.sets_apart,
     )
-    rows = Rows(*chosen)
+    rows = Rows(chosen.X, chosen.ids, chosen.weight, problems=chosen.problems)
+    _warn_of_bad(table, rows)
     if not isinstance(rows.X, pl.DataFrame):
         return rows
     if names is None and looks_headless(table, rows.X.columns):
@@ -343,6 +384,20 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
             stacklevel=2,
         )
     return rows if wanted is None or wanted.named else rows._replace(X=rows.X.to_numpy())
+
+
+def _warn_of_bad(table: Table, rows: Rows) -> None:
+    """Say how many rows were set apart, and where the first stands."""
+    bad = rows.bad()
+    if bad.is_empty():
+        return
+    first = bad.row(0, named=True)
+    warnings.warn(
+        f"{table.path}: {bad.height:,} of {rows.total:,} rows cannot be used, and their results are "
+        f"empty (the first is {table.row(first['row'])}: {first['problem']}); --bad-rows fail refuses "
+        "such files.",
+        stacklevel=2,
+    )
 
 
 # -- folders of images ---------------------------------------------------------------------------

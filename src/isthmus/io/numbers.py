@@ -12,7 +12,6 @@ from isthmus.words import columns_named, is_or_are
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from isthmus.io.cells import Cell, Cells, Decimal
     from isthmus.io.table import Table
@@ -28,7 +27,7 @@ def numbers_of(table: Table, names: Sequence[str]) -> pl.DataFrame:
         found = {column.name: as_numbers(column) for column in frame}
         odd = {name: str(frame[name].dtype) for name, column in found.items() if column is None}
         if odd:
-            raise not_numeric(table.path, odd)
+            raise not_numeric(table, odd)
         numbers = pl.DataFrame([column for column in found.values() if column is not None])
     _check_gaps(table, numbers)
     return numbers
@@ -46,9 +45,19 @@ def as_numbers(column: pl.Series) -> pl.Series | None:
     return column if plain else column.cast(pl.Float64)
 
 
-def not_numeric(path: Path, odd: Mapping[str, str]) -> TableError:
+def _leave_out(table: Table, names: Sequence[str], words: str) -> str:
+    """Return the way out by leaving columns out, which those of a model have not."""
+    return "" if table.is_for_model else f"{words} --ignore {','.join(names)!r}"
+
+
+def not_numeric(table: Table, odd: Mapping[str, str]) -> TableError:
     """Return the error for columns that hold other things, each with an example or its type."""
-    names = list(odd)
+    path, names = table.path, list(odd)
+    if table.is_for_model:
+        return TableError(
+            f"{path}: {columns_named(names)} {is_or_are(names)} not numeric, and the model was fitted "
+            f"on numbers ({odd[names[0]]})."
+        )
     return TableError(
         f"{path}: {columns_named(names)} {is_or_are(names)} not numeric: leave them "
         f"out with --ignore {','.join(names)!r}, choose others with --columns, or carry "
@@ -58,24 +67,26 @@ def not_numeric(path: Path, odd: Mapping[str, str]) -> TableError:
 
 def _check_gaps(table: Table, frame: pl.DataFrame) -> None:
     """Raise a TableError that names the columns with missing or infinite cells, and how many."""
-    for kind, holes in (("missing", _missing), ("infinite", _infinite)):
+    for kind, holes in (("missing", missing_cells), ("infinite", infinite_cells)):
         bad = {c.name: which for c in frame if (which := holes(c)).any()}
         if bad:
             counted = ", ".join(f"{name!r} ({which.sum()})" for name, which in bad.items())
             row = min(which.arg_max() or 0 for which in bad.values())
             raise TableError(
-                f"{table.path} has {kind} cells in {counted}: fill them or drop these rows first, "
-                f"or leave the columns out with --ignore {','.join(bad)!r} (the first is in "
-                f"{table.row(row)})."
+                f"{table.path} has {kind} cells in {counted}: fill them or drop these rows first"
+                f"{_leave_out(table, list(bad), ', or leave the columns out with')} (the first is "
+                f"in {table.row(row)})."
             )
 
 
-def _missing(column: pl.Series) -> pl.Series:
+def missing_cells(column: pl.Series) -> pl.Series:
+    """Return which numbers are missing, as booleans."""
     nulls = column.is_null()
     return nulls | column.is_nan().fill_null(True) if column.dtype.is_float() else nulls
 
 
-def _infinite(column: pl.Series) -> pl.Series:
+def infinite_cells(column: pl.Series) -> pl.Series:
+    """Return which numbers are infinite, as booleans."""
     return column.is_infinite().fill_null(False)
 
 
@@ -108,13 +119,14 @@ def _check_cells(table: Table, columns: Mapping[str, Cells]) -> None:
     bad = [_bad_cells(cells) for cells in columns.values()]
     odd = [(first, n) for first, n, mostly in bad if first is not None and mostly]
     if odd:
-        raise not_numeric(table.path, {c.column: table.place(c, brief=True) for c, _ in odd})
+        raise not_numeric(table, {c.column: table.place(c, brief=True) for c, _ in odd})
     for first, n, _ in bad:
         if first is not None:
             more = f", and so are {n - 1:,} more" if n > 1 else ""
             raise TableError(
-                f"{table.path}, {table.place(first)} is no number{more}: mend it, or drop its row "
-                f"or the column, with --ignore {first.column!r}; a cell that is missing is empty."
+                f"{table.path}, {table.place(first)} is no number{more}: mend it, or drop its row"
+                f"{_leave_out(table, [first.column], ' or the column, with')}; a cell that is missing "
+                "is empty."
             )
 
 

@@ -14,10 +14,10 @@ from isthmus.cli.options import (
     OUTPUT,
     TRAINING,
     AutoencoderOptions,
-    Columns,
     Common,
     Pictures,
     PrintableOutput,
+    ScoredColumns,
     given,
     option,
     panel,
@@ -147,7 +147,7 @@ def detect(
         ),
     ] = 0,
     detector: Detector = Detector(),
-    columns: Columns = Columns(),
+    columns: ScoredColumns = ScoredColumns(),
     pictures: Pictures = Pictures(),
     options: DetectorsAutoencoder = DetectorsAutoencoder(),
     common: Common = Common(),
@@ -178,7 +178,7 @@ def detect(
     use_cache()
     if model is None:
         found = _detector(settings, options, common, explain)
-        train = read_rows(task.data)
+        train = read_rows(task.trained)
         rows = train if new is None else rows_like(train, data, task.decided)
     else:
         found, train = _loaded(model, explain), None
@@ -191,7 +191,7 @@ def detect(
         scores = _fit_and_score(found, train, rows)
     outlier, decided = _decided(found, rows, scores, explain, new=rows is not train)
     facts: dict[str, object] = {
-        "rows": len(scores),
+        "rows": rows.total,
         "outliers": int(outlier.sum()),
         "threshold": None if found.by_pvalues else float(found.offset_),
     }
@@ -199,7 +199,7 @@ def detect(
         if save is not None:
             found.set_params(verbose=0).save(save)
             facts["detector"] = str(save)
-        end_with_table(result, common, rows.ids, decided, **facts)
+        end_with_table(result, common, rows, decided, **facts)
     signals.check()
     return 0
 
@@ -216,6 +216,11 @@ class Task:
     model: Path | None
     save: Path | None
     explain: int
+
+    @property
+    def trained(self) -> Source:
+        """The rows to train on, of which none may be bad."""
+        return self.data.strict()
 
     @property
     def decided(self) -> Source:
@@ -243,6 +248,12 @@ class Task:
         fitting += [f"--{name}" for name in ("new", "save") if getattr(self, name) is not None]
         if self.model is not None and fitting:
             raise UsageError(f"--model decides on DATA as it is: {fitting[0]} cannot be given.")
+        trains_alone = self.model is None and self.new is None
+        if trains_alone and "--bad-rows" in given(self.data.columns):
+            raise UsageError(
+                "--bad-rows is for rows that are decided on, with --new or --model; those that are "
+                "trained on must be good."
+            )
         inputs = (self.data.path, self.new, self.model)
         check_table(result, TABLES, *inputs, json=common.json)
         check_output(self.save, (".isthmus",), *inputs, force=result.force)

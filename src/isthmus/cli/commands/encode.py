@@ -8,11 +8,11 @@ from typing import Annotated
 
 from isthmus.cli.options import (
     DATA,
-    Columns,
     Common,
     ModelArgument,
     Pictures,
     RowsArgument,
+    ScoredColumns,
     TableOutput,
     goes_to,
     option,
@@ -43,7 +43,7 @@ def encode(
     layer: Annotated[
         int | None, option(DATA, "1 is the first hidden layer; the code by default.")
     ] = None,
-    columns: Columns = Columns(),
+    columns: ScoredColumns = ScoredColumns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
 ) -> int:
@@ -75,4 +75,4 @@ def encode(
     rows = read_rows(source, wanted_by(ae, model))
     check_columns(rows.ids, names)
     codes = ae.encode(rows.X, number)
-    return end_with_table(result, common, rows.ids, dict(zip(names, codes.T, strict=True)))
+    return end_with_table(result, common, rows, dict(zip(names, codes.T, strict=True)))

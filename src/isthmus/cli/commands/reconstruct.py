@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isthmus.cli.options import Columns, Common, ModelArgument, Pictures, RowsArgument, RowsOutput
+from isthmus.cli.options import (
+    Common,
+    ModelArgument,
+    Pictures,
+    RowsArgument,
+    RowsOutput,
+    ScoredColumns,
+)
 from isthmus.cli.outputs import (
     ARRAYS,
     check_columns,
@@ -36,7 +43,7 @@ def reconstruct(
     /,
     *,
     result: RowsOutput,
-    columns: Columns = Columns(),
+    columns: ScoredColumns = ScoredColumns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
 ) -> int:
@@ -87,5 +94,5 @@ def reconstruct_rows(
     check_columns(rows.ids, names)
     again = ae.reconstruct(rows.X)
     if again.ndim > 2:
-        return end_with_array(again, path, common)
-    return end_with_table(result, common, rows.ids, dict(zip(names, again.T, strict=True)))
+        return end_with_array(again, rows, path, common)
+    return end_with_table(result, common, rows, dict(zip(names, again.T, strict=True)))

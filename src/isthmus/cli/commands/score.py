@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 from isthmus.cli.options import (
-    Columns,
     Common,
     ModelArgument,
     Pictures,
     RowsArgument,
+    ScoredColumns,
     TableOutput,
     goes_to,
 )
@@ -41,7 +41,7 @@ def score(
     /,
     *,
     result: Scores = Scores(),
-    columns: Columns = Columns(),
+    columns: ScoredColumns = ScoredColumns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
 ) -> int:
@@ -63,4 +63,4 @@ def score(
     check_columns(rows.ids, ["score"])
     scores = ae.score_samples(rows.X)
     facts = {"score": ae.score(rows.X)} if common.json else {}
-    return end_with_table(result, common, rows.ids, {"score": scores}, **facts)
+    return end_with_table(result, common, rows, {"score": scores}, **facts)
