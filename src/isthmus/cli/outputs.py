@@ -5,6 +5,7 @@ Nothing heavy is imported before it is needed, so that help and mistakes are qui
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from importlib.util import find_spec
@@ -36,6 +37,7 @@ CSV = (".csv", ".csv.gz")
 TABLES = (*CSV, ".parquet")
 ARRAYS = (*TABLES, ".npy")
 PICTURES = (".png", ".svg")
+LEAST_BYTES = {".npy": 4, ".parquet": 4, ".csv": 8, ".csv.gz": 4, "": 0.25}  # a value, or a pixel
 
 
 # -- before the work -----------------------------------------------------------------------------
@@ -87,6 +89,22 @@ def check_installed(packages: Collection[str], what: str) -> None:
     for name in packages:
         if find_spec(name) is None:
             raise UsageError(f"{what} needs {name}: {install(*packages)}.")
+
+
+def check_space(path: Path | None, rows: int, columns: int) -> None:
+    """Refuse a result that its disk cannot hold, by the least that such files take."""
+    from isthmus.io import file_ending
+
+    if path is None:
+        return
+    home = path if path.is_dir() else path.parent
+    needed = rows * columns * LEAST_BYTES[file_ending(path)]
+    free = shutil.disk_usage(home).free
+    if needed > free:
+        raise FileError(
+            f"Cannot write {path}: {rows:,} rows of {columns:,} values take about {needed / 1e6:,.0f} "
+            f"MB, and {free / 1e6:,.0f} MB are free there: make room, or give another place with -o."
+        )
 
 
 # -- folders of images ---------------------------------------------------------------------------

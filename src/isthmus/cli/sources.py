@@ -12,12 +12,19 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from isthmus.cli.options import AutoencoderOptions, Columns, Pictures, ScoredColumns, given
+from isthmus.cli.options import (
+    AutoencoderOptions,
+    Columns,
+    Common,
+    Pictures,
+    ScoredColumns,
+    given,
+)
 from isthmus.cli.terminal import UsageError, usage_errors
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import polars as pl
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
     from isthmus.outliers import OutlierDetector
 
 FILE = "file"  # the identifier of an image
+VALUES_AT_ONCE = 2**23  # that go through a model between two steps of the progress
 
 
 @dataclass(frozen=True)
@@ -398,6 +406,31 @@ def _warn_of_bad(table: Table, rows: Rows) -> None:
         "such files.",
         stacklevel=2,
     )
+
+
+def in_parts(
+    work: Callable[[pl.DataFrame | np.ndarray], np.ndarray],
+    X: pl.DataFrame | np.ndarray,
+    label: str,
+    common: Common,
+) -> np.ndarray:
+    """Return what a model makes of rows, part by part, with a bar if there are several.
+
+    A row's result does not depend on the rows that it comes with.
+    """
+    import numpy as np
+
+    from isthmus.training import Progress
+
+    step = max(VALUES_AT_ONCE // max(int(np.prod(np.shape(X)[1:])), 1), 1)
+    if len(X) <= step:
+        return work(X)
+    parts = []
+    with Progress(label, common.verbose, len(X), "rows") as progress:
+        for start in range(0, len(X), step):
+            parts.append(work(X[start : start + step]))
+            progress(step)
+    return np.concatenate(parts)
 
 
 # -- folders of images ---------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from isthmus.cli.sources import (
     check_by_column,
     configured,
     first_autoencoder,
+    in_parts,
     load_any,
     read_rows,
     rows_like,
@@ -185,10 +186,10 @@ def detect(
         rows = read_rows(task.data, wanted_by(found, model))
     task.check_rows(rows)
     if train is None:
-        scores = found.score_samples(rows.X)
+        scores = in_parts(found.score_samples, rows.X, "detect", common)
     else:
         _set_autoencoder(found, train, options)
-        scores = _fit_and_score(found, train, rows)
+        scores = _fit_and_score(found, train, rows, common)
     outlier, decided = _decided(found, rows, scores, explain, new=rows is not train)
     facts: dict[str, object] = {
         "rows": rows.total,
@@ -323,11 +324,11 @@ def _set_autoencoder(found: OutlierDetector, train: Rows, options: AutoencoderOp
         found.set_params(autoencoder=default_autoencoder(flat).set_params(**changed))
 
 
-def _fit_and_score(found: OutlierDetector, train: Rows, rows: Rows) -> np.ndarray:
+def _fit_and_score(found: OutlierDetector, train: Rows, rows: Rows, common: Common) -> np.ndarray:
     """Fit a detector, and return the scores of the rows to decide on, each scored once."""
     if rows is train:
         return found.fit_score_samples(train.X)
-    return found.fit(train.X).score_samples(rows.X)
+    return in_parts(found.fit(train.X).score_samples, rows.X, "detect", common)
 
 
 def _decided(

@@ -17,9 +17,10 @@ from isthmus.cli.options import (
     goes_to,
     option,
 )
-from isthmus.cli.outputs import ARRAYS, check_columns, check_table, end_with_table
+from isthmus.cli.outputs import ARRAYS, check_columns, check_space, check_table, end_with_table
 from isthmus.cli.sources import (
     Source,
+    in_parts,
     load_model,
     read_rows,
     use_cache,
@@ -74,5 +75,6 @@ def encode(
         names = [f"layer{number}_{i}" for i in range(width)]
     rows = read_rows(source, wanted_by(ae, model))
     check_columns(rows.ids, names)
-    codes = ae.encode(rows.X, number)
+    check_space(result.output, len(rows.X), width)
+    codes = in_parts(lambda X: ae.encode(X, number), rows.X, "encode", common)
     return end_with_table(result, common, rows, dict(zip(names, codes.T, strict=True)))

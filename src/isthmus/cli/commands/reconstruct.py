@@ -17,6 +17,7 @@ from isthmus.cli.outputs import (
     ARRAYS,
     check_columns,
     check_folder_output,
+    check_space,
     check_table,
     end_with_array,
     end_with_images,
@@ -26,6 +27,7 @@ from isthmus.cli.outputs import (
 )
 from isthmus.cli.sources import (
     Source,
+    in_parts,
     load_model,
     read_rows,
     use_cache,
@@ -88,11 +90,12 @@ def reconstruct_rows(
             f"Images of shape {wanted.shape} do not fit into {path}: write them to a .npy file."
         )
     rows = read_rows(source, wanted)
+    check_space(path, len(rows.X), ae.n_features_in_)
     if folder:
         return end_with_images(write_images_of(ae, rows, path, force=result.force), path, common)
     names = [f"x{i}" for i in range(ae.n_features_in_)] if wanted.names is None else wanted.names
     check_columns(rows.ids, names)
-    again = ae.reconstruct(rows.X)
+    again = in_parts(ae.reconstruct, rows.X, "reconstruct", common)
     if again.ndim > 2:
         return end_with_array(again, rows, path, common)
     return end_with_table(result, common, rows, dict(zip(names, again.T, strict=True)))

@@ -18,6 +18,7 @@ from isthmus.cli.options import (
 from isthmus.cli.outputs import ARRAYS, check_columns, check_table, end_with_table
 from isthmus.cli.sources import (
     Source,
+    in_parts,
     load_model,
     read_rows,
     use_cache,
@@ -61,6 +62,6 @@ def score(
     ae = load_model(model)
     rows = read_rows(source, wanted_by(ae, model))
     check_columns(rows.ids, ["score"])
-    scores = ae.score_samples(rows.X)
+    scores = in_parts(ae.score_samples, rows.X, "score", common)
     facts = {"score": ae.score(rows.X)} if common.json else {}
     return end_with_table(result, common, rows, {"score": scores}, **facts)
