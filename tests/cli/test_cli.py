@@ -189,7 +189,10 @@ def test_a_model_of_an_array_takes_tables_by_position(cli):
     assert ended == cli("score", "x.isthmus", "x.npy")
     assert ended.status == 0
     assert ended.err == ""
-    refused(cli("score", "x.isthmus", "t.csv", "--columns", "a,b"), "X has 2 features, but")
+    refused(
+        cli("score", "x.isthmus", "t.csv", "--columns", "a,b"),
+        "t.csv has rows of 2 columns, but x.isthmus was",
+    )
     ended = cli("reconstruct", "x.isthmus", "x.npy", "-o", "o.csv", "--quiet")
     assert ended == (0, "", "")
     assert pl.read_csv("o.csv").columns == ["x0", "x1", "x2", "x3"]
@@ -465,6 +468,10 @@ def folders_for_errors(grey):
         ("fit t.csv --loss mze", "Unknown loss 'mze'. Did you mean 'mse'?"),
         ("fit t.csv --loss none", "The loss cannot be None."),
         ("fit t.csv --sparsity kl:rho=2", "needs rho to be a number in"),
+        (
+            "fit t.csv --architecture dense:hidden=64,32",
+            "'32' is not of the form parameter=value. A li",
+        ),
         ("fit t.csv --sparsity kl:rho", "'rho' is not of the form parameter=value."),
         ("fit t.csv --device tpu:9", "No device 'tpu:9' here; use None or one of"),
         ("fit odd.npy --id a", "--id needs a CSV or Parquet file: odd.npy is an array without"),
@@ -487,6 +494,8 @@ def test_wrong_usage(cli, words, text):
         ("fit t.csv --test /dev/fd/9", "/dev/fd/9 is a stream"),
         ("fit parts/*.csv", "patterns are not filled in: give one file or one folder of images."),
         ("score . t.csv", "Cannot read .: it is a folder, and a file is needed."),
+        ("fit first.csv", "first.csv has one row, and training needs two at least."),
+        ("detect first.csv", "first.csv has one row, and training needs two at least."),
         ("fit one.PNG", "one.PNG is one image: give the folder ., all of whose are read."),
         ("fit t.csv --test no.csv", "Cannot read no.csv: there is no such file."),
         ("fit t.csv --resume no.isthmus", "Cannot read no.isthmus: there is no such file."),
@@ -501,7 +510,10 @@ def test_wrong_usage(cli, words, text):
         ("fit bad.csv --key k", "bad.csv is one table: --key chooses an array"),
         ("fit t.csv --columns a,b,c --loss bce", "needs data in [0, 1]"),
         ("fit odd.npy", "Input X contains NaN in column 1"),
-        ("fit t.csv --columns a,b --test odd.npy", "odd.npy has rows of shape (3,), but those of"),
+        (
+            "fit t.csv --columns a,b --test odd.npy",
+            "odd.npy has rows of 3 columns, but t.csv has rows of 2 columns.",
+        ),
         ("info no.isthmus", "Cannot read no.isthmus: there is no such file."),
         ("info t.csv", "t.csv is no isthmus model"),
         ("demo -o t.csv", "Cannot write t.csv: it is a file, and a folder is needed."),
@@ -510,6 +522,7 @@ def test_wrong_usage(cli, words, text):
 def test_errors_are_one_sentence(cli, tmp_path, words, text):
     (tmp_path / "bad.csv").write_text("x,y\n1,\n2,3\n")
     (tmp_path / "one.PNG").touch()
+    (tmp_path / "first.csv").write_text("x,y\n1,2\n")
     np.save("odd.npy", np.array([[1.0, np.nan, 2.0], [1.0, 3.0, 2.0]]))
     refused(cli(*words.split(), *(["--quiet"] if words.startswith("fit") else [])), text)
     assert not list(tmp_path.glob("*.isthmus"))
@@ -528,6 +541,12 @@ def test_errors_are_one_sentence(cli, tmp_path, words, text):
         ("fit t.csv --columns a,b", "t.isthmus exists; overwrite it with --force", 1),
         ("fit t.csv --resume t.isthmus --n-components 3", "--n-components cannot be changed", 2),
         ("fit t.csv --resume enc.isthmus", "enc.isthmus is an encoder alone and can only enc", 2),
+        (
+            "score t.csv t.isthmus",
+            "t.isthmus is a model, and data are needed in its place: the mod",
+            2,
+        ),
+        ("fit t.isthmus", "t.isthmus is a model, and data are needed in its place.", 2),
         ("score enc.isthmus t.csv", "enc.isthmus is an encoder alone and can only encode", 2),
     ],
 )

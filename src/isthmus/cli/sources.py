@@ -22,6 +22,7 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.terminal import UsageError, usage_errors
 from isthmus.io import FileError
+from isthmus.words import shape_text, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,6 +85,11 @@ class Source:
         """
         check_present(model)
         check_present(self.path, also, folders=True)
+        if self.path.suffix.lower() == ".isthmus":
+            raise UsageError(
+                f"{self.path} is a model, and data are needed in its place"
+                f"{'' if model is None else ': the model comes first, and the data after it'}."
+            )
         for path in (self.path, also):
             _check_no_image(path)
         options = list(given(self.columns))
@@ -111,6 +117,11 @@ class Wanted(NamedTuple):
         None  # the columns, in their order; None takes those that are there
     )
     named: bool = True  # whether columns keep their names
+
+    @property
+    def is_start(self) -> bool:
+        """Whether a model only starts from another: the weights decide on what fits."""
+        return self.named and self.names is None
 
     @property
     def size(self) -> str:
@@ -333,11 +344,6 @@ def rows_like(rows: Rows, trained: Path, source: Source, weight: str | None = No
     if weight not in getattr(table.rows, "columns", ()):
         weight = None
     more = _chosen(table, source, wanted, weight)
-    if np.shape(more.X)[1:] != shape:
-        raise FileError(
-            f"{source.path} has rows of shape {np.shape(more.X)[1:]}, but those of {trained} have "
-            f"{shape}."
-        )
     _check_values(more, source.path)
     return more
 
@@ -383,6 +389,10 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
     )
     rows = Rows(chosen.X, chosen.ids, chosen.weight, problems=chosen.problems)
     _warn_of_bad(table, rows)
+    if wanted is not None and not wanted.is_start:
+        _check_shape(source.path, rows, wanted)
+    elif len(rows.X) < 2:
+        raise FileError(f"{source.path} has one row, and training needs two at least.")
     if not isinstance(rows.X, pl.DataFrame):
         return rows
     if names is None and looks_headless(table, rows.X.columns):
@@ -392,6 +402,28 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
             stacklevel=2,
         )
     return rows if wanted is None or wanted.named else rows._replace(X=rows.X.to_numpy())
+
+
+def _check_shape(path: Path, rows: Rows, wanted: Wanted) -> None:
+    """Refuse rows of another shape, and warn where only the order tells which column is which."""
+    import numpy as np
+
+    shape = np.shape(rows.X)[1:]
+    if shape not in (wanted.shape, (int(np.prod(wanted.shape)),)):
+        raise FileError(f"{path} has {_rows_of(shape)}, but {wanted.who} {_rows_of(wanted.shape)}.")
+    if isinstance(rows.X, np.ndarray) and wanted.named and wanted.names is not None:
+        warnings.warn(
+            f"{path} has no names of columns: they are taken to be {shortened(list(wanted.names), 6)}, "
+            "in this order.",
+            stacklevel=2,
+        )
+
+
+def _rows_of(shape: tuple[int, ...]) -> str:
+    """Return what rows of a shape are, in words."""
+    if len(shape) > 1:
+        return f"images of shape {shape_text(shape)}"
+    return f"rows of {shape[0]} column{'s' * (shape[0] != 1)}"
 
 
 def _warn_of_bad(table: Table, rows: Rows) -> None:

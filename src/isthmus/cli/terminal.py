@@ -118,6 +118,8 @@ def shown_warnings(debug: bool) -> Iterator[None]:
         if not debug:  # deprecations are for programmers
             warnings.simplefilter("always", UserWarning)
             warnings.simplefilter("always", RuntimeWarning)
+            # scikit-learn's words for arrays without names, of which the readers of files warn
+            warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
 

@@ -292,7 +292,9 @@ def _share(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f"--contamination must be auto, none or a share; got {text!r}.") from None
+        raise UsageError(
+            f"--contamination must be auto, none or a share, such as 0.05; got {text!r}."
+        ) from None
 
 
 def _loaded(path: Path, explain: int) -> OutlierDetector:
