@@ -167,6 +167,12 @@ def test_lists_of_one_length_are_features_by_their_elements(write, fails):
     fails("such as 'l_0', which is there", read_table, write(frame.with_columns(l_0=pl.lit(1))))
 
 
+def test_identifiers_are_single_things(write, fails):
+    table = read_table(write(pl.DataFrame({"x": [7, 8], "w": [[1], [2, 3]]})))
+    message = "the column 'w' is no identifier, but List(Int64): choose others with --id."
+    fails(message, choose_columns, table, columns=["x"], ids=["w"])
+
+
 def test_a_missing_list_is_missing_in_all_its_elements(write, fails):
     frame = pl.DataFrame({"e": [[1.0, 2.0], None, [3.0, None]]})
     fails("has missing cells in 'e_0' (1), 'e_1' (2)", choose_columns, read_table(write(frame)))

@@ -1,5 +1,6 @@
 """Tables in and out: what is read, how columns are chosen, and the one sentence for what is not."""
 
+import datetime
 import gzip
 import io
 import zipfile
@@ -287,14 +288,23 @@ def test_npz_bombs(tmp_path, monkeypatch, fails):
 # -- writing -------------------------------------------------------------------------------------
 
 
-def test_formulas_in_text_are_made_harmless():
+@pytest.mark.parametrize("kind", [pl.String, pl.Categorical, pl.Enum])
+def test_formulas_in_text_are_made_harmless(kind):
     text = ["=1+1", "+x", "-x", "@a", "\tb", "\rc", "plain", "-5", "+3.2", None, "a=b"]
-    frame = pl.DataFrame({"=id": text, "score": range(len(text))})
+    dtype = pl.Enum([t for t in text if t]) if kind is pl.Enum else kind
+    ids = pl.Series(text, dtype=dtype)
+    frame = pl.DataFrame({"=id": ids, "score": range(len(text))})
     out = pl.read_csv(tables.csv_text(frame).encode(), infer_schema=False)
     assert out.columns == ["'=id", "score"]
     harmless = ["'=1+1", "'+x", "'-x", "'@a", "'\tb", "'\rc", "plain", "-5", "+3.2", None, "a=b"]
     assert out["'=id"].to_list() == harmless
     assert "'" not in tables.csv_text(frame, raw=True)
+
+
+def test_identifiers_of_all_kinds_are_written():
+    day, span = datetime.date(2020, 1, 2), datetime.timedelta(days=1, seconds=2)
+    frame = pl.DataFrame({"b": [b"\xff="], "d": [day], "s": [span], "e": ["a"], "n": [None]})
+    assert tables.csv_text(frame) == "b,d,s,e,n\nff3d,2020-01-02,P1DT2S,a,\n"
 
 
 @pytest.mark.parametrize("name", ["o.csv", "o.csv.gz", "o.parquet", "o.npy"])

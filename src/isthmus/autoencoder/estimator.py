@@ -341,7 +341,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """Decode codes to rows in the data's units, shape (n, d) or (n, h, w[, c])."""
         model = self._model()
         model.check_decoder()
-        return model.shaped(model.decode(validate_codes(Z, model.n_components)))
+        return model.shaped(model.decode(validate_codes(Z, model.n_components, model.dtype)))
 
     def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Encode and decode rows, which denoises them; floats in the data's units and shape.

@@ -8,12 +8,13 @@ import numpy as np
 import polars as pl
 
 from isthmus.io.cells import cleaned, no_numbers
-from isthmus.io.numbers import as_numbers, infinite_cells, missing_cells
+from isthmus.io.numbers import as_numbers
 from isthmus.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from isthmus.io.cells import Cells
     from isthmus.io.table import Table
 
 MOST_CELLS = 3  # that the reason of one row names
@@ -51,25 +52,32 @@ def _cells_of_array(array: np.ndarray) -> Iterator[tuple[int, str]]:
 
 def _cells_of_frame(table: Table, names: Sequence[str]) -> Iterator[tuple[int, str]]:
     assert isinstance(table.rows, pl.DataFrame)
-    for name in names:
-        yield from _cells_of_column(table.rows[name], table.separator is not None)
+    frame = table.rows.select(names)
+    if table.separator is not None:
+        for cells in cleaned(frame).values():
+            yield from _cells_of_text(cells)
+        return
+    for column in frame:
+        numbers = as_numbers(column)
+        if numbers is not None:  # a column of another type is refused whole
+            yield from _holes(numbers, numbers.is_null())
 
 
-def _cells_of_column(column: pl.Series, is_text: bool) -> Iterator[tuple[int, str]]:
-    odd = pl.Series(dtype=pl.Boolean)
-    if is_text:
-        cells = cleaned(column)
-        odd = no_numbers(cells)
-        numbers = cells.text.cast(pl.Float64, strict=False)
-        missing = cells.text.is_null() | numbers.is_nan().fill_null(False)
-    else:
-        typed = as_numbers(column)
-        if typed is None:  # a column of another type is refused whole
-            return
-        numbers, missing = typed, missing_cells(typed)
-    yield from ((row, f"{column.name} is missing") for row in _where(missing))
-    yield from ((row, f"{column.name} is infinite") for row in _where(infinite_cells(numbers)))
-    yield from ((row, f"{column.name} is {column[row]!r}") for row in _where(odd))
+def _cells_of_text(cells: Cells) -> Iterator[tuple[int, str]]:
+    text, odd = cells.text, no_numbers(cells)
+    numbers = text.cast(pl.Float64, strict=False) if cells.plain is None else cells.plain
+    yield from _holes(numbers, text.is_null())
+    if odd is not None:
+        yield from ((row, f"{text.name} is {text[row]!r}") for row in _where(odd))
+
+
+def _holes(numbers: pl.Series, missing: pl.Series) -> Iterator[tuple[int, str]]:
+    name = numbers.name
+    if numbers.dtype.is_float():
+        missing = missing | numbers.is_nan().fill_null(False)
+        infinite = numbers.is_infinite().fill_null(False)
+        yield from ((row, f"{name} is infinite") for row in _where(infinite))
+    yield from ((row, f"{name} is missing") for row in _where(missing))
 
 
 def _where(which: pl.Series) -> list[int]:

@@ -62,24 +62,45 @@ class Cells(NamedTuple):
     plain: pl.Series | None
 
 
-def cleaned(column: pl.Series) -> Cells:
-    """Return cells without space around them and gaps between thousands, and null for missing."""
-    text = column.str.strip_chars()
-    text = text.set(text.is_in(MISSING_CELLS), None)
-    numbers = text.cast(pl.Float64, strict=False)
-    if numbers.null_count() == text.null_count():
-        return Cells(text, numbers)
+def cleaned(frame: pl.DataFrame) -> dict[str, Cells]:
+    """Return columns without space around cells and gaps between thousands, null for missing.
+
+    Whole frames are asked at once, since a question for each of many columns takes long.
+    """
+    found = _plain(frame)
+    rest = frame.select([name for name, cells in found.items() if cells.plain is None])
+    if rest.width:
+        text = pl.all().str.strip_chars()
+        found |= _plain(rest.with_columns(text.replace(dict.fromkeys(MISSING_CELLS))))
+    return {
+        name: Cells(_without_gaps(cells.text), None) if cells.plain is None else cells
+        for name, cells in found.items()
+    }
+
+
+def _plain(frame: pl.DataFrame) -> dict[str, Cells]:
+    """Return columns, and those as numbers that are without any work."""
+    numbers = frame.cast(pl.Float64, strict=False)
+    missing = zip(frame.null_count().row(0), numbers.null_count().row(0), strict=True)
+    return {
+        text.name: Cells(text, plain if before == after else None)
+        for text, plain, (before, after) in zip(frame, numbers, missing, strict=True)
+    }
+
+
+def _without_gaps(text: pl.Series) -> pl.Series:
     text = text.str.replace(MINUS, "-", literal=True)
     grouped = text.str.contains(WITH_GAPS).fill_null(False)
-    return Cells(text.zip_with(~grouped, text.str.replace_all(GAPS, "")), None)
+    return text.zip_with(~grouped, text.str.replace_all(GAPS, ""))
 
 
-def no_numbers(cells: Cells) -> pl.Series:
-    """Return which cells are numbers in no way, as booleans."""
+def no_numbers(cells: Cells) -> pl.Series | None:
+    """Return which cells are numbers in no way, as booleans; None if all are numbers."""
     if cells.plain is not None or truths(cells) is not None:
-        return pl.repeat(False, len(cells.text), eager=True)
+        return None
     point, comma = (cells.text.str.contains(pattern) for pattern in NUMBER.values())
-    return ~(point | comma).fill_null(True)
+    which = ~(point | comma).fill_null(True)
+    return which if which.any() else None
 
 
 def truths(cells: Cells) -> pl.Series | None:
@@ -90,13 +111,27 @@ def truths(cells: Cells) -> pl.Series | None:
 
 def signs_of(columns: Iterable[Cells]) -> Signs:
     """Return what columns say of the file's decimal mark."""
+    signs, plain = Signs(), []
+    for cells in columns:
+        if cells.plain is None:
+            signs |= _signs(cells.text)
+        else:
+            plain.append(cells.text)
+    whole = pl.DataFrame(plain)
+    for part in (whole.head(FIRST), whole):  # a plain column says at most that points are decimal
+        if signs.point is None:
+            signs |= _signs_of_points(part)
+    return signs
+
+
+def _signs_of_points(frame: pl.DataFrame) -> Signs:
+    """Return what columns say that have no other marks than points."""
     signs = Signs()
-    for text, plain in columns:
-        if plain is None:
-            signs |= _signs(text)
-        elif signs.point is None:  # a plain column says at most that the mark is a point
-            head = _signs(text.head(FIRST))
-            signs |= head if head.point else _signs(text)
+    marked = frame.select(pl.all().str.contains(".", literal=True).any())
+    for name in (c.name for c in marked if c[0]):
+        signs |= _signs(frame[name])
+        if signs.point is not None:
+            break
     return signs
 
 
@@ -104,13 +139,13 @@ def _signs(text: pl.Series) -> Signs:
     marked = text.str.contains("[.,]")
     point, comma = (text.str.contains(pattern) for pattern in NUMBER.values())
     kinds = (marked & point & ~comma, marked & comma & ~point, marked & point & comma)
-    return Signs(*(first_cell(text, kind) for kind in kinds))
+    return Signs(*(first_cell(text, kind) if kind.any() else None for kind in kinds))
 
 
-def first_cell(text: pl.Series, which: pl.Series) -> Cell | None:
+def first_cell(text: pl.Series, which: pl.Series) -> Cell:
     """Return the first of some cells of a column."""
-    row = which.arg_max() if which.any() else None
-    return None if row is None else Cell(row, text.name, text[row])
+    row = which.arg_max() or 0
+    return Cell(row, text.name, text[row])
 
 
 def parsed(cells: Cells, decimal: Decimal) -> tuple[pl.Series, Cell | None]:
@@ -123,4 +158,4 @@ def parsed(cells: Cells, decimal: Decimal) -> tuple[pl.Series, Cell | None]:
     mark, thousands = (".", ",") if decimal == "point" else (",", ".")
     text = cells.text.str.replace_all(thousands, "", literal=True)
     numbers = text.str.replace(mark, ".", literal=True).cast(pl.Float64, strict=False)
-    return numbers, first_cell(cells.text, odd)
+    return numbers, first_cell(cells.text, odd) if odd.any() else None

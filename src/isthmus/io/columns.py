@@ -83,6 +83,7 @@ def choose_columns(
         _warn_of_index(table.path, index)
     kept += index
     _check_read(table, [*taken, *kept, *weights])
+    _check_identifiers(table.path, frame.select(kept))
     table = table._replace(is_for_model=names is not None)
     numbers, problems = _numbers(table, list(dict.fromkeys([*taken, *weights])), set_apart)
     weigh = numbers[weights[0]].to_numpy() if weights else None
@@ -136,6 +137,16 @@ def _check_read(table: Table, wanted: list[str]) -> None:
             f"{table.path}: {columns_named(bad)} cannot be read, as {table.unread[bad[0]]}: leave "
             f"out with --ignore {','.join(bad)!r}, choose others with --columns, or write numbers "
             "of 64 bits."
+        )
+
+
+def _check_identifiers(path: Path, ids: pl.DataFrame) -> None:
+    """Raise a TableError for columns of which a cell is no single thing: no result could hold them."""
+    bad = [c.name for c in ids if c.dtype.is_nested() or c.dtype == pl.Object]
+    if bad:
+        raise TableError(
+            f"{path}: {columns_named(bad)} {is_or_are(bad)} no identifier, but {ids[bad[0]].dtype}: "
+            "choose others with --id."
         )
 
 

@@ -49,6 +49,6 @@ def column_values(table: Table, name: str) -> pl.Series:
     column = table.rows[name]
     if column.dtype != pl.String:
         return column
-    if no_numbers(cleaned(column)).any():
+    if no_numbers(cleaned(column.to_frame())[name]) is not None:
         return column_words(column)
     return numbers_of_text(table, [name]).to_series()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import polars as pl
+from polars import selectors
 
 from isthmus.io.arrays import TableError
 from isthmus.io.cells import cleaned, first_cell, no_numbers, parsed, signs_of
@@ -13,8 +15,12 @@ from isthmus.words import columns_named, is_or_are
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from isthmus.io.cells import Cell, Cells, Decimal
+    from isthmus.io.cells import Cells, Decimal
     from isthmus.io.table import Table
+
+FLOATS = selectors.float()
+MISSING = (pl.all().is_null(), FLOATS.is_nan())
+INFINITE = (FLOATS.is_infinite(),)
 
 
 def numbers_of(table: Table, names: Sequence[str]) -> pl.DataFrame:
@@ -67,27 +73,25 @@ def not_numeric(table: Table, odd: Mapping[str, str]) -> TableError:
 
 def _check_gaps(table: Table, frame: pl.DataFrame) -> None:
     """Raise a TableError that names the columns with missing or infinite cells, and how many."""
-    for kind, holes in (("missing", missing_cells), ("infinite", infinite_cells)):
-        bad = {c.name: which for c in frame if (which := holes(c)).any()}
+    for kind, holes in (("missing", MISSING), ("infinite", INFINITE)):
+        counts: Counter[str] = Counter()
+        for hole in holes:
+            counts.update(_facts(frame, hole.sum()))
+        bad = {name: n for name, n in counts.items() if n}
         if bad:
-            counted = ", ".join(f"{name!r} ({which.sum()})" for name, which in bad.items())
-            row = min(which.arg_max() or 0 for which in bad.values())
+            counted = ", ".join(f"{name!r} ({n})" for name, n in bad.items())
+            rows = [row for hole in holes for row in _facts(frame, hole.arg_true().min()).values()]
+            first = table.row(min(row for row in rows if row is not None))
             raise TableError(
                 f"{table.path} has {kind} cells in {counted}: fill them or drop these rows first"
                 f"{_leave_out(table, list(bad), ', or leave the columns out with')} (the first is "
-                f"in {table.row(row)})."
+                f"in {first})."
             )
 
 
-def missing_cells(column: pl.Series) -> pl.Series:
-    """Return which numbers are missing, as booleans."""
-    nulls = column.is_null()
-    return nulls | column.is_nan().fill_null(True) if column.dtype.is_float() else nulls
-
-
-def infinite_cells(column: pl.Series) -> pl.Series:
-    """Return which numbers are infinite, as booleans."""
-    return column.is_infinite().fill_null(False)
+def _facts(frame: pl.DataFrame, fact: pl.Expr) -> dict[str, int]:
+    """Return a fact of each column that it is asked of; one question, since columns may be many."""
+    return next(iter(frame.select(fact).to_dicts()), {})
 
 
 def numbers_of_text(table: Table, names: Sequence[str]) -> pl.DataFrame:
@@ -99,7 +103,7 @@ def numbers_of_text(table: Table, names: Sequence[str]) -> pl.DataFrame:
         For a column that is not numeric, a cell that is no number, and a decimal mark in doubt.
     """
     assert isinstance(table.rows, pl.DataFrame)
-    columns = {name: cleaned(table.rows[name]) for name in names}
+    columns = cleaned(table.rows.select(names))
     _check_cells(table, columns)
     decimal = _decimal(table, columns)
     numbers = []
@@ -116,25 +120,18 @@ def numbers_of_text(table: Table, names: Sequence[str]) -> pl.DataFrame:
 
 def _check_cells(table: Table, columns: Mapping[str, Cells]) -> None:
     """Raise a TableError for columns that are not numeric, or for a cell that is no number."""
-    bad = [_bad_cells(cells) for cells in columns.values()]
-    odd = [(first, n) for first, n, mostly in bad if first is not None and mostly]
+    bad = {name: which for name, c in columns.items() if (which := no_numbers(c)) is not None}
+    first = {name: first_cell(columns[name].text, which) for name, which in bad.items()}
+    odd = [name for name, which in bad.items() if 2 * which.sum() > columns[name].text.count()]
     if odd:
-        raise not_numeric(table, {c.column: table.place(c, brief=True) for c, _ in odd})
-    for first, n, _ in bad:
-        if first is not None:
-            more = f", and so are {n - 1:,} more" if n > 1 else ""
-            raise TableError(
-                f"{table.path}, {table.place(first)} is no number{more}: mend it, or drop its row"
-                f"{_leave_out(table, [first.column], ' or the column, with')}; a cell that is missing "
-                "is empty."
-            )
-
-
-def _bad_cells(cells: Cells) -> tuple[Cell | None, int, bool]:
-    """Return the first cell that is no number, how many there are, and whether most are."""
-    which = no_numbers(cells)
-    n = int(which.sum())
-    return first_cell(cells.text, which), n, 2 * n > len(which) - cells.text.null_count()
+        examples = {name: table.place(first[name], brief=True) for name in odd}
+        raise not_numeric(table, examples)
+    for name, which in bad.items():
+        more = f", and so are {which.sum() - 1:,} more" if which.sum() > 1 else ""
+        raise TableError(
+            f"{table.path}, {table.place(first[name])} is no number{more}: mend it, or drop its row"
+            f"{_leave_out(table, [name], ' or the column, with')}; a cell that is missing is empty."
+        )
 
 
 def _decimal(table: Table, columns: Mapping[str, Cells]) -> Decimal:
@@ -165,11 +162,8 @@ def _decimal(table: Table, columns: Mapping[str, Cells]) -> Decimal:
 def _other_numbers(table: Table, columns: Mapping[str, Cells]) -> Iterator[Cells]:
     """Yield the columns that are not asked for but hold numbers alone."""
     assert isinstance(table.rows, pl.DataFrame)
-    for column in table.rows:
-        if column.name not in columns:
-            cells = cleaned(column)
-            if not no_numbers(cells).any():
-                yield cells
+    others = cleaned(table.rows.select(pl.exclude(list(columns))))
+    return (cells for cells in others.values() if no_numbers(cells) is None)
 
 
 def _only_points_between_commas(table: Table, columns: Mapping[str, Cells]) -> bool:

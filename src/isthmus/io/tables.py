@@ -171,10 +171,20 @@ def array_bytes(array: np.ndarray) -> bytes:
 
 def csv_text(frame: pl.DataFrame, *, raw: bool = False) -> str:
     """Return a frame as CSV, by default with text that no spreadsheet takes for a formula."""
+    frame = frame.with_columns(_as_text(c) for c in frame)
     if not raw:
         frame = frame.with_columns(_harmless(c) for c in frame if c.dtype == pl.String)
         frame.columns = _harmless(pl.Series(frame.columns, dtype=pl.String)).to_list()
     return frame.write_csv()
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """Return words, bytes and spans of time as the text that stands in a file for them."""
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
+        return column.cast(pl.String)
+    if column.dtype == pl.Binary:
+        return column.bin.encode("hex")
+    return column.dt.to_string("iso") if column.dtype == pl.Duration else column
 
 
 def _harmless(column: pl.Series) -> pl.Series:
