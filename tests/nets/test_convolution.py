@@ -867,8 +867,10 @@ def test_a_file_with_an_impossible_convolution_is_refused(saved, what, tmp_path)
 
 def test_channels_first_and_other_shapes_are_told(digits):
     X = digits[:40].reshape(-1, 1, 8, 8)
-    with pytest.raises(ValueError, match=r"channels first: give np.moveaxis\(X, 1, -1\)"):
+    with pytest.raises(ValueError, match=r"channels first: give np.moveaxis\(X, 1, -1\)") as told:
         Autoencoder(2, "conv").fit(X)
+    said = "if they have 1 x 8 pixels and 8 channels, say so with input_shape=(1, 8, 8)."
+    assert str(told.value).endswith(said)
     with pytest.raises(
         ValueError, match=r"input_shape=\(4, 16\), but X has rows of shape \(8, 8\)"
     ):
@@ -877,6 +879,42 @@ def test_channels_first_and_other_shapes_are_told(digits):
         ValueError, match=r"images of several shapes, such as \(4, 8\) and \(8, 8\)"
     ):
         Autoencoder(2, "conv").fit([*X[:20, 0], X[20, 0, :4]])
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 6, 7)])
+def test_short_images_of_many_channels_are_images(rng, shape, flat):
+    X = rng.random((6, *shape))
+    given = X.reshape(6, -1) if flat else X
+    said = f"conv:channels=[2],input_shape=[{','.join(map(str, shape))}]"
+    ae = Autoencoder(2, said, max_epochs=1, random_state=0).fit(given)
+    assert ae.reconstruct(given).shape == given.shape
+
+
+def test_images_that_could_have_their_channels_first_are_warned_of(rng):
+    with pytest.warns(UserWarning, match=r"could have them first: if so, give np.mov") as caught:
+        Autoencoder(2, "conv:channels=[2]", max_epochs=1).fit(rng.random((6, 3, 9, 8)))
+    assert [w.filename for w in caught if w.category is UserWarning] == [__file__]
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", "full"])
+@pytest.mark.parametrize(
+    "size", [*product((1, 2, 3, 4), (1, 2, 5)), *product((1, 3, 4), (1, 4), (9,))]
+)
+def test_images_of_all_sizes_are_taken_or_refused(rng, size, padding):
+    conv = Conv(channels=(2,), padding=padding)
+    wishes = {"code_activation": None, "output": "sigmoid", "dtype": "float32"}
+    if padding == "valid" and min(size[:2]) < 3:
+        with pytest.raises(ValueError, match=r"cannot move a kernel of 3 over the .* values"):
+            conv.build(size, 1, rng, **wishes)
+    else:
+        assert conv.build(size, 1, rng, **wishes).n_features == np.prod(size)
+
+
+def test_the_smallest_image_is_reconstructed(rng):
+    X = rng.random((6, 1, 1))
+    ae = Autoencoder(1, "conv:channels=[2]", max_epochs=1, random_state=0).fit(X)
+    assert ae.reconstruct(X).shape == X.shape
 
 
 def test_lists_and_other_arrays_of_images_are_images(digits):

@@ -139,6 +139,7 @@ class Rows(NamedTuple):
     ids: pl.DataFrame
     weight: np.ndarray | None = None
     problems: pl.Series | None = None
+    image_scale: float | None = None  # by how much images of a folder were resized
 
     @property
     def total(self) -> int:
@@ -487,7 +488,8 @@ def _read_images(source: Source, wanted: Wanted | None) -> Rows:
     names, pixels = found.read(size, mode)
     if wanted is not None:
         pixels = pixels.reshape(-1, *wanted.shape)
-    return Rows(pixels, pl.DataFrame({FILE: names}))
+    scale = found.scale(pixels.shape[1:3])
+    return Rows(pixels, pl.DataFrame({FILE: names}), image_scale=scale)
 
 
 def scan(source: Source) -> ImageFolder:

@@ -92,6 +92,7 @@ def pack_fitted(
         "baseline": fitted.baseline,
         "history": fitted.history,
         "rows": fitted.seen,
+        "image_scale": fitted.image_scale,
     }
     if fitted.mean_activation is not None and fitted.code_deviation is not None:
         tensors["mean_activation"] = np.asarray(fitted.mean_activation)
@@ -248,6 +249,7 @@ def unpack_fitted(tensors: Tensors, meta: Meta) -> Fitted:
         code_deviation=tensors.get("code_deviation"),
         unfinished=unfinished,
         partial=partial,
+        image_scale=fitted.get("image_scale") and float(fitted["image_scale"]),
     )
 
 

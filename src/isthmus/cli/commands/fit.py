@@ -6,7 +6,7 @@ import shlex
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from isthmus.autoencoder import Autoencoder
 
 CHECKPOINT_SECONDS = 10.0
+FEW_ROWS = 20
 FIXED = ("n_components", "architecture", "dtype")  # the weights of a fitted model have these
 
 
@@ -104,6 +105,7 @@ def fit(
             facts = {"interrupted": True, "model": str(files.model), "epochs": ae.n_iter_}
             end(common, {**facts, "resume": again}, "")
         return signals.status
+    _warn_of_few(len(rows.X), data)
     scored = None if tested is None else _scored(ae, tested)
     facts = _facts(ae, files.model, len(rows.X), scored)
     return end(common, facts, _in_words(ae, files.model, len(rows.X), scored))
@@ -170,6 +172,17 @@ def _rows(fitted: Autoencoder | None, files: Files, weight: str | None) -> Rows:
     return read_rows(files.data, wanted, weight=weight)
 
 
+def _warn_of_few(rows: int, data: Path) -> None:
+    """Warn of rows that a model can only learn by heart."""
+    if rows < FEW_ROWS:
+        patches = ", or patches of these images" if data.is_dir() else ""
+        warnings.warn(
+            f"{data} has {rows:,} rows, so few that a model learns them by heart and does worse on "
+            f"new ones: give more{patches}.",
+            stacklevel=2,
+        )
+
+
 def _test_rows(ae: Autoencoder, rows: Rows, files: Files, weight: str | None) -> Rows:
     """Read the test rows before training, so that a mistake in them costs no time."""
     import numpy as np
@@ -205,10 +218,11 @@ class Training:
         self.saved = time.monotonic()
         self.resumes = ae.warm_start
         self.checkpoints = False
+        self.image_scale: float | None = None
 
     def run(self, rows: Rows, checkpoint: bool) -> bool:
         """Train and save; return False if a signal came in between."""
-        self.checkpoints = checkpoint
+        self.checkpoints, self.image_scale = checkpoint, rows.image_scale
         self._warn_of_new_start()
         watched = checkpoint or self.resumes
         try:
@@ -252,6 +266,7 @@ class Training:
         ours = {name: getattr(self.ae, name) for name in ("verbose", "warm_start")}
         with signals.hold():
             self.ae.set_params(verbose=0, warm_start=False)
+            self.ae.fitted_ = replace(self.ae.fitted_, image_scale=self.image_scale)
             self.ae.save(self.path, resume=resume)
             self.ae.set_params(**ours)
         self.saved = time.monotonic()
