@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 
 from isthmus import Autoencoder
-from isthmus.cli.streams import Lasting
 from isthmus.cli.terminal import complain, signals
 
 ISTHMUS = f"{sys.executable} -m isthmus"
@@ -58,14 +57,6 @@ def test_a_full_standard_output_is_named():
     expected = "isthmus: Cannot read or write to the standard output: No space left on device.\n"
     assert done.stderr == expected
     assert shell(f"{ISTHMUS} info no.isthmus 2> /dev/full").returncode == 1
-
-
-def test_the_lasting_stream_is_the_stream(tmp_path):
-    with (tmp_path / "x").open("w") as file:
-        stream = Lasting(file)
-        assert stream.write("four") == 4
-        assert (stream.isatty(), stream.fileno()) == (False, file.fileno())
-    assert (tmp_path / "x").read_text() == "four"
 
 
 def test_a_signal_that_is_ignored_stays_so():

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from isthmus.autoencoder.parameters import Parameters, check_parameters
+from isthmus.io import ModelFileError
 from isthmus.model import (
     SLOTS,
+    Record,
     pack_fitted,
     pack_slots,
     resolve_slots,
@@ -69,15 +71,18 @@ def unpack_autoencoder(kind: type[Kind], tensors: Tensors, meta: Meta) -> Kind:
     ae = unpack_parameters(kind, meta)
     ae.fitted_ = unpack_fitted(tensors, meta)
     ae.n_features_in_, ae.sample_shape_ = ae.fitted_.model.n_features, ae.fitted_.model.sample_shape
-    names = meta["fitted"]["feature_names_in"]
+    names = Record(meta["fitted"]).column_names(ae.n_features_in_)
     if names is not None:
-        ae.feature_names_in_ = np.array(names, dtype=object)
+        ae.feature_names_in_ = names
     return ae
 
 
 def unpack_parameters(kind: type[Kind], meta: Meta) -> Kind:
     """Return an estimator that is not fitted, with parameters from JSON."""
-    ae = kind(**{**meta["parameters"], "device": None})
+    parameters = Record(meta).plain("parameters")
+    if both := parameters.keys() & SLOTS.keys():
+        raise ModelFileError(f"The file's parameters have the slot {min(both)!r}.")
+    ae = kind(**{**parameters, "device": None})
     slots = unpack_slots(meta["slots"])
     ae.set_params(**{k: (v or None) if isinstance(v, tuple) else v for k, v in slots.items()})
     check_parameters(ae)

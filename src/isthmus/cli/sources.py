@@ -20,7 +20,7 @@ from isthmus.cli.options import (
     ScoredColumns,
     given,
 )
-from isthmus.cli.terminal import UsageError, usage_errors
+from isthmus.cli.terminal import UsageError, signals, usage_errors
 from isthmus.io import FileError
 from isthmus.words import shape_text, shortened
 
@@ -224,9 +224,14 @@ def image_size(pictures: Pictures) -> tuple[int, int] | None:
 
 
 def use_cache() -> None:
-    """Keep compiled programs on disk; without a folder for them the work is only slower."""
-    from isthmus.training import cache_folder, enable_compilation_cache
+    """Keep compiled programs on disk; without a folder for them the work is only slower.
 
+    Signals are asked for between chunks of training from now on.
+    """
+    from isthmus.training import QUESTIONS, cache_folder, enable_compilation_cache
+
+    if signals.check not in QUESTIONS:
+        QUESTIONS.append(signals.check)
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,28 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-
-class Lasting:
-    """The standard error, whose end is nobody's: what cannot be written to it is dropped.
-
-    A terminal that is closed, a pipe that nobody reads any more and a full disk end no training.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-
-    def write(self, text: str) -> int:
-        """Write text, or drop it."""
-        try:
-            self.stream.write(text)
-            self.stream.flush()
-        except (OSError, ValueError):  # the second is Python's word for a closed stream
-            discard(self.stream)
-        return len(text)
-
-    def __getattr__(self, name: str) -> object:
-        """Return whatever else the stream has."""
-        return getattr(self.stream, name)
+from isthmus.io import lasting_errors
 
 
 def discard(stream: TextIO) -> None:
@@ -52,8 +31,8 @@ def standing_streams() -> Iterator[None]:
             os.open(os.devnull, os.O_RDWR)  # which takes the least number that is free
     before = sys.stdout, sys.stderr
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
-    error = sys.stderr or os.fdopen(2, "w", closefd=False)
-    sys.stderr = Lasting(error)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    sys.stderr = lasting_errors()
     try:
         yield
     finally:

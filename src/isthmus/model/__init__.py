@@ -41,6 +41,7 @@ from isthmus.model.onnx_graph import add_code as add_code
 from isthmus.model.onnx_graph import add_decoding as add_decoding
 from isthmus.model.onnx_graph import add_loss as add_loss
 from isthmus.model.onnx_graph import model_bytes as model_bytes
+from isthmus.model.record import Record as Record
 from isthmus.model.scaling import Scaler as Scaler
 from isthmus.model.scaling import Scaling as Scaling
 from isthmus.model.scaling import blocks as blocks

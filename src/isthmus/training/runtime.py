@@ -13,10 +13,12 @@ import jax
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Device: TypeAlias = str | jax.Device | None
 RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | None
+
+QUESTIONS: list[Callable[[], None]] = []  # see `ask_between_chunks`
 
 
 @contextmanager
@@ -55,6 +57,11 @@ def draw_seed(random_state: RandomState) -> int:
             "The parameter random_state must be None, a whole number of at least 0, a RandomState "
             f"or a Generator; got {random_state!r}."
         ) from None
+
+
+def usable_cores() -> int:
+    """Return how many cores of the CPU this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cache_folder() -> Path:
@@ -96,6 +103,24 @@ def enable_compilation_cache(folder: str | Path | None = None, max_bytes: int = 
 
     compilation_cache.reset_cache()  # JAX decides at the first compile whether there is a cache
     return path
+
+
+def give_up_cache() -> None:
+    """Keep no more compiled programs on disk in this process."""
+    jax.config.update("jax_enable_compilation_cache", False)
+    from jax.experimental.compilation_cache import compilation_cache
+
+    compilation_cache.reset_cache()
+
+
+def ask_between_chunks() -> None:
+    """Call what the program wants to be asked between two chunks of training.
+
+    An exception of a signal's handler may be lost in a callback or a destructor; what is asked here
+    raises it again.
+    """
+    for question in QUESTIONS:
+        question()
 
 
 def release_programs(limit: int = 30_000) -> None:
