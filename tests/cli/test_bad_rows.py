@@ -103,6 +103,26 @@ def test_arrays_have_nan_where_a_row_is_bad(ready):
     assert np.flatnonzero(np.isnan(np.load("again.npy")).all(axis=(1, 2))).tolist() == [4]
 
 
+def test_numbers_beyond_the_precision_are_marked(ready):
+    frame = pl.read_csv("t.csv").with_columns(
+        c=pl.when(pl.int_range(40) == 9).then(1e300).otherwise("c")
+    )
+    frame.with_columns(b=pl.when(pl.int_range(40) != 6).then("b")).write_csv("far.csv")
+    reasons = {6: "b is missing", 9: "c is 1e+300, beyond the model's precision"}
+    for words in (
+        "score m.isthmus far.csv",
+        "detect far.csv --model d.isthmus",
+        "detect t.csv --ignore name,kind,x --new far.csv --n-estimators 2 --max-epochs 2",
+    ):
+        ended = ready(words, "--json", "--quiet")
+        table = json.loads(ended.out)["table"]
+        assert {i: text for i, text in enumerate(table["problem"]) if text} == reasons
+        assert [i for i, score in enumerate(table["score"]) if score is None] == [6, 9]
+        assert "1 of 40 rows hold numbers beyond the model's precision" in ended.err
+    ended = ready("score m.isthmus far.csv --bad-rows fail")
+    assert ended.status == 1
+
+
 def test_frames_of_numbers_have_bad_rows_too(ready):
     frame = pl.read_csv("t.csv").with_columns(b=pl.when(pl.int_range(40) != 6).then("b"))
     frame.write_parquet("bad.parquet")

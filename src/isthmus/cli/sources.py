@@ -155,6 +155,13 @@ class Rows(NamedTuple):
             return np.arange(len(self.X))
         return self.problems.is_null().arg_true().to_numpy()
 
+    def with_problems(self, why: list[str | None], good: np.ndarray) -> Rows:
+        """Return the rows that are good among these; `why` says of all rows what is wrong."""
+        import polars as pl
+
+        X = self.X.filter(good) if isinstance(self.X, pl.DataFrame) else self.X[good]
+        return self._replace(X=X, problems=pl.Series("problem", why, dtype=pl.String))
+
     def bad(self) -> pl.DataFrame:
         """Return the numbers of the rows that were set apart, and why."""
         import polars as pl
@@ -444,6 +451,46 @@ def _warn_of_bad(table: Table, rows: Rows) -> None:
         "such files.",
         stacklevel=2,
     )
+
+
+def rows_for(found: Autoencoder | OutlierDetector, path: Path, source: Source) -> Rows:
+    """Read the rows that the model of a file is applied to, the bad ones set apart."""
+    return set_far_apart(found, read_rows(source, wanted_by(found, path)), source)
+
+
+def set_far_apart(found: Autoencoder | OutlierDetector, rows: Rows, source: Source) -> Rows:
+    """Set rows apart that hold numbers beyond the precision of a model, which it refuses."""
+    import numpy as np
+
+    X = np.asarray(rows.X).reshape(len(rows.X), -1)
+    far = _far_cells(found, X)
+    good = np.logical_not(far.any(axis=1))
+    if not source.sets_apart or good.all() or not good.any():
+        return rows
+    names = getattr(rows.X, "columns", None) or [f"x{j}" for j in range(X.shape[1])]
+    why = rows.problems.to_list() if rows.problems is not None else [None] * rows.total
+    for i, j in zip(np.flatnonzero(~good), far[~good].argmax(axis=1), strict=True):
+        why[rows.numbers[i]] = f"{names[j]} is {X[i, j]:g}, beyond the model's precision"
+    first = int(np.argmin(good))
+    warnings.warn(
+        f"{source.path}: {int((~good).sum()):,} of {rows.total:,} rows hold numbers beyond the model's "
+        f"precision, and their results are empty (the first is row {rows.numbers[first]}: "
+        f"{why[rows.numbers[first]]}); --bad-rows fail refuses such files.",
+        stacklevel=2,
+    )
+    return rows.with_problems(why, good)
+
+
+def _far_cells(found: Autoencoder | OutlierDetector, X: np.ndarray) -> np.ndarray:
+    """Return which cells are infinite once they are scaled."""
+    import numpy as np
+
+    model = first_autoencoder(found).fitted_.model
+    with np.errstate(over="ignore", invalid="ignore"):
+        ends = model.scaled(np.stack([X.min(axis=0), X.max(axis=0)]))
+        if np.isfinite(ends).all():  # scalings are monotone, nearly all
+            return np.zeros((len(X), 1), bool)
+        return ~np.isfinite(model.scaled(X))
 
 
 def in_parts(

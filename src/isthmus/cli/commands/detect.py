@@ -32,9 +32,10 @@ from isthmus.cli.sources import (
     in_parts,
     load_any,
     read_rows,
+    rows_for,
     rows_like,
+    set_far_apart,
     use_cache,
-    wanted_by,
 )
 from isthmus.cli.terminal import UsageError, signals, usage_errors
 
@@ -183,13 +184,13 @@ def detect(
         rows = train if new is None else rows_like(train, data, task.decided)
     else:
         found, train = _loaded(model, explain), None
-        rows = read_rows(task.data, wanted_by(found, model))
+        rows = rows_for(found, model, task.data)
     task.check_rows(rows)
     if train is None:
         scores = in_parts(found.score_samples, rows.X, "detect", common)
     else:
         _set_autoencoder(found, train, options)
-        scores = _fit_and_score(found, train, rows, common)
+        rows, scores = _fit_and_score(found, train, rows, task.decided, common)
     outlier, decided = _decided(found, rows, scores, explain, new=rows is not train)
     facts: dict[str, object] = {
         "rows": rows.total,
@@ -326,11 +327,15 @@ def _set_autoencoder(found: OutlierDetector, train: Rows, options: AutoencoderOp
         found.set_params(autoencoder=default_autoencoder(flat).set_params(**changed))
 
 
-def _fit_and_score(found: OutlierDetector, train: Rows, rows: Rows, common: Common) -> np.ndarray:
-    """Fit a detector, and return the scores of the rows to decide on, each scored once."""
+def _fit_and_score(
+    found: OutlierDetector, train: Rows, rows: Rows, decided: Source, common: Common
+) -> tuple[Rows, np.ndarray]:
+    """Fit a detector, and return the rows that it can decide on and their scores."""
     if rows is train:
-        return found.fit_score_samples(train.X)
-    return in_parts(found.fit(train.X).score_samples, rows.X, "detect", common)
+        return rows, found.fit_score_samples(train.X)
+    found.fit(train.X)
+    rows = set_far_apart(found, rows, decided)
+    return rows, in_parts(found.score_samples, rows.X, "detect", common)
 
 
 def _decided(

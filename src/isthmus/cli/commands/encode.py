@@ -22,9 +22,8 @@ from isthmus.cli.sources import (
     Source,
     in_parts,
     load_model,
-    read_rows,
+    rows_for,
     use_cache,
-    wanted_by,
 )
 
 
@@ -73,7 +72,7 @@ def encode(
     names = list(ae.get_feature_names_out())
     if number < depth:
         names = [f"layer{number}_{i}" for i in range(width)]
-    rows = read_rows(source, wanted_by(ae, model))
+    rows = rows_for(ae, model, source)
     check_columns(rows.ids, names)
     check_space(result.output, len(rows.X), width)
     codes = in_parts(lambda X: ae.encode(X, number), rows.X, "encode", common)

@@ -14,9 +14,8 @@ from isthmus.cli.sources import (
     check_decoder,
     first_autoencoder,
     load_any,
-    read_rows,
+    rows_for,
     use_cache,
-    wanted_by,
 )
 from isthmus.cli.terminal import UsageError
 
@@ -72,7 +71,7 @@ def explain(
     check_table(result, TABLES, model, data, json=common.json)
     use_cache()
     found = _loaded(model)
-    rows = read_rows(source, wanted_by(found, model))
+    rows = rows_for(found, model, source)
     check_columns(rows.ids, COLUMNS)
     table = _explained(found, rows, top, every=all)
     facts = {"rows": rows.total, "explained": table["row"].n_unique()}

@@ -29,7 +29,7 @@ from isthmus.cli.sources import (
     Source,
     in_parts,
     load_model,
-    read_rows,
+    rows_for,
     use_cache,
     wanted_by,
 )
@@ -89,7 +89,7 @@ def reconstruct_rows(
         raise FileError(
             f"Images of shape {wanted.shape} do not fit into {path}: write them to a .npy file."
         )
-    rows = read_rows(source, wanted)
+    rows = rows_for(ae, model, source)
     check_space(path, len(rows.X), ae.n_features_in_)
     if folder:
         return end_with_images(write_images_of(ae, rows, path, force=result.force), path, common)

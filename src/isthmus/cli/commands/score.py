@@ -20,9 +20,8 @@ from isthmus.cli.sources import (
     Source,
     in_parts,
     load_model,
-    read_rows,
+    rows_for,
     use_cache,
-    wanted_by,
 )
 
 
@@ -60,7 +59,7 @@ def score(
     check_table(result, ARRAYS, model, data, ids=columns.id, json=common.json)
     use_cache()
     ae = load_model(model)
-    rows = read_rows(source, wanted_by(ae, model))
+    rows = rows_for(ae, model, source)
     check_columns(rows.ids, ["score"])
     scores = in_parts(ae.score_samples, rows.X, "score", common)
     facts = {"score": ae.score(rows.X)} if common.json else {}
