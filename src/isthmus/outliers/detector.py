@@ -488,7 +488,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         Raises
         ------
         ImportError
-            Without the packages of `pip install isthmus[onnx]`.
+            Without the packages of `pip install onnx onnxruntime`.
         ValueError
             Where a part of a member has no ONNX form, or the file does not compute the same.
         """
