@@ -15,7 +15,13 @@ NEWEST = .venv-newest
 QUICK ?= tests/io tests/nets tests/parts tests/model tests/autoencoder/test_sklearn.py tests/outliers
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-newest lint format bench bench-mnist images clean
+# `make fuzz` and `make faults` go on where they were ended; their counts lie in .fuzz and .faults. Coverage
+# leads the inputs of `make fuzz-guided`, by atheris, which is installed for it alone.
+FUZZ = .venv-fuzz
+READERS ?= model csv parquet npy npz images
+READER ?= npy
+
+.PHONY: help demo test test-newest fuzz fuzz-guided properties faults lint format bench bench-mnist images clean
 
 help: ## print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +39,18 @@ test-newest: ## run the quick tests with the newest versions that pyproject.toml
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[dev]"
 	$(NEWEST)/bin/python -m pip freeze --exclude-editable
 	$(NEWEST)/bin/python -m pytest -n 2 $(QUICK)
+
+fuzz: $(VENV)/installed-dev ## read N changed files of each kind (N=100000)
+	PYTHONPATH=tests $(BIN)/python -m fuzz -n $(or $(N),100000) $(READERS)
+
+properties: $(VENV)/installed-dev ## draw N combinations of all slots and hold each to all relations
+	PYTHONPATH=tests $(BIN)/python -m properties -n $(or $(N),2000)
+
+faults: $(VENV)/installed-dev ## end, starve and disturb each command, N times by each of ten faults
+	PYTHONPATH=tests $(BIN)/python -m faults -n $(or $(N),20)
+
+fuzz-guided: $(FUZZ)/installed ## the same led by coverage, for one READER
+	PYTHONPATH=tests $(FUZZ)/bin/python -m fuzz.guided -n $(or $(N),100000) $(READER)
 
 lint: $(VENV)/installed-dev ## lint, check the format and the types
 	$(BIN)/ruff check src tests benchmarks docs
@@ -67,5 +85,10 @@ $(BENCH)/installed: pyproject.toml constraints.txt
 	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[peers]"
 	touch $@
 
+$(FUZZ)/installed: pyproject.toml constraints.txt
+	test -x $(FUZZ)/bin/python || $(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --constraint constraints.txt --editable . "atheris>=3"
+	touch $@
+
 clean: ## remove environments, caches and the demonstration
-	rm -rf $(VENV) $(BENCH) $(NEWEST) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) $(NEWEST) $(FUZZ) .fuzz .faults demo .pytest_cache .mypy_cache .ruff_cache

@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+import isthmus
 from isthmus import Autoencoder
 from isthmus import images as tiling
 from isthmus.images import denoise
@@ -20,6 +23,8 @@ ROOT = Path(__file__).parents[1]
 
 class Tiles(BaseEstimator):
     """A fitted model of images, by a function of its tiles; it counts the tiles of each call."""
+
+    fitted_ = SimpleNamespace(image_scale=None)
 
     def __init__(self, shape, function=lambda tiles: tiles.astype(float)):
         self.sample_shape_, self.function, self.calls = shape, function, []
@@ -180,6 +185,53 @@ def test_a_folder_of_mixed_sizes(cli):
     assert not np.array_equal(smooth, np.asarray(Image.open("out/a.png")))
 
 
+@pytest.fixture
+def photographs(cli, rng):
+    """A folder of two photographs of one size, and one of another."""
+    Path("photos").mkdir()
+    for name, size in (("a", (48, 64)), ("b", (48, 64)), ("c", (64, 40))):
+        Image.fromarray(rng.integers(0, 256, size, np.uint8)).save(f"photos/{name}.png")
+    return cli
+
+
+FIT = ("--corruption", "gaussian", "--n-components", 2, "--max-epochs", 1)
+
+
+def test_photographs_are_not_denoised_at_a_scale_that_was_never_seen(photographs):
+    status, _, err = photographs("fit", "photos", *FIT)
+    assert status == 1
+    assert "or, where their scale matters, cut patches of one size from them" in err
+    status, _, err = photographs("fit", "photos", *FIT, "--size", "8x8", "--checkpoint")
+    assert status == 0
+    assert "photos has 3 rows, so few that a model learns them by heart" in err
+    status, _, err = photographs("denoise", "photos.isthmus", "photos", "-o", "out")
+    assert status == 1
+    assert "photos/a.png is 48x64 (height x width), and tiles of it have a scale that the" in err
+    assert "resized to 8x8, by a factor of 0.12 or further from 1. Fit a model on patches" in err
+    assert not Path("out").exists()
+    resized = photographs("denoise", "photos.isthmus", "photos", "-o", "out", "--size", "8x8")
+    assert resized[0] == 0
+    ae = isthmus.load("photos.isthmus")
+    with pytest.raises(ValueError, match="The image is 9x9 .* a scale that the model never saw"):
+        denoise(ae, np.zeros((9, 9)))
+    assert denoise(ae, np.zeros((8, 8))).shape == (8, 8)
+
+
+def test_images_that_are_hardly_resized_have_their_own_scale(photographs):
+    assert photographs("fit", "photos", *FIT, "--size", "50x60", "-o", "near.isthmus")[0] == 0
+    assert photographs("denoise", "near.isthmus", "photos", "-o", "out", "--size", "50x60")[0] == 0
+    assert isthmus.load("near.isthmus").fitted_.image_scale == pytest.approx(60 / 64)
+    denoise(isthmus.load("near.isthmus"), np.zeros((60, 70)))
+
+
+def test_a_search_keeps_the_scale_too(photographs):
+    for i in range(20):
+        shutil.copy("photos/a.png", f"photos/{i}.png")
+    words = ("--grid", "n_components=1,2", "--cv", 0.5, "--max-epochs", 1, "--size", "8x8")
+    assert photographs("tune", "photos", *words, "-o", "t.isthmus")[0] == 0
+    assert isthmus.load("t.isthmus").fitted_.image_scale == pytest.approx(8 / 64)
+
+
 def test_arrays_and_tables_are_reconstructed(cli, rng):
     assert cli("denoise", "d.isthmus", "x.npy", "-o", "y.npy")[0] == 0
     assert cli("reconstruct", "d.isthmus", "x.npy", "-o", "z.npy")[0] == 0
@@ -223,7 +275,7 @@ def test_refusals(cli):
     assert "none.isthmus: there is no such file" in err
 
 
-def test_the_guide_runs(capsys):
+def test_the_guide_runs(capsys, tmp_path, rng):
     text = (ROOT / "docs" / "guides" / "denoise.md").read_text()
     space = {}
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
@@ -233,3 +285,8 @@ def test_the_guide_runs(capsys):
     assert space["restored"].shape == (80, 160)
     assert space["errors"][1] < 0.5 * space["errors"][0]
     assert len(re.findall(r"error \d+ before, \d+ after", capsys.readouterr().out)) == 2
+    for name, size in (("a", (20, 31)), ("b", (17, 16))):
+        Image.fromarray(rng.integers(0, 256, size, np.uint8)).save(tmp_path / f"{name}.png")
+    patches = space["patches_of"]([*tmp_path.iterdir()])
+    space["write_patches"](tmp_path / "patches", patches)
+    assert isthmus.images.read_images(tmp_path / "patches").pixels.shape == (5 * 16 + 2, 16, 16)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # reading and writing images needs no JAX
 
 __all__ = ["IMAGE_ENDINGS", "Images", "denoise", "read_images", "to_pixels", "write_images"]
 
+OWN_SCALE = 0.8, 1.25  # to which images may be resized and still look as those at their own
 MOST_VALUES = 2**23  # of the tiles that are reconstructed at once
 
 Cut = tuple[int, np.ndarray]  # where a tile starts, and the weights along it
@@ -66,8 +67,9 @@ def denoise(
     Raises
     ------
     ValueError
-        For an image that is smaller than the model's, has other channels or is not finite, and for
-        an overlap out of range.
+        For an image that is smaller than the model's, has other channels or is not finite, for an
+        overlap out of range, and for a model of the command line that saw only images resized to
+        another scale.
 
     Examples
     --------
@@ -113,6 +115,20 @@ def check_size(shape: tuple[int, ...], tile: tuple[int, ...], what: str) -> None
         )
 
 
+def check_scale(model: Autoencoder, shape: tuple[int, ...], what: str) -> None:
+    """Raise a ValueError if tiles of an image have a scale that the model is known not to have seen."""
+    scale, tile = model.fitted_.image_scale, tile_shape(model)
+    if scale is None or OWN_SCALE[0] <= scale <= OWN_SCALE[1] or shape[:2] == tile[:2]:
+        return
+    size = f"{tile[0]}x{tile[1]}"
+    raise ValueError(
+        f"{what} is {shape[0]}x{shape[1]} (height x width), and tiles of it have a scale that the "
+        f"model never saw: it was fitted on images that were resized to {size}, by a factor of "
+        f"{scale:.2g} or further from 1. Fit a model on patches that are cut from images at their own "
+        f"size, or resize this one to {size} too (--size {size})."
+    )
+
+
 def _overlaps(overlap: int | None, tile: tuple[int, ...]) -> tuple[int, int]:
     """Return the overlap along rows and along columns."""
     if overlap is None:
@@ -152,6 +168,7 @@ def _denoised(
     model: Autoencoder, X: np.ndarray, tile: tuple[int, ...], overlaps: tuple[int, int]
 ) -> np.ndarray:
     """Denoise images (n, height, width[, c]), a few at a time."""
+    check_scale(model, X.shape[1:], "The image")
     if X.dtype.kind == "f" and not np.isfinite(X).all():
         raise ValueError("The image has NaN or infinite values: fill these pixels first.")
     rows, columns = (list(_cuts(*c)) for c in zip(X.shape[1:3], tile[:2], overlaps, strict=True))

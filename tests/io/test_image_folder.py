@@ -193,7 +193,9 @@ def test_sixteen_bits_are_turned_too(put, rng):
         np.testing.assert_array_equal(pixels[-1], np.rot90(deep, -1))
 
 
-@pytest.mark.parametrize("exif", [b"Exif\0\0no TIFF at all", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0no TIFF at all", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0"]
+)
 @pytest.mark.parametrize("name", ["a.png", "a.jpg"])
 def test_damaged_exif_data_turn_nothing(put, grey, name, exif):
     assert read_images(put(name, grey, exif=exif)).pixels.shape == (1, 5, 7)
@@ -247,7 +249,8 @@ def test_mixed_sizes_are_refused(put, grey, fails):
         folder = put(f"{name}.png", np.zeros(shape, np.uint8))
     fails(
         "photos has images of 4 sizes (height x width), 5x7 (2), 9x9 (1), 1x2 (1) and 1 more, "
-        "where b.png is the first of 9x9: resize them with size=(5, 7) (--size 5x7).",
+        "where b.png is the first of 9x9: resize them with size=(5, 7) (--size 5x7), or, where their "
+        "scale matters, cut patches of one size from them.",
         read_images,
         folder,
     )
@@ -344,7 +347,16 @@ def bad_files():
         ("bomb.png", declared(100_000, 100_000), "has more than 67,108,864 pixels, which could"),
         ("near.png", declared(10_000, 10_000), "has more than 67,108,864 pixels, which could"),
         ("over.png", declared(8192, 8193), "has more than 67,108,864 pixels, which could"),
-        ("float.tif", content(Image.fromarray(large, "F"), "TIFF"), "has 32 bits a pixel (mode F)"),
+        (
+            "hollow.png",
+            declared(8000, 8000),
+            "is cut off or damaged (67 bytes cannot hold the 8000",
+        ),
+        (
+            "float.tif",
+            content(Image.fromarray(large, "F"), "TIFF"),
+            "is a TIFF of a kind that is not read (1 channel of 32-bit floats, grey)",
+        ),
     ]
 
 

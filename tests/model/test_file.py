@@ -1,19 +1,27 @@
 """Model files: exact, whole, safe."""
 
+import hashlib
 import json
 import os
 import struct
 import subprocess
 import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import save as save_tensors
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 import isthmus
 from isthmus import Autoencoder, ModelFileError
+from isthmus.io import read_tensors, write_tensors
+from isthmus.training import usable_cores
 
 KINDS = [
     {},
@@ -84,6 +92,19 @@ def test_names_and_image_shapes_are_kept(tmp_path, digits):
     assert list(isthmus.load(tmp_path / "m").feature_names_in_) == ["a", "b", "ü"]
     Autoencoder(2, max_epochs=1).fit(digits.reshape(-1, 8, 8)).save(tmp_path / "m")
     assert isthmus.load(tmp_path / "m").reconstruct(digits[:2]).shape == (2, 8, 8)
+
+
+def test_the_encoder_alone_needs_no_function_of_ones_own(tmp_path, iris):
+    def cubic(x_out, x):
+        return jnp.mean(jnp.abs(x_out - x) ** 3, axis=1)
+
+    own = {"corruption": ("gaussian", lambda key, x: x), "penalty": lambda step: step.z.sum() ** 2}
+    ae = Autoencoder(2, loss=cubic, max_epochs=1, random_state=0, **own).fit(iris)
+    ae.save(tmp_path / "encoder", part="encoder")
+    encoder = isthmus.load(tmp_path / "encoder")
+    np.testing.assert_array_equal(encoder.transform(iris), ae.transform(iris))
+    with pytest.raises(ModelFileError, match="holds no code"):
+        ae.save(tmp_path / "whole")
 
 
 def test_the_encoder_alone_encodes_and_no_more(tmp_path, iris):
@@ -164,15 +185,10 @@ def test_foreign_files_are_refused(tmp_path):
 
 
 def rewritten(path, change):
-    """Write the file with its JSON changed."""
-    from safetensors.numpy import load, save
-
-    content = path.read_bytes()
-    size = struct.unpack("<Q", content[:8])[0]
-    meta = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["isthmus"])
-    tensors = load(content)
+    """Write the file with its JSON and arrays changed, and with the digest that belongs to them."""
+    tensors, meta = read_tensors(path)
     change(meta, tensors)
-    path.write_bytes(save(tensors, metadata={"isthmus": json.dumps(meta)}))
+    write_tensors(path, tensors, meta)
     return path
 
 
@@ -202,14 +218,173 @@ def rewritten(path, change):
         ),
         (lambda m, t: t.update({"net.encoder.0.weight": np.ones((9, 9), "f4")}), "weight of shape"),
         (lambda m, t: t["net.encoder.0.weight"].fill(np.nan), "'net.encoder.0.weight' has NaN"),
-        (lambda m, t: t.update({"scaling.centre": np.ones(9)}), "do not fit its 4 features"),
+        (lambda m, t: t.update({"scaling.centre": np.ones(9)}), "'scaling.centre' has shape"),
         (lambda m, t: m["fitted"].update(n_features_in=10**12), "do not fit its"),
         (lambda m, t: m["layers"].update(encoder=["gelu", "evil"]), "evil"),
+        (lambda m, t: m.update(version=[1]), "its format has no version"),
+        (lambda m, t: m.update(version={"1": 4}), "its format has no version"),
+        (lambda m, t: m.update(version=[True, 4]), "its format has no version"),
+        (lambda m, t: m.update(kind={}), "holds a {}, not known here"),
+        (lambda m, t: m["slots"].update(loss="mse"), "loss is 'mse', not an object"),
+        (lambda m, t: m["slots"].update(corruption=["masking:rate=0.1"]), "corruption is 'mask"),
+        (lambda m, t: m["slots"].update(loss={"name": ["mse"]}), r"name is \['mse'\], not a text"),
+        (lambda m, t: m["slots"].pop("loss"), "slots is "),
+        (
+            lambda m, t: m["slots"].update(sparsity={"name": "topk", "k": 3}),
+            "needs k to be at most n_components=2",
+        ),
+        (lambda m, t: m["fitted"].update(scaling=[["x" * 99] * 99] * 99), "^.{,250}$"),
+        (lambda m, t: m["parameters"].update(loss="lp:p=2"), "parameters have the slot 'loss'"),
+        (lambda m, t: m["parameters"].update(tol=[1]), r"parameters.tol is \[1\], not a plain"),
+        (lambda m, t: t["scaling.scale"].fill(0), "column 0 is a division by 0.0"),
+        (lambda m, t: t["scaling.scale"].put(2, -1), "column 2 is a division by -1.0"),
+        (lambda m, t: t["scaling.centre"].fill(np.inf), "'scaling.centre' has NaN or inf"),
+        (lambda m, t: t.update({"scaling.scale": np.ones(4, "f4")}), "dtype float32, not"),
+        (lambda m, t: t.update({"scaling.mean_row": np.ones(4)}), "dtype float64, not"),
+        (
+            lambda m, t: t.update({"net.encoder.0.bias": np.ones(8)}),
+            r"weights of \['float64'\], not of float32",
+        ),
+        (lambda m, t: t.update(mean_activation=np.ones(3)), "'mean_activation' has shape"),
+        (lambda m, t: m["fitted"].update(feature_names_in=["a"]), "names of columns are not 4"),
+        (lambda m, t: m["fitted"].update(feature_names_in=[1, 2, 3, 4]), "not a list of str"),
+        (lambda m, t: m["fitted"].update(sample_shape=[2, 3]), "shape of a row does not fit"),
+        (lambda m, t: m["fitted"].update(sample_shape=[-2, -2]), "sample_shape is"),
+        (lambda m, t: m["fitted"].update(n_features_in=True), "n_features_in is True, not a whole"),
+        (lambda m, t: m["fitted"].update(scaling="evil"), "scaling is 'evil'"),
+        (lambda m, t: m["fitted"].update(scaling=[]), "scaling is"),
+        (lambda m, t: m["fitted"].update(max_epochs="3"), "max_epochs is '3'"),
+        (lambda m, t: m["fitted"].update(rows=[1, 2, 3]), "damaged"),
+        (lambda m, t: m["fitted"]["history"]["loss"].pop(), "columns of one length"),
+        (lambda m, t: m["fitted"]["history"].update(loss=[{}] * 3), "loss is"),
+        (lambda m, t: m["fitted"]["baseline"].update(pca="x"), "pca is 'x', not a number"),
     ],
 )
 def test_files_changed_by_hand_are_refused(saved, change, message):
     with pytest.raises(ModelFileError, match=message):
         isthmus.load(rewritten(saved, change))
+
+
+@pytest.fixture
+def interrupted(tmp_path):
+    """Return a file of an interrupted fit, in the newest format."""
+    isthmus.load(OLDER[-1] / "interrupted.isthmus").save(tmp_path / "half", resume=True)
+    assert isthmus.load(tmp_path / "half").unfinished_epochs == 4
+    return tmp_path / "half"
+
+
+def test_a_fit_that_goes_on_with_other_cores_warns(interrupted, tmp_path):
+    X = EXPECTED[OLDER[-1]]["interrupted.X"]
+    half = isthmus.load(interrupted).set_params(warm_start=True)
+    with pytest.raises(KeyboardInterrupt):
+        half.fit(X, on_epoch=lambda row: (_ for _ in ()).throw(KeyboardInterrupt))
+    half.save(interrupted, resume=True)
+    assert read_tensors(interrupted)[1]["training"]["cores"] == usable_cores()
+    isthmus.load(interrupted).set_params(warm_start=True).fit(X)  # and warnings are errors here
+    rewritten(interrupted, lambda meta, _: meta["training"].update(cores=99))
+    half = isthmus.load(interrupted).set_params(warm_start=True)
+    with pytest.warns(UserWarning, match="interrupted on 99 cores and goes on with"):
+        half.fit(X)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m, t: m["training"].update(phase=9), "phase is 9"),
+        (lambda m, t: m["training"].update(phase=2), "holds no state|'resume.params.0' has shape"),
+        (lambda m, t: m["training"].update(seed="0"), "seed is '0', not a whole number"),
+        (lambda m, t: m["training"].update(cores=0), "cores is 0"),
+        (lambda m, t: m["training"].update(earlier=[["fit"]]), "a list of pairs"),
+        (lambda m, t: m["training"].update(earlier=[["fit", {"loss": "x"}]]), "loss is 'x'"),
+        (lambda m, t: m["training"]["state"].update(step=-1), "step is -1"),
+        (lambda m, t: m["training"]["state"].update(history=[3]), "not a list of dict"),
+        (lambda m, t: m["training"]["state"].pop("wait"), "damaged"),
+        (lambda m, t: t.update({"resume.partial": np.ones((3, 9))}), "'resume.partial' has shape"),
+        (lambda m, t: t.pop("resume.params.4"), "damaged"),
+        (lambda m, t: [t.pop(f"resume.params.{i}") for i in range(3)], "holds no state"),
+        (lambda m, t: t.update({"resume.params.4": np.ones(())}), "dtype float64, not"),
+    ],
+)
+def test_states_changed_by_hand_are_refused(interrupted, change, message):
+    with pytest.raises(ModelFileError, match=message):
+        isthmus.load(rewritten(interrupted, change))
+
+
+def test_every_flipped_bit_is_told(saved, interrupted, rng):
+    for path in (saved, interrupted):
+        whole = path.read_bytes()
+        chosen = rng.choice(8 * len(whole), 80)
+        head = 8 * (8 + struct.unpack("<Q", whole[:8])[0])
+        for bit in {*chosen.tolist(), *rng.choice(head, 80).tolist(), *range(64)}:
+            changed = bytearray(whole)
+            changed[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(changed)
+            with pytest.raises(ModelFileError, match="damaged"):
+                isthmus.load(path)
+
+
+def test_a_new_file_has_a_digest_and_an_old_one_needs_none(saved):
+    tensors, meta = read_tensors(saved)
+    meta["version"], digest = [1, 4], meta.pop("sha256")
+    content = saved.read_bytes()
+    assert hashlib.sha256(content.replace(digest.encode(), b"0" * 64)).hexdigest() == digest
+    text = json.dumps(meta)
+    saved.write_bytes(save_tensors(tensors, metadata={"isthmus": text}))
+    with pytest.raises(ModelFileError, match="it has no digest"):
+        isthmus.load(saved)
+    older = text.replace("[1, 4]", "[1, 3]")
+    saved.write_bytes(save_tensors(tensors, metadata={"isthmus": older}))
+    assert isthmus.load(saved).n_features_in_ == 4
+
+
+def test_names_that_a_newer_file_may_have_are_passed_over(saved, iris):
+    before = isthmus.load(saved).score_samples(iris)
+
+    def newer(meta, tensors):
+        meta["version"] = [1, 99]
+        for part in (meta, meta["fitted"], meta["fitted"]["baseline"]):
+            part["new"] = {"anything": [None]}
+        tensors["new"] = np.ones(3)
+
+    np.testing.assert_array_equal(isthmus.load(rewritten(saved, newer)).score_samples(iris), before)
+
+
+def test_the_depth_of_json_does_not_matter(saved):
+    for depth in (500, 990, 5000):
+        value = None
+        for _ in range(min(depth, 900)):
+            value = [value]
+        for place in (["fitted", "scaling"], ["slots", "loss"], ["layers", "encoder"], ["kind"]):
+
+            def deep(meta, tensors, place=place, value=value):
+                *above, last = place
+                for name in above:
+                    meta = meta[name]
+                meta[last] = value
+
+            path = saved.with_name("deep")
+            path.write_bytes(saved.read_bytes())
+            with pytest.raises(ModelFileError):
+                isthmus.load(rewritten(path, deep))
+
+
+def test_a_scaling_that_could_not_be_read_is_not_written(saved):
+    ae = isthmus.load(saved)
+    ae.scaler_.scale[1] = 0.0
+    with pytest.raises(ModelFileError, match="column 1 is a division by 0.0"):
+        ae.save(saved)
+
+
+def test_weights_of_any_order_in_memory_come_back(saved, iris):
+    ae = isthmus.load(saved)
+    net = jax.tree.map(lambda v: np.asfortranarray(np.asarray(v)), ae.net_)
+    turned = jax.tree.map(lambda v: np.ascontiguousarray(v.T).T, net)
+    for other in (net, turned):
+        ae.fitted_ = replace(ae.fitted_, model=replace(ae.fitted_.model, net=other))
+        ae.save(saved)
+        again = isthmus.load(saved)
+        for old, new in zip(jax.tree.leaves(other), jax.tree.leaves(again.net_), strict=True):
+            np.testing.assert_array_equal(old, new)
 
 
 def test_loading_runs_no_code_and_opens_nothing_else(saved):
@@ -256,39 +431,53 @@ def test_the_file_opens_with_bare_safetensors(saved):
 
 # -- files of earlier versions -------------------------------------------------------------------
 
-FORMAT_1_2 = Path(__file__).parent / "format_1_2"
-EXPECTED = np.load(FORMAT_1_2 / "expected.npz")  # what the models computed when they were saved
+OLDER = [Path(__file__).parent / f"format_1_{minor}" for minor in (2, 3)]
+EXPECTED = {folder: np.load(folder / "expected.npz") for folder in OLDER}  # computed when saved
 METHODS = {"score": "score_samples", "code": "transform", "predicted": "predict"}
+older_files = pytest.mark.parametrize(
+    "path",
+    sorted(path for folder in OLDER for path in folder.glob("*.isthmus")),
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
+)
+older_folders = pytest.mark.parametrize("folder", OLDER, ids=lambda folder: folder.name)
 
 
-def same_as_expected(got, key):
-    np.testing.assert_allclose(got, EXPECTED[key], rtol=1e-5, atol=1e-6)
+def same_as_expected(got, folder, key):
+    np.testing.assert_allclose(got, EXPECTED[folder][key], rtol=1e-5, atol=1e-6)
 
 
-def test_every_expectation_has_its_file():
-    names = {key.partition(".")[0] for key in EXPECTED}
-    assert names == {path.stem for path in FORMAT_1_2.glob("*.isthmus")}
+@older_folders
+def test_every_expectation_has_its_file(folder):
+    names = {key.partition(".")[0] for key in EXPECTED[folder]}
+    assert names == {path.stem for path in folder.glob("*.isthmus")}
 
 
-@pytest.mark.parametrize("path", sorted(FORMAT_1_2.glob("*.isthmus")), ids=lambda path: path.stem)
-def test_files_of_format_1_2_load_and_compute_the_same(path, tmp_path):
-    name = path.stem
-    loaded = isthmus.load(path)
+@older_files
+def test_files_of_older_formats_load_and_compute_the_same(path, tmp_path):
+    folder, name = path.parent, path.stem
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        loaded, expected = isthmus.load(path), EXPECTED[folder]
+    kept = [str(w.message) for w in told if "keeps what its loss" in str(w.message)]
+    assert len(kept) == (name == "poisson"), kept  # its scores count from 0, as they did
     loaded.save(tmp_path / "again")
     if name in ("interrupted", "partial"):
         return
     for model in (loaded, isthmus.load(tmp_path / "again")):
         for what, method in METHODS.items():
-            if f"{name}.{what}" in EXPECTED:
-                same_as_expected(getattr(model, method)(EXPECTED[f"{name}.X"]), f"{name}.{what}")
-        if f"{name}.contribution" in EXPECTED:
-            reasons = model.explain(EXPECTED[f"{name}.X"])
-            same_as_expected(reasons.contribution, f"{name}.contribution")
+            if f"{name}.{what}" in expected:
+                got = getattr(model, method)(expected[f"{name}.X"])
+                same_as_expected(got, folder, f"{name}.{what}")
+        if f"{name}.contribution" in expected:
+            reasons = model.explain(expected[f"{name}.X"])
+            same_as_expected(reasons.contribution, folder, f"{name}.contribution")
 
 
-def test_training_goes_on_from_files_of_format_1_2():
-    half = isthmus.load(FORMAT_1_2 / "interrupted.isthmus").set_params(warm_start=True)
-    half.fit(EXPECTED["interrupted.X"])
-    same_as_expected(half.transform(EXPECTED["interrupted.X"]), "interrupted.finished")
-    begun = isthmus.load(FORMAT_1_2 / "partial.isthmus").partial_fit(EXPECTED["partial.next"])
-    same_as_expected(begun.transform(EXPECTED["partial.X"]), "partial.code")
+@older_folders
+def test_training_goes_on_from_files_of_older_formats(folder):
+    expected = EXPECTED[folder]
+    half = isthmus.load(folder / "interrupted.isthmus").set_params(warm_start=True)
+    half.fit(expected["interrupted.X"])
+    same_as_expected(half.transform(expected["interrupted.X"]), folder, "interrupted.finished")
+    begun = isthmus.load(folder / "partial.isthmus").partial_fit(expected["partial.next"])
+    same_as_expected(begun.transform(expected["partial.X"]), folder, "partial.code")

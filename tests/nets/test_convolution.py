@@ -1,9 +1,7 @@
 """Convolutions: shapes, arithmetic against references, and models of images and signals."""
 
-import json
 import math
 import pickle
-import struct
 from functools import partial
 from itertools import pairwise, product
 
@@ -21,6 +19,7 @@ from sklearn.model_selection import GridSearchCV
 
 import isthmus
 from isthmus import L2, Autoencoder, Contractive, Conv, Conv1d, ModelFileError, TopK, presets
+from isthmus.io import read_tensors, write_tensors
 from isthmus.nets.convolution import (
     PADDINGS,
     Axis,
@@ -854,21 +853,22 @@ def saved(tmp_path_factory):
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_file_with_an_impossible_convolution_is_refused(saved, what, tmp_path):
-    from safetensors.numpy import load, save
-
-    size = struct.unpack("<Q", saved[:8])[0]
-    meta = json.loads(json.loads(saved[8 : 8 + size])["__metadata__"]["isthmus"])
-    tensors = load(saved)
+    path = tmp_path / "m"
+    path.write_bytes(saved)
+    tensors, meta = read_tensors(path)
     HOSTILE[what](meta, tensors)
-    (tmp_path / "m").write_bytes(save(tensors, metadata={"isthmus": json.dumps(meta)}))
-    with pytest.raises(ModelFileError):
-        isthmus.load(tmp_path / "m")
+    write_tensors(path, tensors, meta)
+    with pytest.raises(ModelFileError) as raised:
+        isthmus.load(path)
+    assert "digest" not in str(raised.value)
 
 
 def test_channels_first_and_other_shapes_are_told(digits):
     X = digits[:40].reshape(-1, 1, 8, 8)
-    with pytest.raises(ValueError, match=r"channels first: give np.moveaxis\(X, 1, -1\)"):
+    with pytest.raises(ValueError, match=r"channels first: give np.moveaxis\(X, 1, -1\)") as told:
         Autoencoder(2, "conv").fit(X)
+    said = "if they have 1 x 8 pixels and 8 channels, say so with input_shape=(1, 8, 8)."
+    assert str(told.value).endswith(said)
     with pytest.raises(
         ValueError, match=r"input_shape=\(4, 16\), but X has rows of shape \(8, 8\)"
     ):
@@ -877,6 +877,42 @@ def test_channels_first_and_other_shapes_are_told(digits):
         ValueError, match=r"images of several shapes, such as \(4, 8\) and \(8, 8\)"
     ):
         Autoencoder(2, "conv").fit([*X[:20, 0], X[20, 0, :4]])
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 6, 7)])
+def test_short_images_of_many_channels_are_images(rng, shape, flat):
+    X = rng.random((6, *shape))
+    given = X.reshape(6, -1) if flat else X
+    said = f"conv:channels=[2],input_shape=[{','.join(map(str, shape))}]"
+    ae = Autoencoder(2, said, max_epochs=1, random_state=0).fit(given)
+    assert ae.reconstruct(given).shape == given.shape
+
+
+def test_images_that_could_have_their_channels_first_are_warned_of(rng):
+    with pytest.warns(UserWarning, match=r"could have them first: if so, give np.mov") as caught:
+        Autoencoder(2, "conv:channels=[2]", max_epochs=1).fit(rng.random((6, 3, 9, 8)))
+    assert [w.filename for w in caught if w.category is UserWarning] == [__file__]
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", "full"])
+@pytest.mark.parametrize(
+    "size", [*product((1, 2, 3, 4), (1, 2, 5)), *product((1, 3, 4), (1, 4), (9,))]
+)
+def test_images_of_all_sizes_are_taken_or_refused(rng, size, padding):
+    conv = Conv(channels=(2,), padding=padding)
+    wishes = {"code_activation": None, "output": "sigmoid", "dtype": "float32"}
+    if padding == "valid" and min(size[:2]) < 3:
+        with pytest.raises(ValueError, match=r"cannot move a kernel of 3 over the .* values"):
+            conv.build(size, 1, rng, **wishes)
+    else:
+        assert conv.build(size, 1, rng, **wishes).n_features == np.prod(size)
+
+
+def test_the_smallest_image_is_reconstructed(rng):
+    X = rng.random((6, 1, 1))
+    ae = Autoencoder(1, "conv:channels=[2]", max_epochs=1, random_state=0).fit(X)
+    assert ae.reconstruct(X).shape == X.shape
 
 
 def test_lists_and_other_arrays_of_images_are_images(digits):

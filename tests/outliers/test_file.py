@@ -1,17 +1,14 @@
 """Files of detectors: exact, whole, and refused where they are not what they should be."""
 
-import json
-import struct
-
 import numpy as np
 import polars as pl
 import pytest
 from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 from sklearn.base import clone
 
 import isthmus
 from isthmus import Autoencoder, ModelFileError, OutlierDetector
+from isthmus.io import read_tensors, write_tensors
 from isthmus.loading import load_autoencoder
 
 SMALL = {"n_estimators": 2, "random_state": 0}
@@ -141,12 +138,10 @@ def test_a_file_cut_off_is_refused(saved):
 
 
 def rewritten(path, change):
-    content = path.read_bytes()
-    size = struct.unpack("<Q", content[:8])[0]
-    meta = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["isthmus"])
-    tensors = load_tensors(content)
+    """Write the file with its JSON and arrays changed, and with the digest that belongs to them."""
+    tensors, meta = read_tensors(path)
     change(meta, tensors)
-    path.write_bytes(save_tensors(tensors, metadata={"isthmus": json.dumps(meta)}))
+    write_tensors(path, tensors, meta)
     return path
 
 
@@ -172,7 +167,7 @@ REFERENCES = "member.1.references"
         (lambda m, t: m["fitted"].update(sample_shape=[2, 2]), "Member 0 does not fit"),
         (lambda m, t: m["fitted"].update(feature_names_in=["a"]), "names of columns are not 4"),
         (lambda m, t: m["fitted"].update(offset=float("nan")), "threshold .* do not fit"),
-        (lambda m, t: m["fitted"].update(offset="x"), "damaged"),
+        (lambda m, t: m["fitted"].update(offset="x"), "offset is 'x', not a number"),
         (lambda m, t: t.pop(REFERENCES), "damaged.*references"),
         (lambda m, t: t.update({REFERENCES: np.ones((1, 9, 3), "f4")}), r"\(1, 9, 3\).*rows, 2\)"),
         (lambda m, t: t.update({REFERENCES: np.ones((1, 0, 2), "f4")}), r"\(1, 0, 2\)"),

@@ -1,6 +1,5 @@
 """A layer and parts of a user's own: one file is all that they take, and what cannot be is refused."""
 
-import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pytest
 
 import isthmus
 from isthmus import BCE, KL, MSE, Autoencoder, Contractive, ModelFileError, OutlierDetector
+from isthmus.io import read_tensors, write_tensors
 from isthmus.nets.layer import DenseLayer, Layer
 from isthmus.outliers.members import Member
 from isthmus.parts.architectures import Architecture, LayerPlan, Plan
@@ -150,7 +150,7 @@ def test_weights_move_only_between_the_same_layers():
         (lambda m, t: m["layers"]["encoder"][0].pop("groups"), "its settings are"),
         (lambda m, t: m["layers"]["encoder"][0].update(kind="x"), "its kind 'x' is not known"),
         (lambda m, t: m["layers"]["encoder"][0].update(kind=["x"]), "not known here"),
-        (lambda m, t: m["layers"]["encoder"].__setitem__(0, 3), "has a layer 3, which is none"),
+        (lambda m, t: m["layers"]["encoder"].__setitem__(0, 3), "layer of the encoder is 3, not"),
         (lambda m, t: t.pop("net.encoder.0.weight"), "needs a weight of its own"),
         (
             lambda m, t: t.update({"net.encoder.0.bias": np.ones(1, "f4")}),
@@ -167,14 +167,10 @@ def test_weights_move_only_between_the_same_layers():
     ],
 )
 def test_a_file_changed_by_hand_is_refused(change, message, tmp_path):
-    from safetensors.numpy import load, save
-
     Autoencoder(2, "blocks", **BRIEF).fit(X).save(tmp_path / "m")
-    content = (tmp_path / "m").read_bytes()
-    header = content[8 : 8 + int.from_bytes(content[:8], "little")]
-    meta, tensors = json.loads(json.loads(header)["__metadata__"]["isthmus"]), load(content)
+    tensors, meta = read_tensors(tmp_path / "m")
     change(meta, tensors)
-    (tmp_path / "m").write_bytes(save(tensors, metadata={"isthmus": json.dumps(meta)}))
+    write_tensors(tmp_path / "m", tensors, meta)
     with pytest.raises(ModelFileError, match=message) as raised:
         isthmus.load(tmp_path / "m")
     assert "\n" not in str(raised.value)
@@ -459,6 +455,25 @@ def test_a_penalty_and_a_corruption_are_one_class_each(tmp_path):
     same = isthmus.load(tmp_path / "m").slots_
     assert (same.penalty, same.corruption) == ((Decay(weight=0.5),), (Shift(by=0.2),))
     ae.export(tmp_path / "m.onnx", "score")  # which they have no part in
+
+
+def test_a_loss_of_ones_own_on_another_one_is_scored_by_its_own_call(tmp_path):
+    """What a loss inherits was made of its parent's call: the stable form, the excess, their ONNX."""
+
+    @dataclass
+    class Brier(BCE):
+        def __call__(self, x_out, x):
+            return jnp.mean((x_out - x) ** 2, 1) + 1  # a copy costs 1
+
+        def onnx(self, graph, x_out, x):
+            error = graph.add("Sub", x_out, x)
+            return graph.add("Add", graph.row_mean(graph.add("Mul", error, error)), 1.0)
+
+    rows = np.clip(X / 9, 0, 1)
+    ae = Autoencoder(2, loss=Brier(), **BRIEF).fit(rows)
+    want = -np.mean((ae.reconstruct(rows) - rows) ** 2, axis=1)
+    np.testing.assert_allclose(ae.score_samples(rows), want, rtol=1e-3, atol=1e-6)
+    ae.export(tmp_path / "m.onnx", "score")
 
 
 def without_form(base, **members):

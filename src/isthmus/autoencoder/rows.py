@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from isthmus.autoencoder.validation import too_large
 from isthmus.model import (
     blocks,
     choose_scaling,
@@ -104,9 +105,9 @@ def scaled_rows(
         whole = aligned_rows(len(index), X.shape[1], dtype)
         part = whole[: len(index)]
         scale_rows(scaler, X, index, part)
-        if not all(np.isfinite(part[b]).all() for b in blocks(part)):
-            column = int(np.flatnonzero(~np.isfinite(part).all(axis=0))[0])
-            raise ValueError(f"Column {column} of X, scaled, is too large for dtype {dtype}.")
+        for b in blocks(part):
+            if not np.isfinite(part[b]).all():
+                raise too_large(X[index[b]], part[b], rows=index[b])
         parts += [whole, weight[index]]
     return ScaledRows(*parts)
 

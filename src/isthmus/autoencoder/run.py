@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,7 @@ from isthmus.training import (
     pair_objective,
     to_device,
     traced,
+    usable_cores,
 )
 
 if TYPE_CHECKING:
@@ -140,6 +142,7 @@ class Run:
         at, state = self.at, None
         if last:
             at, state = at._replace(phase=last.phase, earlier=last.earlier), last.state
+            warn_of_cores(last.cores, self.data)
         while at.phase <= self.n_layers:
             at = at._replace(trainer=self._trainer(at, state))
             self.at = at  # at once: an interrupt while a trainer is made leaves the last phase
@@ -230,7 +233,8 @@ class Run:
         """Return where the run stands."""
         at, (seed, mark, fresh) = self.at, self.origin
         state, settings = self.trainer.state, settings_mark(self.parameters)
-        return UnfinishedFit(seed, at.phase, state, at.earlier, mark, settings, fresh)
+        cores = usable_cores()
+        return UnfinishedFit(seed, at.phase, state, at.earlier, mark, settings, fresh, cores)
 
     def fitted(self) -> Fitted:
         """Return the model as trained as it is, and what is known of its training."""
@@ -254,6 +258,19 @@ class Run:
         )
 
 
+def warn_of_cores(before: int | None, data: DeviceRows) -> None:
+    """Warn if a fit goes on with another number of cores: large sums and products are shared out
+    among them, and round otherwise.
+    """
+    now, on_cpu = usable_cores(), {device.platform for device in data.x.devices()} == {"cpu"}
+    if on_cpu and before not in (None, now):
+        warnings.warn(
+            f"The fit was interrupted on {before} cores and goes on with {now}: the weights of a large "
+            "net will differ a little from those of a fit on either number alone.",
+            stacklevel=5,
+        )
+
+
 def begin_run(
     parameters: Parameters,
     slots: Slots,
@@ -261,17 +278,18 @@ def begin_run(
     origin: Origin,
     *,
     starting: Callable[[Net], Net] | None = None,
+    kept: Net | None = None,
     ready: Ready | None = None,
 ) -> Run:
     """Return a run, its rows prepared and its net made.
 
-    `starting` takes the fresh net and returns the one to start from; `ready` keeps prepared rows for
-    runs that need the same.
+    `starting` takes the fresh net and returns the one to start from, such as the one `kept` of an
+    earlier fit; `ready` keeps prepared rows for runs that need the same.
     """
     prepared = prepare_rows(parameters, given, slots, origin.seed, ready)
     pretrained = parameters.pretrain is not None
-    shape = given.sample_shape
-    net = build_net(parameters, slots, prepared, shape, origin.seed, pretrained=pretrained)
+    shape, seed = given.sample_shape, origin.seed
+    net = build_net(parameters, slots, prepared, shape, seed, pretrained=pretrained, kept=kept)
     if starting is not None:
         net = starting(net)
     check_scaled(prepared.rows, net, slots, prepared.scaling)

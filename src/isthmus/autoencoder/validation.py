@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from isthmus.autoencoder.frames import check_whole_rows, numeric_frame
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,9 +30,10 @@ def validate_rows(
     """Validate rows for an estimator; images (n, h, w[, c]) become (n, h * w * c).
 
     Whole numbers and bytes keep their type, so that bytes are not blown up to eight times their
-    size. Sets `n_features_in_`, `feature_names_in_` and `sample_shape_` where `reset`.
+    size. Frames give a column for each element of lists of one length. Sets `n_features_in_`,
+    `feature_names_in_` and `sample_shape_` where `reset`.
     """
-    X = as_images(X)
+    X = numeric_frame(as_images(X))
     shape = np.shape(X) if isinstance(X, np.ndarray) else ()
     sample_shape = tuple(shape[1:]) if len(shape) > 2 else None
     if not reset and sample_shape and sample_shape != estimator.sample_shape_:
@@ -48,27 +51,40 @@ def validate_rows(
     )
     if flat.dtype.kind not in "fiub":
         raise ValueError(f"X has dtype {flat.dtype}; convert it to numbers.")
-    check_finite(flat, getattr(estimator, "feature_names_in_", None))
+    names = getattr(estimator, "feature_names_in_", None)
+    check_finite(flat, names)
+    if not reset:
+        _check_range(estimator, flat, names)
     if reset:
         estimator.sample_shape_ = sample_shape
     return flat
 
 
 def as_images(X: Any) -> Any:
-    """Return images in a list, or in another library's array, as one array; all else as it is."""
+    """Return images in a list, or in another library's array, as one array; all else as it is.
+
+    Raises an error for masked cells and for a frame that is not computed yet.
+    """
+    check_whole_rows(X)
     listed = isinstance(X, list | tuple) and len(X) > 0 and np.ndim(X[0]) > 1
     if listed and len({np.shape(x) for x in X}) > 1:
         shapes = sorted({np.shape(x) for x in X})
         raise ValueError(f"X has images of several shapes, such as {shapes[0]} and {shapes[1]}.")
-    other = not isinstance(X, np.ndarray) and getattr(X, "ndim", 0) > 2
-    return np.asarray(X) if listed or other else X
+    return np.asarray(X) if listed else as_numpy(X)
+
+
+def as_numpy(X: Any) -> Any:
+    """Return an array of another library, such as a tensor, as NumPy's; all else as it is.
+
+    scikit-learn's dispatch would hand it on to what only NumPy's arrays go through.
+    """
+    return np.asarray(X) if hasattr(X, "__dlpack__") else X
 
 
 def check_finite(X: np.ndarray, names: Sequence[str] | None = None) -> None:
     """Raise a ValueError that names the columns with NaN or infinite cells."""
-    with np.errstate(all="ignore"):
-        if X.dtype.kind != "f" or np.isfinite(X.sum(dtype=float)):
-            return
+    if X.dtype.kind != "f" or np.isfinite([X.min(), X.max()]).all():
+        return
     for kind, bad in (("NaN", np.isnan(X)), ("infinity", np.isinf(X))):
         columns = np.flatnonzero(bad.any(axis=0))
         if len(columns) == 0:
@@ -83,18 +99,56 @@ def check_finite(X: np.ndarray, names: Sequence[str] | None = None) -> None:
         )
 
 
+def too_large(
+    X: np.ndarray,
+    scaled: np.ndarray,
+    *,
+    names: Sequence[str] | None = None,
+    rows: np.ndarray | None = None,
+) -> ValueError:
+    """Return the error for rows that are not finite once they are scaled; `rows` are their numbers."""
+    row, column = (int(i) for i in np.argwhere(~np.isfinite(scaled))[0])
+    label = column if names is None else repr(str(names[column]))
+    number = row if rows is None else int(rows[row])
+    single = scaled.dtype == np.float32
+    way = "use dtype='float64', or divide it first" if single else "divide it first"
+    return ValueError(
+        f"Column {label} of X, scaled, is too large for dtype {scaled.dtype}, which ends at "
+        f"{np.finfo(scaled.dtype).max:.2g}: {X[row, column]:g} in row {number}; {way}."
+    )
+
+
+def _check_range(estimator: TakesRows, X: np.ndarray, names: Sequence[str] | None) -> None:
+    """Raise a ValueError for finite cells that a fitted model's precision cannot hold."""
+    members = getattr(estimator, "members_", [getattr(estimator, "fitted_", None)])
+    extremes = np.stack([X.min(axis=0), X.max(axis=0)])  # scalings are monotone, nearly all
+    for model in (member.model for member in members if member is not None):
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(model.scaled(extremes)).all():
+                continue
+            scaled = model.scaled(X)
+        raise too_large(X, scaled, names=names)
+
+
 def validate_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     """Return float64 weights: validated, not negative, not all zero."""
-    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    check_whole_rows(sample_weight, "sample_weight")
+    return _check_sample_weight(
+        as_numpy(sample_weight), X, dtype=np.float64, ensure_non_negative=True
+    )
 
 
-def validate_codes(Z: ArrayLike, n_components: int) -> np.ndarray:
-    """Validate codes for decoding."""
-    codes: np.ndarray = check_array(Z, dtype="numeric")
+def validate_codes(X: ArrayLike, n_components: int, dtype: str) -> np.ndarray:
+    """Validate codes for decoding in a precision."""
+    check_whole_rows(X, "X")
+    codes: np.ndarray = check_array(as_numpy(X), dtype="numeric")
     if codes.shape[1] != n_components:
         raise ValueError(
-            f"Z has {codes.shape[1]} columns, but the codes of this model have {n_components}."
+            f"X has {codes.shape[1]} columns, but the codes of this model have {n_components}."
         )
+    most = np.finfo(dtype).max
+    if np.abs(codes).max() > most:
+        raise ValueError(f"X has values beyond {most:.2g}, where dtype {dtype} ends.")
     return codes
 
 

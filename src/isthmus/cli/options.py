@@ -256,6 +256,10 @@ class Columns:
     no_header: Annotated[
         bool, option(DATA, "The first line of a text file is data, not names.")
     ] = False
+    decimal: Annotated[
+        Literal["point", "comma"] | None,
+        option(DATA, "The decimal mark of a text file whose numbers do not tell."),
+    ] = None
     key: Annotated[
         str | None, option(DATA, "The array to read from a .npz file with several.", metavar="NAME")
     ] = None

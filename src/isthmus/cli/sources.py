@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from isthmus.cli.options import AutoencoderOptions, Columns, Pictures, given
-from isthmus.cli.terminal import UsageError, usage_errors
+from isthmus.cli.terminal import UsageError, signals, usage_errors
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Source:
     def at(self, path: Path, *, id: tuple[str, ...] = ()) -> Source:
         """Return another file that is read in the same way; its columns are known already."""
         key = self.columns.key if path.suffix.lower() == ".npz" else None
-        columns = Columns(id=id, no_header=self.columns.no_header, key=key)
+        known = self.columns
+        columns = Columns(id=id, no_header=known.no_header, decimal=known.decimal, key=key)
         return Source(path, columns, self.pictures)
 
     def check(
@@ -102,6 +103,7 @@ class Rows(NamedTuple):
     X: pl.DataFrame | np.ndarray
     ids: pl.DataFrame
     weight: np.ndarray | None = None
+    image_scale: float | None = None  # by how much images of a folder were resized
 
 
 # -- before the work -----------------------------------------------------------------------------
@@ -135,9 +137,14 @@ def image_size(pictures: Pictures) -> tuple[int, int] | None:
 
 
 def use_cache() -> None:
-    """Keep compiled programs on disk; without a folder for them the work is only slower."""
-    from isthmus.training import cache_folder, enable_compilation_cache
+    """Keep compiled programs on disk; without a folder for them the work is only slower.
 
+    Signals are asked for between chunks of training from now on.
+    """
+    from isthmus.training import QUESTIONS, cache_folder, enable_compilation_cache
+
+    if signals.check not in QUESTIONS:
+        QUESTIONS.append(signals.check)
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
@@ -237,7 +244,7 @@ def read_beside(
     if name not in table.rows.columns:
         raise FileError(f"{source.path} has no column {name!r}: give one column.")
     column = table.rows[name]
-    return rows, column_words(column) if as_words else column_values(column, table.separator)
+    return rows, column_words(column) if as_words else column_values(table, name)
 
 
 def rows_like(rows: Rows, trained: Path, source: Source, weight: str | None = None) -> Rows:
@@ -281,7 +288,9 @@ def _check_values(rows: Rows, path: Path) -> None:
 def _read(source: Source) -> Table:
     from isthmus.io import read_table
 
-    return read_table(source.path, key=source.columns.key, header=not source.columns.no_header)
+    columns = source.columns
+    table = read_table(source.path, key=columns.key, header=not columns.no_header)
+    return table._replace(decimal=columns.decimal)
 
 
 def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | None = None) -> Rows:
@@ -334,7 +343,8 @@ def _read_images(source: Source, wanted: Wanted | None) -> Rows:
     names, pixels = found.read(size, mode)
     if wanted is not None:
         pixels = pixels.reshape(-1, *wanted.shape)
-    return Rows(pixels, pl.DataFrame({FILE: names}))
+    scale = found.scale(pixels.shape[1:3])
+    return Rows(pixels, pl.DataFrame({FILE: names}), image_scale=scale)
 
 
 def scan(source: Source) -> ImageFolder:

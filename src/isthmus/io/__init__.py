@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 _HOMES = {
     "arrays": ["TableError"],
-    "atomic": ["FileError", "write_whole"],
+    "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
+    "columns": ["choose_columns", "looks_headless"],
     "image_file": ["nearest_pixels"],
     "image_folder": [
         "IMAGE_ENDINGS",
@@ -19,27 +20,31 @@ _HOMES = {
     ],
     "labels": ["column_values", "column_words"],
     "plain": ["as_json"],
+    "streams": ["lasting_errors"],
+    "lists": ["spread_lists"],
+    "table": ["Table"],
     "tables": [
         "READERS",
-        "Table",
         "check_table_output",
-        "choose_columns",
         "csv_text",
         "file_ending",
         "file_stem",
-        "looks_headless",
         "read_table",
         "write_array",
         "write_table",
     ],
-    "tensors": ["ModelFileError", "read_tensors", "write_model_bytes", "write_tensors"],
+    "tensors": ["DIGEST", "ModelFileError", "read_tensors", "write_model_bytes", "write_tensors"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
     from isthmus.io.arrays import TableError as TableError
     from isthmus.io.atomic import FileError as FileError
+    from isthmus.io.atomic import keep_previous as keep_previous
+    from isthmus.io.atomic import previous_of as previous_of
     from isthmus.io.atomic import write_whole as write_whole
+    from isthmus.io.columns import choose_columns as choose_columns
+    from isthmus.io.columns import looks_headless as looks_headless
     from isthmus.io.image_file import nearest_pixels as nearest_pixels
     from isthmus.io.image_folder import IMAGE_ENDINGS as IMAGE_ENDINGS
     from isthmus.io.image_folder import ImageFolder as ImageFolder
@@ -51,18 +56,19 @@ if TYPE_CHECKING:
     from isthmus.io.image_folder import write_images as write_images
     from isthmus.io.labels import column_values as column_values
     from isthmus.io.labels import column_words as column_words
+    from isthmus.io.lists import spread_lists as spread_lists
     from isthmus.io.plain import as_json as as_json
+    from isthmus.io.streams import lasting_errors as lasting_errors
+    from isthmus.io.table import Table as Table
     from isthmus.io.tables import READERS as READERS
-    from isthmus.io.tables import Table as Table
     from isthmus.io.tables import check_table_output as check_table_output
-    from isthmus.io.tables import choose_columns as choose_columns
     from isthmus.io.tables import csv_text as csv_text
     from isthmus.io.tables import file_ending as file_ending
     from isthmus.io.tables import file_stem as file_stem
-    from isthmus.io.tables import looks_headless as looks_headless
     from isthmus.io.tables import read_table as read_table
     from isthmus.io.tables import write_array as write_array
     from isthmus.io.tables import write_table as write_table
+    from isthmus.io.tensors import DIGEST as DIGEST
     from isthmus.io.tensors import ModelFileError as ModelFileError
     from isthmus.io.tensors import read_tensors as read_tensors
     from isthmus.io.tensors import write_model_bytes as write_model_bytes

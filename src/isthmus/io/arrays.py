@@ -6,21 +6,38 @@ Nothing is unpickled, and nothing is allocated that the file does not hold.
 from __future__ import annotations
 
 import math
+import re
 import zipfile
-import zlib
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.lib import format as npy
 
 from isthmus.io.atomic import FileError
-from isthmus.words import first_line
+from isthmus.words import first_line, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOST_UNPACKED = 2**30  # what is packed may unpack to this many bytes,
+MOST_UNPACKED = 2**28  # what is packed may unpack to this many bytes,
 MOST_UNPACKED_RATIO = 200  # or to this many times its packed size: more is a bomb or near to one
+
+PIECE = 2**22  # bytes
+
+MAGIC = b"\x93NUMPY"
+LENGTHS = {b"\x01\x00": 2, b"\x02\x00": 4}  # in bytes, of the header's length, by version
+MOST_HEADER = 10_000  # bytes; NumPy reads no more either
+HEADER = re.compile(  # a dict as Python writes it
+    r"""
+    \s*+ \{ \s*+ (?:
+        (?: 'descr' \s*+ : \s*+ (?P<dtype> '[^']*+' | \[ [^{}]* \] )
+          | 'fortran_order' \s*+ : \s*+ (?P<columns_first> True | False )
+          | 'shape' \s*+ : \s*+ \( \s*+ (?P<shape> (?: -?[0-9]{1,19}L?\s*+ (?:,\s*+|(?=\))) )*+ ) \)
+        ) \s*+ (?: , \s*+ )?
+    )++ \} \s*+
+    """,
+    re.VERBOSE,
+)
+PLAIN_DTYPE = re.compile(r"[<>|=]?[A-Za-z?][0-9]{0,9}")
 
 
 class TableError(FileError):
@@ -42,8 +59,13 @@ def read_npz(path: Path, key: str | None) -> np.ndarray:
             _check_unpacked(path, member)
             with archive.open(member) as file:
                 return _read_array(file, member.file_size, f"{path}, array {member.filename!r}")
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise TableError(f"{path} is no .npz file, or is damaged: {first_line(error)}.") from error
+    except TableError:
+        raise
+    except Exception as error:  # on damaged files zipfile raises nearly anything
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = first_line(error) or type(error).__name__
+        raise TableError(f"{path} is no .npz file, or is damaged: {reason}.") from error
 
 
 def _chosen_key(path: Path, keys: list[str], key: str | None) -> str:
@@ -52,23 +74,36 @@ def _chosen_key(path: Path, keys: list[str], key: str | None) -> str:
     if key in keys:
         return key
     found = f"no array {key!r}" if key is not None else f"{len(keys)} arrays"
-    raise TableError(f"{path} has {found}; choose one with --key: {', '.join(keys) or 'none'}.")
+    names = shortened([name if name.isprintable() else ascii(name) for name in keys])
+    raise TableError(f"{path} has {found}; choose one with --key: {names or 'none'}.")
 
 
 def _check_unpacked(path: Path, member: zipfile.ZipInfo) -> None:
-    """Refuse deflate bombs; zipfile itself never unpacks more than the declared size."""
-    if member.file_size > max(MOST_UNPACKED, MOST_UNPACKED_RATIO * member.compress_size):
+    """Refuse bombs; zipfile itself never unpacks more than the declared size."""
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise TableError(
-            f"{path}: the array {member.filename!r} would unpack from {member.compress_size:,} to "
+            f"{path}: the array {member.filename!r} is packed by a method that NumPy does not write "
+            f"({member.compress_type}): save it by numpy.savez_compressed."
+        )
+    packed = min(member.compress_size, path.stat().st_size)  # which a file may declare as it likes
+    if member.file_size > max(MOST_UNPACKED, MOST_UNPACKED_RATIO * packed):
+        raise TableError(
+            f"{path}: the array {member.filename!r} would unpack from {packed:,} to "
             f"{member.file_size:,} bytes; if this is right, save it as .npy."
         )
 
 
+class Header(NamedTuple):
+    """What the start of an array's file says of it."""
+
+    shape: tuple[int, ...]
+    columns_first: bool  # Fortran's order
+    dtype: np.dtype
+
+
 def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:
     """Read an array of `size` bytes with its header, after a look at what the header declares."""
-    shape, columns_first, dtype = _array_header(file, where)
-    if dtype.hasobject or dtype.kind not in "fiub":
-        raise TableError(f"{where} has dtype {dtype}, which is no plain number.")
+    shape, columns_first, dtype = _read_header(file, where)
     needed, held = math.prod(shape) * dtype.itemsize, size - file.tell()
     if min(shape, default=0) < 0 or needed > held:
         raise TableError(
@@ -80,22 +115,49 @@ def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:
             f"{where} has shape {shape}; rows have shape (n, d), and images (n, h, w) or "
             "(n, h, w, c), with n and d of at least 1."
         )
-    flat = np.frombuffer(bytearray(file.read(needed)), dtype)
-    if flat.nbytes != needed:
-        raise TableError(f"{where} is cut off or damaged: {flat.nbytes:,} bytes of {needed:,}.")
+    flat = np.frombuffer(_read_bytes(file, needed, where), dtype)
     native = np.float64 if dtype.itemsize > 8 else dtype.newbyteorder("=")
-    return flat.reshape(shape, order="F" if columns_first else "C").astype(native, copy=False)
+    with np.errstate(all="ignore"):  # longer floats may be larger than any plain one, or be none
+        return flat.reshape(shape, order="F" if columns_first else "C").astype(native, copy=False)
 
 
-def _array_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Return the shape, whether columns come first (Fortran's order), and the dtype."""
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+def _read_bytes(file: IO[bytes], needed: int, where: str) -> bytearray:
+    """Read so many bytes in pieces, so that a packed file is not held twice."""
+    held, done = bytearray(needed), 0
+    while piece := file.read(min(PIECE, needed - done)):
+        held[done : done + len(piece)] = piece
+        done += len(piece)
+    if done < needed:
+        raise TableError(f"{where} is cut off or damaged: {done:,} bytes of {needed:,}.")
+    return held
+
+
+def _read_header(file: IO[bytes], where: str) -> Header:
+    """Read an array's header without evaluating it."""
+    start, version = file.read(len(MAGIC)), file.read(2)
+    if start != MAGIC or len(version) < 2:
+        raise TableError(f"{where} is no .npy array, or is damaged: it does not begin as one.")
+    if version not in LENGTHS:
+        raise TableError(
+            f"{where} is no .npy array, or is damaged: format version {version[0]}.{version[1]} is "
+            "unknown."
+        )
+    length = int.from_bytes(file.read(LENGTHS[version]), "little")
+    found = HEADER.fullmatch(file.read(length).decode("latin1")) if length <= MOST_HEADER else None
+    if found is None or None in found.groups():
+        raise TableError(f"{where} is no .npy array, or is damaged: its header cannot be read.")
+    shape = tuple(int(size) for size in re.findall(r"-?[0-9]+", found["shape"]))
+    return Header(shape, found["columns_first"] == "True", _dtype(found["dtype"], where))
+
+
+def _dtype(written: str, where: str) -> np.dtype:
+    """Return the type of the numbers, or raise a TableError if they are none."""
+    name = written.strip("'")
     try:
-        version = npy.read_magic(file)
-        if version not in readers:
-            raise ValueError(f"format version {version[0]}.{version[1]} is unknown")
-        shape, columns_first, dtype = readers[version](file)
-    except (ValueError, EOFError, TypeError) as error:
-        reason = first_line(error)
-        raise TableError(f"{where} is no .npy array, or is damaged: {reason}.") from error
-    return shape, columns_first, dtype
+        dtype = np.dtype(name) if PLAIN_DTYPE.fullmatch(name) else None
+    except TypeError:
+        dtype = None
+    if dtype is None or dtype.kind not in "fiub":
+        shown = ascii(name[:60]) if dtype is None else dtype
+        raise TableError(f"{where} has dtype {shown}, which is no plain number.")
+    return dtype

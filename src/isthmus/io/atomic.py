@@ -1,8 +1,20 @@
 """Files written whole or not at all."""
 
+from __future__ import annotations
+
 import os
-import tempfile
+import stat
+import sys
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+WINDOWS = os.name == "nt"  # which neither renames nor removes an open file
+# How a temporary file is opened: no link is followed, and bytes stay as they are.
+MANNER = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class FileError(ValueError):
@@ -12,36 +24,131 @@ class FileError(ValueError):
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: temporary file, fsync, rename, fsync of the folder.
 
+    A link is followed and stays, and a file that is replaced hands its rights on. A temporary file that
+    a killed process left is removed by the next write to the same target.
+
     Raises
     ------
     FileError
         If the folder is missing, or the system refuses.
     """
-    folder = path.parent
-    if not folder.is_dir():
-        raise FileError(f"Cannot write {path}: the folder {folder} does not exist.")
-    temporary = None
+    target = _real(path)
+    if not target.parent.is_dir():
+        raise FileError(f"Cannot write {path}: the folder {target.parent} does not exist.")
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise FileError(f"Cannot write {path}: it is no regular file.")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
-        with os.fdopen(handle, "wb") as file:
+        _write(target, content)
+    except OSError as error:
+        raise FileError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+
+def previous_of(path: Path) -> Path:
+    """Return where `keep_previous` keeps a file."""
+    target = _real(path)
+    return target.with_name(f"{target.name}.previous")
+
+
+def keep_previous(path: Path) -> None:
+    """Keep a file under a second name too, so that it is left when the first one is replaced.
+
+    Raises
+    ------
+    FileError
+        If the system refuses.
+    """
+    target, previous = _real(path), previous_of(path)
+    fresh = previous.with_name(f".{previous.name}")
+    try:
+        fresh.unlink(missing_ok=True)
+        fresh.hardlink_to(target)
+        fresh.replace(previous)
+    except OSError:  # a file system without such links: a copy does
+        try:
+            write_whole(previous, target.read_bytes())
+        except OSError as error:
+            raise FileError(f"Cannot keep {path}: {error.strerror or error}.") from error
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _write(target: Path, content: bytes) -> None:
+    handle, temporary = _temporary(target)
+    with os.fdopen(handle, "wb") as file:
+        try:
+            if target.exists():
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-        _sync_folder(folder)
-    except OSError as error:
-        raise FileError(f"Cannot write {path}: {error.strerror or error}.") from error
+            if not WINDOWS:
+                temporary.replace(target)
+        except BaseException:
+            if not WINDOWS:  # while it is locked, so that it is nobody else's
+                temporary.unlink(missing_ok=True)
+            raise
+    if WINDOWS:
+        temporary.replace(target)
+    else:
+        _sync_folder(target.parent)
+
+
+def _temporary(target: Path) -> tuple[int, Path]:
+    """Return a new file beside the target, open and, as long as this process lives, locked.
+
+    The system gives it the rights of any new file; to ask for them would change them for a moment.
+    """
+    for number in count():
+        path = target.with_name(f".{target.name}.{number}.part")
+        _remove_left(path)
+        try:
+            handle = os.open(path, MANNER | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:  # of a process that lives
+            continue
+        if _locked(handle, path, wait=True) is not False:
+            return handle, path
+        os.close(handle)  # another took it for one that was left, before it was locked
+    raise AssertionError
+
+
+def _remove_left(path: Path) -> None:
+    """Remove a temporary file that no living process writes to."""
+    if WINDOWS:
+        with suppress(OSError):
+            path.unlink()
+        return
+    try:
+        handle = os.open(path, MANNER)
+    except OSError:
+        return
+    try:
+        if _locked(handle, path):
+            path.unlink()
     finally:
-        if temporary and Path(temporary).exists():
-            Path(temporary).unlink()
+        os.close(handle)
+
+
+def _locked(handle: int, path: Path, *, wait: bool = False) -> bool | None:
+    """Lock an open file until it is closed, and return whether it still is the one of this name.
+
+    None says that it is not locked: another process has it, or the system knows no locks.
+    """
+    if sys.platform == "win32":
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return None
+    mine = os.fstat(handle)
+    try:
+        return stat.S_ISREG(mine.st_mode) and os.path.samestat(mine, path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open folders
-        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -5,13 +5,15 @@ All that can be wrong with it becomes one error. Pillow's global settings are le
 
 from __future__ import annotations
 
+import struct
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from isthmus.io.tiff import tiff_pixels
 from isthmus.words import first_line
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ GREY_MODES = ("1", "L", "LA", "La")  # as Pillow names them
 SIXTEEN_BITS = "I;16"  # the start of Pillow's names of such modes
 SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that exchange height and width
 MOST_PIXELS = 2**26  # of one image: more is a bomb or near to one
+MOST_DEFLATED = 1032  # bytes that one byte of a PNG's data can stand for
 
 ImageSize = tuple[int, int]  # height, width
 
@@ -58,12 +61,37 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         try:
             if not path.is_file():  # a pipe would be waited for
                 raise BadImageError("is no regular file, or a link to none")
-            with path.open("rb") as file, Image.open(file, formats=IMAGE_FORMATS) as image:
+            with path.open("rb") as file, _opened(file) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise Image.DecompressionBombError
+                _check_held(image, path.stat().st_size)
                 yield image
         except Exception as error:  # on damaged files Pillow raises nearly anything
             raise BadImageError(_reason(error)) from error
+
+
+def _opened(file: IO[bytes]) -> Image.Image:
+    """Open an image whose pixels, as far as its header says, will be read as they are meant."""
+    tiff = tiff_pixels(file)
+    if tiff is not None and not tiff.is_read:
+        raise BadImageError(f"is a TIFF of a kind that is not read ({tiff})")
+    file.seek(0)
+    try:
+        return Image.open(file, formats=IMAGE_FORMATS)
+    except UnidentifiedImageError as error:
+        if tiff is None:
+            raise
+        raise BadImageError(f"is a TIFF of a kind that is not read ({tiff}), or damaged") from error
+
+
+def _check_held(image: Image.Image, held: int) -> None:
+    """Refuse a PNG that declares what its bytes cannot hold, which Pillow would read as black."""
+    width, height = image.size
+    if image.format == "PNG" and (width // 8 + 1) * height > MOST_DEFLATED * held:
+        raise BadImageError(
+            f"is cut off or damaged ({held:,} bytes cannot hold the {width} x {height} pixels that it "
+            "declares)"
+        )
 
 
 def _reason(error: Exception) -> str:
@@ -84,8 +112,6 @@ def read_header(name: str, image: Image.Image) -> ImageHeader:
         name.encode()
     except UnicodeEncodeError as error:
         raise BadImageError("has a name that is not UTF-8") from error
-    if image.mode in ("I", "F"):
-        raise BadImageError(f"has 32 bits a pixel (mode {image.mode}), and 8 or 16 are read")
     width, height = image.size
     if image.format != "TIFF" and _orientation(image) in SIDEWAYS:  # a TIFF's size is turned
         width, height = height, width
@@ -96,7 +122,7 @@ def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation; damaged EXIF data are none."""
     try:  # a PNG's own method would decode it, in search of EXIF data after the pixels
         found = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-    except (SyntaxError, ValueError, OSError):
+    except (SyntaxError, ValueError, OSError, struct.error):
         return 1
     return found if isinstance(found, int) else 1
 

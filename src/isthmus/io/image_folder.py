@@ -11,7 +11,7 @@ import os
 import warnings
 from collections import Counter
 from contextlib import contextmanager
-from math import prod
+from math import log, prod
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
@@ -184,6 +184,14 @@ class ImageFolder:
         self._warn()
         return Images(names, pixels[: len(names)])
 
+    def scale(self, size: ImageSize) -> float:
+        """Return by how much the image least resized is, on its side that is resized most."""
+        sides = [
+            max((new / old for new, old in zip(size, h.size, strict=True)), key=_change)
+            for h in self.headers
+        ]
+        return min(sides, key=_change)
+
     def each(self, mode: str) -> Iterator[tuple[str, np.ndarray]]:
         """Decode the images one by one, each in its own size."""
         colour, read = self._colour(mode), 0
@@ -230,7 +238,8 @@ class ImageFolder:
             raise TableError(
                 f"{self.folder} has images of {len(sizes)} sizes (height x width), "
                 f"{shortened(counts, 3)}, where {odd.name} is the first of {shape_text(odd.size)}: "
-                f"resize them with size={common} (--size {shape_text(common)})."
+                f"resize them with size={common} (--size {shape_text(common)}), or, where their scale "
+                "matters, cut patches of one size from them."
             )
         return common
 
@@ -248,6 +257,11 @@ class ImageFolder:
                 f"{shortened(several, 3)}.",
                 stacklevel=4,
             )
+
+
+def _change(factor: float) -> float:
+    """Return how far a factor is from 1: the same for half and for twice."""
+    return abs(log(factor))
 
 
 def _image_names(folder: Path) -> list[str]:

@@ -1,8 +1,16 @@
 """Columns that stand beside the rows, such as classes: words, or numbers, with gaps."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import polars as pl
 
-from isthmus.io.tables import MISSING_CELLS, as_numbers
+from isthmus.io.cells import MISSING_CELLS, cleaned, no_numbers
+from isthmus.io.numbers import numbers_of_text
+
+if TYPE_CHECKING:
+    from isthmus.io.table import Table
 
 
 def column_words(column: pl.Series) -> pl.Series:
@@ -19,26 +27,28 @@ def column_words(column: pl.Series) -> pl.Series:
     return cells.set(cells.is_in(MISSING_CELLS), None)
 
 
-def column_values(column: pl.Series, separator: str | None = None) -> pl.Series:
+def column_values(table: Table, name: str) -> pl.Series:
     """Return a column of text as numbers if it holds nothing else, with null for missing cells.
-
-    Parameters
-    ----------
-    column : Series
-        The cells.
-    separator : str, optional
-        What separates the cells of the file: between semicolons a comma can be the point.
 
     Examples
     --------
-    >>> column_values(pl.Series(["1", "", "2.5"])).to_list()
-    [1.0, None, 2.5]
-    >>> column_values(pl.Series(["1,5", "2"]), ";").to_list()
-    [1.5, 2.0]
-    >>> column_values(pl.Series(["1", "b"])).to_list()
-    ['1', 'b']
+    >>> from pathlib import Path
+    >>> from isthmus.io import Table
+    >>> table = Table(Path("t.csv"), pl.DataFrame({"a": ["1,5", "", "2"], "b": ["x", "y", "1"]}), ";")
+    >>> column_values(table, "a").to_list()
+    [1.5, None, 2.0]
+    >>> column_values(table, "b").to_list()
+    ['x', 'y', '1']
+
+    Raises
+    ------
+    TableError
+        If nothing in the file says which mark of its numbers is decimal.
     """
+    assert isinstance(table.rows, pl.DataFrame)
+    column = table.rows[name]
     if column.dtype != pl.String:
         return column
-    numbers = as_numbers(column, separator or ",")
-    return column_words(column) if numbers is None else numbers
+    if no_numbers(cleaned(column.to_frame())[name]) is not None:
+        return column_words(column)
+    return numbers_of_text(table, [name]).to_series()

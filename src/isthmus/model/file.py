@@ -7,7 +7,9 @@ is allocated that the file does not hold.
 from __future__ import annotations
 
 import math
+import reprlib
 from contextlib import contextmanager
+from textwrap import shorten
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from isthmus import __version__
-from isthmus.io import ModelFileError, read_tensors, write_tensors
+from isthmus.io import DIGEST, ModelFileError, read_tensors, write_tensors
+from isthmus.model.earlier import keep_losses, warn_of_kept
 from isthmus.model.fitted import Fitted
 from isthmus.model.model import Model
-from isthmus.model.scaling import Affine
+from isthmus.model.record import Record, array_of, bad_value
+from isthmus.model.scaling import SCALINGS, Affine
 from isthmus.model.slots import SLOTS, resolve_slots
 from isthmus.nets import Net, array_names, unpack_layer
 from isthmus.training import (
@@ -45,7 +49,9 @@ if TYPE_CHECKING:
     )
 
 FORMAT = "isthmus"
-VERSION = (1, 3)
+VERSION = (1, 4)
+DIGESTED = (1, 4)  # files from this version on have a digest
+CUSTOM = "custom"  # the scaling of a user's transformer
 MODEL, DETECTOR = "autoencoder", "detector"  # what a file holds
 Tensors = dict[str, np.ndarray]
 Meta = dict[str, Any]  # JSON
@@ -68,17 +74,20 @@ def pack_model(model: Model, part: str = "model") -> tuple[Tensors, Meta]:
             f"{model.scaler.transformer!r}: put it before the Autoencoder in a Pipeline, with "
             "scaling=None."
         )
+    _check_affine(model.scaler)
     net = model.net if part == "model" else Net(model.net.encoder, ())
     tensors, layers = _pack_net(net, "net")
-    tensors["scaling.centre"], tensors["scaling.scale"] = model.scaler
+    for name, values in model.scaler._asdict().items():
+        tensors[f"scaling.{name}"] = np.asarray(values, np.float64)
     tensors["scaling.mean_row"] = np.asarray(model.mean_row)
     fitted = {
         "n_features_in": model.n_features,
         "sample_shape": model.sample_shape,
-        "scaling": model.scaling if isinstance(model.scaling, str | None) else "custom",
+        "scaling": model.scaling if isinstance(model.scaling, str | None) else CUSTOM,
         "dtype": model.dtype,
     }
-    return tensors, {"slots": pack_slots(model.slots), "layers": layers, "fitted": fitted}
+    slots = model.slots if part == "model" else model.slots.for_encoding()
+    return tensors, {"slots": pack_slots(slots), "layers": layers, "fitted": fitted}
 
 
 def pack_fitted(
@@ -92,6 +101,7 @@ def pack_fitted(
         "baseline": fitted.baseline,
         "history": fitted.history,
         "rows": fitted.seen,
+        "image_scale": fitted.image_scale,
     }
     if fitted.mean_activation is not None and fitted.code_deviation is not None:
         tensors["mean_activation"] = np.asarray(fitted.mean_activation)
@@ -144,7 +154,7 @@ def _pack_unfinished(unfinished: UnfinishedFit, tensors: Tensors) -> Meta:
         _pack_leaves(state.best_net, tensors, "resume.best")
     if state.partial:
         tensors["resume.partial"] = np.vstack(state.partial)
-    names = ("seed", "phase", "earlier", "fingerprint", "settings", "fresh")
+    names = ("seed", "phase", "earlier", "fingerprint", "settings", "fresh", "cores")
     return {
         **{name: getattr(unfinished, name) for name in names},
         "state": {name: getattr(state, name) for name in STATE},
@@ -171,88 +181,155 @@ def damage_named(path: str | Path) -> Iterator[None]:
         yield
     except ModelFileError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except Exception as error:  # a file may say anything, and so any code that takes it may fail
         raise ModelFileError(
-            f"{path} is damaged or was changed by hand: {type(error).__name__} {error}."
+            f"{path} is damaged or was changed by hand: {type(error).__name__} "
+            f"{shorten(str(error), 300)}."
         ) from error
 
 
 def read_model_file(path: str | Path) -> tuple[Tensors, Meta]:
     """Return the file's arrays and JSON, after checks that need no trust."""
-    tensors, found = read_tensors(path)
-    meta: Meta = found
-    version = meta.get("version")
-    if not (isinstance(version, list) and version and all(type(v) is int for v in version)):
-        raise ModelFileError(
-            f"{path} is no isthmus model, or is damaged: its format has no version."
-        )
-    if meta.get("format") != FORMAT or version[0] > VERSION[0]:
-        newer = ".".join(map(str, version))
-        raise ModelFileError(
-            f"{path} has format version {newer}; this isthmus reads up to {VERSION[0]}: upgrade it."
-        )
-    if meta.get("kind", MODEL) not in (MODEL, DETECTOR):
-        raise ModelFileError(f"{path} holds a {meta['kind']!r}, not known here: upgrade isthmus.")
+    tensors, meta = read_tensors(path)
+    with damage_named(path):
+        _check_version(path, meta)
+        kind = meta.get("kind", MODEL)
+        if kind not in (MODEL, DETECTOR):
+            raise ModelFileError(
+                f"{path} holds a {reprlib.repr(kind)}, not known here: upgrade isthmus."
+            )
+        _check_finite(path, tensors)
+        kept = keep_losses(meta)
+    warn_of_kept(path, kept)
+    return tensors, meta
+
+
+def _check_finite(path: str | Path, tensors: Tensors) -> None:
+    """Raise a ModelFileError for an array with NaN or infinite values.
+
+    Where a fit stands may have them: it diverges, or does not, when it goes on.
+    """
     for name, array in tensors.items():
-        if not np.isfinite(array).all() and not name.startswith("resume."):
+        if not name.startswith("resume.") and not np.isfinite(array).all():
             raise ModelFileError(
                 f"{path} is damaged: the array {name!r} has NaN or infinite values."
             )
-    return tensors, meta
+
+
+def _check_version(path: str | Path, meta: Mapping[str, object]) -> None:
+    """Raise a ModelFileError for a file of another format, or of a version not known here."""
+    version = meta.get("version")
+    listed = version if isinstance(version, list) else []
+    if [type(v) for v in listed] != [int, int] or min(listed) < 0:
+        raise ModelFileError(
+            f"{path} is no isthmus model, or is damaged: its format has no version."
+        )
+    if meta.get("format") != FORMAT or listed[0] != VERSION[0]:
+        other = ".".join(map(reprlib.repr, listed))
+        raise ModelFileError(
+            f"{path} has format version {other}; this isthmus reads up to {VERSION[0]}: upgrade it."
+        )
+    if tuple(listed) >= DIGESTED and DIGEST not in meta:
+        raise ModelFileError(f"{path} is damaged or was changed by hand: it has no digest.")
 
 
 def unpack_model(tensors: Tensors, meta: Meta) -> Model:
     """Return the model of arrays and JSON, after checks that they fit one another."""
-    fitted = meta["fitted"]
-    dtype = fitted["dtype"] if "dtype" in fitted else meta["parameters"]["dtype"]  # before 1.3
+    fitted = Record(meta).record("fitted")
+    settled = "dtype" in fitted  # since 1.3
+    dtype = (fitted if settled else Record(meta["parameters"])).text("dtype")
     if dtype not in ("float32", "float64"):
         raise ModelFileError(f"The file needs the precision {dtype!r}, which is not known here.")
     slots = resolve_slots(SimpleNamespace(**unpack_slots(meta["slots"])))
     with computing(dtype, None):
-        net = jax.tree.map(jnp.asarray, _unpack_net(tensors, meta["layers"]))
-    shape = fitted["sample_shape"]
+        net = jax.tree.map(jnp.asarray, _unpack_net(tensors, meta["layers"], dtype))
+    if slots.sparsity is not None:
+        slots.sparsity.check(net.code_activation, net.n_components)
+    d = fitted.whole("n_features_in")
+    if net.n_features != d:
+        raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
     model = Model(
         slots=slots,
         net=net,
-        scaler=Affine(tensors["scaling.centre"], tensors["scaling.scale"]),
-        scaling=fitted["scaling"],
-        mean_row=tensors["scaling.mean_row"],
-        sample_shape=None if shape is None else tuple(shape),
+        scaler=_unpack_scaler(tensors, d),
+        scaling=_unpack_scaling(fitted),
+        mean_row=array_of(tensors, "scaling.mean_row", (d,), dtype),
+        sample_shape=fitted.row_shape(),
         dtype=dtype,
     )
-    d = int(fitted["n_features_in"])
-    vectors = {v.shape for v in (*model.scaler, model.mean_row)}
-    if net.n_features != d or vectors != {(d,)} or math.prod(model.row_shape) != d:
-        raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
+    if math.prod(model.row_shape) != d:
+        raise ModelFileError(f"The file's shape of a row does not fit its {d} features.")
     return model
+
+
+def _unpack_scaler(tensors: Tensors, d: int) -> Affine:
+    names = "scaling.centre", "scaling.scale"
+    scaler = Affine(*(array_of(tensors, name, (d,), "float64") for name in names))
+    _check_affine(scaler)
+    return scaler
+
+
+def _check_affine(scaler: Affine) -> None:
+    """Raise a ModelFileError where a column cannot be scaled back."""
+    bad = np.flatnonzero(~(scaler.scale > 0))
+    if len(bad):
+        raise ModelFileError(
+            f"The scaling of column {bad[0]} is a division by {scaler.scale[bad[0]]}, and a model file "
+            "holds only positive ones."
+        )
+
+
+def _unpack_scaling(fitted: Record) -> str | None:
+    name = fitted["scaling"]
+    if not isinstance(name, str | None) or name not in (*SCALINGS, CUSTOM):
+        raise bad_value("scaling", name, "one known here")
+    return name
 
 
 def unpack_fitted(tensors: Tensors, meta: Meta) -> Fitted:
     """Return the model and what is known of its training."""
-    model, fitted = unpack_model(tensors, meta), meta["fitted"]
+    model, fitted = unpack_model(tensors, meta), Record(meta["fitted"])
     unfinished = partial = None
     with computing(model.dtype, None):
         if "training" in meta:
-            pretrained = bool(meta["parameters"]["pretrain"])
-            unfinished = _unpack_unfinished(model, tensors, meta["training"], pretrained)
+            unfinished = _unpack_unfinished(model, tensors, meta)
         if "carried" in meta:
-            partial = _unpack_partial(model, tensors, meta["carried"])
+            partial = _unpack_partial(model, tensors, Record(meta).record("carried"))
     return Fitted(
         model=model,
-        history=fitted["history"],
-        batch_size=fitted["batch_size"],
-        max_epochs=fitted["max_epochs"],
-        seen=tuple(fitted["rows"]) if fitted.get("rows") else None,
-        baseline=fitted["baseline"],
-        mean_activation=tensors.get("mean_activation"),
-        code_deviation=tensors.get("code_deviation"),
+        history=fitted.history(),
+        batch_size=_unpack_count(fitted, "batch_size"),
+        max_epochs=_unpack_count(fitted, "max_epochs"),
+        seen=_unpack_seen(fitted),
+        baseline=fitted.baseline(),
+        mean_activation=_unpack_units(tensors, "mean_activation", model),
+        code_deviation=_unpack_units(tensors, "code_deviation", model),
         unfinished=unfinished,
         partial=partial,
+        image_scale=fitted.number("image_scale") if fitted.get("image_scale") else None,
     )
 
 
+def _unpack_count(fitted: Record, name: str) -> int | None:
+    return None if fitted[name] is None else fitted.whole(name, 1)
+
+
+def _unpack_units(tensors: Tensors, name: str, model: Model) -> np.ndarray | None:
+    """Return a value for each code unit, if the file has them."""
+    return array_of(tensors, name, (model.n_components,), "float64") if name in tensors else None
+
+
+def _unpack_seen(fitted: Record) -> tuple[int, int] | None:
+    if not fitted.get("rows"):
+        return None
+    mark, seed = fitted.items_of("rows", int)
+    return mark, seed
+
+
 def unpack_slots(specs: Mapping[str, Any]) -> Meta:
-    """Return the specs of slots, whose names are all known here."""
+    """Return the specs of slots, whose names are all known here; a file holds all slots, as dicts."""
+    if {*specs} != {*SLOTS}:
+        raise bad_value("slots", [*specs], f"{', '.join(SLOTS)}")
     return {name: _unpack_parts(name, spec) for name, spec in specs.items()}
 
 
@@ -260,20 +337,25 @@ def _unpack_parts(name: str, spec: Any) -> Any:
     slot: type[Part] = SLOTS[name][0]
     specs = spec if isinstance(spec, list) else [spec]
     for one in specs:
-        if one is not None and one["name"] not in slot.known:
+        if not isinstance(one, dict | None):  # a text would be parsed
+            raise bad_value(name, one, "an object or null")
+        if one is not None and Record(one).text("name") not in slot.known:
             raise ModelFileError(
-                f"The file needs the {name} {one['name']!r}, which is not known here."
+                f"The file needs the {name} {reprlib.repr(one['name'])}, which is not known here."
             )
     return tuple(specs) if isinstance(spec, list) else spec
 
 
-def _unpack_net(tensors: Tensors, layers: dict[str, list[Any]]) -> Net:
+def _unpack_net(tensors: Tensors, layers: dict[str, list[Any]], dtype: str) -> Net:
     """Return the net, after checks that its layers fit one another."""
     encoder, decoder = (
         tuple(_unpack_layer(tensors, side, i, spec) for i, spec in enumerate(layers[side]))
         for side in ("encoder", "decoder")
     )
     net = Net(encoder, decoder)
+    odd = {leaf.dtype.name for leaf in jax.tree.leaves(net)} - {dtype}
+    if odd or not encoder:
+        raise ModelFileError(f"The file's layers have weights of {sorted(odd)}, not of {dtype}.")
     try:
         net.check()
     except ValueError as error:
@@ -295,50 +377,82 @@ def _layer_spec(spec: object, side: str) -> dict[str, object]:
     if isinstance(spec, str):  # the activation of a dense layer
         return {"kind": "dense", "activation": spec}
     if not isinstance(spec, dict):
-        raise ModelFileError(f"The file's {side} has a layer {spec!r}, which is none.")
+        raise bad_value(f"layer of the {side}", spec, "one")
     return {"kind": "conv" if side == "encoder" else "transposed_conv", **spec}
 
 
 def _fill(tree: Any, tensors: Tensors, name: str) -> Any:
     """Return the tree with its leaves from the file."""
     leaves, structure = jax.tree.flatten(tree)
-    stored = [tensors[f"{name}.{i}"] for i in range(len(leaves))]
-    for i, (old, new) in enumerate(zip(leaves, stored, strict=True)):
-        if np.shape(old) != new.shape:
-            raise ModelFileError(f"The array '{name}.{i}' has shape {new.shape}.")
+    stored = [
+        array_of(tensors, f"{name}.{i}", np.shape(leaf), leaf.dtype.name)
+        for i, leaf in enumerate(leaves)
+    ]
     return jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in stored])
 
 
 def _blank(objective: Objective, net: Net, dtype: str, tensors: Tensors) -> Trained:
-    """Return parameters to fill, unless they would be larger than all that the file holds."""
-    if net.n_components > sum(array.size for array in tensors.values()):
-        raise ModelFileError(f"The file holds nothing for its {net.n_components} code units.")
+    """Return parameters to fill, unless they would be larger than what the file holds for them."""
+    held = sum(a.nbytes for name, a in tensors.items() if name.startswith("resume.params."))
+    needed = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(net))  # weights, and Adam's moments
+    if held < needed or net.n_components > sum(array.size for array in tensors.values()):
+        raise ModelFileError(f"The file holds no state of its {net.n_components} code units.")
     return first_state(objective, net, dtype).params
 
 
-def _unpack_unfinished(
-    model: Model, tensors: Tensors, meta: Meta, pretrained: bool
-) -> UnfinishedFit:
-    phase, objective, net = int(meta["phase"]), model.slots.objective(), model.net
-    if pretrained and phase < len(net.encoder):
+def _unpack_unfinished(model: Model, tensors: Tensors, whole: Meta) -> UnfinishedFit:
+    meta, pretrain = Record(whole).record("training"), bool(whole["parameters"]["pretrain"])
+    phase, objective, net = meta.whole("phase", 0), model.slots.objective(), model.net
+    if phase > len(net.encoder) * pretrain or not net.decoder:
+        raise bad_value("phase", phase, "one of this fit's")
+    if pretrain and phase < len(net.encoder):
         objective, net = pair_objective(objective, net, phase), layer_pair(net, phase)
     params = _blank(objective, net, model.dtype, tensors)
-    values = dict(meta["state"])
-    values |= {"history": tuple(values["history"]), "recent": tuple(values["recent"])}
-    partial = tensors.get("resume.partial")
-    state = TrainerState(
+    state = _unpack_state(meta.record("state"))._replace(
         params=_fill(params, tensors, "resume.params"),
         best_net=_fill(net, tensors, "resume.best") if "resume.best.0" in tensors else None,
-        partial=() if partial is None else (partial,),
-        **values,
+        partial=_unpack_steps(tensors, len(("loss", *objective.terms, "rate"))),
     )
-    earlier = tuple((label, row) for label, row in meta["earlier"])
-    marks = meta["fingerprint"], meta["settings"], bool(meta.get("fresh", True))
-    return UnfinishedFit(meta["seed"], phase, state, earlier, *marks)
+    return UnfinishedFit(
+        seed=meta.whole("seed", 0),
+        phase=phase,
+        state=state,
+        earlier=meta.labelled("earlier"),
+        fingerprint=meta.whole("fingerprint"),
+        settings=meta.text("settings"),
+        fresh=Record({"fresh": True, **meta}).flag("fresh"),
+        cores=None if meta.get("cores") is None else meta.whole("cores", 1),  # since 1.4
+    )
 
 
-def _unpack_partial(model: Model, tensors: Tensors, meta: Meta) -> PartialFit:
+def _unpack_state(values: Record) -> TrainerState:
+    """Return where a run stands, without its arrays."""
+    return TrainerState(
+        params=None,  # type: ignore[arg-type]
+        step=values.whole("step", 0),
+        seconds=values.number("seconds"),
+        best_score=values.number("best_score"),
+        wait=values.whole("wait", 0),
+        recent=tuple(values.items_of("recent", float)),
+        evaluated_at=values.whole("evaluated_at", 0),
+        stopped=values.flag("stopped"),
+        history=tuple(row.measured() for row in values.records("history")),
+    )
+
+
+def _unpack_steps(tensors: Tensors, width: int) -> tuple[np.ndarray, ...]:
+    """Return the terms of the steps of an unfinished epoch, if there are any."""
+    steps = tensors.get("resume.partial")
+    if steps is None:
+        return ()
+    return (array_of(tensors, "resume.partial", (len(steps), width), "float64"),)
+
+
+def _unpack_partial(model: Model, tensors: Tensors, meta: Record) -> PartialFit:
     params = _blank(model.slots.objective(), model.net, model.dtype, tensors)
-    rows = tuple((label, row) for label, row in meta["rows"])
-    filled = _fill(params, tensors, "resume.params")
-    return PartialFit(filled, int(meta["steps"]), int(meta["seed"]), rows)
+    return PartialFit(
+        params=_fill(params, tensors, "resume.params"),
+        steps=meta.whole("steps", 0),
+        seed=meta.whole("seed", 0),
+        rows=meta.labelled("rows"),
+    )

@@ -42,6 +42,9 @@ class Fitted:
         Where an interrupted fit stands.
     partial : PartialFit or None
         What the last `partial_fit` left for the next.
+    image_scale : float or None
+        Of images that came from a folder, by how much the one least resized was, on its side that was
+        resized most; 1 if it has its own size, None if nobody knows.
     """
 
     model: Model
@@ -54,6 +57,7 @@ class Fitted:
     code_deviation: np.ndarray | None = None
     unfinished: UnfinishedFit | None = None
     partial: PartialFit | None = None
+    image_scale: float | None = None
 
     @property
     def n_iter(self) -> int:

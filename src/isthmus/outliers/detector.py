@@ -22,6 +22,7 @@ from isthmus.autoencoder import (
     validate_rows,
 )
 from isthmus.model import Fitted, resolve_slots, write_model_file
+from isthmus.nets import OPSET
 from isthmus.outliers.conformal import (
     FOLDS,
     conformal_pvalues,
@@ -478,7 +479,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             ae.feature_names_in_ = self.feature_names_in_
         return ae
 
-    def export(self, path: str | Path, part: str = "score") -> None:
+    def export(self, path: str | Path, part: str = "score", *, opset: int = OPSET) -> None:
         """Write `score_samples` to an ONNX file, which is checked against it before it is kept.
 
         Parameters
@@ -487,6 +488,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             The file, written whole or not at all.
         part : "score"
             What the graph computes of rows in the data's units; the threshold is in the metadata.
+        opset : int
+            The version of ONNX's operators, from 13 to 20: lower ones are for older programs.
 
         Raises
         ------
@@ -499,7 +502,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         if part != "score":
             raise ValueError(f"Of a detector the part 'score' can be exported; got {part!r}.")
         names = getattr(self, "feature_names_in_", None)
-        export_members(self.members_, path, self.offset_, names)
+        export_members(self.members_, path, self.offset_, names, opset)
 
     def _rows(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)

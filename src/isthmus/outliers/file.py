@@ -14,7 +14,7 @@ from isthmus.autoencoder import (
     unpack_parameters,
 )
 from isthmus.io import ModelFileError
-from isthmus.model import DETECTOR, pack_model, unpack_model
+from isthmus.model import DETECTOR, Record, pack_model, unpack_model
 from isthmus.outliers.conformal import FOLDS
 from isthmus.outliers.constants import NONE, Constants
 from isthmus.outliers.members import Member
@@ -92,42 +92,56 @@ def unpack_detector(kind: type[Kind], of: type[Autoencoder], tensors: Tensors, m
     template = meta["autoencoder"]
     detector = kind(
         None if template is None else unpack_parameters(of, template),
-        **meta["parameters"],
+        **Record(meta).plain("parameters"),
     )
     check_detector(detector)
-    first = meta["members"][0]  # before 1.3 each member had parameters of its own
+    members = Record(meta).records("members")
+    if len(members) != detector.n_estimators:
+        raise ModelFileError(f"The file holds {len(members)} members, not {detector.n_estimators}.")
+    first = members[0]  # before 1.3 each member had parameters of its own
     detector.template_ = unpack_parameters(of, meta.get("template", first))
-    fitted = meta["fitted"]
-    detector.n_features_in_ = int(fitted["n_features_in"])
-    if fitted["feature_names_in"] is not None:
-        detector.feature_names_in_ = np.array(fitted["feature_names_in"], dtype=object)
-    shape = fitted["sample_shape"]
-    detector.sample_shape_ = None if shape is None else tuple(shape)
-    detector.offset_ = float(fitted["offset"])
+    fitted = Record(meta).record("fitted")
+    detector.n_features_in_ = fitted.whole("n_features_in", 1)
+    names = fitted.column_names(detector.n_features_in_)
+    if names is not None:
+        detector.feature_names_in_ = names
+    detector.sample_shape_ = fitted.row_shape()
+    detector.offset_ = fitted.number("offset")
     detector.calibration_scores_ = tensors.get("calibration_scores")
     detector.calibration_folds_ = tensors.get("calibration_folds")
+    arrays = _by_member(tensors)
     detector.members_ = [
-        _member(tensors, k, member, detector) for k, member in enumerate(meta["members"])
+        _member(arrays.get(str(k), {}), k, member, detector) for k, member in enumerate(members)
     ]
     _check(detector)
     return detector
 
 
-def _member(tensors: Tensors, k: int, meta: Meta, detector: DetectorParameters) -> Member:
-    prefix = f"member.{k}."
-    mine = {n.removeprefix(prefix): array for n, array in tensors.items() if n.startswith(prefix)}
+def _by_member(tensors: Tensors) -> dict[str, Tensors]:
+    """Return the arrays of each member, by its number."""
+    found: dict[str, Tensors] = {}
+    for name, array in tensors.items():
+        prefix, _, rest = name.partition(".")
+        number, _, own = rest.partition(".")
+        if prefix == "member":
+            found.setdefault(number, {})[own] = array
+    return found
+
+
+def _member(mine: Tensors, k: int, meta: Meta, detector: DetectorParameters) -> Member:
     model, references = unpack_model(mine, meta), mine["references"]
     width = model.n_components
     whole = references.ndim == 3 and references.size and references.shape[2] == width
-    if references.dtype.kind != "f" or not whole:
+    if references.dtype != model.dtype or not whole:
         raise ModelFileError(
-            f"The array '{prefix}references' has shape {references.shape} and dtype "
-            f"{references.dtype}, not (draws, rows, {width}) and floats."
+            f"The array 'member.{k}.references' has shape {references.shape} and dtype "
+            f"{references.dtype}, not (draws, rows, {width}) and {model.dtype}."
         )
     seen = model.n_features, model.sample_shape
     if seen != (detector.n_features_in_, detector.sample_shape_) or not model.net.decoder:
         raise ModelFileError(f"Member {k} does not fit the {detector.n_features_in_} features.")
-    return Member(model, references, meta["fitted"]["history"], _constants(mine, k, meta, model))
+    history = Record(meta["fitted"]).history()
+    return Member(model, references, history, _constants(mine, k, meta, model))
 
 
 def _constants(mine: Tensors, k: int, meta: Meta, model: Model) -> Constants:
@@ -138,7 +152,7 @@ def _constants(mine: Tensors, k: int, meta: Meta, model: Model) -> Constants:
     kinds = columns.dtype == np.int64 and values.dtype == np.float64
     if not kinds or columns.ndim != 1 or columns.shape != values.shape:
         raise ModelFileError(f"The constant columns and values of member {k} are not as many.")
-    cost = float(meta.get("constant_cost", 0))
+    cost = Record(meta).number("constant_cost")
     known = {*range(model.n_features)}.issuperset(columns.tolist())
     if not known or not np.isfinite([*values, cost]).all() or cost <= 0:
         raise ModelFileError(f"The constant columns of member {k} do not fit the features.")
@@ -146,14 +160,8 @@ def _constants(mine: Tensors, k: int, meta: Meta, model: Model) -> Constants:
 
 
 def _check(detector: DetectorParameters) -> None:
-    """Raise a ModelFileError unless members, names and calibration scores are as many as needed."""
-    held, d = detector.calibration_scores_, detector.n_features_in_
-    if len(detector.members_) != detector.n_estimators:
-        raise ModelFileError(
-            f"The file holds {len(detector.members_)} members, not {detector.n_estimators}."
-        )
-    if len(getattr(detector, "feature_names_in_", range(d))) != d:
-        raise ModelFileError(f"The file's names of columns are not {d}.")
+    """Raise a ModelFileError unless threshold and calibration scores are as many as needed."""
+    held = detector.calibration_scores_
     if (held is None and detector.fdr) or not np.isfinite(detector.offset_):
         raise ModelFileError("The file's calibration scores, threshold and parameters do not fit.")
     if held is not None and (held.ndim != 1 or held.dtype != np.float64 or not len(held)):

@@ -153,7 +153,8 @@ def explain_losses(ae: Autoencoder, X: ArrayLike) -> Explanation:
         Where the loss is no sum over columns.
     """
     rows, model = validate_rows(ae, X, reset=False), ae.fitted_.model.on(ae.device)
-    model.slots.check_by_column()
+    with model.computing():
+        model.slots.check_by_column()
     again = model.reconstruct(rows)
     shares = model.column_losses(rows, again)
     return Explanation(column_names(ae), shares, np.array(rows, float), again.astype(float))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import MappingProxyType
@@ -121,6 +122,7 @@ class Architecture(Part, slot="architecture"):
         encoder, decoder = [], []
         for i, plan in enumerate(plans):
             norms = i < len(plans) - 1 and self.norm == "layer", i > 0 and self.norm == "layer"
+            self._check_norms(plan, norms)
             up, down = (
                 _start(rng, layer, plan.limit, activations[i], dtype, norm=norm)
                 for layer, activations, norm in zip(plan[:2], (ups, downs), norms, strict=True)
@@ -136,6 +138,14 @@ class Architecture(Part, slot="architecture"):
             )
         alone = len(plans) == 1 and not self.tied and code_activation is None
         return _near_linear(net) if alone and code in BOUNDED_ACTIVATIONS else net
+
+    def _check_norms(self, plan: Plan, norms: tuple[bool, bool]) -> None:
+        """Raise a ValueError where layer normalisation would make a layer's one unit constant."""
+        if any(norm and side.channels == 1 for norm, side in zip(norms, plan[:2], strict=True)):
+            raise ValueError(
+                f"The architecture {self.name!r} cannot have norm='layer' with a layer of one unit or "
+                "map, which would always be 0: give it two at least, or use norm=None."
+            )
 
     def _shared(self, layer: Layer) -> Layer:
         """Return a decoder's layer without a weight, so that it takes its encoder's."""
@@ -322,7 +332,8 @@ class Conv(Convolutional, name="conv"):
         units as they have values.
     input_shape : tuple of int, optional
         (h, w) or (h, w, c) of the images that flat rows are. Images given as (n, h, w[, c]) need
-        none.
+        none, unless they look as if their channels came first: h is 1, 3 or 4, and both w and c are
+        above 4. Those with w = c are refused, and others warned of, until this says what they are.
 
     Raises
     ------
@@ -347,12 +358,11 @@ class Conv(Convolutional, name="conv"):
                 f"say what flat rows are with input_shape=(h, w); a row has shape {shape}. For "
                 "signals there is 'conv1d'."
             )
-        if len(shape) == 3 and shape[0] in (1, 3, 4) and min(shape[1:]) > 4:
-            raise ValueError(
-                f"The architecture 'conv' takes images with the channels last, (n, h, w, c), and "
-                f"rows of shape {shape} look like channels first: give np.moveaxis(X, 1, -1)."
-            )
-        return shape if len(shape) == 3 else (*shape, 1)
+        if len(shape) == 2:
+            return (*shape, 1)
+        if self.input_shape is None and shape[0] in (1, 3, 4) and min(shape[1:]) > 4:
+            _doubt_channels(shape)
+        return shape
 
 
 @dataclass
@@ -404,6 +414,22 @@ class Conv1d(Convolutional, name="conv1d"):
                 f"c); a row has shape {shape}. For images there is 'conv'."
             )
         return shape if len(shape) == 2 else (*shape, 1)
+
+
+def _doubt_channels(shape: tuple[int, ...]) -> None:
+    """Refuse images (h, w, c) that look square and channels first; warn of those that may be."""
+    h, w, c = shape
+    ways = (
+        f"give np.moveaxis(X, 1, -1), or, if they have {h} x {w} pixels and {c} channels, say so "
+        f"with input_shape={shape}."
+    )
+    taken = "The architecture 'conv' takes images with the channels last, (n, h, w, c), and rows of"
+    if w == c:
+        raise ValueError(f"{taken} shape {shape} look like channels first: {ways}")
+    warnings.warn(
+        f"{taken} shape {shape} could have them first: if so, {ways}",
+        stacklevel=8,  # the user's call of `fit`
+    )
 
 
 def _glorot(values_in: float, values_out: float) -> float:

@@ -8,7 +8,6 @@ made once for all.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ import jax
 import numpy as np
 
 from isthmus.training.batches import rows_per_call
+from isthmus.training.runtime import ask_between_chunks, computing, usable_cores
 from isthmus.training.state import DivergenceError, Schedule
 from isthmus.training.trainer import UNSHARED, run_steps, total_loss
 
@@ -134,6 +134,7 @@ class _Count:
         self.on_steps, self.lock, self.ended = on_steps, Lock(), False
 
     def __call__(self, steps: int) -> None:
+        ask_between_chunks()
         with self.lock:
             if self.ended:
                 raise _Ended
@@ -155,7 +156,7 @@ def _each(
     wide, device = CONFIG.jax_enable_x64, CONFIG.jax_default_device
 
     def there(group: list[int]) -> Errors:
-        with jax.enable_x64(wide), jax.default_device(device):  # a thread has settings of its own
+        with computing("float64" if wide else "float32", device):  # a thread has its own settings
             return one(group)
 
     with ThreadPoolExecutor(threads) as pool:
@@ -172,7 +173,7 @@ def _cores() -> int:
     device = CONFIG.jax_default_device or jax.devices()[0]
     if device.platform != "cpu":
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores()
 
 
 def stack(trees: Sequence[Any]) -> Any:

@@ -182,6 +182,7 @@ class UnfinishedFit(NamedTuple):
     fingerprint: int
     settings: str
     fresh: bool = True  # whether the run began with a net that had learned nothing
+    cores: int | None = None  # that computed it, where known
 
 
 class PartialFit(NamedTuple):

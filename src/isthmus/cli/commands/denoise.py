@@ -83,7 +83,9 @@ def _denoise_folder(
     found = scan(source)
     for header in found.headers:
         try:
-            tiling.check_size(header.size, wanted.shape, str(source.path / header.name))
+            name = str(source.path / header.name)
+            tiling.check_size(header.size, wanted.shape, name)
+            tiling.check_scale(ae, header.size, name)
         except ValueError as error:
             raise FileError(str(error)) from error
     names = [header.name for header in found.headers]

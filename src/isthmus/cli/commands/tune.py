@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -169,7 +169,9 @@ def tune(
     )
     files = {"model": path, "table": result.table, "picture": result.picture}
     with signals.hold():
-        found.best_estimator_.set_params(verbose=0).save(path)
+        best = found.best_estimator_.set_params(verbose=0)
+        best.fitted_ = replace(best.fitted_, image_scale=rows.image_scale)
+        best.save(path)
         if result.table is not None:
             _write_table(result.table, found)
         if result.picture is not None:

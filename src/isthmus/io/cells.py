@@ -1,0 +1,161 @@
+"""Cells of text files become numbers; which mark is the decimal one holds for the whole file.
+
+`1.050` is a thousand and fifty where commas are decimal marks, and hardly more than one where points
+are. Other cells of the file say which, and where none does, nobody guesses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Decimal = Literal["point", "comma"]
+
+MISSING_CELLS = ("", "NA", "NaN", "nan", "null", "?")
+MINUS = "\u2212"
+# Marks between thousands that are no decimal marks anywhere: spaces, some of them narrow or
+# unbreakable, and apostrophes.
+GAPS = "[ \u00a0\u2009\u202f'\u2019]"
+WITH_GAPS = rf"^[+-]?[0-9]{{1,3}}(?:{GAPS}[0-9]{{3}})+(?:[.,][0-9]*)?$"
+FIRST = 1000  # cells that nearly always tell
+
+
+def _pattern(decimal: str, thousands: str) -> str:
+    digits = rf"(?:[0-9]+{decimal}?[0-9]*|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    groups = rf"[1-9][0-9]{{0,2}}(?:{thousands}[0-9]{{3}})+(?:{decimal}[0-9]*)?"
+    return rf"^[+-]?(?:{digits}|{groups}|(?i:inf|infinity|nan))$"
+
+
+NUMBER: dict[Decimal, str] = {"point": _pattern(r"\.", ","), "comma": _pattern(",", r"\.")}
+
+
+class Cell(NamedTuple):
+    """A cell by its row, its column and its text."""
+
+    row: int
+    column: str
+    text: str
+
+
+class Signs(NamedTuple):
+    """What cells say of their decimal mark: the first that needs it to be a point or a comma.
+
+    `doubtful` is the first that can be read both ways, as different numbers.
+    """
+
+    point: Cell | None = None
+    comma: Cell | None = None
+    doubtful: Cell | None = None
+
+    def __or__(self, other: Signs) -> Signs:
+        return Signs(*(mine or yours for mine, yours in zip(self, other, strict=True)))
+
+
+class Cells(NamedTuple):
+    """A column of text without what no number needs, and its numbers if no comma is in it."""
+
+    text: pl.Series
+    plain: pl.Series | None
+
+
+def cleaned(frame: pl.DataFrame) -> dict[str, Cells]:
+    """Return columns without space around cells and gaps between thousands, null for missing.
+
+    Whole frames are asked at once, since a question for each of many columns takes long.
+    """
+    found = _plain(frame)
+    rest = frame.select([name for name, cells in found.items() if cells.plain is None])
+    if rest.width:
+        text = pl.all().str.strip_chars()
+        found |= _plain(rest.with_columns(text.replace(dict.fromkeys(MISSING_CELLS))))
+    return {
+        name: Cells(_without_gaps(cells.text), None) if cells.plain is None else cells
+        for name, cells in found.items()
+    }
+
+
+def _plain(frame: pl.DataFrame) -> dict[str, Cells]:
+    """Return columns, and those as numbers that are without any work."""
+    numbers = frame.cast(pl.Float64, strict=False)
+    missing = zip(frame.null_count().row(0), numbers.null_count().row(0), strict=True)
+    return {
+        text.name: Cells(text, plain if before == after else None)
+        for text, plain, (before, after) in zip(frame, numbers, missing, strict=True)
+    }
+
+
+def _without_gaps(text: pl.Series) -> pl.Series:
+    text = text.str.replace(MINUS, "-", literal=True)
+    grouped = text.str.contains(WITH_GAPS).fill_null(False)
+    return text.zip_with(~grouped, text.str.replace_all(GAPS, ""))
+
+
+def no_numbers(cells: Cells) -> pl.Series | None:
+    """Return which cells are numbers in no way, as booleans; None if all are numbers."""
+    if cells.plain is not None or truths(cells) is not None:
+        return None
+    point, comma = (cells.text.str.contains(pattern) for pattern in NUMBER.values())
+    which = ~(point | comma).fill_null(True)
+    return which if which.any() else None
+
+
+def truths(cells: Cells) -> pl.Series | None:
+    """Return a column of true and false as 1 and 0; None for other columns."""
+    words = cells.text.str.to_lowercase()
+    return (words == "true").cast(pl.UInt8) if words.is_in(["true", "false"]).all() else None
+
+
+def signs_of(columns: Iterable[Cells]) -> Signs:
+    """Return what columns say of the file's decimal mark."""
+    signs, plain = Signs(), []
+    for cells in columns:
+        if cells.plain is None:
+            signs |= _signs(cells.text)
+        else:
+            plain.append(cells.text)
+    whole = pl.DataFrame(plain)
+    for part in (whole.head(FIRST), whole):  # a plain column says at most that points are decimal
+        if signs.point is None:
+            signs |= _signs_of_points(part)
+    return signs
+
+
+def _signs_of_points(frame: pl.DataFrame) -> Signs:
+    """Return what columns say that have no other marks than points."""
+    signs = Signs()
+    marked = frame.select(pl.all().str.contains(".", literal=True).any())
+    for name in (c.name for c in marked if c[0]):
+        signs |= _signs(frame[name])
+        if signs.point is not None:
+            break
+    return signs
+
+
+def _signs(text: pl.Series) -> Signs:
+    marked = text.str.contains("[.,]")
+    point, comma = (text.str.contains(pattern) for pattern in NUMBER.values())
+    kinds = (marked & point & ~comma, marked & comma & ~point, marked & point & comma)
+    return Signs(*(first_cell(text, kind) if kind.any() else None for kind in kinds))
+
+
+def first_cell(text: pl.Series, which: pl.Series) -> Cell:
+    """Return the first of some cells of a column."""
+    row = which.arg_max() or 0
+    return Cell(row, text.name, text[row])
+
+
+def parsed(cells: Cells, decimal: Decimal) -> tuple[pl.Series, Cell | None]:
+    """Return cells as numbers, and the first that is none with this decimal mark."""
+    if decimal == "point" and cells.plain is not None:
+        return cells.plain, None
+    if (words := truths(cells)) is not None:
+        return words, None
+    odd = ~cells.text.str.contains(NUMBER[decimal]).fill_null(True)
+    mark, thousands = (".", ",") if decimal == "point" else (",", ".")
+    text = cells.text.str.replace_all(thousands, "", literal=True)
+    numbers = text.str.replace(mark, ".", literal=True).cast(pl.Float64, strict=False)
+    return numbers, first_cell(cells.text, odd) if odd.any() else None

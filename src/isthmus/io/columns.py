@@ -1,0 +1,154 @@
+"""Which columns of a table are worked on, and which stand beside them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from isthmus.io.arrays import TableError
+from isthmus.io.numbers import numbers_of
+from isthmus.io.table import Rows
+from isthmus.words import columns_named, is_or_are, shortened, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from isthmus.io.table import Table
+
+
+def choose_columns(
+    table: Table,
+    *,
+    names: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    ids: Sequence[str] = (),
+    weight: str | None = None,
+) -> Rows:
+    """Take the numeric columns to work on, the identifiers and the weights out of a table.
+
+    A row index that pandas wrote is an identifier, unless it is asked for or left out.
+
+    Parameters
+    ----------
+    table : Table
+        What was read.
+    names : sequence of str, optional
+        The columns a model was fitted on: these are taken, in this order, and all others left.
+    columns, ignore, ids : sequences of str
+        The columns to take, to leave out and to carry through: names, or several with commas
+        between. By default all columns are taken that are not in one of the other two. The name of
+        a column of lists stands for all their elements.
+    weight : str, optional
+        The column with the weights of the rows.
+
+    Returns
+    -------
+    Rows
+
+    Raises
+    ------
+    TableError
+        For unknown and missing columns, for columns that are not numeric, and for missing cells.
+    """
+    if isinstance(table.rows, np.ndarray):
+        if columns or ignore or ids or weight is not None:
+            raise TableError(
+                f"{table.path} is an array without column names: --columns, --ignore, --id and "
+                "--weight need a CSV or Parquet file."
+            )
+        return Rows(table.rows, pl.DataFrame())
+    frame = table.rows
+    kept, left, chosen = (_resolved(table, some) for some in (ids, ignore, columns))
+    weights = [] if weight is None else _resolved(table, [weight])
+    wanted = [*(chosen if names is None else names), *kept, *left, *weights]
+    index = [n for n in table.row_index if n not in wanted]
+    known = [*frame.columns, *table.unread]
+    taken = _taken(table.path, known, names, chosen, [*kept, *left, *weights, *index])
+    if index and names is None and not chosen:
+        _warn_of_index(table.path, index)
+    kept += index
+    _check_read(table, [*taken, *kept, *weights])
+    _check_identifiers(table.path, frame.select(kept))
+    numbers = numbers_of(table, list(dict.fromkeys([*taken, *weights])))
+    weigh = numbers[weights[0]].to_numpy() if weights else None
+    return Rows(numbers.select(taken), frame.select(kept), weigh)
+
+
+def _warn_of_index(path: Path, index: list[str]) -> None:
+    warnings.warn(
+        f"{path}: {columns_named(index)} {is_or_are(index)} the row index that pandas writes: an "
+        f"identifier and not used; leave out with --ignore {','.join(index)!r}, or choose columns "
+        "with --columns.",
+        stacklevel=3,
+    )
+
+
+def _check_read(table: Table, wanted: list[str]) -> None:
+    """Raise a TableError for a column that is wanted and could not be read."""
+    bad = [name for name in wanted if name in table.unread]
+    if bad:
+        raise TableError(
+            f"{table.path}: {columns_named(bad)} cannot be read, as {table.unread[bad[0]]}: leave "
+            f"out with --ignore {','.join(bad)!r}, choose others with --columns, or write numbers "
+            "of 64 bits."
+        )
+
+
+def _check_identifiers(path: Path, ids: pl.DataFrame) -> None:
+    """Raise a TableError for columns of which a cell is no single thing: no result could hold them."""
+    bad = [c.name for c in ids if c.dtype.is_nested() or c.dtype == pl.Object]
+    if bad:
+        raise TableError(
+            f"{path}: {columns_named(bad)} {is_or_are(bad)} no identifier, but {ids[bad[0]].dtype}: "
+            "choose others with --id."
+        )
+
+
+def _resolved(table: Table, given: Sequence[str]) -> list[str]:
+    """Return the columns' names: each entry is one name, or several with commas between."""
+    assert isinstance(table.rows, pl.DataFrame)
+    known = dict.fromkeys([*table.rows.columns, *table.parts, *table.unread])
+    wanted = [n for g in given for n in ([g] if g in known else map(str.strip, g.split(",")))]
+    for name in wanted:
+        if name not in known:
+            raise TableError(
+                f"{table.path} has no column {name!r}.{suggestion(name, known)} It has: "
+                f"{shortened(list(known))}."
+            )
+    return list(dict.fromkeys(n for name in wanted for n in table.parts.get(name, [name])))
+
+
+def _taken(
+    path: Path,
+    known: list[str],
+    names: Sequence[str] | None,
+    chosen: list[str],
+    others: list[str],
+) -> list[str]:
+    """Return the columns to work on: those of the model, those chosen, or all but the others."""
+    there, apart = set(known), set(others)
+    if names is not None:
+        absent = [n for n in names if n not in there]
+        if absent:
+            raise TableError(
+                f"{path} lacks {columns_named(absent)}, which the model was fitted on."
+            )
+        return list(names)
+    both = [n for n in chosen if n in apart]
+    if both:
+        raise TableError(f"{path}: {columns_named(both)} cannot be both chosen and left out.")
+    taken = chosen or [n for n in known if n not in apart]
+    if not taken:
+        raise TableError(f"{path} has no columns left to work on.")
+    return taken
+
+
+def looks_headless(table: Table, names: Sequence[str]) -> bool:
+    """Return whether the names of a text file's columns look like a row of data."""
+    cells = pl.Series(names, dtype=pl.String).cast(pl.Float64, strict=False)
+    return table.separator is not None and len(names) > 0 and cells.null_count() == 0

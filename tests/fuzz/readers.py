@@ -1,0 +1,60 @@
+"""The readers of files that nobody vouches for, with seeds, and with the errors that are documented."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fuzz import formats, seeds_arrays, seeds_models, seeds_tables
+from fuzz.mutate import Change
+
+import isthmus
+from isthmus.io import ModelFileError, TableError, choose_columns, read_images, read_table
+
+
+class Reader(NamedTuple):
+    """What reads a file of this name, and what files to begin with."""
+
+    file: str
+    read: Callable[[Path], object]
+    error: type[Exception]
+    seeds: Callable[[], list[bytes]]
+    changes: Sequence[Change]
+
+
+def model(path: Path) -> object:
+    """Load a model; what loads has its own digest."""
+    loaded = isthmus.load(path)
+    if formats.claims(path.read_bytes()):
+        raise AssertionError("A file without its own digest was loaded")
+    return loaded
+
+
+def table(path: Path) -> object:
+    """Read a table, and take all its columns as numbers."""
+    return choose_columns(read_table(path))
+
+
+def images(path: Path) -> object:
+    """Read the folder of one image."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # such as that of several frames the first is read
+        return read_images(path.parent)
+
+
+def image_seeds() -> list[bytes]:
+    """Return images of each format."""
+    of = seeds_arrays
+    return [*of.png_seeds(), *of.jpeg_seeds(), *of.tiff_seeds(), *of.bmp_seeds()]
+
+
+READERS = {
+    "model": Reader("x.isthmus", model, ModelFileError, seeds_models.seeds, formats.MODEL),
+    "csv": Reader("x.csv", table, TableError, seeds_tables.seeds, formats.CSV),
+    "parquet": Reader("x.parquet", table, TableError, seeds_tables.parquet_seeds, formats.PARQUET),
+    "npy": Reader("x.npy", table, TableError, seeds_arrays.npy_seeds, formats.NPY),
+    "npz": Reader("x.npz", table, TableError, seeds_arrays.npz_seeds, formats.NPZ),
+    "images": Reader("x.png", images, TableError, image_seeds, formats.IMAGE),
+}
