@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -38,8 +38,8 @@ def _forget():
     Recorder.seen = []
 
 
-def quick(**options):
-    return Autoencoder(2, max_epochs=2, **options)
+def quick(n_components=2, **options):
+    return Autoencoder(n_components, max_epochs=2, **options)
 
 
 def test_accuracies_are_scikit_learns(rng):
@@ -53,6 +53,19 @@ def test_accuracies_are_scikit_learns(rng):
     expected = cross_val_score(make_pipeline(PCA(2), knn), X, Y, cv=folds).mean()
     assert pca["mean"] == codes["mean"] == pytest.approx(expected)
     assert [row["width"] for row in result.table] == [4, 2, 2]
+
+
+def test_pca_of_rows_far_from_0_is_that_of_rows_near_it(digits):
+    labels = load_digits().target[:1400]
+    model = quick(scaling=None, n_components=16, random_state=0)
+    near, far = (
+        compare(
+            model, digits[:1400] + offset, labels, classifiers=["neighbours"], cv=2, random_state=0
+        )
+        for offset in (0, 1e5)
+    )
+    assert far.table[1]["mean"] == pytest.approx(near.table[1]["mean"], abs=0.02)
+    assert near.table[1]["mean"] > 0.93
 
 
 def test_raw_columns_are_scaled_as_the_model_scales_them():

@@ -150,7 +150,7 @@ def test_the_parts_and_readers_of_the_guide_for_contributors_work(tmp_path):
     assert len(examples) == 7
     use = """
 import isthmus
-from isthmus.io.tables import choose_columns, read_table
+from isthmus.io import choose_columns, read_table
 
 again = isthmus.load("gained.isthmus").transform(X)
 np.testing.assert_array_equal(again, ae.transform(X))

@@ -16,7 +16,8 @@ _HOMES = {
     "outliers.detector": ["OutlierDetector"],
     "parts.architectures": ["Conv", "Conv1d", "Dense"],
     "parts.corruptions": ["Gaussian", "Masking", "SaltPepper", "Swap", "Uniform"],
-    "parts.losses": ["BCE", "MAE", "MSE", "Cosine", "Huber", "Lp", "Poisson"],
+    "parts.likelihoods": ["BCE", "Poisson"],
+    "parts.losses": ["MAE", "MSE", "Cosine", "Huber", "Lp"],
     "parts.penalties": ["L2", "Contractive"],
     "parts.sparsity": ["KL", "L1", "TopK"],
     "report.report": ["Report"],
@@ -46,13 +47,13 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers; a test holds
     from isthmus.parts.corruptions import SaltPepper as SaltPepper
     from isthmus.parts.corruptions import Swap as Swap
     from isthmus.parts.corruptions import Uniform as Uniform
-    from isthmus.parts.losses import BCE as BCE
+    from isthmus.parts.likelihoods import BCE as BCE
+    from isthmus.parts.likelihoods import Poisson as Poisson
     from isthmus.parts.losses import MAE as MAE
     from isthmus.parts.losses import MSE as MSE
     from isthmus.parts.losses import Cosine as Cosine
     from isthmus.parts.losses import Huber as Huber
     from isthmus.parts.losses import Lp as Lp
-    from isthmus.parts.losses import Poisson as Poisson
     from isthmus.parts.penalties import L2 as L2
     from isthmus.parts.penalties import Contractive as Contractive
     from isthmus.parts.sparsity import KL as KL

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
@@ -22,6 +21,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from isthmus.autoencoder import Autoencoder, as_images, check_one_of, check_whole, validate_rows
+from isthmus.model import pca_axes
 from isthmus.plots import (
     FAINT_GREY,
     LINE_COLOURS,
@@ -283,8 +283,7 @@ class _Fold:
         raw = tuple(_scaled(fitted, part) for part in (X, X_test))
         wide = raw[0] if rest is None else _scaled(fitted, every)
         start = time.perf_counter()
-        pca = PCA(min(codes[0].shape[1], *wide.shape), random_state=0).fit(wide)
-        reduced = tuple(pca.transform(part) for part in raw)
+        reduced = _by_axes(wide, min(codes[0].shape[1], *wide.shape), raw)
         self.inputs = (raw, reduced, codes)
         self.seconds = {"PCA": time.perf_counter() - start, "codes": middle - begin}
 
@@ -296,6 +295,14 @@ class _Fold:
         middle = time.perf_counter()
         accuracy = float(np.mean(fitted.predict(X_test) == self.y_test))
         return accuracy, middle - begin, time.perf_counter() - middle
+
+
+def _by_axes(rows: np.ndarray, width: int, parts: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """Return parts on the leading principal axes of rows, as baselines find them: scikit-learn's PCA
+    finds others on float32 rows far from 0.
+    """
+    mean, axes = pca_axes(rows, np.ones(len(rows)), width)
+    return tuple(part - mean if axes is None else (part - mean) @ axes.T for part in parts)
 
 
 def _line(name: str, classifier: Classifier, j: int, folds: Sequence[_Fold]) -> Line:

@@ -154,7 +154,7 @@ def test_masked_cells_are_refused(digits):
         ae.score_samples(X)
     with pytest.raises(ValueError, match="sample_weight has masked cells, 1 of them, the first in"):
         ae.fit(X.data, sample_weight=masked(40, 3))
-    with pytest.raises(ValueError, match="Z has masked cells"):
+    with pytest.raises(ValueError, match="X has masked cells"):
         ae.inverse_transform(masked((4, 2), (1, 1)))
     with pytest.raises(ValueError, match="64 of them, the first in row 1"):
         ae.fit([digits[0].reshape(8, 8), masked((8, 8), slice(None))])

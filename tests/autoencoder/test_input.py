@@ -2,10 +2,12 @@
 
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
@@ -69,7 +71,7 @@ def test_width_and_names_at_transform(fitted):
         ae.transform(X.to_numpy()[:, :2])
     with pytest.raises(ValueError, match="feature names should match"):
         ae.transform(X.rename(columns={"age": "years"}))
-    with pytest.raises(ValueError, match="Z has 3 columns, but the codes of this model have 2"):
+    with pytest.raises(ValueError, match="X has 3 columns, but the codes of this model have 2"):
         ae.inverse_transform(X.to_numpy())
     with pytest.raises(NotFittedError):
         Autoencoder().transform(X)
@@ -320,7 +322,7 @@ def test_values_beyond_the_precision_are_named(fitted, method, value):
     )
     with pytest.raises(ValueError, match=message):
         getattr(ae, method)(spoil(X, 7, 2, value))
-    with pytest.raises(ValueError, match="Z has values beyond 3.4e\\+38, where dtype float32 ends"):
+    with pytest.raises(ValueError, match="X has values beyond 3.4e\\+38, where dtype float32 ends"):
         ae.inverse_transform([[0.0, value]])
 
 
@@ -403,3 +405,38 @@ def test_summary_names_layers_parameters_terms_and_baselines(digits):
         assert part in text
     assert f"{ae.n_parameters_:,} parameters" in text
     assert ae.n_parameters_ == 64 * 9 + 9 * 4 + 9 + 4 + 9 + 64
+
+
+# -- arrays of other libraries -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_arrays_of_other_libraries(dispatch, monkeypatch):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # without which scikit-learn refuses the dispatch
+    rows = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    X, weight = jnp.asarray(rows), jnp.ones(40)
+    settings = {"max_epochs": 1, "random_state": 0}
+    plain = Autoencoder(2, **settings).fit(rows)
+    with config_context(array_api_dispatch=dispatch):
+        ae = Autoencoder(2, **settings).fit(X, sample_weight=weight)
+        codes = ae.transform(X)
+        np.testing.assert_array_equal(codes, plain.transform(rows))
+        np.testing.assert_array_equal(
+            ae.inverse_transform(X=jnp.asarray(codes)), ae.reconstruct(rows)
+        )
+        assert ae.score(X, sample_weight=weight) == ae.score(rows)
+        ae.partial_fit(X)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "dense:hidden=[4,1],norm=layer",
+        "conv:channels=[1,3],norm=layer",
+        "conv1d:channels=[1,2],norm=layer",
+    ],
+)
+def test_a_layer_that_normalisation_makes_constant_is_refused(architecture):
+    X = np.random.default_rng(0).random((40, 6, 1) if "1d" in architecture else (40, 8, 8))
+    with pytest.raises(ValueError, match="norm='layer' with a layer of one unit or map, which"):
+        Autoencoder(2, architecture, max_epochs=1).fit(X)

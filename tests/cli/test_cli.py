@@ -750,10 +750,14 @@ def test_an_interrupt_before_training_is_quiet(cli, monkeypatch):
 
 def test_resuming_what_cannot_be_resumed_warns(cli, model, tmp_path, monkeypatch):
     words = ("--id", "name", "--ignore", "late,w")
-    ended = cli("fit", "t.csv", *words, "--quiet", "--resume", model)
-    assert ended.status == 0
-    assert "warning: The model was trained to its end: training starts again" in ended.err
-    assert isthmus.load(model).max_epochs == 5
+    content, times = Path(model).read_bytes(), Path(model).stat().st_mtime_ns
+    ended = cli("fit", "t.csv", *words, "--resume", model, "--max-epochs", "7")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith(f"{model} is trained to its end (5 epochs): nothing was done")
+    ended = cli("fit", "t.csv", *words, "--resume", model, "-o", "other.isthmus", "--json")
+    assert json.loads(ended.out)["finished_before"]
+    assert not Path("other.isthmus").exists()
+    assert (Path(model).read_bytes(), Path(model).stat().st_mtime_ns) == (content, times)
     hear = fit.Training._on_epoch
 
     def interrupt(self, row):

@@ -346,6 +346,11 @@ def bad_files():
         ("near.png", declared(10_000, 10_000), "has more than 67,108,864 pixels, which could"),
         ("over.png", declared(8192, 8193), "has more than 67,108,864 pixels, which could"),
         (
+            "hollow.png",
+            declared(8000, 8000),
+            "is cut off or damaged (67 bytes cannot hold the 8000",
+        ),
+        (
             "float.tif",
             content(Image.fromarray(large, "F"), "TIFF"),
             "is a TIFF of a kind that is not read (1 channel of 32-bit floats, grey)",

@@ -6,10 +6,12 @@ import os
 import struct
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import save as save_tensors
@@ -19,6 +21,7 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 import isthmus
 from isthmus import Autoencoder, ModelFileError
 from isthmus.io import read_tensors, write_tensors
+from isthmus.training import usable_cores
 
 KINDS = [
     {},
@@ -89,6 +92,19 @@ def test_names_and_image_shapes_are_kept(tmp_path, digits):
     assert list(isthmus.load(tmp_path / "m").feature_names_in_) == ["a", "b", "ü"]
     Autoencoder(2, max_epochs=1).fit(digits.reshape(-1, 8, 8)).save(tmp_path / "m")
     assert isthmus.load(tmp_path / "m").reconstruct(digits[:2]).shape == (2, 8, 8)
+
+
+def test_the_encoder_alone_needs_no_function_of_ones_own(tmp_path, iris):
+    def cubic(x_out, x):
+        return jnp.mean(jnp.abs(x_out - x) ** 3, axis=1)
+
+    own = {"corruption": ("gaussian", lambda key, x: x), "penalty": lambda step: step.z.sum() ** 2}
+    ae = Autoencoder(2, loss=cubic, max_epochs=1, random_state=0, **own).fit(iris)
+    ae.save(tmp_path / "encoder", part="encoder")
+    encoder = isthmus.load(tmp_path / "encoder")
+    np.testing.assert_array_equal(encoder.transform(iris), ae.transform(iris))
+    with pytest.raises(ModelFileError, match="holds no code"):
+        ae.save(tmp_path / "whole")
 
 
 def test_the_encoder_alone_encodes_and_no_more(tmp_path, iris):
@@ -251,6 +267,20 @@ def interrupted(tmp_path):
     isthmus.load(OLDER[-1] / "interrupted.isthmus").save(tmp_path / "half", resume=True)
     assert isthmus.load(tmp_path / "half").unfinished_epochs == 4
     return tmp_path / "half"
+
+
+def test_a_fit_that_goes_on_with_other_cores_warns(interrupted, tmp_path):
+    X = EXPECTED[OLDER[-1]]["interrupted.X"]
+    half = isthmus.load(interrupted).set_params(warm_start=True)
+    with pytest.raises(KeyboardInterrupt):
+        half.fit(X, on_epoch=lambda row: (_ for _ in ()).throw(KeyboardInterrupt))
+    half.save(interrupted, resume=True)
+    assert read_tensors(interrupted)[1]["training"]["cores"] == usable_cores()
+    isthmus.load(interrupted).set_params(warm_start=True).fit(X)  # and warnings are errors here
+    rewritten(interrupted, lambda meta, _: meta["training"].update(cores=99))
+    half = isthmus.load(interrupted).set_params(warm_start=True)
+    with pytest.warns(UserWarning, match="interrupted on 99 cores and goes on with"):
+        half.fit(X)
 
 
 @pytest.mark.parametrize(
@@ -421,7 +451,11 @@ def test_every_expectation_has_its_file(folder):
 @older_files
 def test_files_of_older_formats_load_and_compute_the_same(path, tmp_path):
     folder, name = path.parent, path.stem
-    loaded, expected = isthmus.load(path), EXPECTED[folder]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        loaded, expected = isthmus.load(path), EXPECTED[folder]
+    kept = [str(w.message) for w in told if "keeps what its loss" in str(w.message)]
+    assert len(kept) == (name == "poisson"), kept  # its scores count from 0, as they did
     loaded.save(tmp_path / "again")
     if name in ("interrupted", "partial"):
         return

@@ -1,6 +1,7 @@
 """A model below scikit-learn: the same as its estimator, on flat rows, in a process without it."""
 
 import dataclasses
+import pickle
 import subprocess
 import sys
 
@@ -44,6 +45,12 @@ def test_a_model_cannot_be_changed_and_goes_where_it_is_sent(fitted):
     with pytest.raises(ValueError, match="No device 'tpu:7' here"):
         ae.set_params(device="tpu:7").transform(X)
     ae.set_params(device=None)
+
+
+def test_a_pickled_model_keeps_its_precision(iris):
+    model = Autoencoder(2, dtype="float64", max_epochs=1).fit(iris).fitted_.model
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.encode(iris), model.encode(iris))
 
 
 def test_a_model_knows_no_scikit_learn():

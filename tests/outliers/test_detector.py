@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
 from sklearn.metrics import roc_auc_score
@@ -17,7 +18,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from isthmus import Autoencoder, DivergenceError, OutlierDetector
+from isthmus import Autoencoder, DivergenceError, OutlierDetector, load
 from isthmus.autoencoder.many import begin_courses
 from isthmus.autoencoder.run import fingerprint
 from isthmus.outliers import conformal
@@ -425,6 +426,43 @@ def test_the_default_autoencoder_follows_the_rows():
     assert default_autoencoder(np.zeros((100, 900))).n_components == 32
     assert default_autoencoder(np.zeros((100, 4))).max_epochs == 200
     assert default_autoencoder(np.zeros((100_000, 4))).max_epochs == 1
+
+
+def test_parameters_of_the_default_autoencoder_can_be_set(tmp_path):
+    X, _ = planted(60)
+    detector = OutlierDetector(**NUMBERS).set_params(autoencoder__max_epochs=2, n_references=3)
+    detector = clone(detector.set_params(autoencoder__corruption__std=0.2)).fit(X)
+    given = default_autoencoder(X).set_params(max_epochs=2, corruption__std=0.2)
+    same = OutlierDetector(given, n_references=3, **NUMBERS).fit(X)
+    assert np.array_equal(detector.score_samples(X), same.score_samples(X))
+    detector.save(tmp_path / "d")
+    assert load(tmp_path / "d").autoencoder.max_epochs == 2
+    same.set_params(autoencoder__max_epochs=3)
+    assert same.autoencoder.max_epochs == 3
+    assert OutlierDetector().set_params(n_estimators=2).autoencoder is None
+    with pytest.raises(ValueError, match="Invalid parameter 'epochs'"):
+        OutlierDetector({"epochs": 3}, **NUMBERS).fit(X)
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"alpha": 0.1, "calibration": "cross"}, {"autoencoder": {"scaling": StandardScaler()}}],
+    ids=str,
+)
+def test_frames_as_the_output_of_all_transformers(output, settings):
+    X = pd.DataFrame(load_wine().data[:60, :3], columns=["a", "b", "c"])
+    plain = OutlierDetector(**NUMBERS, **settings).set_params(autoencoder__max_epochs=2)
+    framed = clone(plain)
+    plain.fit(X)
+    with config_context(transform_output=output):
+        assert np.array_equal(framed.fit_predict(X), plain.predict(X))
+        assert np.array_equal(framed.score_samples(X), plain.score_samples(X))
+        assert framed.explain(X).columns == ("a", "b", "c")
+        codes = framed.transform(X)
+        assert len(make_pipeline(StandardScaler(), clone(framed)).fit(X).predict(X)) == 60
+    assert list(codes.columns) == plain.get_feature_names_out().tolist()
+    assert np.array_equal(np.asarray(codes), plain.transform(X))
 
 
 def test_repeated_rows_do_not_make_all_others_outliers():

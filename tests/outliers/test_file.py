@@ -189,3 +189,69 @@ REFERENCES = "member.1.references"
 def test_files_changed_by_hand_are_refused(saved, change, message):
     with pytest.raises(ModelFileError, match=message):
         isthmus.load(rewritten(saved, change))
+
+
+# -- constant columns ------------------------------------------------------------------------------
+
+
+def constant(n):
+    X = np.random.default_rng(0).normal(size=(n, 4))
+    X[:, 1], X[:, 3] = 7, 0
+    return X
+
+
+@pytest.fixture(scope="module")
+def knowing(tmp_path_factory):
+    path = tmp_path_factory.mktemp("files") / "d.isthmus"
+    detector = OutlierDetector(SHORT, contamination="none", **SMALL).fit(constant(50))
+    detector.save(path)
+    return detector, path.read_bytes()
+
+
+@pytest.fixture
+def kept(knowing, tmp_path):
+    path = tmp_path / "d.isthmus"
+    path.write_bytes(knowing[1])
+    return path
+
+
+def test_constant_columns_are_kept(knowing, kept, tmp_path):
+    copy, new = isthmus.load(kept), np.add(constant(9), [0, 1, 0, 0])
+    assert np.array_equal(copy.score_samples(new), knowing[0].score_samples(new))
+    copy.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == kept.read_bytes()
+
+
+def test_a_file_without_them_scores_as_it_did(knowing, kept):
+    def older(meta, tensors):
+        for k, member in enumerate(meta["members"]):
+            del member["constant_cost"]
+            for name in ("columns", "values"):
+                del tensors[f"member.{k}.constant_{name}"]
+
+    copy, new = isthmus.load(rewritten(kept, older)), np.add(constant(9), [0, 0, 0, 1])
+    assert copy.offset_ == knowing[0].offset_
+    gained = copy.score_samples(new) - knowing[0].score_samples(new)
+    np.testing.assert_allclose(gained, 40 / 4)
+
+
+COLUMNS, VALUES = "member.1.constant_columns", "member.1.constant_values"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m, t: m["members"][1].update(constant_cost=0),
+        lambda m, t: m["members"][1].update(constant_cost=1e999),
+        lambda m, t: m["members"][1].pop("constant_cost"),
+        lambda m, t: t.update({COLUMNS: np.array([1, 4])}),
+        lambda m, t: t.update({COLUMNS: np.array([1.0, 3.0])}),
+        lambda m, t: t.update({COLUMNS: np.array([1])}),
+        lambda m, t: t.update({VALUES: np.ones((2, 1))}),
+        lambda m, t: t.update({VALUES: np.ones(2, np.float32)}),
+        lambda m, t: t.pop(VALUES),
+    ],
+)
+def test_constant_columns_changed_by_hand_are_refused(kept, change):
+    with pytest.raises(ModelFileError, match=r"member[ .]1|constant_values"):
+        isthmus.load(rewritten(kept, change))

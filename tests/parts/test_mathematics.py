@@ -13,7 +13,7 @@ from isthmus import KL, L1, L2, TopK
 from isthmus.nets.activations import ACTIVATIONS
 from isthmus.nets.net import Dropout
 from isthmus.nets.step import Step
-from isthmus.parts import architectures, corruptions, losses
+from isthmus.parts import architectures, corruptions, likelihoods, losses
 from isthmus.parts.penalties import Contractive, jacobian_norms
 from isthmus.parts.sparsity import activity, kl_divergence
 from isthmus.training.objective import Objective
@@ -38,8 +38,8 @@ def float64():
         (losses.Lp(p=2.0), ((X - P) ** 2).mean(1)),
         (losses.Lp(p=1.5), (np.abs(X - P) ** 1.5).mean(1)),
         (losses.Huber(delta=0.3), scipy.special.huber(0.3, X - P).mean(1)),
-        (losses.BCE(), -(X * np.log(P) + (1 - X) * np.log(1 - P)).mean(1)),
-        (losses.Poisson(), (P - X * np.log(P)).mean(1)),
+        (likelihoods.BCE(), -(X * np.log(P) + (1 - X) * np.log(1 - P)).mean(1)),
+        (likelihoods.Poisson(), (P - X * np.log(P)).mean(1)),
         (losses.Cosine(), np.diag(cosine_distances(X, P))),
     ],
 )
@@ -50,10 +50,10 @@ def test_losses_against_references(loss, reference):
 def test_bce_of_hard_labels_is_log_loss():
     labels = (X > 0.5).astype(float)
     reference = [log_loss(x, p, labels=[0, 1]) for x, p in zip(labels, P, strict=True)]
-    np.testing.assert_allclose(losses.BCE()(P, labels), reference, rtol=1e-6)
+    np.testing.assert_allclose(likelihoods.BCE()(P, labels), reference, rtol=1e-6)
 
 
-@pytest.mark.parametrize("loss", [losses.BCE(), losses.Poisson(), losses.MSE()])
+@pytest.mark.parametrize("loss", [likelihoods.BCE(), likelihoods.Poisson(), losses.MSE()])
 def test_losses_on_the_linear_output_agree_and_stay_finite(loss):
     link = losses.ACTIVATIONS[loss.link].function
     a = RNG.normal(size=X.shape)
@@ -63,15 +63,100 @@ def test_losses_on_the_linear_output_agree_and_stay_finite(loss):
     assert np.isfinite(gradient).all()
 
 
+COUNTS = np.concatenate([RNG.poisson(3, (5, 5)), RNG.poisson(1e6, (1, 5))]).astype(float)
+BITS = (X > 0.5).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("loss", "p", "x", "reference"),
+    [
+        (
+            likelihoods.BCE(),
+            P,
+            X,
+            scipy.special.rel_entr(X, P) + scipy.special.rel_entr(1 - X, 1 - P),
+        ),
+        (likelihoods.BCE(), P, BITS, -np.log(np.abs(1 - BITS - P))),
+        (
+            likelihoods.Poisson(),
+            5 * P + COUNTS,
+            COUNTS,
+            scipy.special.kl_div(COUNTS, 5 * P + COUNTS),
+        ),
+        (likelihoods.BCE(deviance=False), P, X, -(X * np.log(P) + (1 - X) * np.log(1 - P))),
+        (likelihoods.Poisson(deviance=False), P, X, P - X * np.log(P)),
+        (losses.Huber(delta=0.3), P, X, scipy.special.huber(0.3, X - P)),
+        (
+            losses.CustomLoss(lambda p, x: jnp.mean(p - x * jnp.log(p), 1)),
+            P,
+            X,
+            scipy.special.kl_div(X, P),
+        ),
+    ],
+)
+def test_scores_count_from_what_a_perfect_copy_costs(loss, p, x, reference):
+    np.testing.assert_allclose(loss.excess(p, x), reference.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(loss.columns(p, x), reference / x.shape[1], rtol=1e-5, atol=1e-9)
+    inverse = ACTIVATIONS[loss.link].inverse(p)
+    np.testing.assert_allclose(loss.excess_from_linear(inverse, x), reference.mean(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [cls() for cls in losses.Loss.known.values()])
+def test_a_perfect_copy_has_no_excess(loss):
+    with jax.enable_x64(False):
+        for x in (X, BITS, 1e-3 * X, P * (P > 0.5)):
+            x = x.astype(np.float32)
+            np.testing.assert_allclose(loss.excess(x, x), 0, atol=3e-7)
+            assert (loss.excess(np.float32(P), x) >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-30, 1e-6, 1.0, 1e6, 1e30])
+def test_cosine_is_the_same_for_rows_of_any_size(size, dtype):
+    x, p, loss = (size * X).astype(dtype), P.astype(dtype), losses.Cosine()
+    with jax.enable_x64(dtype is np.float64):
+        for got in (loss(p, x), loss(x, p), loss(p * dtype(size), x)):
+            np.testing.assert_allclose(got, np.diag(cosine_distances(X, P)), rtol=1e-4)
+        np.testing.assert_allclose(loss.seen(x), loss.seen(X.astype(dtype)), rtol=1e-5)
+        assert np.isfinite(jax.grad(lambda p: loss(p, x).sum())(p * dtype(size))).all()
+    zero = np.zeros((1, 5), dtype)
+    assert loss(zero, zero) == loss(P[:1], zero) == 1
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-10, 1.0, 1e10, 1e17])
+@pytest.mark.parametrize("loss", [losses.MSE(), losses.MAE(), losses.Lp(), losses.Huber()])
+def test_distances_hold_in_float32_as_far_as_their_squares_do(loss, size):
+    p, x = np.float32(size * P), np.float32(size * X)
+    with jax.enable_x64(False):
+        got = loss(p, x)
+    with np.errstate(under="ignore"):
+        want = np.float64(loss(p.astype(float), x.astype(float)))
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-37)
+
+
+@pytest.mark.parametrize("loss", [cls() for cls in losses.Loss.known.values()])
+def test_what_is_no_number_is_never_a_good_loss(loss):
+    odd = P.copy()
+    odd[0, 0] = np.nan
+    assert np.isnan(loss(odd, X)[0])
+    assert not np.isfinite(loss.excess(odd, X)[0])
+    assert losses.largest_at_most(loss.excess(odd, X))[0] == np.finfo(float).max
+
+
+@pytest.mark.parametrize("loss", [losses.MAE(), losses.Lp(p=1.0), losses.Huber(), losses.MSE()])
+def test_what_is_right_is_not_pushed(loss):
+    np.testing.assert_array_equal(jax.grad(lambda p: loss(p, X).sum())(X), 0)
+
+
 def test_nats_are_negative_log_likelihoods():
     counts = RNG.poisson(3, X.shape).astype(float)
     rate = 5 * P
     np.testing.assert_allclose(
-        losses.Poisson().nats(rate, counts), -scipy.stats.poisson.logpmf(counts, rate).sum(1)
+        likelihoods.Poisson().nats(rate, counts), -scipy.stats.poisson.logpmf(counts, rate).sum(1)
     )
     bits = (X > 0.5).astype(float)
     np.testing.assert_allclose(
-        losses.BCE().nats(P, bits), -scipy.stats.bernoulli.logpmf(bits, P).sum(1), rtol=1e-6
+        likelihoods.BCE().nats(P, bits), -scipy.stats.bernoulli.logpmf(bits, P).sum(1), rtol=1e-6
     )
 
 
@@ -222,6 +307,11 @@ def test_kl_gradient_of_a_batch_has_the_running_mean_and_is_not_scaled_down():
     np.testing.assert_allclose(
         jax.grad(penalty)(net.encoder[0].bias), slope * (z * (1 - z)).mean(0), rtol=1e-6
     )
+
+
+def test_the_slope_of_activity_at_0_is_0():
+    slopes = jax.grad(lambda z: activity(z, "identity").sum())(jnp.array([0.0, -0.0, 2.0, -3.0]))
+    np.testing.assert_array_equal(slopes, [0, 0, 1, -1])
 
 
 def test_activity_is_right_for_each_activation():

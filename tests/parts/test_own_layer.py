@@ -461,6 +461,25 @@ def test_a_penalty_and_a_corruption_are_one_class_each(tmp_path):
     ae.export(tmp_path / "m.onnx", "score")  # which they have no part in
 
 
+def test_a_loss_of_ones_own_on_another_one_is_scored_by_its_own_call(tmp_path):
+    """What a loss inherits was made of its parent's call: the stable form, the excess, their ONNX."""
+
+    @dataclass
+    class Brier(BCE):
+        def __call__(self, x_out, x):
+            return jnp.mean((x_out - x) ** 2, 1) + 1  # a copy costs 1
+
+        def onnx(self, graph, x_out, x):
+            error = graph.add("Sub", x_out, x)
+            return graph.add("Add", graph.row_mean(graph.add("Mul", error, error)), 1.0)
+
+    rows = np.clip(X / 9, 0, 1)
+    ae = Autoencoder(2, loss=Brier(), **BRIEF).fit(rows)
+    want = -np.mean((ae.reconstruct(rows) - rows) ** 2, axis=1)
+    np.testing.assert_allclose(ae.score_samples(rows), want, rtol=1e-3, atol=1e-6)
+    ae.export(tmp_path / "m.onnx", "score")
+
+
 def without_form(base, **members):
     """Return a subclass of a built-in part, registered or not."""
     return dataclass(type("Mine", (base,), members))

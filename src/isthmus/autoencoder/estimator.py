@@ -206,7 +206,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             origin, last = self._origin(rows, slots, before, init)
             anew = before is None and init is None
             starting = None if anew else partial(_starting_net, before, init)
-            run = begin_run(self, slots, rows, origin, starting=starting)
+            kept = None if before is None else before.model.net
+            run = begin_run(self, slots, rows, origin, starting=starting, kept=kept)
             warn_of_wide_net(run.at.net, slots, stacklevel=3)
             self._train(run, last, on_epoch)
         return self
@@ -262,7 +263,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """Train for one epoch over these rows, at a constant rate after the first 50 steps.
 
         The first call fits the scaling and then leaves it; no rows are held out, and layers are not
-        pretrained. After `fit` it goes on from the fitted weights.
+        pretrained. After `fit` it goes on from the fitted weights. Later rows may lie outside the
+        range of the first ones: an output of "auto" is linear here where `fit` would bound it.
 
         Parameters
         ----------
@@ -336,11 +338,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             )
         return self.encode(X, chosen).reshape(-1, *shapes[chosen - 1])
 
-    def inverse_transform(self, Z: ArrayLike) -> np.ndarray:
-        """Decode codes to rows in the data's units, shape (n, d) or (n, h, w[, c])."""
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Decode codes, (n, n_components), to rows in the data's units, (n, d) or (n, h, w[, c])."""
         model = self._model()
         model.check_decoder()
-        return model.shaped(model.decode(validate_codes(Z, model.n_components, model.dtype)))
+        return model.shaped(model.decode(validate_codes(X, model.n_components, model.dtype)))
 
     def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Encode and decode rows, which denoises them; floats in the data's units and shape.

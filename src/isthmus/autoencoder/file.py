@@ -13,9 +13,11 @@ from isthmus.model import (
     Record,
     pack_fitted,
     pack_slots,
+    pack_transformer,
     resolve_slots,
     unpack_fitted,
     unpack_slots,
+    unpack_transformer,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ def pack_autoencoder(
         raise ValueError(f"The part must be 'model' or 'encoder'; got {part!r}.")
     tensors, meta = pack_fitted(fitted, part, resume=resume)
     meta["fitted"]["feature_names_in"] = pack_names(ae)
-    return tensors, {**pack_parameters(ae, fitted.model.slots), **meta}
+    slots = fitted.model.slots
+    of_part = slots if part == "model" else slots.for_encoding()
+    return tensors, {**pack_parameters(ae, of_part), **meta}
 
 
 def pack_names(estimator: object) -> list[str] | None:
@@ -50,9 +54,12 @@ def pack_names(estimator: object) -> list[str] | None:
 def pack_parameters(ae: Parameters, slots: Slots | None = None) -> Meta:
     """Return the constructor's parameters as JSON: the slots resolved, the others as they are."""
     params = {k: v for k, v in ae.get_params(deep=False).items() if k not in SLOTS}
+    scaling = params["scaling"]
+    named = {} if isinstance(scaling, str | None) else {"scaling": pack_transformer(scaling)}
     return {
         "parameters": plain_parameters(params),
         "slots": pack_slots(resolve_slots(ae) if slots is None else slots),
+        **named,
     }
 
 
@@ -82,6 +89,8 @@ def unpack_parameters(kind: type[Kind], meta: Meta) -> Kind:
     parameters = Record(meta).plain("parameters")
     if both := parameters.keys() & SLOTS.keys():
         raise ModelFileError(f"The file's parameters have the slot {min(both)!r}.")
+    if "scaling" in meta:
+        parameters["scaling"] = unpack_transformer(Record(meta).record("scaling"))
     ae = kind(**{**parameters, "device": None})
     slots = unpack_slots(meta["slots"])
     ae.set_params(**{k: (v or None) if isinstance(v, tuple) else v for k, v in slots.items()})

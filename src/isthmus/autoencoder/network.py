@@ -27,17 +27,20 @@ def build_net(
     seed: int,
     *,
     pretrained: bool = False,
+    whole: bool = True,
+    kept: Net | None = None,
 ) -> Net:
     """Return a fresh net whose output suits the loss and the scaling of the prepared rows.
 
-    Where it is to be pretrained, each pair is prepared for its sparsity then.
+    Where it is to be pretrained, each pair is prepared for its sparsity then. `whole` says whether the
+    rows are all that there will be; `kept` is a net that goes on in place of this one.
 
     The output starts at the mean row, from where errors shrink and no exponential overflows.
     """
     sparsity, x = slots.sparsity, prepared.rows.x
     output = slots.loss.link
     if output == "identity" and prepared.scaling == "range":
-        output = "sigmoid"
+        output = _output_of_range(whole, kept)
     net: Net = slots.architecture.build(
         sample_shape or x.shape[1:],
         parameters.n_components,
@@ -46,7 +49,8 @@ def build_net(
         output=output,
         dtype=parameters.dtype,
     )
-    mean = prepared.mean.reshape(-1, len(net.decoder[0].bias)).mean(axis=0)  # of each channel
+    mean = np.asarray(slots.loss.start(prepared.mean[None]))  # type: ignore[arg-type]  # NumPy's will do
+    mean = mean.reshape(-1, len(net.decoder[0].bias)).mean(axis=0)  # of each channel
     start = ACTIVATIONS[net.output].inverse(mean).astype(parameters.dtype)
     net = eqx.tree_at(lambda n: n.decoder[0].bias, net, start)
     frozen = movable_weights(net, parameters.freeze) is not None
@@ -57,6 +61,13 @@ def build_net(
         return net
     seen = slots.loss.seen(sample_rows(x))  # type: ignore[arg-type]  # NumPy's rows will do
     return sparsity.prepare(net, np.asarray(seen))
+
+
+def _output_of_range(whole: bool, kept: Net | None) -> str:
+    """Return what an output of "auto" is for rows scaled to [0, 1], which later ones may leave."""
+    if kept is not None and kept.output in ("identity", "sigmoid"):
+        return kept.output
+    return "sigmoid" if whole else "identity"
 
 
 def sample_rows(x: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from isthmus.autoencoder.rows import (
 )
 from isthmus.autoencoder.run import settle_batch_size
 from isthmus.model import Fitted, Model, history_of, labelled_rows, mean_row, with_activity
+from isthmus.nets import ACTIVATIONS
 from isthmus.training import (
     PartialFit,
     Trainer,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Rows,
     )
     from isthmus.model import Slots
+    from isthmus.nets import Net
     from isthmus.training import (
         ScaledRows,
     )
@@ -43,11 +45,11 @@ def fit_partially(
 ) -> Fitted:
     """Train one epoch, from where the last call or fit stopped; the first call settles the scaling."""
     prepared = _prepared(parameters, slots, given, before)
-    net = build_net(parameters, slots, prepared, given.sample_shape, seed)
+    kept = None if before is None else before.model.net
+    net = build_net(parameters, slots, prepared, given.sample_shape, seed, whole=False, kept=kept)
     if before is None:
         warn_of_wide_net(net, slots, stacklevel=4)
-    check_scaled(prepared.rows, net, slots, prepared.scaling)
-    if before is None:
+        check_scaled(prepared.rows, net, slots, prepared.scaling)
         model = Model(
             slots=slots,
             net=net,
@@ -61,9 +63,28 @@ def fit_partially(
         return _trained(parameters, Fitted(model, {}), prepared.rows, seed)
     before.model.check_decoder()
     check_same_layers(before.model.net, net)
+    _check_later(prepared, net, slots)
     if slots != before.model.slots:  # another equation on the same layers: a fresh optimiser
         before = replace(before, model=replace(before.model, slots=slots), partial=None)
     return _trained(parameters, before, prepared.rows, seed)
+
+
+def _check_later(prepared: Prepared, net: Net, slots: Slots) -> None:
+    """Raise a ValueError where later rows leave what the loss or the output can take."""
+    x, bounds = prepared.rows.x, ACTIVATIONS[net.output].bounds
+    takers = [(slots.loss.domain, f"loss {slots.loss.name!r}", "another loss")]
+    if bounds is not None:
+        within = (bounds[0] - 1e-3, bounds[1] + 1e-3)
+        takers.append((within, f"output {net.output!r}", "output='identity' in its architecture"))
+    low, high = float(x.min()), float(x.max())
+    for (least, most), what, cure in takers:
+        if low < least or high > most:
+            spanning = ", or with first rows that span them" * (prepared.scaling is not None)
+            raise ValueError(
+                f"The rows go from {low:.4g} to {high:.4g} in the scale of the first ones, but the "
+                f"{what} takes values from {least:.4g} to {most:.4g}: begin a new model with "
+                f"{cure}{spanning}."
+            )
 
 
 def _prepared(parameters: Parameters, slots: Slots, given: Rows, before: Fitted | None) -> Prepared:

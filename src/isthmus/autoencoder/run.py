@@ -278,17 +278,18 @@ def begin_run(
     origin: Origin,
     *,
     starting: Callable[[Net], Net] | None = None,
+    kept: Net | None = None,
     ready: Ready | None = None,
 ) -> Run:
     """Return a run, its rows prepared and its net made.
 
-    `starting` takes the fresh net and returns the one to start from; `ready` keeps prepared rows for
-    runs that need the same.
+    `starting` takes the fresh net and returns the one to start from, such as the one `kept` of an
+    earlier fit; `ready` keeps prepared rows for runs that need the same.
     """
     prepared = prepare_rows(parameters, given, slots, origin.seed, ready)
     pretrained = parameters.pretrain is not None
-    shape = given.sample_shape
-    net = build_net(parameters, slots, prepared, shape, origin.seed, pretrained=pretrained)
+    shape, seed = given.sample_shape, origin.seed
+    net = build_net(parameters, slots, prepared, shape, seed, pretrained=pretrained, kept=kept)
     if starting is not None:
         net = starting(net)
     check_scaled(prepared.rows, net, slots, prepared.scaling)

@@ -10,6 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from isthmus.autoencoder.file import pack_autoencoder
 from isthmus.autoencoder.parameters import Parameters
 from isthmus.model import Baseline, export_model, write_model_file
+from isthmus.nets import OPSET
+from isthmus.training import is_stranded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,14 +105,15 @@ class Stored(Parameters):
         path : path
             The file; written whole or not at all.
         part : "model" or "encoder"
-            The encoder alone cannot decode, reconstruct or score.
+            The encoder alone cannot decode, reconstruct or score, and so needs none of the functions
+            of your own for the loss, a penalty or a corruption, which no file can hold.
         resume : bool
             Whether an interrupted or partial fit can go on after loading.
         """
         check_is_fitted(self)
         write_model_file(path, *pack_autoencoder(self, self.fitted_, part, resume=resume))
 
-    def export(self, path: str | Path, part: str = "encoder") -> None:
+    def export(self, path: str | Path, part: str = "encoder", *, opset: int = OPSET) -> None:
         """Write the model to an ONNX file, which other languages and programs run.
 
         Its input "X" is rows in the data's units and shape, as float32 and as many as you like; the
@@ -120,10 +123,12 @@ class Stored(Parameters):
         ----------
         path : path
             The file; written whole, after ONNX Runtime and the model have agreed on rows of several
-            kinds to 1e-4 of their size, or not at all.
+            kinds to 1e-4 of their size, and what rounding explains, or not at all.
         part : "encoder", "reconstruct" or "score"
             What the file computes: "code", as `transform` does, "reconstruction" or "score", as
             `score_samples` does. A row outside the loss's domain is charged for its distance.
+        opset : int
+            The version of ONNX's operators, from 13 to 20: lower ones are for older programs.
 
         Raises
         ------
@@ -136,7 +141,7 @@ class Stored(Parameters):
         """
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
-        export_model(self.fitted_.model.on(self.device), path, part, names)
+        export_model(self.fitted_.model.on(self.device), path, part, names, opset)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fitted_")
@@ -149,5 +154,7 @@ class Stored(Parameters):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "fitted_" in state:
+        if (
+            "fitted_" in state and not is_stranded()
+        ):  # an error would leave a worker without an answer
             self.fitted_ = state["fitted_"].on_device()

@@ -70,8 +70,15 @@ def as_images(X: Any) -> Any:
     if listed and len({np.shape(x) for x in X}) > 1:
         shapes = sorted({np.shape(x) for x in X})
         raise ValueError(f"X has images of several shapes, such as {shapes[0]} and {shapes[1]}.")
-    other = not isinstance(X, np.ndarray) and getattr(X, "ndim", 0) > 2
-    return np.asarray(X) if listed or other else X
+    return np.asarray(X) if listed else as_numpy(X)
+
+
+def as_numpy(X: Any) -> Any:
+    """Return an array of another library, such as a tensor, as NumPy's; all else as it is.
+
+    scikit-learn's dispatch would hand it on to what only NumPy's arrays go through.
+    """
+    return np.asarray(X) if hasattr(X, "__dlpack__") else X
 
 
 def check_finite(X: np.ndarray, names: Sequence[str] | None = None) -> None:
@@ -126,20 +133,22 @@ def _check_range(estimator: TakesRows, X: np.ndarray, names: Sequence[str] | Non
 def validate_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     """Return float64 weights: validated, not negative, not all zero."""
     check_whole_rows(sample_weight, "sample_weight")
-    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    return _check_sample_weight(
+        as_numpy(sample_weight), X, dtype=np.float64, ensure_non_negative=True
+    )
 
 
-def validate_codes(Z: ArrayLike, n_components: int, dtype: str) -> np.ndarray:
+def validate_codes(X: ArrayLike, n_components: int, dtype: str) -> np.ndarray:
     """Validate codes for decoding in a precision."""
-    check_whole_rows(Z, "Z")
-    codes: np.ndarray = check_array(Z, dtype="numeric")
+    check_whole_rows(X, "X")
+    codes: np.ndarray = check_array(as_numpy(X), dtype="numeric")
     if codes.shape[1] != n_components:
         raise ValueError(
-            f"Z has {codes.shape[1]} columns, but the codes of this model have {n_components}."
+            f"X has {codes.shape[1]} columns, but the codes of this model have {n_components}."
         )
     most = np.finfo(dtype).max
     if np.abs(codes).max() > most:
-        raise ValueError(f"Z has values beyond {most:.2g}, where dtype {dtype} ends.")
+        raise ValueError(f"X has values beyond {most:.2g}, where dtype {dtype} ends.")
     return codes
 
 

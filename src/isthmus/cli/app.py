@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 import traceback
+from contextlib import redirect_stderr
 from pkgutil import iter_modules
 
 from cyclopts import App, CycloptsError, Parameter
@@ -15,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 from isthmus import __version__
 from isthmus.cli import commands
 from isthmus.cli.terminal import UsageError, complain, shown_warnings, signals
+from isthmus.io import lasting_errors
 
 COMMANDS = [module.name for module in iter_modules(commands.__path__)]
 PIPE_CLOSED = 141  # what the shell reports if SIGPIPE ends a program
@@ -43,7 +45,7 @@ for name in COMMANDS:
 def run(argv: list[str]) -> int:
     """Run a command line and return its exit status; every error is one line, not a traceback."""
     debug = "--debug" in argv
-    with signals.caught(), shown_warnings(debug):
+    with redirect_stderr(lasting_errors()), signals.caught(), shown_warnings(debug):
         try:
             if not argv or argv[0] not in COMMANDS:
                 app.resolved_commands()  # whose first lines are in the help

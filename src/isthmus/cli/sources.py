@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from isthmus.cli.options import AutoencoderOptions, Columns, Pictures, given
-from isthmus.cli.terminal import UsageError, usage_errors
+from isthmus.cli.terminal import UsageError, signals, usage_errors
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
@@ -137,9 +137,14 @@ def image_size(pictures: Pictures) -> tuple[int, int] | None:
 
 
 def use_cache() -> None:
-    """Keep compiled programs on disk; without a folder for them the work is only slower."""
-    from isthmus.training import cache_folder, enable_compilation_cache
+    """Keep compiled programs on disk; without a folder for them the work is only slower.
 
+    Signals are asked for between chunks of training from now on.
+    """
+    from isthmus.training import QUESTIONS, cache_folder, enable_compilation_cache
+
+    if signals.check not in QUESTIONS:
+        QUESTIONS.append(signals.check)
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,7 @@ class Signals:
         finally:
             for number, handler in old.items():
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            self.number = None  # of this command, and of no later one
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.number = self.number or number
@@ -88,6 +89,8 @@ def shown_warnings(debug: bool) -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *_: object) -> None:
         text = " ".join(str(message).split())
+        if "persistent compilation cache" in text and "Timeout" in text:
+            text = _cache_given_up()
         if text not in warned:
             warned.append(text)
             complain(text, "warning: ")
@@ -99,6 +102,14 @@ def shown_warnings(debug: bool) -> Iterator[None]:
             warnings.simplefilter("always", RuntimeWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
+
+
+def _cache_given_up() -> str:
+    """Do without the cache from now on: JAX would wait for its lock at each program again."""
+    from isthmus.training import give_up_cache
+
+    give_up_cache()
+    return "Compiled programs are not kept: another process holds the lock of the cache."
 
 
 def show_text(text: str) -> None:

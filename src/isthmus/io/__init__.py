@@ -20,6 +20,7 @@ _HOMES = {
     ],
     "labels": ["column_values", "column_words"],
     "plain": ["as_json"],
+    "streams": ["lasting_errors"],
     "lists": ["spread_lists"],
     "table": ["Table"],
     "tables": [
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from isthmus.io.labels import column_words as column_words
     from isthmus.io.lists import spread_lists as spread_lists
     from isthmus.io.plain import as_json as as_json
+    from isthmus.io.streams import lasting_errors as lasting_errors
     from isthmus.io.table import Table as Table
     from isthmus.io.tables import READERS as READERS
     from isthmus.io.tables import check_table_output as check_table_output

@@ -24,6 +24,7 @@ GREY_MODES = ("1", "L", "LA", "La")  # as Pillow names them
 SIXTEEN_BITS = "I;16"  # the start of Pillow's names of such modes
 SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that exchange height and width
 MOST_PIXELS = 2**26  # of one image: more is a bomb or near to one
+MOST_DEFLATED = 1032  # bytes that one byte of a PNG's data can stand for
 
 ImageSize = tuple[int, int]  # height, width
 
@@ -62,6 +63,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
             with path.open("rb") as file, _opened(file) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise Image.DecompressionBombError
+                _check_held(image, path.stat().st_size)
                 yield image
         except Exception as error:  # on damaged files Pillow raises nearly anything
             raise BadImageError(_reason(error)) from error
@@ -79,6 +81,16 @@ def _opened(file: IO[bytes]) -> Image.Image:
         if tiff is None:
             raise
         raise BadImageError(f"is a TIFF of a kind that is not read ({tiff}), or damaged") from error
+
+
+def _check_held(image: Image.Image, held: int) -> None:
+    """Refuse a PNG that declares what its bytes cannot hold, which Pillow would read as black."""
+    width, height = image.size
+    if image.format == "PNG" and (width // 8 + 1) * height > MOST_DEFLATED * held:
+        raise BadImageError(
+            f"is cut off or damaged ({held:,} bytes cannot hold the {width} x {height} pixels that it "
+            "declares)"
+        )
 
 
 def _reason(error: Exception) -> str:

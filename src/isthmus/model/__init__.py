@@ -1,5 +1,6 @@
 """A fitted model without scikit-learn: mapped, measured, stored and exported."""
 
+from isthmus.model.baselines import pca_axes as pca_axes
 from isthmus.model.evaluation import Baseline as Baseline
 from isthmus.model.evaluation import evaluated as evaluated
 from isthmus.model.evaluation import explained_share as explained_share
@@ -25,16 +26,20 @@ from isthmus.model.fitted import history_of as history_of
 from isthmus.model.fitted import labelled_rows as labelled_rows
 from isthmus.model.fitted import last_terms as last_terms
 from isthmus.model.model import Model as Model
+from isthmus.model.onnx import DRAWS as DRAWS
 from isthmus.model.onnx import TOLERANCE as TOLERANCE
 from isthmus.model.onnx import Names as Names
 from isthmus.model.onnx import check_equal as check_equal
 from isthmus.model.onnx import check_exportable as check_exportable
+from isthmus.model.onnx import check_opset as check_opset
 from isthmus.model.onnx import check_packages as check_packages
 from isthmus.model.onnx import decided_rows as decided_rows
 from isthmus.model.onnx import export_model as export_model
 from isthmus.model.onnx import metadata as metadata
 from isthmus.model.onnx import on_processor as on_processor
 from isthmus.model.onnx import probe_rows as probe_rows
+from isthmus.model.onnx import rounded_anew as rounded_anew
+from isthmus.model.onnx import rounding as rounding
 from isthmus.model.onnx import rows_within as rows_within
 from isthmus.model.onnx import scaled_input as scaled_input
 from isthmus.model.onnx_graph import add_code as add_code
@@ -53,3 +58,5 @@ from isthmus.model.scaling import scale_rows as scale_rows
 from isthmus.model.slots import SLOTS as SLOTS
 from isthmus.model.slots import Slots as Slots
 from isthmus.model.slots import resolve_slots as resolve_slots
+from isthmus.model.transformers import pack_transformer as pack_transformer
+from isthmus.model.transformers import unpack_transformer as unpack_transformer

@@ -19,6 +19,7 @@ import numpy as np
 
 from isthmus import __version__
 from isthmus.io import DIGEST, ModelFileError, read_tensors, write_tensors
+from isthmus.model.earlier import keep_losses, warn_of_kept
 from isthmus.model.fitted import Fitted
 from isthmus.model.model import Model
 from isthmus.model.record import Record, array_of, bad_value
@@ -85,7 +86,8 @@ def pack_model(model: Model, part: str = "model") -> tuple[Tensors, Meta]:
         "scaling": model.scaling if isinstance(model.scaling, str | None) else CUSTOM,
         "dtype": model.dtype,
     }
-    return tensors, {"slots": pack_slots(model.slots), "layers": layers, "fitted": fitted}
+    slots = model.slots if part == "model" else model.slots.for_encoding()
+    return tensors, {"slots": pack_slots(slots), "layers": layers, "fitted": fitted}
 
 
 def pack_fitted(
@@ -197,6 +199,8 @@ def read_model_file(path: str | Path) -> tuple[Tensors, Meta]:
                 f"{path} holds a {reprlib.repr(kind)}, not known here: upgrade isthmus."
             )
         _check_finite(path, tensors)
+        kept = keep_losses(meta)
+    warn_of_kept(path, kept)
     return tensors, meta
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         Objective,
     )
 
-What = Literal["encode", "decode", "reconstruct", "losses"]
+What = Literal["encode", "decode", "reconstruct", "excess"]
 
 
 @dataclass(frozen=True)
@@ -114,33 +114,29 @@ class Model:
         return self.scaler.inverse(self._map("reconstruct", X, self.scaled))
 
     def losses(self, X: np.ndarray) -> np.ndarray:
-        """Return the loss of each row, in scaled units."""
+        """Return the loss of each row above that of a perfect copy, in scaled units."""
         self.check_decoder()
         if self.scaling is None:
             self.slots.check_domain(X)
-        return self._map("losses", X, self.scaled)
+        return self._map("excess", X, self.scaled)
 
-    def column_losses(
-        self, X: np.ndarray, again: np.ndarray, *, above_least: bool = False
-    ) -> np.ndarray:
+    def column_losses(self, X: np.ndarray, again: np.ndarray) -> np.ndarray:
         """Return what each column adds to the loss of rows and given reconstructions, (n, d).
 
-        `above_least` counts from what the column would add if it were reproduced. ValueError for a
-        loss that is no sum over columns.
+        ValueError for a loss that is no sum over columns.
         """
-        self.slots.check_by_column()
-        return self.scaled_losses(self.scaled(X), self.scaled(again), above_least=above_least)
+        with self.computing():
+            self.slots.check_by_column()
+        return self.scaled_losses(self.scaled(X), self.scaled(again))
 
-    def scaled_losses(
-        self, x: np.ndarray, x_out: np.ndarray, *, above_least: bool = False
-    ) -> np.ndarray:
+    def scaled_losses(self, x: np.ndarray, x_out: np.ndarray) -> np.ndarray:
         """Return the loss of scaled rows and reconstructions: by column, (n, d), where it is a sum.
 
-        Of a loss that is no sum over columns, of each row, (n, 1).
+        Of a loss that is no sum over columns, of each row, (n, 1). Counted from that of a copy.
         """
         with self.computing():
             if self.slots.loss.by_column:
-                return column_shares(self.objective, x_out, x, above_least=above_least)
+                return column_shares(self.objective, x_out, x)
             return losses_of_pairs(self.objective, x_out, x)[:, None]
 
     def scaled(self, X: np.ndarray) -> np.ndarray:
@@ -180,6 +176,13 @@ class Model:
     def on_host(self) -> Model:
         """Return the model with NumPy's weights, which survive any pickling."""
         return replace(self, net=jax.tree.map(np.asarray, self.net))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: JAX would give float64 back as float32."""
+        return vars(self.on_host())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
     def on_device(self) -> Model:
         """Return the model with JAX's weights."""

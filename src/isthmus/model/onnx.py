@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
+import jax
 import numpy as np
 
 from isthmus.io import ModelFileError, write_model_bytes
@@ -22,8 +24,8 @@ from isthmus.model.onnx_graph import (
     model_bytes,
     package,
 )
-from isthmus.model.scaling import Affine
-from isthmus.nets import Graph
+from isthmus.model.scaling import Affine, Scaler, Wrapped
+from isthmus.nets import OLDEST_OPSET, OPSET, Graph
 from isthmus.parts import Sparsity
 from isthmus.training import map_batches, traced
 
@@ -33,16 +35,23 @@ if TYPE_CHECKING:
     from isthmus.model.model import Model
 
 TOLERANCE = 1e-4  # of a value's size plus the usual size; of scaled values, 1
+DRAWS, MARGIN = 3, 16  # how often rounding is tried out, and how much more than that is allowed
 CHECKED = 64  # rows of each kind
-METHODS = {"encoder": "encode", "reconstruct": "reconstruct", "score": "losses"}
+EPS = float(np.finfo(np.float32).eps)
+METHODS = {"encoder": "encode", "reconstruct": "reconstruct", "score": "excess"}
 OUTPUTS = {"encoder": "code", "reconstruct": "reconstruction", "score": "score"}
 Names = Iterable[str] | None  # of columns
 
 
 def export_model(
-    model: Model, path: str | Path, part: str = "encoder", names: Names = None
+    model: Model,
+    path: str | Path,
+    part: str = "encoder",
+    names: Names = None,
+    opset: int = OPSET,
 ) -> None:
     """Write a model as ONNX; see `Autoencoder.export`."""
+    check_opset(opset)
     if part not in METHODS:
         raise ValueError(f"The part must be 'encoder', 'reconstruct' or 'score'; got {part!r}.")
     if part != "encoder":
@@ -50,10 +59,18 @@ def export_model(
     check_exportable(model, part)
     check_packages()
     with np.errstate(over="ignore", invalid="ignore"):  # the check says what float32 cannot hold
-        content, X = _content(model, part, names), probe_rows(model)
+        content, X = _content(model, part, names, opset), probe_rows(model)
         want, allowed = _expected(model, part, X)
         check_equal(content, model.shaped(X), want, allowed, decided_rows(model, X))
     write_model_bytes(path, content)
+
+
+def check_opset(opset: object) -> None:
+    """Raise a ValueError for a version of ONNX's operators that is not written."""
+    if isinstance(opset, bool) or opset not in range(OLDEST_OPSET, OPSET + 1):
+        raise ValueError(
+            f"The opset must be a whole number from {OLDEST_OPSET} to {OPSET}; got {opset!r}."
+        )
 
 
 def check_packages() -> None:
@@ -75,9 +92,9 @@ def check_exportable(model: Model, part: str) -> None:
 # -- the file --------------------------------------------------------------------------------------
 
 
-def _content(model: Model, part: str, names: Names) -> bytes:
+def _content(model: Model, part: str, names: Names, opset: int) -> bytes:
     """Return the ONNX file of one part."""
-    graph, shape = Graph(), model.row_shape
+    graph, shape = Graph(opset), model.row_shape
     x = scaled_input(graph, model)
     slots = model.slots
     z = add_code(graph, model.net, slots.loss, slots.sparsity, x)
@@ -165,14 +182,50 @@ def rows_within(model: Model, X: np.ndarray) -> np.ndarray:
 def _expected(model: Model, part: str, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the model's results, and by how much float32 may differ from them."""
     want = _ours(model, METHODS[part], X).astype(float)
+    again = (_ours(rounded_anew(model, i), METHODS[part], X) for i in range(DRAWS))
+    moved = rounding(want, again)
     if part == "reconstruct":
         assert isinstance(model.scaler, Affine)
         rows = model.scaler.inverse(want)
-        rounding = np.finfo(np.float32).eps * np.abs(rows)
-        return rows, TOLERANCE * (np.abs(want) + 1) * model.scaler.scale + rounding
+        allowed = (TOLERANCE * (np.abs(want) + 1) + moved) * model.scaler.scale
+        return rows, allowed + EPS * np.abs(rows)
     finite = np.abs(want[np.isfinite(want)])
     usual = (np.median if part == "score" else np.mean)(finite) if len(finite) else 0.0
-    return -want if part == "score" else want, TOLERANCE * (np.abs(want) + usual)
+    return -want if part == "score" else want, TOLERANCE * (np.abs(want) + usual) + moved
+
+
+class _Rounding(NamedTuple):
+    """A scaling that rounds scaled rows to float32, each value up or down by chance."""
+
+    scaler: Scaler
+    rng: np.random.Generator
+
+    def fit(self, X: np.ndarray, y: None = None) -> object:
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        scaled = self.scaler.forward(X, "float64")
+        return scaled * (1 + EPS * self.rng.uniform(-1, 1, scaled.shape))
+
+    def inverse_transform(self, X: np.ndarray) -> np.ndarray:
+        return self.scaler.inverse(X)
+
+
+def rounded_anew(model: Model, seed: int) -> Model:
+    """Return the model in float32, with scaled rows that are rounded in another way."""
+    net = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), model.net)
+    scaler = Wrapped(_Rounding(model.scaler, np.random.default_rng(seed)))
+    return replace(on_processor(model), net=net, scaler=scaler, dtype="float32")
+
+
+def rounding(want: np.ndarray, again: Iterable[np.ndarray]) -> np.ndarray:
+    """Return how far a row's results may lie from these by rounding alone, (n, 1) or (n,).
+
+    `again` are results with other roundings: no program can be closer to the model than these are.
+    """
+    far = np.max([np.nan_to_num(np.abs(other - want), posinf=0) for other in again], axis=0)
+    rows = far.reshape(len(want), -1).max(axis=1)
+    return (MARGIN * (rows + np.median(rows))).reshape(-1, *[1] * (want.ndim - 1))
 
 
 def decided_rows(model: Model, X: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 import isthmus
 from isthmus.model.scaling import Affine
-from isthmus.nets import Graph, Stored
+from isthmus.nets import OPSET, Graph, Stored
 from isthmus.parts import Loss
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from isthmus.nets import Layer, Net
     from isthmus.parts import Sparsity
 
-OPSET = 20
 Shape = Sequence[int]
 
 
@@ -91,16 +90,23 @@ def model_bytes(
         [helper.make_tensor_value_info(output, kind, ["rows", *behind])],
         [onnx.numpy_helper.from_array(array, name) for name, array in graph.arrays.items()],
     )
-    opset = helper.make_opsetid("", OPSET)
     model = helper.make_model_gen_version(
         made,
-        opset_imports=[opset],
+        opset_imports=[helper.make_opsetid("", graph.opset)],
         producer_name="isthmus",
         producer_version=isthmus.__version__,
     )
     versions = {"isthmus": isthmus.__version__, "jax": jax.__version__, "onnx": onnx.__version__}
     helper.set_model_props(model, {**versions, "part": part, "shape": json.dumps(shape), **facts})
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        if graph.opset == OPSET:
+            raise
+        raise ValueError(
+            f"A part of this model cannot be written in opset {graph.opset} "
+            f"({str(error).splitlines()[0]}): export with opset={OPSET}."
+        ) from error
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
@@ -165,21 +171,24 @@ def add_reconstruction(
 
 
 def add_score(graph: Graph, net: Net, loss: Loss, z: str, x: str) -> str:
-    """Return minus the loss of each row, in a form that is stable if the loss has one."""
+    """Return minus the excess of each row, in a form that is stable if the loss has one."""
     a = _linear_decoded(graph, net, z)
     if net.output != loss.link:
         return graph.add("Neg", add_loss(graph, loss, _activated(graph, net, "decoder", 0, a), x))
     inside, outside = _domain(graph, loss, x)
-    stable = loss.onnx_from_linear(graph, a, inside)
-    method = "onnx" if type(loss).onnx_from_linear is Loss.onnx_from_linear else "onnx_from_linear"
-    return graph.add("Neg", _charged(graph, _formed(stable, loss.title, "loss", method), outside))
+    stable = loss.onnx_excess_from_linear(graph, a, inside)
+    methods = ("onnx_excess_from_linear", "onnx_from_linear")
+    own = [name for name in methods if getattr(type(loss), name) is not getattr(Loss, name)]
+    excess = _formed(stable, loss.title, "loss", (own or ["onnx"])[0])
+    return graph.add("Neg", _charged(graph, excess, outside))
 
 
 def add_loss(graph: Graph, loss: Loss, y: str, x: str) -> str:
-    """Return the loss of each row, with what lies outside the loss's domain charged for."""
+    """Return the excess of each row, with what lies outside the loss's domain charged for."""
     inside, outside = _domain(graph, loss, x)
-    charge = _formed(loss.onnx(graph, y, inside), loss.title, "loss", "onnx")
-    return _charged(graph, charge, outside)
+    method = "onnx" if type(loss).onnx_excess is Loss.onnx_excess else "onnx_excess"
+    excess = _formed(loss.onnx_excess(graph, y, inside), loss.title, "loss", method)
+    return _charged(graph, excess, outside)
 
 
 def _domain(graph: Graph, loss: Loss, x: str) -> tuple[str, str | None]:
@@ -192,8 +201,10 @@ def _domain(graph: Graph, loss: Loss, x: str) -> tuple[str, str | None]:
     return inside, graph.row_mean(graph.add("Abs", graph.add("Sub", x, inside)))
 
 
-def _charged(graph: Graph, cost: str, outside: str | None) -> str:
-    return cost if outside is None else graph.add("Add", cost, outside)
+def _charged(graph: Graph, excess: str, outside: str | None) -> str:
+    """Add what is charged for; what float32 cannot hold is the largest number that it holds."""
+    charged = excess if outside is None else graph.add("Add", excess, outside)
+    return graph.finite(charged, float(np.finfo(np.float32).max))
 
 
 # -- layers --------------------------------------------------------------------------------------
@@ -213,9 +224,18 @@ def _linear(graph: Graph, net: Net, side: str, i: int, x: str) -> str:
     h = _formed(layer.onnx(graph, x, weight, bias), _placed(layer, side, i), "architecture", "onnx")
     if layer.scale is not None and layer.shift is not None:
         scale, shift = np.asarray(layer.scale), np.asarray(layer.shift)
-        h = graph.add("LayerNormalization", h, scale, shift, axis=-1, epsilon=1e-5)
+        h = graph.add("Add", graph.add("Mul", _standardised(graph, h), scale), shift)
     shape = net.encoder[i].shapes[1 if side == "encoder" else 0]
     return h if len(shape) == 1 else graph.add("Reshape", h, [0, math.prod(shape)])
+
+
+def _standardised(graph: Graph, h: str) -> str:
+    """Return values less their mean over channels, by their deviation: in this order, so that values
+    far from 0 lose nothing, as they do in ONNX Runtime's LayerNormalization.
+    """
+    centred = graph.add("Sub", h, graph.mean(h, [-1], keepdims=1))
+    variance = graph.mean(graph.add("Mul", centred, centred), [-1], keepdims=1)
+    return graph.add("Div", centred, graph.add("Sqrt", graph.add("Add", variance, 1e-5)))
 
 
 def _activated(graph: Graph, net: Net, side: str, i: int, h: str) -> str:

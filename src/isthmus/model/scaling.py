@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from isthmus.model.transformers import is_line, learnt_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import ArrayLike
 
 SCALINGS = ("auto", "standard", "minmax", "robust", "range", None)
-AFFINE = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")  # scikit-learn's
 FLOOR = 0.1  # of the median column's deviation, both in units of the column's own range
+FLAG = (
+    10  # scaled units at most between the two values of a column that has no more, or one new value
+)
 
 
 @runtime_checkable
@@ -108,14 +112,14 @@ def fit_scaler(
         spread = (quarters[2] - quarters[0]) / 1.349  # 1 for a normal distribution
         fallback = _deviation(x, weight, quarters[1])  # more than half of the rows are equal
         spread = _floored(np.where(spread > 0, spread, fallback), high - low)
-        return _affine(quarters[1], _spread(spread, low, high))
+        return _affine(quarters[1], _bounded(spread, x, low, high))
     with np.errstate(over="ignore", invalid="ignore"):
         return _standard(x, weight, low, high)
 
 
 def _standard(x: np.ndarray, weight: np.ndarray, low: np.ndarray, high: np.ndarray) -> Affine:
     mean = mean_row(x, weight)
-    return _affine(mean, _spread(_floored(_deviation(x, weight, mean), high - low), low, high))
+    return _affine(mean, _bounded(_floored(_deviation(x, weight, mean), high - low), x, low, high))
 
 
 def _affine(centre: np.ndarray, scale: np.ndarray) -> Affine:
@@ -127,7 +131,6 @@ def _affine(centre: np.ndarray, scale: np.ndarray) -> Affine:
 
 def _wrapped(scaling: Transformer, x: np.ndarray, weight: np.ndarray) -> Scaler:
     """Fit a user's transformer; scikit-learn's affine ones become an `Affine`, which can be saved."""
-    from sklearn import preprocessing  # a model as such does without scikit-learn
     from sklearn.base import clone
     from sklearn.utils.validation import has_fit_parameter
 
@@ -140,10 +143,9 @@ def _wrapped(scaling: Transformer, x: np.ndarray, weight: np.ndarray) -> Scaler:
             f"The scaling {transformer!r} makes {shape[-1]} columns of {x.shape[1]}: it must keep "
             "their number; put it before the Autoencoder in a Pipeline."
         )
-    if type(transformer) not in [getattr(preprocessing, name) for name in AFFINE]:
-        return Wrapped(transformer)
-    zero, one = (transformer.inverse_transform(np.full((1, x.shape[1]), v))[0] for v in (0.0, 1.0))
-    return _affine(zero, one - zero)
+    if is_line(transformer):
+        return _affine(*learnt_line(transformer, x.shape[1]))
+    return Wrapped(transformer)
 
 
 def _floored(deviation: np.ndarray, span: np.ndarray) -> np.ndarray:
@@ -157,11 +159,43 @@ def _floored(deviation: np.ndarray, span: np.ndarray) -> np.ndarray:
     return np.maximum(relative, floor) * span
 
 
-def _spread(spread: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Give constant columns a spread that keeps them harmless: their size, or 1."""
+def _bounded(spread: np.ndarray, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Bound what one cell of a rare flag can cost, and what one that was constant does.
+
+    A flag's deviation is the smaller the rarer it is, and that of a flag never seen is 0; either way
+    the other value is `FLAG` units away at most. A constant's other value is taken to be 0, or 1 where
+    it is 0 itself.
+    """
+    flags = _two_valued(x, low, high)
+    spread = np.where(flags, np.maximum(spread, (high - low) / FLAG), spread)
+    constant = _constant(low, high) | (spread <= 0)
+    return np.where(constant, _size(low, high) / FLAG, spread)
+
+
+def _two_valued(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return which columns have two values or one."""
+    some = x[:1000]
+    flags = ((some == low) | (some == high)).all(axis=0)
+    columns = np.flatnonzero(flags)
+    for b in blocks(x):
+        part = x[b][:, columns]
+        flags[columns] &= ((part == low[columns]) | (part == high[columns])).all(axis=0)
+    return flags
+
+
+def _size(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the size of columns' values, or 1 where all are 0."""
     size = np.maximum(np.abs(low), np.abs(high))
-    constant = high - low <= 1e-14 * size
-    return np.where(constant | (spread <= 0), np.maximum(size, 1.0), spread)
+    return np.where(size > 0, size, 1.0)
+
+
+def _constant(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return high - low <= 1e-14 * np.maximum(np.abs(low), np.abs(high))
+
+
+def _spread(spread: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Give constant columns their size as spread."""
+    return np.where(_constant(low, high) | (spread <= 0), _size(low, high), spread)
 
 
 def blocks(x: np.ndarray, values: int = 2**22) -> Iterator[slice]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from isthmus.nets import ACTIVATIONS
 from isthmus.parts import (
+    MSE,
     Architecture,
     Corruption,
     CustomCorruption,
@@ -58,6 +59,17 @@ class Slots(NamedTuple):
             else part and part.to_dict()
             for name, part in self._asdict().items()
         }
+
+    def for_encoding(self) -> "Slots":
+        """Return what a file of the encoder alone needs: no functions of training and of scores."""
+        loss = self.loss
+        if not loss.registered and type(loss).seen is Loss.seen:
+            loss = MSE()
+        return self._replace(
+            corruption=tuple(part for part in self.corruption if part.registered),
+            penalty=tuple(part for part in self.penalty if part.registered),
+            loss=loss,
+        )
 
     def constrained(self) -> bool:
         """Whether anything but the widths keeps the model from the identity."""

@@ -3,11 +3,15 @@
 from isthmus.nets.activations import ACTIVATIONS as ACTIVATIONS
 from isthmus.nets.activations import BOUNDED_ACTIVATIONS as BOUNDED_ACTIVATIONS
 from isthmus.nets.activations import HIDDEN_ACTIVATIONS as HIDDEN_ACTIVATIONS
+from isthmus.nets.activations import magnitude as magnitude
+from isthmus.nets.activations import softplus_nodes as softplus_nodes
 from isthmus.nets.conv import ConvLayer as ConvLayer
 from isthmus.nets.conv import TransposedConvLayer as TransposedConvLayer
 from isthmus.nets.convolution import PADDINGS as PADDINGS
 from isthmus.nets.convolution import Axis as Axis
 from isthmus.nets.convolution import Window as Window
+from isthmus.nets.graph import OLDEST_OPSET as OLDEST_OPSET
+from isthmus.nets.graph import OPSET as OPSET
 from isthmus.nets.graph import Graph as Graph
 from isthmus.nets.graph import Stored as Stored
 from isthmus.nets.graph import no_form as no_form

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
+OLDEST_OPSET, OPSET = 13, 20  # versions of ONNX's operators that a graph can be written in
+
+
 class Stored(NamedTuple):
     """An array with the name that it has in the file."""
 
@@ -29,7 +32,8 @@ class Node(NamedTuple):
 class Graph:
     """Nodes and arrays, as they are added; an array that is given again by its name is stored once.
 
-    Values are named by text. `prefix` keeps the arrays of several nets apart.
+    Values are named by text. `prefix` keeps the arrays of several nets apart. `opset` is the version
+    of ONNX's operators: its methods are right for all, and what else is added must be known to it.
 
     Examples
     --------
@@ -39,8 +43,8 @@ class Graph:
     'ReduceMean_2'
     """
 
-    def __init__(self) -> None:
-        self.prefix = ""
+    def __init__(self, opset: int = OPSET) -> None:
+        self.prefix, self.opset = "", opset
         self.nodes: list[Node] = []
         self.arrays: dict[str, np.ndarray] = {}
 
@@ -72,13 +76,24 @@ class Graph:
         self.arrays[name] = np.array(value, np.int64)
         return name
 
+    def mean(self, values: str, axes: list[int], *, keepdims: int = 0) -> str:
+        """Return the mean over axes."""
+        if self.opset < 18:  # when the axes were no input yet
+            return self.add("ReduceMean", values, axes=axes, keepdims=keepdims)
+        return self.add("ReduceMean", values, axes, keepdims=keepdims)
+
     def row_mean(self, values: str) -> str:
         """Return the mean of each row's values."""
-        return self.add("ReduceMean", values, [1], keepdims=0)
+        return self.mean(values, [1])
 
     def row_sum(self, values: str) -> str:
         """Return the sum of each row's values."""
         return self.add("ReduceSum", values, [1], keepdims=0)
+
+    def finite(self, values: str, instead: float) -> str:
+        """Return the values, with another in place of those that are NaN or infinite."""
+        odd = self.add("Or", self.add("IsNaN", values), self.add("IsInf", values))
+        return self.add("Where", odd, instead, values)
 
     def _stored(self, value: ArrayLike | Stored) -> str:
         if isinstance(value, Stored):

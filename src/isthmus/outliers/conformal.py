@@ -1,13 +1,11 @@
-"""How strange is too strange: p-values by rows that were not trained on, or a robust limit."""
+"""How strange is too strange: p-values by rows that were not trained on."""
 
 import math
 
 import numpy as np
-from scipy.special import ndtri
 from scipy.stats import false_discovery_control
 
 FOLDS = 5  # of cross-fitted calibration
-SHARES = (0.75, 0.9, 0.97)  # of rows below the quantile that tells their deviation
 
 
 def conformal_pvalues(
@@ -93,18 +91,3 @@ def discoveries(p: np.ndarray, rate: float) -> np.ndarray:
         return np.zeros(0, bool)
     adjusted: np.ndarray = false_discovery_control(p, method="bh")
     return adjusted <= rate * (1 + 1e-12)  # rounding must not keep a value at its limit
-
-
-def robust_limit(strangeness: np.ndarray) -> float:
-    """Return the value whose cube root lies two robust deviations above the median's.
-
-    Sums of squares are nearly normal under a cube root (Wilson and Hilferty, 1931), and nearer in
-    their upper half, which is what the deviation is taken from: 1.4826 times the distance from the
-    median to the upper quartile, or what a higher quantile tells where many rows are equal.
-    """
-    roots = np.cbrt(strangeness)
-    middle, *upper = np.quantile(roots, (0.5, *SHARES))
-    for share, value in zip(SHARES, upper, strict=True):
-        if value > middle * (1 + 1e-6):
-            return float((middle + 2 * (value - middle) / ndtri(share)) ** 3)
-    return float(roots.max() ** 3)

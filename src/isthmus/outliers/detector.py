@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -21,17 +22,25 @@ from isthmus.autoencoder import (
     validate_rows,
 )
 from isthmus.model import Fitted, resolve_slots, write_model_file
+from isthmus.nets import OPSET
 from isthmus.outliers.conformal import (
     FOLDS,
     conformal_pvalues,
     conformal_threshold,
     discoveries,
-    robust_limit,
 )
+from isthmus.outliers.constants import find_constants
 from isthmus.outliers.file import pack_detector
-from isthmus.outliers.members import Explanation, Member, strangeness, strangeness_by_column
+from isthmus.outliers.members import (
+    Explanation,
+    Member,
+    strangeness,
+    strangeness_by_column,
+    usual_value,
+)
 from isthmus.outliers.onnx import export_members
 from isthmus.outliers.parameters import DetectorParameters, check_detector
+from isthmus.outliers.thresholds import limit_of_share, robust_limit
 from isthmus.training import Progress, draw_seed
 
 if TYPE_CHECKING:
@@ -43,6 +52,7 @@ if TYPE_CHECKING:
     from isthmus.autoencoder import (
         Course,
     )
+    from isthmus.outliers.constants import Constants
 
 # Reference rows in a draw, and a member's draws, where rows may be outliers.
 FEW_REFERENCES, DRAWS = 16, 8
@@ -68,7 +78,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     where x'_k and r'_k are reconstructions by member k, in scaled units, R is a random draw of
     reference rows and r one of them, another row than x. The distance is a sum over columns, and so
-    are most losses.
+    are most losses. A column that was the same in all rows trained on has no scale of its own: where
+    columns are scaled one by one, another value there adds n/d to the loss, and at least 1, as it
+    would for the only one of n rows in d standardised columns; rounding of float32 is no change.
 
     Where training rows may be outliers, each member compares with several draws of few rows (a
     group of outliers then seldom has one of its own among them) out of the half that looks most
@@ -76,19 +88,19 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     Parameters
     ----------
-    autoencoder : Autoencoder, optional
+    autoencoder : Autoencoder or dict, optional
         What the members are, but for their seeds. By default a denoising one that is as wide as the
-        data, up to 32 units, trained for some 200 steps.
+        data, up to 32 units, trained for some 200 steps; a dict changes parameters of this one, and so
+        does `set_params(autoencoder__max_epochs=20)`.
     n_estimators : int
         The number of members, trained in one program.
     contamination : "auto", "none" or float in [0, 0.5]
         What is known of the training rows. A number is the share of outliers among them, and
-        `predict` finds that share, unless `target_fpr` or `alpha` is given. With "auto" the share is
-        unknown, and rows are outliers where the cube root of minus the score lies two robust
-        deviations above the median, which two to four per cent of rows do where all are normal.
-        "none" says that they are clean, and `predict` finds new rows that differ (novelties), at a
-        false-positive rate of 5 %, or the least that the rows held out allow, unless `target_fpr` or
-        `alpha` is given.
+        `predict` finds that share, as nearly as ties of scores permit, unless `target_fpr` or `alpha`
+        is given. With "auto" the share is unknown, and the scores settle a limit, see the notes.
+        "none" says that the rows are clean, and `predict` finds new rows that differ (novelties), at
+        a false-positive rate of 5 %, or the least that the rows held out allow, unless `target_fpr`
+        or `alpha` is given.
     target_fpr : float in (0, 1), optional
         The share of normal rows that may be called outliers; the threshold is a quantile of the
         scores of rows held out.
@@ -129,6 +141,17 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     Notes
     -----
+    With `contamination="auto"` a row is an outlier where the cube root r of minus its score exceeds
+    `median(r) + 2 min(u, 3 h)` over the training rows; u is the distance from the median to the upper
+    quartile, and h half the length of the shortest interval with half of the distinct values, both
+    as deviations of a normal distribution (divided by 0.674). Where all rows are normal, u counts, and
+    two to four per cent are found; where up to nearly half are far away, u is theirs, and 3 h bounds
+    it. Scores that rounding alone could part are ties. Where more than a fifth of the rows share a
+    score, the others alone tell the limit, which is never below the median of all; if these others
+    are at most a tenth of the rows (or one row), the limit is the score shared: of equal rows none is
+    an outlier, and a few strange ones among them all are. The limit is a function of the scores
+    alone.
+
     Where the training rows are clean and new rows are drawn as they were, p-values are valid:
     `P(p <= a) <= a` for every a, over the draw of the calibration rows (split conformal). Those of
     "cross" compare a row with each held-out row by the members that did not train on the latter,
@@ -257,7 +280,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     def _template(self, train: np.ndarray) -> Autoencoder:
         """Return what all members have in common."""
-        given = default_autoencoder(train) if self.autoencoder is None else self.autoencoder
+        given = self.autoencoder
+        if isinstance(given, Mapping | None):
+            given = default_autoencoder(train).set_params(**(given or {}))
         template: Autoencoder = clone(given).set_params(verbose=0, warm_start=False)
         check_parameters(template)
         return template
@@ -266,14 +291,15 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         self, fits: list[Fitted], pool: np.ndarray, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows from the rows trained on, or from their better half."""
-        members = self._drawn(fits, pool, rng)
+        constants = find_constants(pool, fits[0].model.scaling)
+        members = self._drawn(fits, pool, constants, rng)
         if self.contamination == "none":
             return members
         normal = np.argsort(strangeness(members, pool), kind="stable")[: max(len(pool) // 2, 2)]
-        return self._drawn(fits, pool[normal], rng)
+        return self._drawn(fits, pool[normal], constants, rng)
 
     def _drawn(
-        self, fits: list[Fitted], pool: np.ndarray, rng: np.random.Generator
+        self, fits: list[Fitted], pool: np.ndarray, constants: Constants, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows drawn from these."""
         clean, number = self.contamination == "none", self.n_references
@@ -287,7 +313,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             ]
             codes = fitted.model.encode(pool[np.concatenate(drawn)])
             codes = codes.reshape(len(drawn), size, -1)
-            members.append(Member(fitted.model, codes, fitted.history))
+            members.append(Member(fitted.model, codes, fitted.history, constants))
         return members
 
     def _calibrate(self, X: np.ndarray, parts: list[Division]) -> None:
@@ -313,9 +339,10 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         held = self.calibration_scores_
         if held is not None:
             return -conformal_threshold(-held, self._held_rate(len(held)))
-        if not isinstance(self.contamination, str):
-            return float(np.quantile(scores, float(self.contamination)))
-        return -robust_limit(-scores)
+        usual = usual_value(self.members_)
+        if isinstance(self.contamination, str):
+            return -robust_limit(-scores, usual)
+        return -limit_of_share(-scores, float(self.contamination), usual)
 
     # -- use -------------------------------------------------------------------------------------
 
@@ -446,7 +473,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             ae.feature_names_in_ = self.feature_names_in_
         return ae
 
-    def export(self, path: str | Path, part: str = "score") -> None:
+    def export(self, path: str | Path, part: str = "score", *, opset: int = OPSET) -> None:
         """Write `score_samples` to an ONNX file, which is checked against it before it is kept.
 
         Parameters
@@ -455,6 +482,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             The file, written whole or not at all.
         part : "score"
             What the graph computes of rows in the data's units; the threshold is in the metadata.
+        opset : int
+            The version of ONNX's operators, from 13 to 20: lower ones are for older programs.
 
         Raises
         ------
@@ -467,7 +496,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         if part != "score":
             raise ValueError(f"Of a detector the part 'score' can be exported; got {part!r}.")
         names = getattr(self, "feature_names_in_", None)
-        export_members(self.members_, path, self.offset_, names)
+        export_members(self.members_, path, self.offset_, names, opset)
 
     def _rows(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)
@@ -478,7 +507,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        dtype = "float32" if self.autoencoder is None else self.autoencoder.dtype
+        given = self.autoencoder or {}
+        dtype = given.get("dtype", "float32") if isinstance(given, Mapping) else given.dtype
         tags.transformer_tags.preserves_dtype = [dtype]
         return tags
 

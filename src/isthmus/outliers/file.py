@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from isthmus.autoencoder import (
 from isthmus.io import ModelFileError
 from isthmus.model import DETECTOR, Record, pack_model, unpack_model
 from isthmus.outliers.conformal import FOLDS
+from isthmus.outliers.constants import NONE, Constants
 from isthmus.outliers.members import Member
 from isthmus.outliers.parameters import DetectorParameters, check_detector
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from isthmus.autoencoder import (
         Autoencoder,
     )
-    from isthmus.model import Meta, Tensors
+    from isthmus.model import Meta, Model, Tensors
 
 Kind = TypeVar("Kind", bound=DetectorParameters)
 
@@ -30,8 +32,9 @@ Kind = TypeVar("Kind", bound=DetectorParameters)
 def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
     """Return a fitted detector as arrays by name and JSON."""
     _check_unchanged(detector)
-    params, template = detector.get_params(deep=False), detector.autoencoder
-    del params["autoencoder"]
+    params = detector.get_params(deep=False)
+    given = params.pop("autoencoder")
+    template = detector.template_ if isinstance(given, Mapping) else given
     tensors, members = _packed_members(detector)
     if detector.calibration_scores_ is not None:
         tensors["calibration_scores"] = np.asarray(detector.calibration_scores_)
@@ -75,6 +78,10 @@ def _packed_members(detector: DetectorParameters) -> tuple[Tensors, list[Meta]]:
         arrays, meta = pack_model(member.model)
         meta["fitted"]["history"] = member.history
         arrays["references"] = np.ascontiguousarray(member.references)
+        if len(member.constants.columns):
+            arrays["constant_columns"] = member.constants.columns
+            arrays["constant_values"] = member.constants.values
+            meta["constant_cost"] = member.constants.cost
         tensors |= {f"member.{k}.{name}": array for name, array in arrays.items()}
         members.append(meta)
     return tensors, members
@@ -133,7 +140,23 @@ def _member(mine: Tensors, k: int, meta: Meta, detector: DetectorParameters) -> 
     seen = model.n_features, model.sample_shape
     if seen != (detector.n_features_in_, detector.sample_shape_) or not model.net.decoder:
         raise ModelFileError(f"Member {k} does not fit the {detector.n_features_in_} features.")
-    return Member(model, references, Record(meta["fitted"]).history())
+    history = Record(meta["fitted"]).history()
+    return Member(model, references, history, _constants(mine, k, meta, model))
+
+
+def _constants(mine: Tensors, k: int, meta: Meta, model: Model) -> Constants:
+    """Return the constant columns of a member; files before 1.4 know none."""
+    if not mine.keys() & {"constant_columns", "constant_values"}:
+        return NONE
+    columns, values = mine["constant_columns"], mine["constant_values"]
+    kinds = columns.dtype == np.int64 and values.dtype == np.float64
+    if not kinds or columns.ndim != 1 or columns.shape != values.shape:
+        raise ModelFileError(f"The constant columns and values of member {k} are not as many.")
+    cost = Record(meta).number("constant_cost")
+    known = {*range(model.n_features)}.issuperset(columns.tolist())
+    if not known or not np.isfinite([*values, cost]).all() or cost <= 0:
+        raise ModelFileError(f"The constant columns of member {k} do not fit the features.")
+    return Constants(columns, values, cost)
 
 
 def _check(detector: DetectorParameters) -> None:

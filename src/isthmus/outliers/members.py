@@ -2,7 +2,8 @@
 
 score(x) = - mean_k [ loss(x'_k, x) + mean_R min_r mean_j (x'_kj - r'_kj)^2 ]
 
-over members k, with draws R of reference rows r; x' and r' are reconstructions, in scaled units.
+over members k, with draws R of reference rows r; x' and r' are reconstructions, in scaled units. What
+changes of constant columns cost is a part of the loss (see `constants`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import polars as pl
 
 from isthmus.autoencoder import column_names, validate_rows
 from isthmus.model import blocks
+from isthmus.outliers.constants import NONE, Constants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +37,12 @@ class Measured(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A model and the codes of the training rows that it compares with."""
+    """A model, the codes of the training rows that it compares with, and their constant columns."""
 
     model: Model
     references: np.ndarray  # (draws, n_references, m)
     history: History  # of the model's training
+    constants: Constants = NONE
 
     def known(self) -> np.ndarray:
         """Return the reference rows as the model reproduces them, scaled; (draws, k, d)."""
@@ -51,7 +54,7 @@ class Member(NamedTuple):
         """Return the terms of the score of rows, beside the known ones."""
         model = self.model
         x, again = model.scaled(rows), model.scaled(model.reconstruct(rows))
-        losses = model.scaled_losses(x, again)
+        losses = self.constants.added(model.scaled_losses(x, again), rows)
         return Measured(losses, again, [closest_rows(again, drawn) for drawn in known])
 
 
@@ -65,6 +68,12 @@ def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
             gaps = sum(distance for _, distance in nearest)
             result[b] += losses.sum(axis=1) + gaps / (len(known) * rows.shape[1])
     return result / len(members)
+
+
+def usual_value(members: Sequence[Member]) -> float:
+    """Return how large scaled values are, by the reference rows of the first member."""
+    known = members[0].known().astype(float)
+    return float(np.sqrt(np.mean(known**2))) or 1.0
 
 
 def strangeness_by_column(
@@ -144,7 +153,8 @@ def explain_losses(ae: Autoencoder, X: ArrayLike) -> Explanation:
         Where the loss is no sum over columns.
     """
     rows, model = validate_rows(ae, X, reset=False), ae.fitted_.model.on(ae.device)
-    model.slots.check_by_column()
+    with model.computing():
+        model.slots.check_by_column()
     again = model.reconstruct(rows)
     shares = model.column_losses(rows, again)
     return Explanation(column_names(ae), shares, np.array(rows, float), again.astype(float))

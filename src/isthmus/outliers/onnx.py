@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from isthmus.io import write_model_bytes
 from isthmus.model import (
+    DRAWS,
     TOLERANCE,
     add_code,
     add_decoding,
     add_loss,
     check_equal,
     check_exportable,
+    check_opset,
     check_packages,
     decided_rows,
     metadata,
     model_bytes,
     on_processor,
     probe_rows,
+    rounded_anew,
+    rounding,
     rows_within,
     scaled_input,
 )
-from isthmus.nets import Graph
+from isthmus.nets import OPSET, Graph
 from isthmus.outliers.members import strangeness
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from isthmus.model import (
-        Names,
-    )
+    from isthmus.model import Model, Names
     from isthmus.outliers.members import Member
 
 NEAR = 8  # reference rows whose distance is computed again, from the differences
@@ -40,25 +43,40 @@ SAME = 1e-5  # of usual values: rounding may part a row from itself so far
 
 
 def export_members(
-    members: Sequence[Member], path: str | Path, offset: float, names: Names = None
+    members: Sequence[Member],
+    path: str | Path,
+    offset: float,
+    names: Names = None,
+    opset: int = OPSET,
 ) -> None:
     """Write a detector's score as ONNX; see `OutlierDetector.export`."""
+    check_opset(opset)
     models = [member.model for member in members]
     for model in models:
         check_exportable(model, "strangeness")
     check_packages()
     with np.errstate(over="ignore", invalid="ignore"):
-        content, X = _content(members, offset, names), rows_within(models[0], probe_rows(models[0]))
-        ours = [member._replace(model=on_processor(member.model)) for member in members]
-        want = -strangeness(ours, X)
+        content = _content(members, offset, names, opset)
+        X = rows_within(models[0], probe_rows(models[0]))
+        want = -_strangeness_by(members, X, on_processor)
+        again = (
+            -_strangeness_by(members, X, partial(rounded_anew, seed=seed)) for seed in range(DRAWS)
+        )
         decided = np.all([decided_rows(model, X) for model in models], axis=0)
-        allowed = TOLERANCE * (np.abs(want) + np.median(np.abs(want)))
+        allowed = TOLERANCE * (np.abs(want) + np.median(np.abs(want))) + rounding(want, again)
         check_equal(content, models[0].shaped(X), want, allowed, decided)
     write_model_bytes(path, content)
 
 
-def _content(members: Sequence[Member], offset: float, names: Names) -> bytes:
-    graph, total, first = Graph(), "", members[0].model
+def _strangeness_by(
+    members: Sequence[Member], X: np.ndarray, changed: Callable[[Model], Model]
+) -> np.ndarray:
+    """Return how strange rows are to members whose models are changed in some way."""
+    return strangeness([m._replace(model=changed(m.model)) for m in members], X)
+
+
+def _content(members: Sequence[Member], offset: float, names: Names, opset: int) -> bytes:
+    graph, total, first = Graph(opset), "", members[0].model
     for k, member in enumerate(members):
         graph.prefix = f"member.{k}."
         strange = _strangeness(graph, member)
@@ -75,7 +93,9 @@ def _strangeness(g: Graph, member: Member) -> str:
     z = add_code(g, model.net, model.slots.loss, model.slots.sparsity, x)
     y = add_decoding(g, model.net, z)
     nearest = _nearest(g, y, member.known())
-    return g.add("Add", add_loss(g, model.slots.loss, y, x), nearest)
+    strange = g.add("Add", add_loss(g, model.slots.loss, y, x), nearest)
+    rows = g.add("Reshape", "X", [0, model.n_features])
+    return member.constants.onnx(g, rows, strange)
 
 
 def _nearest(g: Graph, y: str, known: np.ndarray) -> str:
@@ -94,11 +114,11 @@ def _nearest(g: Graph, y: str, known: np.ndarray) -> str:
     rows = g.add("TopK", far, [size], outputs=2, axis=2, largest=0)
     rows = g.add("Add", rows, [[n * i] for i in range(draws)])
     gap = g.add("Sub", g.add("Unsqueeze", y, [1, 2]), g.add("Gather", g.array(flat), rows, axis=0))
-    apart = g.add("ReduceMean", g.add("Mul", gap, gap), [3], keepdims=0)
+    apart = g.mean(g.add("Mul", gap, gap), [3])
     if size > 1:
         limit = SAME**2 * (1 + float(np.mean(flat.astype(float) ** 2)))
         apart = _but_itself(g, apart, limit)
-    return g.add("ReduceMean", apart, [1, 2] if size == 1 else [1], keepdims=0)
+    return g.mean(apart, [1, 2] if size == 1 else [1])
 
 
 def _but_itself(g: Graph, apart: str, limit: float) -> str:

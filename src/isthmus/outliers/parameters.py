@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numbers
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.base import BaseEstimator
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from isthmus.autoencoder import Autoencoder
     from isthmus.outliers.members import Member
     from isthmus.training import RandomState
+
+
+NESTED = "autoencoder__"
 
 
 class DetectorParameters(BaseEstimator):
@@ -31,7 +35,7 @@ class DetectorParameters(BaseEstimator):
 
     def __init__(
         self,
-        autoencoder: Autoencoder | None = None,
+        autoencoder: Autoencoder | Mapping[str, object] | None = None,
         *,
         n_estimators: int = 16,
         contamination: float | str = "auto",
@@ -55,6 +59,16 @@ class DetectorParameters(BaseEstimator):
         self.n_references = n_references
         self.random_state = random_state
         self.verbose = verbose
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; `autoencoder__max_epochs=20` changes the default autoencoder, too."""
+        nested = {name: value for name, value in params.items() if name.startswith(NESTED)}
+        super().set_params(**{name: value for name, value in params.items() if name not in nested})
+        if isinstance(self.autoencoder, Mapping | None):
+            changes = {name.removeprefix(NESTED): value for name, value in nested.items()}
+            self.autoencoder = {**(self.autoencoder or {}), **changes} or self.autoencoder
+            return self
+        return super().set_params(**nested)
 
 
 def check_detector(detector: DetectorParameters) -> None:
@@ -86,8 +100,11 @@ def check_detector(detector: DetectorParameters) -> None:
         raise ValueError("calibration='cross' needs n_estimators of at least 2; got 1.")
     if detector.fdr and detector.alpha is None:
         raise ValueError("fdr=True needs alpha, the rate of false discoveries to allow.")
-    if detector.autoencoder is not None and not isinstance(detector.autoencoder, Parameters):
-        raise TypeError(f"The autoencoder must be an Autoencoder; got {detector.autoencoder!r}.")
+    if not isinstance(detector.autoencoder, Parameters | Mapping | None):
+        raise TypeError(
+            "The autoencoder must be an Autoencoder, or a dict of what to change in the default; got "
+            f"{detector.autoencoder!r}."
+        )
 
 
 def _is_share(value: object) -> bool:

@@ -7,9 +7,11 @@ from isthmus.parts.architectures import Plan as Plan
 from isthmus.parts.corruptions import Corruption as Corruption
 from isthmus.parts.corruptions import CustomCorruption as CustomCorruption
 from isthmus.parts.corruptions import corrupt_in_turn as corrupt_in_turn
+from isthmus.parts.likelihoods import BCE as BCE
 from isthmus.parts.losses import MSE as MSE
 from isthmus.parts.losses import CustomLoss as CustomLoss
 from isthmus.parts.losses import Loss as Loss
+from isthmus.parts.losses import largest_at_most as largest_at_most
 from isthmus.parts.part import Part as Part
 from isthmus.parts.part import build as build
 from isthmus.parts.part import number as number

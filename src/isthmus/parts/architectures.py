@@ -122,6 +122,7 @@ class Architecture(Part, slot="architecture"):
         encoder, decoder = [], []
         for i, plan in enumerate(plans):
             norms = i < len(plans) - 1 and self.norm == "layer", i > 0 and self.norm == "layer"
+            self._check_norms(plan, norms)
             up, down = (
                 _start(rng, layer, plan.limit, activations[i], dtype, norm=norm)
                 for layer, activations, norm in zip(plan[:2], (ups, downs), norms, strict=True)
@@ -137,6 +138,14 @@ class Architecture(Part, slot="architecture"):
             )
         alone = len(plans) == 1 and not self.tied and code_activation is None
         return _near_linear(net) if alone and code in BOUNDED_ACTIVATIONS else net
+
+    def _check_norms(self, plan: Plan, norms: tuple[bool, bool]) -> None:
+        """Raise a ValueError where layer normalisation would make a layer's one unit constant."""
+        if any(norm and side.channels == 1 for norm, side in zip(norms, plan[:2], strict=True)):
+            raise ValueError(
+                f"The architecture {self.name!r} cannot have norm='layer' with a layer of one unit or "
+                "map, which would always be 0: give it two at least, or use norm=None."
+            )
 
     def _shared(self, layer: Layer) -> Layer:
         """Return a decoder's layer without a weight, so that it takes its encoder's."""

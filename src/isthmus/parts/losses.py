@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from isthmus.nets import ACTIVATIONS, drop_outdated, no_form
-from isthmus.parts.part import Part, check_arguments, number
+from isthmus.parts.part import Part, check_arguments, number, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,26 +20,38 @@ if TYPE_CHECKING:
     from isthmus.nets import Graph
 
 
+LEAST = 1e-30  # what is smaller counts as 0 where its logarithm is taken
+
+
 class Loss(Part, slot="loss"):
-    """A distance between reconstruction and input, as the mean over the features of each sample.
+    """How far a reconstruction is from its input, as the mean over the features of each sample.
 
-    `link` is the output activation the loss is made for; `domain` is where both arguments must lie.
+    `link` is the output activation the loss is made for; `domain` is where both arguments must lie; a
+    `distance` is 0 for a perfect copy.
 
-    `onnx`, `onnx_from_linear` and `onnx_seen` are the ONNX forms of the call, of `from_linear` and of
-    `seen`. Each adds nodes to a graph, after values that it knows by name, and returns the name of the
-    result, or None if there is no form. A subclass that overrides one of the three has no form of it
-    until it defines that too.
+    Training minimises the loss. Scores are minus its excess over what a perfect copy of the row costs,
+    which is not 0 for a likelihood: it would rank rows by their own entropy.
+
+    `onnx`, `onnx_from_linear`, `onnx_excess`, `onnx_excess_from_linear` and `onnx_seen` are the ONNX
+    forms of the call, of `from_linear`, `excess`, `excess_from_linear` and `seen`. Each adds nodes to a
+    graph, after values that it knows by name, and returns the name of the result, or None if there is
+    no form. A subclass that overrides a method has no form of it until it defines that too; one that
+    overrides the call has every other method anew, made of that call.
     """
 
     link: ClassVar[str] = "identity"
     domain: ClassVar[tuple[float, float]] = (-float("inf"), float("inf"))
     likelihood: ClassVar[bool] = False
+    distance: ClassVar[bool] = False
 
     def __init_subclass__(cls, name: str = "") -> None:
         super().__init_subclass__(name=name)
-        drop_outdated(cls, "onnx", ("__call__",), no_form)
-        drop_outdated(cls, "onnx_from_linear", ("from_linear",), no_form)
-        drop_outdated(cls, "onnx_seen", ("seen",), no_form)
+        for method, form in FORMS.items():
+            drop_outdated(cls, form, (method,), no_form)
+        drop_outdated(cls, "distance", ("__call__",), False)
+        for method, made_of in MADE_OF.items():
+            for outdated in (FORMS[method], method):
+                drop_outdated(cls, outdated, made_of, getattr(Loss, outdated))
 
     @property
     def by_column(self) -> bool:
@@ -49,29 +62,50 @@ class Loss(Part, slot="loss"):
         """Return the loss of each sample; shapes (n, d), (n, d) -> (n,)."""
         raise NotImplementedError
 
-    def columns(self, x_out: Array, x: Array) -> Array:
-        """Return each column's share of the loss; shapes (n, d), (n, d) -> (n, d)."""
-
-        def one(x_out: Array, x: Array) -> Array:
-            return self(x_out[:, None], x[:, None])
-
-        shares: Array = jax.vmap(one, 1, 1)(x_out, x) / x.shape[1]
-        return shares
-
     def from_linear(self, a: Array, x: Array) -> Array:
         """Return the loss of `link(a)`, in a form that is stable for large `a`."""
         return self(ACTIVATIONS[self.link].function(a), x)
 
+    def excess(self, x_out: Array, x: Array) -> Array:
+        """Return how much more than a perfect copy each sample costs; shapes (n, d), (n, d) -> (n,)."""
+        return self._above_copy(self(x_out, x), x)
+
+    def excess_from_linear(self, a: Array, x: Array) -> Array:
+        """Return the excess of `link(a)`, in a form that is stable for large `a`."""
+        if type(self).from_linear is Loss.from_linear:
+            return self.excess(ACTIVATIONS[self.link].function(a), x)
+        return self._above_copy(self.from_linear(a, x), x)
+
+    def _above_copy(self, cost: Array, x: Array) -> Array:
+        """Count a cost from that of a copy; where that is not finite, from 0."""
+        if self.distance:
+            return cost
+        copy = self(x, x)
+        return cost - jnp.where(jnp.isfinite(copy), copy, 0)
+
+    def columns(self, x_out: Array, x: Array) -> Array:
+        """Return each column's share of the excess; shapes (n, d), (n, d) -> (n, d)."""
+
+        def one(x_out: Array, x: Array) -> Array:
+            return self.excess(x_out[:, None], x[:, None])
+
+        shares: Array = jax.vmap(one, 1, 1)(x_out, x) / x.shape[1]
+        return shares
+
     def seen(self, x: Array) -> Array:
         """Return the data as the encoder sees them."""
         return x
+
+    def start(self, mean: Array) -> Array:
+        """Return the reconstructions (n, d) to start from for rows of this mean."""
+        return mean
 
     def outside(self, x: Array) -> tuple[Array, Array]:
         """Return the data moved into the domain, and how far each row was outside, (n,)."""
         if self.domain == Loss.domain:
             return x, jnp.zeros((), x.dtype)
         inside = jnp.clip(x, *self.domain)
-        return inside, _mean(jnp.abs(x - inside))
+        return inside, mean_of_columns(jnp.abs(x - inside))
 
     def nats(self, x_out: Array, x: Array) -> Array:
         """Return the negative log-likelihood of each sample in nats, if the loss is one."""
@@ -86,13 +120,55 @@ class Loss(Part, slot="loss"):
         link = ACTIVATIONS[self.link].onnx
         return None if link is None else self.onnx(graph, link(graph, a), x)
 
+    def onnx_excess(self, graph: Graph, x_out: str, x: str) -> str | None:
+        """Add the nodes of the excess of each row, (n,)."""
+        return self._onnx_above_copy(graph, self.onnx(graph, x_out, x), x)
+
+    def onnx_excess_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
+        """Add the nodes of the excess of `link(a)`."""
+        link = ACTIVATIONS[self.link].onnx
+        if type(self).from_linear is Loss.from_linear:
+            return None if link is None else self.onnx_excess(graph, link(graph, a), x)
+        return self._onnx_above_copy(graph, self.onnx_from_linear(graph, a, x), x)
+
+    def _onnx_above_copy(self, graph: Graph, cost: str | None, x: str) -> str | None:
+        if cost is None or self.distance:
+            return cost
+        copy = self.onnx(graph, x, x)
+        return None if copy is None else graph.add("Sub", cost, graph.finite(copy, 0.0))
+
     def onnx_seen(self, graph: Graph, x: str) -> str | None:
         """Add the nodes of what the encoder sees."""
         return x
 
 
-def _mean(values: Array) -> Array:
+FORMS = {
+    "__call__": "onnx",
+    "from_linear": "onnx_from_linear",
+    "excess": "onnx_excess",
+    "excess_from_linear": "onnx_excess_from_linear",
+    "seen": "onnx_seen",
+}
+MADE_OF = {
+    "from_linear": ("__call__",),
+    "excess": ("__call__",),
+    "excess_from_linear": ("__call__", "from_linear", "excess"),
+}
+
+
+def largest_at_most(losses: Array) -> Array:
+    """Return losses, with NaN and infinity as the largest number: the strangest, and still a number."""
+    return jnp.nan_to_num(losses, nan=jnp.finfo(losses.dtype).max)
+
+
+def mean_of_columns(values: Array) -> Array:
+    """Return the mean of each row."""
     return jnp.mean(values, axis=1)
+
+
+def _size(error: Array) -> Array:
+    """Return |error|, whose slope at 0 is 0; that of `jnp.abs` is 1, and would push what is right."""
+    return error * jnp.sign(error)
 
 
 @dataclass
@@ -107,8 +183,10 @@ class MSE(Loss, name="mse"):
     Array([2.5], dtype=float32)
     """
 
+    distance: ClassVar[bool] = True
+
     def __call__(self, x_out: Array, x: Array) -> Array:
-        return _mean(jnp.square(x_out - x))
+        return mean_of_columns(jnp.square(x_out - x))
 
     def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
         error = graph.add("Sub", x_out, x)
@@ -125,8 +203,10 @@ class MAE(Loss, name="mae"):
     Array([1.5], dtype=float32)
     """
 
+    distance: ClassVar[bool] = True
+
     def __call__(self, x_out: Array, x: Array) -> Array:
-        return _mean(jnp.abs(x_out - x))
+        return mean_of_columns(_size(x_out - x))
 
     def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
         return graph.row_mean(graph.add("Abs", graph.add("Sub", x_out, x)))
@@ -147,12 +227,14 @@ class Lp(Loss, name="lp"):
     Array([4.], dtype=float32)
     """
 
+    distance: ClassVar[bool] = True
+
     p: float = number(1.5, "[1, inf)")
 
     def __call__(self, x_out: Array, x: Array) -> Array:
         error = jnp.abs(x_out - x)
-        safe = jnp.where(error > 0, error, 1.0)  # the gradient of 0**p is not finite for p < 2
-        return _mean(jnp.where(error > 0, safe**self.p, 0.0))
+        safe = jnp.where(error == 0, 1.0, error)  # the gradient of 0**p is not finite for p < 2
+        return mean_of_columns(jnp.where(error == 0, 0.0, safe**self.p))
 
     def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
         error = graph.add("Abs", graph.add("Sub", x_out, x))
@@ -178,12 +260,14 @@ class Huber(Loss, name="huber"):
     Array([1.5], dtype=float32)
     """
 
+    distance: ClassVar[bool] = True
+
     delta: float = number(1.0, "(0, inf)")
 
     def __call__(self, x_out: Array, x: Array) -> Array:
         error = jnp.abs(x_out - x)
         inner = jnp.minimum(error, self.delta)
-        return _mean(0.5 * inner**2 + self.delta * (error - inner))
+        return mean_of_columns(0.5 * inner**2 + self.delta * (error - inner))
 
     def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
         error = graph.add("Abs", graph.add("Sub", x_out, x))
@@ -194,84 +278,17 @@ class Huber(Loss, name="huber"):
 
 
 @dataclass
-class BCE(Loss, name="bce"):
-    """Binary cross-entropy: `mean_j -x_j log x'_j - (1 - x_j) log(1 - x'_j)`, for data in [0, 1].
-
-    The negative log-likelihood of Bernoulli variables; trained on the logits, so that it is stable.
-
-    Examples
-    --------
-    >>> BCE()(jnp.array([[0.5, 0.5]]), jnp.array([[0.0, 1.0]]))
-    Array([0.6931472], dtype=float32)
-    """
-
-    link: ClassVar[str] = "sigmoid"
-    domain: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    likelihood: ClassVar[bool] = True
-
-    def __call__(self, x_out: Array, x: Array) -> Array:
-        p = jnp.clip(x_out, 1e-7, 1 - 1e-7)
-        return _mean(-x * jnp.log(p) - (1 - x) * jnp.log1p(-p))
-
-    def from_linear(self, a: Array, x: Array) -> Array:
-        return _mean(jax.nn.softplus(a) - x * a)
-
-    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
-        p = graph.add("Clip", x_out, 1e-7, 1 - 1e-7)
-        hit = graph.add("Mul", x, graph.add("Log", p))
-        miss = graph.add(
-            "Mul", graph.add("Sub", 1.0, x), graph.add("Log", graph.add("Sub", 1.0, p))
-        )
-        return graph.add("Neg", graph.row_mean(graph.add("Add", hit, miss)))
-
-    def onnx_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
-        return graph.row_mean(graph.add("Sub", graph.add("Softplus", a), graph.add("Mul", x, a)))
-
-
-@dataclass
-class Poisson(Loss, name="poisson"):
-    """Poisson's negative log-likelihood for counts: `mean_j x'_j - x_j log x'_j`.
-
-    The encoder sees log(1 + x), so that large counts do not saturate it. `nats` adds the constant
-    `log x_j!`.
-
-    Examples
-    --------
-    >>> Poisson()(jnp.array([[1.0]]), jnp.array([[3.0]]))
-    Array([1.], dtype=float32)
-    """
-
-    link: ClassVar[str] = "exp"
-    domain: ClassVar[tuple[float, float]] = (0.0, float("inf"))
-    likelihood: ClassVar[bool] = True
-
-    def __call__(self, x_out: Array, x: Array) -> Array:
-        rate = jnp.maximum(x_out, 1e-7)
-        return _mean(rate - x * jnp.log(rate))
-
-    def from_linear(self, a: Array, x: Array) -> Array:
-        return _mean(jnp.exp(a) - x * a)
-
-    def seen(self, x: Array) -> Array:
-        return jnp.log1p(jnp.maximum(x, 0))
-
-    def nats(self, x_out: Array, x: Array) -> Array:
-        return jnp.sum(jax.lax.lgamma(x + 1.0), axis=1) + self(x_out, x) * x.shape[1]
-
-    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
-        rate = graph.add("Max", x_out, 1e-7)
-        return graph.row_mean(graph.add("Sub", rate, graph.add("Mul", x, graph.add("Log", rate))))
-
-    def onnx_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
-        return graph.row_mean(graph.add("Sub", graph.add("Exp", a), graph.add("Mul", x, a)))
-
-    def onnx_seen(self, graph: Graph, x: str) -> str | None:
-        return graph.add("Log", graph.add("Add", graph.add("Max", x, 0.0), 1.0))
-
-
-@dataclass
 class Cosine(Loss, name="cosine"):
     """Cosine distance: `1 - <x', x> / (||x'|| ||x||)`, which sees direction and not length.
+
+    Rows are divided by their largest value first, so that neither tiny nor huge ones are lost. A row of
+    zeros has no direction and costs 1, whatever its reconstruction.
+
+    Parameters
+    ----------
+    normalise : bool
+        Whether the encoder sees each row divided by its root mean square, so that codes do not depend
+        on its length either; else it sees rows as they are.
 
     Examples
     --------
@@ -279,25 +296,57 @@ class Cosine(Loss, name="cosine"):
     Array([1.], dtype=float32)
     """
 
+    distance: ClassVar[bool] = True
+
+    normalise: bool = option(True, (True, False))
+
     @property
     def by_column(self) -> bool:
         return False
 
     def __call__(self, x_out: Array, x: Array) -> Array:
-        tiny = jnp.asarray(1e-12, x.dtype)
-        lengths = jnp.sum(x_out**2, axis=1) * jnp.sum(x**2, axis=1)
-        return 1 - jnp.sum(x_out * x, axis=1) / jnp.sqrt(jnp.maximum(lengths, tiny))
+        return 1 - jnp.sum(_direction(x_out) * _direction(x), axis=1)
+
+    def seen(self, x: Array) -> Array:
+        return _direction(x) * math.sqrt(x.shape[1]) if self.normalise else x
+
+    def start(self, mean: Array) -> Array:
+        return _direction(mean) * math.sqrt(mean.shape[1])
 
     def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
-        squares = (graph.row_sum(graph.add("Mul", v, v)) for v in (x_out, x))
-        root = graph.add("Sqrt", graph.add("Max", graph.add("Mul", *squares), 1e-12))
-        product = graph.row_sum(graph.add("Mul", x_out, x))
-        return graph.add("Sub", 1.0, graph.add("Div", product, root))
+        both = (_onnx_direction(graph, v) for v in (x_out, x))
+        return graph.add("Sub", 1.0, graph.row_sum(graph.add("Mul", *both)))
+
+    def onnx_seen(self, graph: Graph, x: str) -> str | None:
+        if not self.normalise:
+            return x
+        unit = _onnx_direction(graph, x)
+        mean = graph.add("ReduceMean", graph.add("Mul", unit, unit), [1], keepdims=1)
+        return graph.add("Div", unit, graph.add("Sqrt", graph.add("Max", mean, LEAST)))
+
+
+def _direction(x: Array) -> Array:
+    """Return rows at length 1; a row of zeros stays."""
+    size = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=1, keepdims=True))
+    near_one = x / jnp.where(size > 0, size, 1)
+    square = jnp.sum(near_one**2, axis=1, keepdims=True)
+    return near_one / jnp.sqrt(jnp.where(size > 0, square, 1))
+
+
+def _onnx_direction(graph: Graph, x: str) -> str:
+    size = graph.add("ReduceMax", graph.add("Abs", x), [1], keepdims=1)
+    some = graph.add("Greater", size, 0.0)
+    near_one = graph.add("Div", x, graph.add("Where", some, size, 1.0))
+    square = graph.add("ReduceSum", graph.add("Mul", near_one, near_one), [1], keepdims=1)
+    return graph.add("Div", near_one, graph.add("Sqrt", graph.add("Where", some, square, 1.0)))
 
 
 @dataclass
 class CustomLoss(Loss):
-    """A user's function `(x_out, x) -> (n,)`, written with `jax.numpy`."""
+    """A user's function `(x_out, x) -> (n,)`, written with `jax.numpy`.
+
+    Scores count from `function(x, x)`, where that is finite.
+    """
 
     function: Callable[[Array, Array], Array]
 
@@ -306,7 +355,9 @@ class CustomLoss(Loss):
         """Whether it is such a mean on a few rows; one made for a certain number of columns is not."""
         x_out, x = (jnp.linspace(*ends, 12).reshape(4, 3) for ends in ((0.1, 0.9), (0.7, 0.2)))
         try:
-            return bool(jnp.allclose(self.columns(x_out, x).sum(axis=1), self(x_out, x), rtol=1e-4))
+            return bool(
+                jnp.allclose(self.columns(x_out, x).sum(axis=1), self.excess(x_out, x), rtol=1e-4)
+            )
         except Exception:  # the user's function may refuse these rows in its own way
             return False
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from isthmus.nets import ACTIVATIONS, BOUNDED_ACTIVATIONS, Net, drop_outdated, no_form
+from isthmus.nets import ACTIVATIONS, BOUNDED_ACTIVATIONS, Net, drop_outdated, magnitude, no_form
 from isthmus.parts.part import Part, number
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def activity(z: Array, activation: str) -> Array:
     """
     bounds = ACTIVATIONS[activation].bounds
     if bounds is None:
-        return jnp.abs(z)
+        return magnitude(z)
     low, high = bounds
     return (z - low) / (high - low)
 
@@ -287,7 +287,7 @@ class TopK(Sparsity, name="topk"):
     def onnx(self, graph: Graph, h: str) -> str | None:
         columns = graph.add("TopK", graph.add("Abs", h), [self.k], outputs=2, axis=1)
         kept = graph.add("GatherElements", h, columns, axis=1)
-        zeros = graph.add("ConstantOfShape", graph.add("Shape", h))
+        zeros = graph.add("Expand", 0.0, graph.add("Shape", h))
         return graph.add("ScatterElements", zeros, columns, kept, axis=1)
 
     def check(self, code_activation: str, n_components: int) -> None:

@@ -318,7 +318,7 @@ def effective_rank(codes: np.ndarray) -> float:
 
     with the singular values s of the centred codes (Roy & Vetterli, 2007); 0 if no unit changes.
     """
-    squares = np.linalg.svd(codes - codes.mean(axis=0), compute_uv=False) ** 2
+    squares = np.linalg.svd(codes - codes.mean(axis=0, dtype=float), compute_uv=False) ** 2
     if squares.sum() <= 0:
         return 0.0
     share = squares[squares > 0] / squares.sum()
@@ -404,7 +404,7 @@ def model_causes(measured: Measured) -> list[list[Facts]] | None:
     rows, made = measured.rows, measured.reconstructions
     try:
         inner = measured.model.fitted_.model.on(measured.model.device)
-        parts = inner.column_losses(rows, made, above_least=True)
+        parts = inner.column_losses(rows, made)
     except ValueError:
         return None
     shares = parts / np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)

@@ -14,6 +14,7 @@ from isthmus.training.measures import losses_of_pairs as losses_of_pairs
 from isthmus.training.objective import Objective as Objective
 from isthmus.training.progress import Progress as Progress
 from isthmus.training.progress import describe_losses as describe_losses
+from isthmus.training.runtime import QUESTIONS as QUESTIONS
 from isthmus.training.runtime import Device as Device
 from isthmus.training.runtime import RandomState as RandomState
 from isthmus.training.runtime import cache_folder as cache_folder
@@ -21,6 +22,8 @@ from isthmus.training.runtime import computing as computing
 from isthmus.training.runtime import draw_seed as draw_seed
 from isthmus.training.runtime import enable_compilation_cache as enable_compilation_cache
 from isthmus.training.runtime import find_device as find_device
+from isthmus.training.runtime import give_up_cache as give_up_cache
+from isthmus.training.runtime import is_stranded as is_stranded
 from isthmus.training.runtime import release_programs as release_programs
 from isthmus.training.runtime import usable_cores as usable_cores
 from isthmus.training.state import DeviceRows as DeviceRows

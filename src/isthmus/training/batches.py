@@ -38,7 +38,7 @@ def map_batches(
     prepare: Callable[[np.ndarray], np.ndarray],
     layer: int | None = None,
 ) -> np.ndarray:
-    """Apply "encode", "decode", "reconstruct" or "losses" to rows, in batches of one fixed shape.
+    """Apply "encode", "decode", "reconstruct" or "excess" to rows, in batches of one fixed shape.
 
     The shape does not depend on how many rows there are, so a row's result is the same to the bit
     whatever rows come with it. `prepare` makes the scaled rows of a block.

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from isthmus.training.batches import rows_per_call
-from isthmus.training.runtime import usable_cores
+from isthmus.training.runtime import ask_between_chunks, computing, usable_cores
 from isthmus.training.state import DivergenceError, Schedule
 from isthmus.training.trainer import UNSHARED, run_steps, total_loss
 
@@ -134,6 +134,7 @@ class _Count:
         self.on_steps, self.lock, self.ended = on_steps, Lock(), False
 
     def __call__(self, steps: int) -> None:
+        ask_between_chunks()
         with self.lock:
             if self.ended:
                 raise _Ended
@@ -155,7 +156,7 @@ def _each(
     wide, device = CONFIG.jax_enable_x64, CONFIG.jax_default_device
 
     def there(group: list[int]) -> Errors:
-        with jax.enable_x64(wide), jax.default_device(device):  # a thread has settings of its own
+        with computing("float64" if wide else "float32", device):  # a thread has its own settings
             return one(group)
 
     with ThreadPoolExecutor(threads) as pool:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from isthmus.parts import largest_at_most
 from isthmus.training.batches import map_batches, rows_per_call
 
 if TYPE_CHECKING:
@@ -38,41 +39,31 @@ def code_moments(
 
 @partial(jax.jit, static_argnames="nats")
 def _compare(objective: Objective, x_out: Array, x: Array, nats: bool) -> Array:
-    return objective.loss.nats(x_out, x) if nats else objective.loss(x_out, x)
+    return objective.loss.nats(x_out, x) if nats else objective.loss.excess(x_out, x)
 
 
 def losses_of_pairs(
     objective: Objective, x_out: np.ndarray, x: np.ndarray, nats: bool = False
 ) -> np.ndarray:
-    """Return the loss of given reconstructions, or its nats, in batches of one shape; float64."""
+    """Return the excess of given reconstructions, or their nats, in batches of one shape; float64."""
     losses = partial(_compare, objective, nats=nats)
     return np.concatenate([np.asarray(v, float) for v in _in_batches(losses, 1024, x_out, x)])
 
 
-@partial(jax.jit, static_argnames="above_least")
-def _shares(objective: Objective, x_out: Array, x: Array, above_least: bool) -> Array:
-    loss = objective.loss
-    inside, _ = loss.outside(x)
-    shares = loss.columns(x_out, inside)
-    if above_least:
-        shares = jnp.maximum(shares - loss.columns(inside, inside), 0)
-    return shares + jnp.abs(x - inside) / x.shape[1]
+@jax.jit
+def _shares(objective: Objective, x_out: Array, x: Array) -> Array:
+    inside, _ = objective.loss.outside(x)
+    shares = objective.loss.columns(x_out, inside)
+    return largest_at_most(shares + jnp.abs(x - inside) / x.shape[1])
 
 
-def column_shares(
-    objective: Objective, x_out: np.ndarray, x: np.ndarray, *, above_least: bool = False
-) -> np.ndarray:
-    """Return what each column adds to the loss of given reconstructions; float64, (n, d).
+def column_shares(objective: Objective, x_out: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return what each column adds to the excess of given reconstructions; float64, (n, d).
 
-    What a row pays for lying outside the loss's domain is among it. A likelihood's least is not 0:
-    `above_least` counts from what the column would add if it were reproduced.
+    What a row pays for lying outside the loss's domain is among it.
     """
-    shares, begin, result = (
-        partial(_shares, objective, above_least=above_least),
-        0,
-        np.empty(x.shape),
-    )
-    for part in _in_batches(shares, 256, x_out, x):
+    begin, result = 0, np.empty(x.shape)
+    for part in _in_batches(partial(_shares, objective), 256, x_out, x):
         result[begin : begin + len(part)] = part
         begin += len(part)
     return result

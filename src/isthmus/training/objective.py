@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from isthmus.nets import Dropout, Step
-from isthmus.parts import corrupt_in_turn
+from isthmus.parts import corrupt_in_turn, largest_at_most
 
 if TYPE_CHECKING:
     from jax import Array
@@ -51,6 +51,19 @@ class Objective(NamedTuple):
         a = net.decode_linear(self.encode(net, x))
         inside, distance = self.loss.outside(x)
         return self._loss(net, a, inside) + distance
+
+    def excess(self, net: Net, x: Array) -> Array:
+        """Return the loss of each clean input above that of a perfect copy; shape (n,).
+
+        A row whose loss no float can hold costs the largest number that there is.
+        """
+        a = net.decode_linear(self.encode(net, x))
+        inside, distance = self.loss.outside(x)
+        if net.output == self.loss.link:
+            excess = self.loss.excess_from_linear(a, inside)
+        else:
+            excess = self.loss.excess(net.decoder[0].activate(a), inside)
+        return largest_at_most(excess + distance)
 
     def _loss(self, net: Net, a: Array, x: Array) -> Array:
         if net.output == self.loss.link:

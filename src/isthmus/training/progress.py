@@ -101,7 +101,9 @@ class Progress:
     def _open(self) -> None:
         from rich.console import Console
 
-        self.console = Console(stderr=True)
+        from isthmus.io import lasting_errors
+
+        self.console = Console(file=lasting_errors())
         if self.console.is_terminal:
             self.bar = self._new_bar(self.console)
             self.task = self.bar.add_task(self.label, total=self.total, note="")

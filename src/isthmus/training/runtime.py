@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,17 +14,65 @@ import jax
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Device: TypeAlias = str | jax.Device | None
 RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | None
 
+QUESTIONS: list[Callable[[], None]] = []  # see `ask_between_chunks`
+
+
+class _Process:
+    """What is known of this process: whether it was forked from one in which JAX had started."""
+
+    computed, stranded = False, False
+
 
 @contextmanager
 def computing(dtype: str, device: Device) -> Iterator[None]:
-    """Compute in this precision and on this device, and leave the process as it was."""
-    with jax.enable_x64(dtype == "float64"), jax.default_device(find_device(device)):
+    """Compute in this precision and on this device, and leave the process as it was.
+
+    Settings by which users hold their own code to stricter rules of JAX do not count here.
+
+    Raises
+    ------
+    RuntimeError
+        In a process that was forked after JAX had started, where a computation would never end.
+    """
+    check_fork()
+    _Process.computed = True
+    with (
+        jax.enable_x64(dtype == "float64"),
+        jax.default_device(find_device(device)),
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
+    ):
         yield
+
+
+def check_fork() -> None:
+    """Raise a RuntimeError in a process that was forked after JAX had started."""
+    if _Process.stranded:
+        raise RuntimeError(
+            "This process was forked after JAX had started. JAX's threads do not live on in it, so a "
+            "computation would never end. Start workers by the method 'spawn' or 'forkserver' "
+            '(multiprocessing.get_context("spawn"), or joblib, whose workers are started anew), or '
+            "fork before the first model is fitted or loaded."
+        )
+
+
+def is_stranded() -> bool:
+    """Whether this process was forked after JAX had started, and so cannot compute."""
+    return _Process.stranded
+
+
+def _remember_fork() -> None:
+    bridge = sys.modules["jax._src.xla_bridge"]  # JAX has no public name for it
+    _Process.stranded |= _Process.computed or bridge.backends_are_initialized()
+
+
+if hasattr(os, "register_at_fork"):  # no Windows
+    os.register_at_fork(after_in_child=_remember_fork)
 
 
 def find_device(device: Device) -> jax.Device | None:
@@ -101,6 +150,24 @@ def enable_compilation_cache(folder: str | Path | None = None, max_bytes: int = 
 
     compilation_cache.reset_cache()  # JAX decides at the first compile whether there is a cache
     return path
+
+
+def give_up_cache() -> None:
+    """Keep no more compiled programs on disk in this process."""
+    jax.config.update("jax_enable_compilation_cache", False)
+    from jax.experimental.compilation_cache import compilation_cache
+
+    compilation_cache.reset_cache()
+
+
+def ask_between_chunks() -> None:
+    """Call what the program wants to be asked between two chunks of training.
+
+    An exception of a signal's handler may be lost in a callback or a destructor; what is asked here
+    raises it again.
+    """
+    for question in QUESTIONS:
+        question()
 
 
 def release_programs(limit: int = 30_000) -> None:

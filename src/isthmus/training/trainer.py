@@ -14,6 +14,7 @@ import optax
 
 from isthmus.nets import THREEFRY
 from isthmus.training.batches import rows_per_call
+from isthmus.training.runtime import ask_between_chunks
 from isthmus.training.state import (
     DivergenceError,
     Schedule,
@@ -158,6 +159,7 @@ class Trainer:
     def run(self, on_epoch: Hook | None = None) -> TrainerState:
         """Train to the end; `on_epoch(row)` sees each epoch and stops the run by returning True."""
         while not self.finished:
+            ask_between_chunks()
             before = len(self.state.history)
             self.state = self._next(self.state)
             for row in self.state.history[before:]:

@@ -25,6 +25,14 @@ def export(
         Literal["encoder", "reconstruct", "score"] | None,
         option(OUTPUT, "What the file computes of rows.", default="encoder; of a detector, score"),
     ] = None,
+    opset: Annotated[
+        int,
+        option(
+            OUTPUT,
+            "The version of ONNX's operators, from 13: low for older programs.",
+            default=True,
+        ),
+    ] = 20,
     common: Common = Common(),
 ) -> int:
     """Write a model, or a detector's score, as ONNX, to run it without Python.
@@ -52,7 +60,7 @@ def export(
     use_cache()
     found = load_any(model)
     chosen = part or ("score" if isinstance(found, OutlierDetector) else "encoder")
-    found.export(result.output, chosen)
+    found.export(result.output, chosen, opset=opset)
     path, size = str(result.output), result.output.stat().st_size
     facts = {"output": path, "part": chosen, "bytes": size}
     return end(common, facts, {"output": path, "part": chosen, "size": f"{size:,} bytes"})

@@ -6,6 +6,7 @@ import shlex
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -37,6 +38,8 @@ from isthmus.cli.sources import (
     wanted_by,
 )
 from isthmus.cli.terminal import UsageError, complain, signals
+from isthmus.io import FileError, keep_previous, previous_of
+from isthmus.words import first_line
 
 if TYPE_CHECKING:
     from isthmus.autoencoder import Autoencoder
@@ -92,13 +95,16 @@ def fit(
     files = Files(source, result, resume, init, test)
     files.check(weight, options)
     use_cache()
-    fitted = None if files.fitted is None else load_model(files.fitted)
+    fitted, whole = files.load()
     ae = _estimator(fitted, files, options)
     ae.set_params(verbose=common.verbose, warm_start=resume is not None)
     rows = _rows(fitted, files, weight)
     tested = None if test is None else _test_rows(ae, rows, files, weight)
+    if resume is not None and ae.unfinished_epochs is None:
+        return _nothing_left(ae, resume, common)
     again = _again(files, common, weight, checkpoint)
     training = Training(ae, files.model, again, None if init is None else fitted)
+    training.ours = whole and files.goes_on_in_place
     if not training.run(rows, checkpoint):
         if training.has_begun:
             facts = {"interrupted": True, "model": str(files.model), "epochs": ae.n_iter_}
@@ -142,9 +148,47 @@ class Files:
         fixed = [option_name(name) for name in FIXED if name in options.given()]
         if self.fitted and fixed:
             raise UsageError(f"A fitted model keeps its layers: {fixed[0]} cannot be changed.")
-        again = self.resume is not None and self.model.exists() and self.model.samefile(self.resume)
+        again = self.goes_on_in_place
         inputs = (self.data.path, self.test, None if again else self.resume, self.init)
         check_output(self.model, (".isthmus",), *inputs, force=self.result.force or again)
+
+    @property
+    def goes_on_in_place(self) -> bool:
+        """Whether the file of an interrupted fit is to be replaced."""
+        resume = self.resume
+        return resume is not None and self.model.exists() and self.model.samefile(resume)
+
+    def load(self) -> tuple[Autoencoder | None, bool]:
+        """Return the model that training starts from, if there is one, and whether its file is whole.
+
+        A fit goes on from the checkpoint before where the newest is damaged.
+        """
+        from isthmus.io import ModelFileError
+
+        if self.fitted is None:
+            return None, True
+        try:
+            return load_model(self.fitted), True
+        except ModelFileError as error:
+            before = previous_of(self.fitted)
+            if self.resume is None or not before.exists():
+                raise
+            with suppress(ModelFileError):
+                fitted = load_model(before)
+                what = f"{error} The fit goes on from the checkpoint before it, {before}."
+                warnings.warn(what, stacklevel=2)
+                return fitted, False
+            raise
+
+
+def _nothing_left(fitted: Autoencoder, path: Path, common: Common) -> int:
+    """Report that a fit is at its end; `--init` starts a new one from its weights."""
+    epochs = fitted.n_iter_
+    facts = {"interrupted": False, "finished_before": True, "model": str(path), "epochs": epochs}
+    said = (
+        f"{path} is trained to its end ({epochs} epochs): nothing was done, and nothing is written."
+    )
+    return end(common, facts, f"{said} --init starts a new fit from its weights.\n")
 
 
 def _estimator(
@@ -213,14 +257,15 @@ class Training:
     def __init__(self, ae: Autoencoder, path: Path, again: str, init: Autoencoder | None) -> None:
         self.ae, self.path, self.again, self.init = ae, path, again, init
         self.saved = time.monotonic()
-        self.resumes = ae.warm_start
+        self.resumes = bool(ae.warm_start and ae.unfinished_epochs)
         self.checkpoints = False
+        self.ours = False  # whether the file is of this fit, so that it is kept beside the next one
+        self.failed = False
         self.image_scale: float | None = None
 
     def run(self, rows: Rows, checkpoint: bool) -> bool:
         """Train and save; return False if a signal came in between."""
         self.checkpoints, self.image_scale = checkpoint, rows.image_scale
-        self._warn_of_new_start()
         watched = checkpoint or self.resumes
         try:
             self.ae.fit(
@@ -232,18 +277,9 @@ class Training:
         except KeyboardInterrupt:
             self._interrupted()
             return False
-        self._save(resume=False)
+        self._save_last(resume=False)
+        previous_of(self.path).unlink(missing_ok=True)
         return True
-
-    def _warn_of_new_start(self) -> None:
-        """Warn if a resumed model has nothing left to go on with."""
-        left = self.ae.unfinished_epochs
-        if self.resumes and left is None:
-            warnings.warn(
-                "The model was trained to its end: training starts again, from its weights.",
-                stacklevel=2,
-            )
-        self.resumes = self.resumes and bool(left)
 
     def _on_epoch(self, row: Mapping[str, float]) -> None:
         signals.check()
@@ -255,18 +291,49 @@ class Training:
             )
         self.resumes = False
         if self.checkpoints and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
-            self._save(resume=True)
+            self._checkpoint()
             signals.check()
 
+    def _checkpoint(self) -> None:
+        """Save the model so far; if that fails, say so once and try again when the next one is due."""
+        try:
+            self._save(resume=True)
+        except (FileError, OSError, MemoryError) as error:
+            self.saved = time.monotonic()
+            if not self.failed:
+                warnings.warn(
+                    f"{first_line(error)}; training goes on, and each next checkpoint is tried.",
+                    stacklevel=2,
+                )
+            self.failed = True
+
+    def _save_last(self, *, resume: bool) -> None:
+        """Save the model; if that fails, say where the last checkpoint is."""
+        try:
+            self._save(resume=resume)
+        except (FileError, OSError, MemoryError):
+            if self.ours:
+                complain(f"the last checkpoint is in {self.path}; to go on: {self.again}")
+            raise
+
     def _save(self, *, resume: bool) -> None:
-        """Save without the parameters that belong to this run of the command line."""
+        """Save without the parameters that belong to this run of the command line.
+
+        The checkpoint before stays beside it; one of another fit does not.
+        """
         ours = {name: getattr(self.ae, name) for name in ("verbose", "warm_start")}
         with signals.hold():
             self.ae.set_params(verbose=0, warm_start=False)
             self.ae.fitted_ = replace(self.ae.fitted_, image_scale=self.image_scale)
-            self.ae.save(self.path, resume=resume)
-            self.ae.set_params(**ours)
-        self.saved = time.monotonic()
+            try:
+                if self.ours:
+                    keep_previous(self.path)
+                self.ae.save(self.path, resume=resume)
+            finally:
+                self.ae.set_params(**ours)
+            if not self.ours:
+                previous_of(self.path).unlink(missing_ok=True)
+        self.saved, self.ours = time.monotonic(), True
 
     @property
     def has_begun(self) -> bool:
@@ -277,7 +344,7 @@ class Training:
         if not self.has_begun:
             complain("interrupted before the first step of training; nothing was written.")
             return
-        self._save(resume=True)
+        self._save_last(resume=True)
         complain(f"interrupted after {self.ae.n_iter_} epochs; the model so far is in {self.path}.")
         complain(f"to go on: {self.again}")
 
