@@ -1,7 +1,9 @@
 """Frames and masked arrays: each column is numbers, or is refused by its name."""
 
 import datetime as dt
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -95,7 +97,7 @@ def test_columns_that_are_numbers_stay_so():
     kinds = {"a": one, "b": two, "c": pd.Series([1, Decimal(2)], dtype=object), "d": [True, False]}
     kinds["e"] = arrow([1.0, 2.0], pa.float64())
     np.testing.assert_array_equal(checked(pd.DataFrame(kinds))[:, [0, 1, 2, 4]].T, [[1, 2]] * 4)
-    wide = {"a": [Decimal(1), Decimal(2)], "b": pl.Series([1, 2], dtype=pl.Float32)}
+    wide = {"a": [Decimal(1), Decimal(2)], "b": pl.Series([1, 2], dtype=pl.Int128)}
     np.testing.assert_array_equal(checked(pl.DataFrame(wide)), [[1, 1], [2, 2]])
     np.testing.assert_array_equal(checked(pa.table({"a": [1, 2], "b": [1.0, 2]})), [[1, 1], [2, 2]])
 
@@ -112,6 +114,12 @@ def test_lists_of_one_length_are_features(library):
     assert list(ae.feature_names_in_) == ["a", "e_0", "e_1"]
     again = pl.DataFrame(rows, schema=["a", "e_0", "e_1"])
     np.testing.assert_array_equal(ae.transform(X), ae.transform(again))
+
+
+def test_the_guide_to_tables_runs(capsys):
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "tables.md"
+    exec(re.search(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)[1], {})
+    assert capsys.readouterr().out == "['age', 'emb_0', 'emb_1']\n"
 
 
 def test_elements_of_lists_that_meet_another_column_or_miss():

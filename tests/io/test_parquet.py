@@ -3,6 +3,8 @@
 import base64
 import io
 import os
+import threading
+import time
 import zlib
 
 import numpy as np
@@ -95,6 +97,20 @@ def test_a_panic_is_one_sentence(write, monkeypatch, fails, capfd):
     assert capfd.readouterr().err == ""
     monkeypatch.setattr(foreign, "STANDARD_ERROR", 1000)  # as where it is closed
     fails("t.csv cannot be read: out of range.", read_table, csv)
+
+
+def test_threads_leave_the_standard_error_where_it_was():
+    def read(seconds):
+        with foreign.polars_errors("nothing"):
+            time.sleep(seconds)
+
+    before = os.fstat(2)
+    threads = [threading.Thread(target=read, args=(s,)) for s in (0.02, 0.03, 0.04)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert os.path.samestat(os.fstat(2), before)
 
 
 # -- sizes ---------------------------------------------------------------------------------------

@@ -98,6 +98,7 @@ def test_without_header(write):
         ("a,b\n1,2\n3,4,5\n", "t.csv, line 3: 3 cells, but the first line has 2"),
         ('a,b\n"1",2\n\n3,4,5\n', "t.csv, line 4: 3 cells"),
         ('a,b\n1,2\n"3,4\n5,6\n', "t.csv, line 4: unexpected end of data."),
+        ('a,b\n1,"2"\n3\r,4\n', "t.csv, line 3: new-line character seen in unquoted field"),
         ("a,b,a\n1,2,3\n", "t.csv has two columns named 'a', 1 and 3: rename one"),
         (b"a,b\n1,2\n\xff,4\n", "t.csv, line 3: this is not UTF-8"),
     ],
@@ -137,7 +138,7 @@ def test_parquet_gaps_and_odd_types(tmp_path, fails):
     path = tmp_path / "t.parquet"
     frame = pl.DataFrame({"a": [1.0, None, float("nan")], "i": [1, 2, 3], "e": [None] * 3})
     frame = frame.with_columns(
-        d=pl.col("i").cast(pl.Decimal(10, 2)), w=pl.col("i").cast(pl.Int128), t=pl.lit("2020")
+        d=pl.col("i").cast(pl.Decimal(10, 2)), w=pl.col("i").cast(pl.UInt128), t=pl.lit("2020")
     )
     frame.write_parquet(path)
     table = read_table(path)

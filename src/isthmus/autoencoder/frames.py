@@ -118,10 +118,13 @@ def _of_cells(cells: np.ndarray) -> Odd | None:
 
 
 def _checked_polars(X: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
     from isthmus.io import spread_lists
 
     _refuse((name, _of_polars(dtype)) for name, dtype in X.schema.items())
-    return spread_lists(X)[0]
+    wide = [n for n, dtype in X.schema.items() if dtype in (pl.Int128, pl.UInt128)]
+    return spread_lists(X.cast(dict.fromkeys(wide, pl.Float64)) if wide else X)[0]
 
 
 def _of_polars(dtype: Any) -> Odd | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STANDARD_ERROR = 2
+ALONE = threading.RLock()  # two threads would put back each other's standard error
 
 
 @contextmanager
@@ -26,7 +28,7 @@ def polars_errors(what: str) -> Iterator[None]:
     caller.
     """
     try:
-        with _silence():
+        with ALONE, _silence():
             yield
     except pl.exceptions.NoDataError:
         raise

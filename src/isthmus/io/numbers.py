@@ -48,8 +48,8 @@ def as_numbers(column: pl.Series) -> pl.Series | None:
         return column.cast(pl.Float64)
     if not column.dtype.is_numeric():
         return None
-    plain = column.dtype.is_float() or (column.dtype.is_integer() and column.dtype != pl.Int128)
-    return column if plain else column.cast(pl.Float64)
+    without_numpy = column.dtype.is_decimal() or column.dtype in (pl.Int128, pl.UInt128)
+    return column.cast(pl.Float64) if without_numpy else column
 
 
 def not_numeric(path: Path, odd: Mapping[str, str]) -> TableError:

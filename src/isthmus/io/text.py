@@ -104,7 +104,7 @@ def _checked_lines(path: Path, text: str, separator: str) -> tuple[list[str], ar
     has more or fewer cells than the first.
     """
     quoted = '"' in text  # else counting is enough, and many times faster
-    lines = list(io.StringIO(text, newline="")) if quoted else text.split("\n")
+    lines = list(io.StringIO(text, newline="\n")) if quoted else text.split("\n")
     records = _quoted_records if quoted else _plain_records
     starts, blank = array("q"), []
     first: list[str] = []
