@@ -193,7 +193,9 @@ def test_sixteen_bits_are_turned_too(put, rng):
         np.testing.assert_array_equal(pixels[-1], np.rot90(deep, -1))
 
 
-@pytest.mark.parametrize("exif", [b"Exif\0\0no TIFF at all", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0no TIFF at all", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0"]
+)
 @pytest.mark.parametrize("name", ["a.png", "a.jpg"])
 def test_damaged_exif_data_turn_nothing(put, grey, name, exif):
     assert read_images(put(name, grey, exif=exif)).pixels.shape == (1, 5, 7)

@@ -5,6 +5,7 @@ All that can be wrong with it becomes one error. Pillow's global settings are le
 
 from __future__ import annotations
 
+import struct
 import warnings
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -121,7 +122,7 @@ def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation; damaged EXIF data are none."""
     try:  # a PNG's own method would decode it, in search of EXIF data after the pixels
         found = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-    except (SyntaxError, ValueError, OSError):
+    except (SyntaxError, ValueError, OSError, struct.error):
         return 1
     return found if isinstance(found, int) else 1
 
