@@ -187,7 +187,6 @@ def test_foreign_files_are_refused(tmp_path):
 def rewritten(path, change):
     """Write the file with its JSON and arrays changed, and with the digest that belongs to them."""
     tensors, meta = read_tensors(path)
-    del meta["sha256"]
     change(meta, tensors)
     write_tensors(path, tensors, meta)
     return path
@@ -230,6 +229,11 @@ def rewritten(path, change):
         (lambda m, t: m["slots"].update(corruption=["masking:rate=0.1"]), "corruption is 'mask"),
         (lambda m, t: m["slots"].update(loss={"name": ["mse"]}), r"name is \['mse'\], not a text"),
         (lambda m, t: m["slots"].pop("loss"), "slots is "),
+        (
+            lambda m, t: m["slots"].update(sparsity={"name": "topk", "k": 3}),
+            "needs k to be at most n_components=2",
+        ),
+        (lambda m, t: m["fitted"].update(scaling=[["x" * 99] * 99] * 99), "^.{,250}$"),
         (lambda m, t: m["parameters"].update(loss="lp:p=2"), "parameters have the slot 'loss'"),
         (lambda m, t: m["parameters"].update(tol=[1]), r"parameters.tol is \[1\], not a plain"),
         (lambda m, t: t["scaling.scale"].fill(0), "column 0 is a division by 0.0"),

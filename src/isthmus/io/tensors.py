@@ -120,7 +120,7 @@ def write_tensors(
     """
     # The writer takes an array's memory as it lies, so rows have to come first in it.
     rows_first = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    text = json.dumps({DIGEST: BLANK.decode(), **metadata})
+    text = json.dumps({DIGEST: None, **metadata} | {DIGEST: BLANK.decode()})  # the first in it
     content = save(rows_first, metadata={METADATA_KEY: text})
     at = content.index(BLANK)
     behind = at + len(BLANK)

@@ -225,7 +225,7 @@ def _check_version(path: str | Path, meta: Mapping[str, object]) -> None:
             f"{path} is no isthmus model, or is damaged: its format has no version."
         )
     if meta.get("format") != FORMAT or listed[0] != VERSION[0]:
-        other = ".".join(map(str, listed))
+        other = ".".join(map(reprlib.repr, listed))
         raise ModelFileError(
             f"{path} has format version {other}; this isthmus reads up to {VERSION[0]}: upgrade it."
         )
@@ -243,6 +243,8 @@ def unpack_model(tensors: Tensors, meta: Meta) -> Model:
     slots = resolve_slots(SimpleNamespace(**unpack_slots(meta["slots"])))
     with computing(dtype, None):
         net = jax.tree.map(jnp.asarray, _unpack_net(tensors, meta["layers"], dtype))
+    if slots.sparsity is not None:
+        slots.sparsity.check(net.code_activation, net.n_components)
     d = fitted.whole("n_features_in")
     if net.n_features != d:
         raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
@@ -21,7 +22,8 @@ ERRORS = ("score", "model", "model_raw", "mean", "mean_raw", "pca", "pca_raw")
 
 def bad_value(name: str, value: object, needed: str) -> ModelFileError:
     """Return the error of a value that cannot be; the value may be of any size and depth."""
-    return ModelFileError(f"The file's {name} is {reprlib.repr(value)}, not {needed}.")
+    found = shorten(reprlib.repr(value), 100)
+    return ModelFileError(f"The file's {shorten(name, 100)} is {found}, not {needed}.")
 
 
 class Record(dict[str, Any]):
