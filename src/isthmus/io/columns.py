@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from isthmus.io.arrays import TableError
+from isthmus.io.cells import only
 from isthmus.io.numbers import numbers_of
 from isthmus.io.table import Rows
 from isthmus.words import columns_named, is_or_are, shortened, suggestion
@@ -73,10 +74,10 @@ def choose_columns(
         _warn_of_index(table.path, index)
     kept += index
     _check_read(table, [*taken, *kept, *weights])
-    _check_identifiers(table.path, frame.select(kept))
+    _check_identifiers(table.path, only(frame, kept))
     numbers = numbers_of(table, list(dict.fromkeys([*taken, *weights])))
     weigh = numbers[weights[0]].to_numpy() if weights else None
-    return Rows(numbers.select(taken), frame.select(kept), weigh)
+    return Rows(only(numbers, taken), only(frame, kept), weigh)
 
 
 def _warn_of_index(path: Path, index: list[str]) -> None:
