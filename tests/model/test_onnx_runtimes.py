@@ -102,6 +102,21 @@ def test_the_tails_of_activations_keep_their_precision(program, name, tmp_path):
         assert np.abs(program(path, x)).max() <= 1
 
 
+@pytest.mark.parametrize(
+    "program", [with_onnxruntime, with_tract]
+)  # OpenVINO joins the parts again
+@pytest.mark.parametrize("kind", ["row_mean", "row_sum"])
+def test_sums_over_very_wide_rows_are_exact(program, kind, tmp_path):
+    graph, d = Graph(), 512 * 512 * 3
+    graph.width = d
+    result = getattr(graph, kind)("X")
+    path = tmp_path / "wide.onnx"
+    path.write_bytes(model_bytes(graph, result, ("t", "y"), ((d,), ()), {}))
+    X = (1000 + np.random.default_rng(0).random((2, d))).astype(np.float32)
+    want = getattr(X.astype(float), kind.removeprefix("row_"))(axis=1)
+    np.testing.assert_allclose(program(path, X), want, rtol=1e-5)
+
+
 # -- versions of the operators -----------------------------------------------------------------------
 
 

@@ -113,6 +113,7 @@ def _content(model: Model, part: str, names: Names, opset: int) -> bytes:
 
 def scaled_input(g: Graph, model: Model) -> str:
     """Return the input's rows, flat and scaled."""
+    g.width = model.n_features
     return add_scaling(g, g.add("Reshape", "X", [0, model.n_features]), model.scaler)
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
+LONGEST_SUM = 4096  # of float32 values: at a million, programs may be off by a thousandth
 OLDEST_OPSET, OPSET = 13, 20  # versions of ONNX's operators that a graph can be written in
 
 
@@ -34,6 +35,7 @@ class Graph:
 
     Values are named by text. `prefix` keeps the arrays of several nets apart. `opset` is the version
     of ONNX's operators: its methods are right for all, and what else is added must be known to it.
+    `width` is that of rows, where it is known: sums over very wide ones are taken in parts.
 
     Examples
     --------
@@ -44,7 +46,7 @@ class Graph:
     """
 
     def __init__(self, opset: int = OPSET) -> None:
-        self.prefix, self.opset = "", opset
+        self.prefix, self.opset, self.width = "", opset, 0
         self.nodes: list[Node] = []
         self.arrays: dict[str, np.ndarray] = {}
 
@@ -82,18 +84,38 @@ class Graph:
             return self.add("ReduceMean", values, axes=axes, keepdims=keepdims)
         return self.add("ReduceMean", values, axes, keepdims=keepdims)
 
-    def row_mean(self, values: str) -> str:
-        """Return the mean of each row's values."""
-        return self.mean(values, [1])
+    def row_mean(self, values: str, before: int = 1) -> str:
+        """Return the mean of each row's values, which so many axes come before."""
+        part = self._part()
+        if part > 1:
+            parted = self.add("Reshape", values, [*[0] * before, -1, part])
+            values = self.mean(parted, [before + 1])
+        return self.mean(values, [before])
 
     def row_sum(self, values: str) -> str:
         """Return the sum of each row's values."""
+        part = self._part()
+        if part > 1:
+            parted = self.add("Reshape", values, [0, -1, part])
+            values = self.add("ReduceSum", parted, [2], keepdims=0)
         return self.add("ReduceSum", values, [1], keepdims=0)
+
+    def row_largest(self, values: str) -> str:
+        """Return the largest of each row's values, as a column."""
+        if self.opset < 18:
+            return self.add("ReduceMax", values, axes=[1], keepdims=1)
+        return self.add("ReduceMax", values, [1], keepdims=1)
 
     def finite(self, values: str, instead: float) -> str:
         """Return the values, with another in place of those that are NaN or infinite."""
         odd = self.add("Or", self.add("IsNaN", values), self.add("IsInf", values))
         return self.add("Where", odd, instead, values)
+
+    def _part(self) -> int:
+        """Return how many values of a wide row are added up first; 1 for a row that is taken whole."""
+        if self.width <= LONGEST_SUM:
+            return 1
+        return next(n for n in range(LONGEST_SUM, 0, -1) if self.width % n == 0)
 
     def _stored(self, value: ArrayLike | Stored) -> str:
         if isinstance(value, Stored):

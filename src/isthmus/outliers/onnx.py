@@ -114,7 +114,7 @@ def _nearest(g: Graph, y: str, known: np.ndarray) -> str:
     rows = g.add("TopK", far, [size], outputs=2, axis=2, largest=0)
     rows = g.add("Add", rows, [[n * i] for i in range(draws)])
     gap = g.add("Sub", g.add("Unsqueeze", y, [1, 2]), g.add("Gather", g.array(flat), rows, axis=0))
-    apart = g.mean(g.add("Mul", gap, gap), [3])
+    apart = g.row_mean(g.add("Mul", gap, gap), before=3)
     if size > 1:
         limit = SAME**2 * (1 + float(np.mean(flat.astype(float) ** 2)))
         apart = _but_itself(g, apart, limit)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import entr, rel_entr
 
+from isthmus.nets import softplus_nodes
 from isthmus.parts.losses import LEAST, Loss, mean_of_columns
 from isthmus.parts.part import option
 
@@ -72,7 +73,7 @@ class BCE(Loss, name="bce"):
         return graph.add("Neg", graph.row_mean(graph.add("Add", hit, miss)))
 
     def onnx_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
-        return graph.row_mean(graph.add("Sub", graph.add("Softplus", a), graph.add("Mul", x, a)))
+        return graph.row_mean(graph.add("Sub", softplus_nodes(graph, a), graph.add("Mul", x, a)))
 
     def onnx_excess(self, graph: Graph, x_out: str, x: str) -> str | None:
         cost = self.onnx(graph, x_out, x)
@@ -81,8 +82,8 @@ class BCE(Loss, name="bce"):
     def onnx_excess_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
         if not self.deviance:
             return self.onnx_from_linear(graph, a, x)
-        one = graph.add("Mul", x, graph.add("Softplus", graph.add("Neg", a)))
-        zero = graph.add("Mul", graph.add("Sub", 1.0, x), graph.add("Softplus", a))
+        one = graph.add("Mul", x, softplus_nodes(graph, graph.add("Neg", a)))
+        zero = graph.add("Mul", graph.add("Sub", 1.0, x), softplus_nodes(graph, a))
         return self._onnx_above_entropy(graph, graph.row_mean(graph.add("Add", one, zero)), x)
 
     def _onnx_above_entropy(self, graph: Graph, cost: str, x: str) -> str:

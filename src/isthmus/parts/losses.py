@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import jax
 import jax.numpy as jnp
 
-from isthmus.nets import ACTIVATIONS, drop_outdated, no_form
+from isthmus.nets import ACTIVATIONS, drop_outdated, magnitude, no_form
 from isthmus.parts.part import Part, check_arguments, number, option
 
 if TYPE_CHECKING:
@@ -166,11 +166,6 @@ def mean_of_columns(values: Array) -> Array:
     return jnp.mean(values, axis=1)
 
 
-def _size(error: Array) -> Array:
-    """Return |error|, whose slope at 0 is 0; that of `jnp.abs` is 1, and would push what is right."""
-    return error * jnp.sign(error)
-
-
 @dataclass
 class MSE(Loss, name="mse"):
     """Mean squared error: `mean_j (x'_j - x_j)^2`.
@@ -206,7 +201,7 @@ class MAE(Loss, name="mae"):
     distance: ClassVar[bool] = True
 
     def __call__(self, x_out: Array, x: Array) -> Array:
-        return mean_of_columns(_size(x_out - x))
+        return mean_of_columns(magnitude(x_out - x))
 
     def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
         return graph.row_mean(graph.add("Abs", graph.add("Sub", x_out, x)))
@@ -321,8 +316,11 @@ class Cosine(Loss, name="cosine"):
         if not self.normalise:
             return x
         unit = _onnx_direction(graph, x)
-        mean = graph.add("ReduceMean", graph.add("Mul", unit, unit), [1], keepdims=1)
-        return graph.add("Div", unit, graph.add("Sqrt", graph.add("Max", mean, LEAST)))
+        square = graph.add("ReduceSum", graph.add("Mul", unit, unit), [1], keepdims=1)
+        root = graph.add(
+            "Sqrt", graph.add("Div", graph.add("Max", square, LEAST), float(graph.width))
+        )
+        return graph.add("Div", unit, root)
 
 
 def _direction(x: Array) -> Array:
@@ -334,7 +332,7 @@ def _direction(x: Array) -> Array:
 
 
 def _onnx_direction(graph: Graph, x: str) -> str:
-    size = graph.add("ReduceMax", graph.add("Abs", x), [1], keepdims=1)
+    size = graph.row_largest(graph.add("Abs", x))
     some = graph.add("Greater", size, 0.0)
     near_one = graph.add("Div", x, graph.add("Where", some, size, 1.0))
     square = graph.add("ReduceSum", graph.add("Mul", near_one, near_one), [1], keepdims=1)
