@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import polars as pl
+from faults.commands import COMMANDS
 from faults.inflict import SIGNALS, Ended, Trial, run
 from PIL import Image
 
 import isthmus
 from isthmus.io import read_tensors
 
-OUR_LINES = ("isthmus: ", "fit: ", "tune: ", "model ")  # errors and warnings, and progress
+OUR_LINES = ("isthmus: ", *(f"{name}: " for name in COMMANDS))  # errors, warnings and progress
 
 
 def contents(folder: Path) -> dict[str, bytes]:

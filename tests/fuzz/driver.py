@@ -127,7 +127,9 @@ def kept_seeds(name: str, state: Path) -> list[bytes]:
     """Return a reader's seeds, the same in a run that goes on: some hold the time they were made."""
     place = state / "seeds" / name
     if not place.exists():
-        made = READERS[name].seeds()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as that a file is of an older format
+            made = READERS[name].seeds()
         place.mkdir(parents=True)
         for i, data in enumerate(made):
             (place / f"{i:03}").write_bytes(data)

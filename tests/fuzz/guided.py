@@ -39,13 +39,18 @@ def main() -> None:
 
 def fuzz(fuzzer: Fuzzer, progress: Progress, inputs: int, corpus: Path) -> None:
     """Let libFuzzer choose the inputs, half of them by changes that know the format."""
+    found = corpus.parents[1] / "found"
+    found.mkdir(exist_ok=True)
     changes, done = READERS[corpus.name].changes, progress.state["next"]
     fuzzer.findings |= progress.state["findings"]
     fuzzer.outcomes |= progress.state["outcomes"]
 
     def one(data: bytes) -> None:
         nonlocal done
-        fuzzer.judge(done, data)
+        known = len(fuzzer.findings)
+        wrong = fuzzer.judge(done, data) or ""
+        if len(fuzzer.findings) > known and "Error" in wrong:  # an error of Python's, and no crash
+            (found / f"{corpus.name}-{done}").write_bytes(data)
         done += 1
         progress.save(fuzzer, done, 0.0, now=done >= inputs)
 

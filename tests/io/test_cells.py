@@ -43,6 +43,14 @@ def test_one_decimal_mark_for_a_file(read, lines, rows):
     assert choose_columns(read(*lines)).X.rows() == rows
 
 
+def test_names_are_no_patterns(read):
+    table = read("*,^a.*$,a1", "1,2,x", "3,4,y")
+    rows = choose_columns(table, ids=["a1"])
+    assert rows.X.rows() == [(1, 2), (3, 4)]
+    assert rows.ids.columns == ["a1"]
+    assert choose_columns(table, columns=["*"], ignore=["^a.*$"]).X.columns == ["*"]
+
+
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 @pytest.mark.parametrize("cell", ["1.050", "1,050", "-999.999"])
 def test_marks_in_doubt_are_refused(read, fails, separator, cell):

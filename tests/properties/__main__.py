@@ -15,7 +15,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-CHUNK = 100
+CHUNK = 50
 
 
 def main() -> int:

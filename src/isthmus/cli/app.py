@@ -48,7 +48,8 @@ def run(argv: list[str]) -> int:
         try:
             if not argv or argv[0] not in COMMANDS:
                 app.resolved_commands()  # whose first lines are in the help
-            status = app(argv)
+            with signals.heard_again():
+                status = app(argv)
             sys.stdout.flush()
         except KeyboardInterrupt:
             complain("interrupted.")

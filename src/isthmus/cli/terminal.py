@@ -1,5 +1,6 @@
 """What the command line prints and hears: results, complaints, warnings and signals."""
 
+import _thread
 import json
 import re
 import signal
@@ -16,6 +17,8 @@ WAYS_OUT = [
 ]
 # Characters that a terminal obeys: of control, but for tabs and ends of lines, and of direction.
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+SOON = 0.05  # seconds, in which a callback ends
 
 
 class UsageError(ValueError):
@@ -70,6 +73,28 @@ class Signals:
             yield
         finally:
             self.held = False
+
+    @contextmanager
+    def heard_again(self) -> Iterator[None]:
+        """Hear a signal again that came in a library's callback, where Python drops what is raised.
+
+        JAX has one that runs at each search for garbage.
+        """
+        old = sys.unraisablehook
+
+        def hook(lost: "sys.UnraisableHookArgs") -> None:
+            if self.number is None or not issubclass(lost.exc_type, KeyboardInterrupt):
+                old(lost)
+                return
+            later = threading.Timer(SOON, _thread.interrupt_main, [self.number])
+            later.daemon = True
+            later.start()
+
+        sys.unraisablehook = hook
+        try:
+            yield
+        finally:
+            sys.unraisablehook = old
 
     def check(self) -> None:
         """Serve a signal that came during `hold`, or that was lost in a library's callback."""

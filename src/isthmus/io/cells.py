@@ -62,13 +62,18 @@ class Cells(NamedTuple):
     plain: pl.Series | None
 
 
+def only(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """Return columns by their names; to polars' `select` a name such as * is a pattern."""
+    return pl.DataFrame([frame.get_column(name) for name in names])
+
+
 def cleaned(frame: pl.DataFrame) -> dict[str, Cells]:
     """Return columns without space around cells and gaps between thousands, null for missing.
 
     Whole frames are asked at once, since a question for each of many columns takes long.
     """
     found = _plain(frame)
-    rest = frame.select([name for name, cells in found.items() if cells.plain is None])
+    rest = only(frame, [name for name, cells in found.items() if cells.plain is None])
     if rest.width:
         text = pl.all().str.strip_chars()
         found |= _plain(rest.with_columns(text.replace(dict.fromkeys(MISSING_CELLS))))

@@ -10,6 +10,7 @@ import polars as pl
 
 from isthmus.io.arrays import TableError
 from isthmus.io.bad_rows import bad_rows
+from isthmus.io.cells import only
 from isthmus.io.numbers import numbers_of
 from isthmus.io.table import Rows
 from isthmus.words import columns_named, is_or_are, shortened, suggestion
@@ -83,11 +84,11 @@ def choose_columns(
         _warn_of_index(table.path, index)
     kept += index
     _check_read(table, [*taken, *kept, *weights])
-    _check_identifiers(table.path, frame.select(kept))
+    _check_identifiers(table.path, only(frame, kept))
     table = table._replace(is_for_model=names is not None)
     numbers, problems = _numbers(table, list(dict.fromkeys([*taken, *weights])), set_apart)
     weigh = numbers[weights[0]].to_numpy() if weights else None
-    return Rows(numbers.select(taken), frame.select(kept), weigh, problems)
+    return Rows(only(numbers, taken), only(frame, kept), weigh, problems)
 
 
 def _numbers(

@@ -9,7 +9,7 @@ import polars as pl
 from polars import selectors
 
 from isthmus.io.arrays import TableError
-from isthmus.io.cells import cleaned, first_cell, no_numbers, parsed, signs_of
+from isthmus.io.cells import cleaned, first_cell, no_numbers, only, parsed, signs_of
 from isthmus.words import columns_named, is_or_are
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ INFINITE = (FLOATS.is_infinite(),)
 def numbers_of(table: Table, names: Sequence[str]) -> pl.DataFrame:
     """Return columns as numbers without gaps, or raise an error that names the bad ones."""
     assert isinstance(table.rows, pl.DataFrame)
-    frame = table.rows.select(names)
+    frame = only(table.rows, names)
     if table.separator is not None:
         numbers = numbers_of_text(table, names)
     else:
@@ -103,7 +103,7 @@ def numbers_of_text(table: Table, names: Sequence[str]) -> pl.DataFrame:
         For a column that is not numeric, a cell that is no number, and a decimal mark in doubt.
     """
     assert isinstance(table.rows, pl.DataFrame)
-    columns = cleaned(table.rows.select(names))
+    columns = cleaned(only(table.rows, names))
     _check_cells(table, columns)
     decimal = _decimal(table, columns)
     numbers = []
@@ -162,7 +162,7 @@ def _decimal(table: Table, columns: Mapping[str, Cells]) -> Decimal:
 def _other_numbers(table: Table, columns: Mapping[str, Cells]) -> Iterator[Cells]:
     """Yield the columns that are not asked for but hold numbers alone."""
     assert isinstance(table.rows, pl.DataFrame)
-    others = cleaned(table.rows.select(pl.exclude(list(columns))))
+    others = cleaned(only(table.rows, (n for n in table.rows.columns if n not in columns)))
     return (cells for cells in others.values() if no_numbers(cells) is None)
 
 

@@ -96,9 +96,12 @@ def literal_text(value: object) -> str:
 
 
 def short_text(value: object, length: int = 28) -> str:
-    """Return such text, cut if it is long."""
+    """Return such text; of a long one its ends, since many names begin alike."""
     words = str(value)
-    return literal_text(words if len(words) <= length else f"{words[: length - 1]}\u2026")
+    if len(words) > length:
+        head = length // 2
+        words = f"{words[:head]}\u2026{words[head + 1 - length :]}"
+    return literal_text(words)
 
 
 def as_svg(figure: Figure) -> str:
