@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import warnings
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
 INK, FAINT_GREY, GAP_GREY, RULE_GREY = "#22262b", "#d9dde2", "#c3c8ce", "#9aa1a9"
@@ -102,6 +105,19 @@ def short_text(value: object, length: int = 28) -> str:
         head = length // 2
         words = f"{words[:head]}\u2026{words[head + 1 - length :]}"
     return literal_text(words)
+
+
+def short_texts(values: Sequence[object], length: int = 28) -> list[str]:
+    """Return such texts; long ones whose ends are the same begin where they differ."""
+    texts = [short_text(value, length) for value in values]
+    alike: dict[str, set[str]] = {}
+    for text, value in zip(texts, values, strict=True):
+        alike.setdefault(text, set()).add(str(value))
+    shared = {text: len(commonprefix([*group])) for text, group in alike.items() if len(group) > 1}
+    return [
+        short_text(f"\u2026{str(value)[shared[text] :]}", length) if text in shared else text
+        for text, value in zip(texts, values, strict=True)
+    ]
 
 
 def as_svg(figure: Figure) -> str:

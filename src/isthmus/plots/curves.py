@@ -22,7 +22,7 @@ from isthmus.plots.axes import (
     figure_and_axes,
     literal_text,
     logarithmic_y,
-    short_text,
+    short_texts,
     unboxed_axes,
 )
 
@@ -175,7 +175,7 @@ def column_errors(names: Sequence[str], shares: Sequence[float]) -> Figure:
     figure, axes = figure_and_axes(5.2, height, "Variance that is lost (%)", "")
     places = np.arange(len(names))  # by its name, a bar would hide another of that name
     axes.barh(places, 100 * np.asarray(shares), color=LINE_COLOURS[5])
-    axes.set_yticks(places, [short_text(name) for name in names])
+    axes.set_yticks(places, short_texts(names))
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=FAINT_GREY, linewidth=0.8)
