@@ -113,7 +113,8 @@ def short_texts(values: Sequence[object], length: int = 28) -> list[str]:
     alike: dict[str, set[str]] = {}
     for text, value in zip(texts, values, strict=True):
         alike.setdefault(text, set()).add(str(value))
-    shared = {text: len(commonprefix([*group])) for text, group in alike.items() if len(group) > 1}
+    groups = {text: [*group] for text, group in alike.items() if len(group) > 1}
+    shared = {text: len(commonprefix(group)) for text, group in groups.items()}  # noqa: RUF071
     return [
         short_text(f"\u2026{str(value)[shared[text] :]}", length) if text in shared else text
         for text, value in zip(texts, values, strict=True)
