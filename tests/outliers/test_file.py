@@ -252,5 +252,5 @@ COLUMNS, VALUES = "member.1.constant_columns", "member.1.constant_values"
     ],
 )
 def test_constant_columns_changed_by_hand_are_refused(kept, change):
-    with pytest.raises(ModelFileError, match=r"member[ .]1|constant_values"):
+    with pytest.raises(ModelFileError, match=r"member[ .]1|constant_"):
         isthmus.load(rewritten(kept, change))
