@@ -5,15 +5,21 @@ import runpy
 import shlex
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from PIL import Image
 
 from isthmus import Autoencoder, OutlierDetector
+from isthmus.embedding import PACKAGES
 from isthmus.training import trainer as engine
+from isthmus.words import install
 
 ROOT = Path(__file__).parents[1]
 README, GUIDE = ((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md"))
@@ -35,14 +41,72 @@ def brief(monkeypatch):
     monkeypatch.setattr(engine.Trainer, "__init__", short)
 
 
-@pytest.mark.usefixtures("brief")
-def test_every_python_block_of_the_readme_runs(capsys):
-    space = {}
+def installed_alone(name="isthmus", extras=("",)):
+    """Yield the distributions that come with an install without extras."""
+    yield canonicalize_name(name)
+    for line in requires(name) or ():
+        need = Requirement(line)
+        if need.marker is None or any(need.marker.evaluate({"extra": e}) for e in extras):
+            yield from installed_alone(need.name, ("", *need.extras))
+
+
+BARE = """
+import sys
+import warnings
+from pathlib import Path
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {others!r}:
+            raise ModuleNotFoundError(f"README's own install brings no {{name}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+warnings.simplefilter("error", RuntimeWarning)
+import isthmus
+for name in isthmus.__all__:
+    getattr(isthmus, name)
+isthmus.enable_compilation_cache({cache!r}, max_bytes=-1)
+from isthmus.training import trainer
+
+begin = trainer.Trainer.__init__
+def short(self, objective, data, settings, *others):
+    settings = settings._replace(max_epochs=min(settings.max_epochs, 3))
+    begin(self, objective, data, settings, *others)
+
+trainer.Trainer.__init__ = short
+for block in {blocks!r}:
+    exec(compile(block, "README.md", "exec"), globals())
+assert codes.shape == (1797, 16)
+assert maps.shape == (1797, 4, 4, 16)
+assert why["column"][0] in data.feature_names
+"""
+
+
+def test_every_python_block_of_the_readme_runs_after_its_own_install():
     assert len(blocks("python")) >= 4
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), space)
-    assert space["codes"].shape == (1797, 16)
-    assert "PCA" in capsys.readouterr().out
+    core = set(installed_alone())
+    others = {
+        module
+        for module, homes in packages_distributions().items()
+        if not {canonicalize_name(home) for home in homes} & core
+    }
+    assert "pytest" in others
+    assert not {"isthmus", "jax", "polars", "PIL"} & others
+    cache = str(ROOT / ".pytest_cache" / "jax")
+    code = BARE.format(others=others, cache=cache, blocks=blocks("python"))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "PCA" in done.stdout
+
+
+def test_what_a_message_says_to_install_is_an_extra():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    known = {Requirement(line).name for lines in extras.values() for line in lines}
+    named = [*PACKAGES.values(), "onnx", "onnxruntime", "optuna"]
+    assert {install(name).split()[-1] for name in named} <= known
+    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.py")]:
+        assert "isthmus[" not in page.read_text(), page  # the index does not have it
 
 
 @pytest.mark.usefixtures("brief")

@@ -19,6 +19,7 @@ from isthmus import plots
 from isthmus.autoencoder import as_images, check_whole
 from isthmus.io import as_json
 from isthmus.training import Progress, draw_seed
+from isthmus.words import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -372,9 +373,7 @@ def _package(method: str) -> Any:
             warnings.simplefilter("ignore")  # of packages that these could use as well
             return import_module(name)
     except ImportError as error:
-        raise ImportError(
-            f"method={method!r} needs {name}: pip install isthmus[embed].", name=name
-        ) from error
+        raise ImportError(f"method={method!r} needs {name}: {install(name)}.", name=name) from error
 
 
 @contextmanager

@@ -9,10 +9,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+DISTRIBUTIONS = {"umap": "umap-learn"}  # packages that are installed by another name
+
+
+def install(*packages: str) -> str:
+    """Return the command that installs packages, wherever isthmus itself came from.
+
+    Examples
+    --------
+    >>> install("onnx", "umap")
+    'pip install onnx umap-learn'
+    """
+    return " ".join(["pip install", *(DISTRIBUTIONS.get(name, name) for name in packages)])
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return ` Did you mean 'near'?`, or nothing if no known word is near."""
     near = difflib.get_close_matches(word, known, n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def none_meant(value: object) -> str:
+    """Return how none is written in Python, if a word was given for it; the command line has a word.
+
+    Examples
+    --------
+    >>> none_meant("none")
+    ' For none write None, without quotes.'
+    """
+    worded = isinstance(value, str) and value.lower() == "none"
+    return " For none write None, without quotes." if worded else ""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 import isthmus
 from isthmus import Autoencoder, OutlierDetector
+from isthmus.outliers import default_autoencoder
 
 ROOT = Path(__file__).parents[2]
 FAST = ("--n-estimators", 2, "--random-state", 0, "--quiet")
@@ -135,7 +136,11 @@ def test_arrays_and_images(cli, digits):
     refused(cli("detect", "photos.npy", *fast, "--explain", 2), "--explain is for columns")
     assert cli("detect", "photos.npy", *fast, "--save", "p.isthmus", "-o", "p.csv").status == 0
     refused(cli("explain", "p.isthmus", "photos.npy"), "p.isthmus was fitted on images")
-    refused(cli("detect", "x.npy", "--new", "photos.npy", *fast), "of shape (8, 8)", 1)
+    refused(
+        cli("detect", "x.npy", "--new", "photos.npy", *fast),
+        "photos.npy has images of shape 8x8, but",
+        1,
+    )
 
 
 def test_explanations_are_the_detectors(cli, saved):
@@ -314,6 +319,19 @@ def test_identifiers_keep_out_of_the_results(cli):
 @pytest.mark.parametrize("verb", ["detect", "explain"])
 def test_help_has_examples(cli, verb):
     assert "For example:" in cli(verb, "--help").out
+
+
+def test_help_shows_the_detectors_own_defaults(cli):
+    text = " ".join(re.sub(r"[│╭╮╰╯─\n]", " ", cli("detect", "--help").out).split())
+    own = default_autoencoder(np.empty((256, 50))).get_params(deep=False)
+    usual = Autoencoder().get_params(deep=False)
+    in_words = {"n_components": "one a column, at most 32", "max_epochs": "about 200 steps"}
+    for name in (name for name in own if own[name] != usual[name]):
+        about = re.search(rf"--{name.replace('_', '-')} .*?(?= --|$)", text).group()
+        shown = re.search(r"\[default: (.*?\]?)\](?: |$)", about).group(1)
+        value = "no" if own[name] is False else str(own[name])
+        assert shown == in_words.get(name, value), name
+    assert (own["n_components"], own["max_epochs"]) == (32, 100)
 
 
 def test_the_guide_runs(capsys, monkeypatch, tmp_path):

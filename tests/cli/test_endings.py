@@ -81,6 +81,13 @@ def test_a_table_without_a_file_is_one_of_the_facts(ready, name):
     assert "output" not in facts
 
 
+def test_columns_without_names_are_taken_in_order(ready):
+    ended = ready("score m.isthmus x.npy --quiet")
+    assert ended.out.count("\n") == 61
+    text = "x.npy has no names of columns: they are taken to be a, b, c, d, in this order.\n"
+    assert ended.err == f"isthmus: warning: {text}"
+
+
 def test_dates_are_identifiers_too(ready):
     dates = pl.date_range(pl.date(2026, 1, 1), pl.date(2026, 2, 9), eager=True)
     pl.read_csv("t.csv").with_columns(day=dates).write_parquet("t.parquet")

@@ -457,7 +457,7 @@ def test_the_command(deep, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "onnx", None)
     capsys.readouterr()
     assert main(["export", "m.isthmus", "-o", "n.onnx"]) == 2
-    assert "pip install isthmus[onnx]" in capsys.readouterr().err
+    assert "pip install onnx onnxruntime" in capsys.readouterr().err
     assert not Path("n.onnx").exists()
 
 

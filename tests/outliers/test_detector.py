@@ -342,6 +342,7 @@ def test_verbose_tells_on_the_standard_error(capsys):
     ("parameters", "message"),
     [
         ({"contamination": 0.7}, r"contamination must be a number in \[0, 0.5\]; got 0.7"),
+        ({"contamination": None}, "got None. 'none' says that the rows are clean, 'auto' that"),
         ({"contamination": "some"}, "contamination must be 'auto', 'none' or a number"),
         ({"alpha": 1.5}, r"alpha must be a number in \(0, 1\); got 1.5"),
         ({"target_fpr": 0.1, "alpha": 0.1}, "two thresholds: give one"),

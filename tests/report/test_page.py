@@ -24,6 +24,7 @@ from isthmus.__main__ import main
 from isthmus.embedding import Embedding
 from isthmus.report import report as report_module
 from isthmus.report.blocks import Section, Table
+from isthmus.report.code_sections import _label_sentence
 from isthmus.report.measurements import code_facts, effective_rank, row_facts
 from isthmus.report.pages import escape_markdown, section_anchors, to_markdown
 from isthmus.report.plane import THUMBNAIL, embed_codes, label_payload, thumbnail_sheet
@@ -304,6 +305,23 @@ def test_slots_of_a_loaded_model_are_reported_as_specs(tmp_path, iris):
 
 def unpacked(text, kind):
     return np.frombuffer(base64.b64decode(text), kind)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.1, 0.02])
+def test_labels_of_pure_chance_are_not_praised(rate, rng):
+    points, labels = rng.normal(size=(600, 2)), rng.random(600) < rate
+    (text,) = _label_sentence(points, labels)
+    assert "lie together" not in text
+    chance = np.mean([np.mean(np.delete(labels, i) == label) for i, label in enumerate(labels)])
+    assert f"would for {100 * chance:.1f} % by chance" in text
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.1])
+def test_labels_that_lie_together_are_praised_beside_chance(rate, rng):
+    labels = rng.random(600) < rate
+    (text,) = _label_sentence(rng.normal(size=(600, 2)) + 9 * labels[:, None], labels)
+    assert "lie together" in text
+    assert "by chance" in text
 
 
 def test_the_plane_holds_points_labels_and_values(page, report, model, table, labels):

@@ -518,6 +518,17 @@ def test_hostile_words_are_drawn_as_they_are(rng):
         assert plots.as_svg(figure).startswith("data:image/svg+xml;base64,")
 
 
+def test_bars_of_names_that_begin_alike_or_are_the_same_do_not_merge():
+    names = ["average amount, last 30 days", "average amount, last 90 days", "balance", "balance"]
+    names[:2] = (f"the {name} of this account" for name in names[:2])
+    axes = plots.column_errors(names, [0.1, 0.9, 0.4, 0.2]).axes[0]
+    assert [round(bar.get_width()) for bar in axes.patches] == [10, 90, 40, 20]
+    assert len({round(bar.get_y(), 3) for bar in axes.patches}) == 4
+    texts = [text.get_text() for text in axes.get_yticklabels()]
+    assert len({*texts}) == 3
+    assert all(len(text) <= 28 for text in texts)
+
+
 def test_figures_leave_the_global_state_alone():
     import matplotlib as mpl
 

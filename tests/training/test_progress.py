@@ -2,6 +2,7 @@
 
 import pytest
 
+from isthmus import Autoencoder
 from isthmus.training import progress as module
 from isthmus.training.progress import Progress, describe_losses
 
@@ -50,6 +51,24 @@ def test_steps_announced_before_are_done_or_no_longer_needed(capsys, clock):
         "tune: 11 of 15 steps",
         "tune: 15 of 15 steps",
     ]
+
+
+def test_work_that_is_done_early_is_shown_as_done(capsys):
+    with Progress("fit", 1, total=9) as progress:
+        progress(2, "loss 1")
+        progress.finish()
+    assert capsys.readouterr().err.splitlines()[-1] == "fit: 2 of 2 steps  loss 1"
+
+
+def test_a_fit_that_stops_early_says_so(capsys, iris):
+    ae = Autoencoder(2, tol=0.9, n_iter_no_change=1, max_epochs=500, random_state=0, verbose=1)
+    with pytest.warns(UserWarning, match="PCA"):
+        ae.fit(iris)
+    n = ae.n_iter_
+    assert n < 500
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"fit: {n} of {n} epochs")
+    assert last.endswith("stopped early")
 
 
 def test_work_without_steps_is_one_line(capsys):

@@ -245,6 +245,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             for trainer in run.phases(last):
                 with closing(Listener(run, self._adopt, on_epoch, self.verbose)) as listener:
                     trainer.run(listener.hook)
+                    listener.finish()
                 self._adopt(run)
         except (KeyboardInterrupt, DivergenceError):
             if run.begun:

@@ -41,6 +41,12 @@ class Listener:
             self.run.halted = True
         return self.run.halted
 
+    def finish(self) -> None:
+        """Show that training is at its end, by its epochs or before."""
+        if self.shown.done < (self.shown.total or 0):
+            self.shown.note += "  stopped early"
+        self.shown.finish()
+
     def close(self) -> None:
         """Stop showing."""
         self.shown.close()

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from isthmus.autoencoder.validation import check_one_of, check_real, check_whole
 from isthmus.model import SLOTS, check_scaling
 from isthmus.parts import Part, build
+from isthmus.words import none_meant
 
 if TYPE_CHECKING:
     from isthmus.model import Fitted, Scaling
@@ -154,7 +155,7 @@ def _check_pretrain(pretrain: object) -> None:
     if not (pretrain is None or pretrain == "layerwise" or _is_count(pretrain, 1)):
         raise ValueError(
             "The parameter pretrain must be None, 'layerwise' or the number of epochs for each layer, "
-            f"of at least 1; got {pretrain!r}."
+            f"of at least 1; got {pretrain!r}.{none_meant(pretrain)}"
         )
 
 
@@ -163,7 +164,7 @@ def _check_freeze(freeze: object) -> None:
     if not (freeze is None or freeze in ("encoder", "decoder") or _is_count(freeze, 0)):
         raise ValueError(
             "The parameter freeze must be None, 'encoder', 'decoder' or how many of the encoder's "
-            f"layers are frozen, counted from the input; got {freeze!r}."
+            f"layers are frozen, counted from the input; got {freeze!r}.{none_meant(freeze)}"
         )
 
 

@@ -137,7 +137,7 @@ class Stored(Parameters):
         ModelFileError
             Where the results differ, or the file cannot be written.
         ImportError
-            Without `pip install isthmus[onnx]`.
+            Without `pip install onnx onnxruntime`.
         """
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)

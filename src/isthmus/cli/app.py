@@ -4,19 +4,18 @@ Each file in `commands` is a command of its name, imported when it runs or when 
 None imports anything heavy before it works, so that help and mistakes need no JAX.
 """
 
-import os
 import shlex
 import sys
 import traceback
-from contextlib import redirect_stderr
 from pkgutil import iter_modules
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from isthmus import __version__
 from isthmus.cli import commands
-from isthmus.cli.terminal import UsageError, complain, shown_warnings, signals
-from isthmus.io import lasting_errors
+from isthmus.cli.streams import discard, standing_streams
+from isthmus.cli.terminal import UsageError, complain, harmless, shown_warnings, signals
+from isthmus.words import shortened
 
 COMMANDS = [module.name for module in iter_modules(commands.__path__)]
 PIPE_CLOSED = 141  # what the shell reports if SIGPIPE ends a program
@@ -45,7 +44,7 @@ for name in COMMANDS:
 def run(argv: list[str]) -> int:
     """Run a command line and return its exit status; every error is one line, not a traceback."""
     debug = "--debug" in argv
-    with redirect_stderr(lasting_errors()), signals.caught(), shown_warnings(debug):
+    with standing_streams(), signals.caught(), shown_warnings(debug):
         try:
             if not argv or argv[0] not in COMMANDS:
                 app.resolved_commands()  # whose first lines are in the help
@@ -56,12 +55,11 @@ def run(argv: list[str]) -> int:
             complain("interrupted.")
             return signals.status
         except BrokenPipeError:
-            # What reads our output has left; flushing again at the end would complain about it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard(sys.stdout)  # what reads our output has left
             return PIPE_CLOSED
         except Exception as error:
             if debug:
-                traceback.print_exc()
+                sys.stderr.write(harmless(traceback.format_exc()))
             return _ended_by(error)
     return status if isinstance(status, int) else 0
 
@@ -71,14 +69,33 @@ def _ended_by(error: Exception) -> int:
     if isinstance(error, CycloptsError):
         error.verbose = False
         command = shlex.join(["isthmus", *(error.command_chain or ())])
-        complain(f"{str(error).strip()} See {command} --help.")
+        complain(f"{_of_usage(error, command)} See {command} --help.")
         return 2
     if _expected(error):
-        complain(error)
+        complain(_of_system(error) if isinstance(error, OSError) else error)
         return 2 if isinstance(error, UsageError) else 1
     text = str(error).strip().partition("\n")[0]
     complain(f"unexpected {type(error).__name__}: {text}; --debug shows the traceback.")
     return 1
+
+
+def _of_usage(error: CycloptsError, command: str) -> str:
+    """Return what is wrong with a command line; a shell makes several files of one pattern."""
+    if "-" in (error.root_input_tokens or ()):
+        return (
+            "- is no file, and isthmus reads and writes files, by their endings; without -o, isthmus "
+            "score, detect and explain print CSV."
+        )
+    if not isinstance(error, UnusedCliTokensError):
+        return str(error).strip()
+    extra = list(error.unused_tokens or ())
+    return f"{command} does not take {shortened(extra, 3)} as well: give one file or folder."
+
+
+def _of_system(error: OSError) -> str:
+    """Return what the system says, of which file; it names none where a standard stream fails."""
+    place = error.filename or "to the standard output"
+    return f"Cannot read or write {place}: {error.strerror}." if error.strerror else str(error)
 
 
 def _expected(error: Exception) -> bool:

@@ -3,12 +3,16 @@
 None stands for "not given", so that a resumed model keeps what it was trained with.
 """
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
+
+from isthmus.cli.terminal import UsageError, complain
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -18,6 +22,8 @@ EQUATION = Group("The equation: five slots, each a name or NAME:FIELD=VALUE,..."
 TRAINING = Group("Training", sort_key=2)
 DATA = Group("Data", sort_key=3)
 OUTPUT = Group("Output", sort_key=4)
+
+USUAL_SEED = 0
 
 
 def panel(title: str) -> Group:
@@ -102,9 +108,44 @@ class RowsOutput(TableOutput):
     ]
 
 
+def seed_option(group: Group) -> Parameter:
+    """Declare the option of `Seeded`."""
+    return option(
+        group,
+        "Seed: with the same one the same command gives the same result. none draws one, and says "
+        "which.",
+        name=["--random-state", "--seed"],
+        default=str(USUAL_SEED),
+        metavar="INT|none",
+    )
+
+
+class Seeded:
+    """What has a seed: a base for groups of options, which have the field in its place."""
+
+    random_state: str | None
+
+    @cached_property
+    def seed(self) -> int:
+        """The seed, by default always the same; one that is drawn is shown, so that it can be given."""
+        text = USUAL_SEED if self.random_state is None else self.random_state
+        if text == "none":
+            drawn = secrets.randbelow(2**31)
+            complain(f"--random-state {drawn} was drawn: give it to get the same result again.")
+            return drawn
+        try:
+            if 0 <= int(text) < 2**63:
+                return int(text)
+        except ValueError:  # it is no number: the same sentence
+            pass
+        raise UsageError(
+            f"--random-state must be a whole number of at least 0, below 2^63, or none; got {text!r}."
+        )
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
-class AutoencoderOptions:
+class AutoencoderOptions(Seeded):
     """The parameters of `Autoencoder`, by the same names."""
 
     n_components: Annotated[
@@ -222,15 +263,15 @@ class AutoencoderOptions:
             TRAINING, "Where to compute: cpu, gpu, cuda:1; by default JAX chooses.", metavar="NAME"
         ),
     ] = None
-    random_state: Annotated[
-        int | None, option(TRAINING, "Seed; the same seed gives the same model, to the bit.")
-    ] = None
+    random_state: Annotated[str | None, seed_option(TRAINING)] = None
 
     def given(self) -> dict[str, object]:
         """Return the options that were given, as the estimator takes them."""
         words = {"none": None, "yes": True, "no": False}
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         given = {name: value for name, value in values.items() if value is not None}
+        if "random_state" in given:
+            given["random_state"] = self.seed
         for name in ("max_epochs", "batch_size", "pretrain", "freeze"):
             if str(given.get(name, "")).lstrip("-").isdecimal():
                 given[name] = int(given[name])
@@ -262,6 +303,22 @@ class Columns:
     ] = None
     key: Annotated[
         str | None, option(DATA, "The array to read from a .npz file with several.", metavar="NAME")
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ScoredColumns(Columns):
+    """The same for rows that a model is applied to, of which one may be bad."""
+
+    bad_rows: Annotated[
+        Literal["mark", "fail"] | None,
+        option(
+            DATA,
+            "Rows with a cell that is missing, infinite or no number: mark leaves their results empty, "
+            "and a last column says why; fail refuses the file.",
+            default="mark",
+        ),
     ] = None
 
 

@@ -5,8 +5,9 @@ Nothing heavy is imported before it is needed, so that help and mistakes are qui
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from isthmus.cli.terminal import (
     warned,
 )
 from isthmus.io import FileError
+from isthmus.words import install
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +37,7 @@ CSV = (".csv", ".csv.gz")
 TABLES = (*CSV, ".parquet")
 ARRAYS = (*TABLES, ".npy")
 PICTURES = (".png", ".svg")
+LEAST_BYTES = {".npy": 4, ".parquet": 4, ".csv": 8, ".csv.gz": 4, "": 0.25}  # a value, or a pixel
 
 
 # -- before the work -----------------------------------------------------------------------------
@@ -46,6 +49,11 @@ def check_output(
     """Refuse a file that cannot be written; None is the standard output."""
     from isthmus.io import check_table_output
 
+    if path == Path("/dev/stdout"):
+        raise UsageError(
+            f"The output {path} is no file: give one with -o. Without -o, isthmus score, detect and "
+            "explain print CSV."
+        )
     if path is not None:
         check_table_output(path, kinds, force=force, inputs=inputs)
 
@@ -76,11 +84,27 @@ def check_columns(ids: pl.DataFrame, names: Iterable[str]) -> None:
         raise UsageError(f"The identifier {both[0]!r} has the name of a column of the result.")
 
 
-def check_installed(packages: Iterable[str], what: str, extra: str = "") -> None:
+def check_installed(packages: Collection[str], what: str) -> None:
     """Refuse what needs a package that is missing."""
     for name in packages:
         if find_spec(name) is None:
-            raise UsageError(f"{what} needs {name}: pip install {extra or name}.")
+            raise UsageError(f"{what} needs {name}: {install(*packages)}.")
+
+
+def check_space(path: Path | None, rows: int, columns: int) -> None:
+    """Refuse a result that its disk cannot hold, by the least that such files take."""
+    from isthmus.io import file_ending
+
+    if path is None:
+        return
+    home = path if path.is_dir() else path.parent
+    needed = rows * columns * LEAST_BYTES[file_ending(path)]
+    free = shutil.disk_usage(home).free
+    if needed > free:
+        raise FileError(
+            f"Cannot write {path}: {rows:,} rows of {columns:,} values take about {needed / 1e6:,.0f} "
+            f"MB, and {free / 1e6:,.0f} MB are free there: make room, or give another place with -o."
+        )
 
 
 # -- folders of images ---------------------------------------------------------------------------
@@ -161,8 +185,9 @@ def end(common: Common, facts: Mapping[str, object], shown: Mapping[str, str] | 
 def end_with_table(
     result: TableOutput,
     common: Common,
-    ids: pl.DataFrame,
+    rows: Rows,
     columns: Mapping[str, ArrayLike],
+    /,
     **facts: object,
 ) -> int:
     """Write identifiers and results to a file or to the standard output, and report facts.
@@ -170,35 +195,62 @@ def end_with_table(
     A table on the standard output is the result itself: --quiet leaves it, and with --json it is one
     of the facts.
     """
-    import polars as pl
-
     from isthmus.io import csv_text, write_table
 
-    path, table = result.output, pl.DataFrame(columns)
-    is_array = path is not None and path.suffix.lower() == ".npy"
-    if ids.width and not is_array:  # which has no place for text
-        table = pl.concat([ids, table], how="horizontal")
-    rows = len(table)
+    path = result.output
+    table = _with_ids(rows, columns, is_array=path is not None and path.suffix.lower() == ".npy")
+    counts = {"rows": len(table), "unscored": rows.total - len(rows.X)}
     if path is not None:
         write_table(path, table, raw=result.raw)
-        known = {"output": str(path), "rows": rows, "columns": table.columns, **facts}
-        data = in_words(facts) or {"data": f"{rows:,} rows, {table.width} columns"}
+        known = {"output": str(path), **counts, "columns": table.columns, **facts}
+        data = in_words(facts) or {"data": f"{len(table):,} rows, {table.width} columns"}
         return end(common, known, {"output": str(path), **data})
     if common.json:
-        return end(common, {"rows": rows, **facts, "table": table.to_dict(as_series=False)}, "")
+        return end(common, {**counts, **facts, "table": table.to_dict(as_series=False)}, "")
     show_text(csv_text(table, raw=result.raw))
     if facts and not common.quiet:
         complain(", ".join(f"{name} {text}" for name, text in in_words(facts).items()))
     return 0
 
 
-def end_with_array(array: np.ndarray, path: Path, common: Common) -> int:
+def _with_ids(rows: Rows, columns: Mapping[str, ArrayLike], *, is_array: bool) -> pl.DataFrame:
+    """Return results as a table, empty where a row was set apart, which a last column explains.
+
+    An array has no place for text, and so neither for identifiers nor for explanations.
+    """
+    import polars as pl
+
+    table = pl.DataFrame(columns)
+    if rows.problems is not None:
+        good = rows.problems.is_null()
+        table = table.select(pl.all().gather((good.cum_sum() - 1).set(~good, None)))
+    if is_array:
+        return table
+    if rows.ids.width:
+        table = pl.concat([rows.ids, table], how="horizontal")
+    if rows.problems is None:
+        return table
+    return table.with_columns(rows.problems.alias(_unused("problem", table.columns)))
+
+
+def _unused(name: str, names: Collection[str]) -> str:
+    return name if name not in names else _unused(f"{name}_", names)
+
+
+def end_with_array(array: np.ndarray, rows: Rows, path: Path, common: Common) -> int:
     """Write rows that are no table, such as images, to a .npy file, and report it."""
+    import numpy as np
+
     from isthmus.io import write_array
 
+    if rows.problems is not None:
+        whole = np.full((rows.total, *array.shape[1:]), np.nan, array.dtype)
+        whole[rows.numbers] = array
+        array = whole
     write_array(path, array)
     shape = "x".join(map(str, array.shape[1:]))
-    facts = {"output": str(path), "rows": len(array), "shape": array.shape[1:]}
+    counts = {"rows": len(array), "unscored": rows.total - len(rows.X)}
+    facts = {"output": str(path), **counts, "shape": array.shape[1:]}
     return end(
         common, facts, {"output": str(path), "data": f"{len(array):,} rows of shape {shape}"}
     )

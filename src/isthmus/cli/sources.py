@@ -8,16 +8,24 @@ from __future__ import annotations
 import re
 import tempfile
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from isthmus.cli.options import AutoencoderOptions, Columns, Pictures, given
+from isthmus.cli.options import (
+    AutoencoderOptions,
+    Columns,
+    Common,
+    Pictures,
+    ScoredColumns,
+    given,
+)
 from isthmus.cli.terminal import UsageError, signals, usage_errors
 from isthmus.io import FileError
+from isthmus.words import shape_text, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import polars as pl
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from isthmus.outliers import OutlierDetector
 
 FILE = "file"  # the identifier of an image
+VALUES_AT_ONCE = 2**23  # that go through a model between two steps of the progress
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,20 @@ class Source:
     def at(self, path: Path, *, id: tuple[str, ...] = ()) -> Source:
         """Return another file that is read in the same way; its columns are known already."""
         key = self.columns.key if path.suffix.lower() == ".npz" else None
-        known = self.columns
-        columns = Columns(id=id, no_header=known.no_header, decimal=known.decimal, key=key)
+        columns = replace(self.columns, columns=(), ignore=(), id=id, key=key)
         return Source(path, columns, self.pictures)
+
+    def strict(self) -> Source:
+        """Return the same rows, of which none may be bad."""
+        names = (f.name for f in fields(Columns))
+        return replace(
+            self, columns=Columns(**{name: getattr(self.columns, name) for name in names})
+        )
+
+    @property
+    def sets_apart(self) -> bool:
+        """Whether bad rows are marked, and not refused."""
+        return isinstance(self.columns, ScoredColumns) and self.columns.bad_rows != "fail"
 
     def check(
         self, model: Path | None = None, *, also: Path | None = None, **of_tables: str | None
@@ -65,11 +85,18 @@ class Source:
         """
         check_present(model)
         check_present(self.path, also, folders=True)
+        if self.path.suffix.lower() == ".isthmus":
+            raise UsageError(
+                f"{self.path} is a model, and data are needed in its place"
+                f"{'' if model is None else ': the model comes first, and the data after it'}."
+            )
+        for path in (self.path, also):
+            _check_no_image(path)
         options = list(given(self.columns))
         options += [f"--{name}" for name, value in of_tables.items() if value is not None]
         if self.is_folder and options:
             raise UsageError(f"{self.path} is a folder of images: {options[0]} is for tables.")
-        named = [option for option in options if option != "--key"]
+        named = [option for option in options if option not in ("--key", "--bad-rows")]
         if self.is_array and named:
             raise UsageError(
                 f"{named[0]} needs a CSV or Parquet file: {self.path} is an array without column "
@@ -92,29 +119,96 @@ class Wanted(NamedTuple):
     named: bool = True  # whether columns keep their names
 
     @property
+    def is_start(self) -> bool:
+        """Whether a model only starts from another: the weights decide on what fits."""
+        return self.named and self.names is None
+
+    @property
     def size(self) -> str:
         """Height and width of images."""
         return f"{self.shape[0]}x{self.shape[1]}"
 
 
 class Rows(NamedTuple):
-    """What a command works on, and beside it identifiers and weights."""
+    """What a command works on, and beside it identifiers and weights.
+
+    Where rows were set apart, `problems` says why, of all rows; null marks those that are in `X`.
+    """
 
     X: pl.DataFrame | np.ndarray
     ids: pl.DataFrame
     weight: np.ndarray | None = None
+    problems: pl.Series | None = None
     image_scale: float | None = None  # by how much images of a folder were resized
+
+    @property
+    def total(self) -> int:
+        """The number of all rows."""
+        return len(self.X) if self.problems is None else len(self.problems)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The numbers of the rows in `X`, among all rows."""
+        import numpy as np
+
+        if self.problems is None:
+            return np.arange(len(self.X))
+        return self.problems.is_null().arg_true().to_numpy()
+
+    def with_problems(self, why: list[str | None], good: np.ndarray) -> Rows:
+        """Return the rows that are good among these; `why` says of all rows what is wrong."""
+        import polars as pl
+
+        X = self.X.filter(good) if isinstance(self.X, pl.DataFrame) else self.X[good]
+        return self._replace(X=X, problems=pl.Series("problem", why, dtype=pl.String))
+
+    def bad(self) -> pl.DataFrame:
+        """Return the numbers of the rows that were set apart, and why."""
+        import polars as pl
+
+        if self.problems is None:
+            return pl.DataFrame(schema={"row": pl.Int64, "problem": pl.String})
+        numbers = self.problems.is_not_null().arg_true().cast(pl.Int64)
+        return pl.DataFrame({"row": numbers, "problem": self.problems.drop_nulls()})
 
 
 # -- before the work -----------------------------------------------------------------------------
 
 
 def check_present(*paths: Path | None, folders: bool = False) -> None:
-    """Raise a FileError for a file that is not there."""
+    """Raise a FileError for a file that is not there, and for what is no file."""
     for path in paths:
-        if path is not None and not (path.is_file() or (folders and path.is_dir())):
-            kind = "file or folder" if folders and not path.suffix else "file"
-            raise FileError(f"Cannot read {path}: there is no such {kind}.")
+        if path is not None:
+            _check_present(path, folders)
+
+
+def _check_present(path: Path, folders: bool) -> None:
+    if path.is_relative_to("/dev") or path.is_fifo():
+        raise FileError(
+            f"{path} is a stream, and isthmus reads files, by their endings: save it first, such as to "
+            "rows.csv, and give that."
+        )
+    if path.is_file() or (folders and path.is_dir()):
+        return
+    if path.is_dir():
+        raise FileError(f"Cannot read {path}: it is a folder, and a file is needed.")
+    if set("*?[") & set(str(path)):
+        raise FileError(
+            f"Cannot read {path}: there is no file of this name, and patterns are not filled in: give "
+            f"one file{' or one folder of images' if folders else ''}."
+        )
+    kind = "file or folder" if folders and not path.suffix else "file"
+    raise FileError(f"Cannot read {path}: there is no such {kind}.")
+
+
+def _check_no_image(path: Path | None) -> None:
+    """Raise a FileError for a single image: what is read is the folder."""
+    from isthmus.io import IMAGE_ENDINGS
+
+    if path is not None and path.is_file() and path.suffix.lower() in IMAGE_ENDINGS:
+        raise FileError(
+            f"{path} is one image: give the folder {path.parent}, all of whose are read."
+        )
 
 
 def model_name(data: Path) -> str:
@@ -238,8 +332,9 @@ def read_beside(
     from isthmus.io import column_values, column_words
 
     table, columns = _read(source), source.columns
-    apart = replace(source, columns=replace(columns, ignore=(*columns.ignore, name)))
-    rows = _chosen(table, apart, wanted)
+    if wanted is None or wanted.names is None:  # else the model says which columns it takes
+        columns = replace(columns, ignore=(*columns.ignore, name))
+    rows = _chosen(table, replace(source, columns=columns), wanted)
     assert isinstance(table.rows, pl.DataFrame)  # options for columns of an array are refused
     if name not in table.rows.columns:
         raise FileError(f"{source.path} has no column {name!r}: give one column.")
@@ -262,11 +357,6 @@ def rows_like(rows: Rows, trained: Path, source: Source, weight: str | None = No
     if weight not in getattr(table.rows, "columns", ()):
         weight = None
     more = _chosen(table, source, wanted, weight)
-    if np.shape(more.X)[1:] != shape:
-        raise FileError(
-            f"{source.path} has rows of shape {np.shape(more.X)[1:]}, but those of {trained} have "
-            f"{shape}."
-        )
     _check_values(more, source.path)
     return more
 
@@ -308,8 +398,14 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
         ignore=columns.ignore,
         ids=columns.id,
         weight=weight,
+        set_apart=source.sets_apart,
     )
-    rows = Rows(*chosen)
+    rows = Rows(chosen.X, chosen.ids, chosen.weight, problems=chosen.problems)
+    _warn_of_bad(table, rows)
+    if wanted is not None and not wanted.is_start:
+        _check_shape(source.path, rows, wanted)
+    elif len(rows.X) < 2:
+        raise FileError(f"{source.path} has one row, and training needs two at least.")
     if not isinstance(rows.X, pl.DataFrame):
         return rows
     if names is None and looks_headless(table, rows.X.columns):
@@ -319,6 +415,107 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
             stacklevel=2,
         )
     return rows if wanted is None or wanted.named else rows._replace(X=rows.X.to_numpy())
+
+
+def _check_shape(path: Path, rows: Rows, wanted: Wanted) -> None:
+    """Refuse rows of another shape, and warn where only the order tells which column is which."""
+    import numpy as np
+
+    shape = np.shape(rows.X)[1:]
+    if shape not in (wanted.shape, (int(np.prod(wanted.shape)),)):
+        raise FileError(f"{path} has {_rows_of(shape)}, but {wanted.who} {_rows_of(wanted.shape)}.")
+    if isinstance(rows.X, np.ndarray) and wanted.named and wanted.names is not None:
+        warnings.warn(
+            f"{path} has no names of columns: they are taken to be {shortened(list(wanted.names), 6)}, "
+            "in this order.",
+            stacklevel=2,
+        )
+
+
+def _rows_of(shape: tuple[int, ...]) -> str:
+    """Return what rows of a shape are, in words."""
+    if len(shape) > 1:
+        return f"images of shape {shape_text(shape)}"
+    return f"rows of {shape[0]} column{'s' * (shape[0] != 1)}"
+
+
+def _warn_of_bad(table: Table, rows: Rows) -> None:
+    """Say how many rows were set apart, and where the first stands."""
+    bad = rows.bad()
+    if bad.is_empty():
+        return
+    first = bad.row(0, named=True)
+    warnings.warn(
+        f"{table.path}: {bad.height:,} of {rows.total:,} rows cannot be used, and their results are "
+        f"empty (the first is {table.row(first['row'])}: {first['problem']}); --bad-rows fail refuses "
+        "such files.",
+        stacklevel=2,
+    )
+
+
+def rows_for(found: Autoencoder | OutlierDetector, path: Path, source: Source) -> Rows:
+    """Read the rows that the model of a file is applied to, the bad ones set apart."""
+    return set_far_apart(found, read_rows(source, wanted_by(found, path)), source)
+
+
+def set_far_apart(found: Autoencoder | OutlierDetector, rows: Rows, source: Source) -> Rows:
+    """Set rows apart that hold numbers beyond the precision of a model, which it refuses."""
+    import numpy as np
+
+    X = np.asarray(rows.X).reshape(len(rows.X), -1)
+    far = _far_cells(found, X)
+    good = np.logical_not(far.any(axis=1))
+    if not source.sets_apart or good.all() or not good.any():
+        return rows
+    names = getattr(rows.X, "columns", None) or [f"x{j}" for j in range(X.shape[1])]
+    why = rows.problems.to_list() if rows.problems is not None else [None] * rows.total
+    for i, j in zip(np.flatnonzero(~good), far[~good].argmax(axis=1), strict=True):
+        why[rows.numbers[i]] = f"{names[j]} is {X[i, j]:g}, beyond the model's precision"
+    first = int(np.argmin(good))
+    warnings.warn(
+        f"{source.path}: {int((~good).sum()):,} of {rows.total:,} rows hold numbers beyond the model's "
+        f"precision, and their results are empty (the first is row {rows.numbers[first]}: "
+        f"{why[rows.numbers[first]]}); --bad-rows fail refuses such files.",
+        stacklevel=2,
+    )
+    return rows.with_problems(why, good)
+
+
+def _far_cells(found: Autoencoder | OutlierDetector, X: np.ndarray) -> np.ndarray:
+    """Return which cells are infinite once they are scaled."""
+    import numpy as np
+
+    model = first_autoencoder(found).fitted_.model
+    with np.errstate(over="ignore", invalid="ignore"):
+        ends = model.scaled(np.stack([X.min(axis=0), X.max(axis=0)]))
+        if np.isfinite(ends).all():  # scalings are monotone, nearly all
+            return np.zeros((len(X), 1), bool)
+        return ~np.isfinite(model.scaled(X))
+
+
+def in_parts(
+    work: Callable[[pl.DataFrame | np.ndarray], np.ndarray],
+    X: pl.DataFrame | np.ndarray,
+    label: str,
+    common: Common,
+) -> np.ndarray:
+    """Return what a model makes of rows, part by part, with a bar if there are several.
+
+    A row's result does not depend on the rows that it comes with.
+    """
+    import numpy as np
+
+    from isthmus.training import Progress
+
+    step = max(VALUES_AT_ONCE // max(int(np.prod(np.shape(X)[1:])), 1), 1)
+    if len(X) <= step:
+        return work(X)
+    parts = []
+    with Progress(label, common.verbose, len(X), "rows") as progress:
+        for start in range(0, len(X), step):
+            parts.append(work(X[start : start + step]))
+            progress(step)
+    return np.concatenate(parts)
 
 
 # -- folders of images ---------------------------------------------------------------------------

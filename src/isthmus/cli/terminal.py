@@ -2,6 +2,7 @@
 
 import _thread
 import json
+import re
 import signal
 import sys
 import threading
@@ -10,7 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-WAYS_OUT = (signal.SIGINT, signal.SIGTERM)
+# What asks a program to end: a key, the system, and a terminal that is closed, which Windows has not.
+WAYS_OUT = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+# Characters that a terminal obeys: of control, but for tabs and ends of lines, and of direction.
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 SOON = 0.05  # seconds, in which a callback ends
 
@@ -29,7 +35,7 @@ def usage_errors() -> Iterator[None]:
 
 
 class Signals:
-    """Turns SIGINT and SIGTERM to KeyboardInterrupt, and remembers which of the two it was."""
+    """Turns signals that ask for the end to KeyboardInterrupt, and remembers which it was."""
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -37,12 +43,16 @@ class Signals:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Listen, and leave the process's handlers as they were."""
+        """Listen, and leave the process's handlers as they were.
+
+        A signal that is ignored, such as after `nohup`, stays ignored.
+        """
         self.number, self.held = None, False
         if threading.current_thread() is not threading.main_thread():
             yield  # only the main thread may set handlers
             return
-        old = {number: signal.signal(number, self._hear) for number in WAYS_OUT}
+        heard = [n for n in WAYS_OUT if signal.getsignal(n) is not signal.SIG_IGN]
+        old = {number: signal.signal(number, self._hear) for number in heard}
         try:
             yield
         finally:
@@ -93,7 +103,7 @@ class Signals:
 
     @property
     def status(self) -> int:
-        """The exit status by the shell's convention: 130 for SIGINT, 143 for SIGTERM."""
+        """The exit status by the shell's convention: 130 for SIGINT, 143 for SIGTERM, and so on."""
         return 128 + (self.number or signal.SIGINT)
 
 
@@ -101,9 +111,20 @@ signals = Signals()
 warned: list[str] = []  # the texts of this command's warnings, for results in JSON
 
 
+def harmless(text: str) -> str:
+    r"""Return text whose control characters are shown: a name from a file commands no terminal.
+
+    Examples
+    --------
+    >>> harmless("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def complain(text: object, kind: str = "") -> None:
     """Write one line to the standard error, whatever the text."""
-    sys.stderr.write(f"isthmus: {kind}{' '.join(str(text).split())}\n")
+    sys.stderr.write(harmless(f"isthmus: {kind}{' '.join(str(text).split())}") + "\n")
     sys.stderr.flush()
 
 
@@ -125,6 +146,8 @@ def shown_warnings(debug: bool) -> Iterator[None]:
         if not debug:  # deprecations are for programmers
             warnings.simplefilter("always", UserWarning)
             warnings.simplefilter("always", RuntimeWarning)
+            # scikit-learn's words for arrays without names, of which the readers of files warn
+            warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
 
@@ -138,7 +161,8 @@ def _cache_given_up() -> str:
 
 
 def show_text(text: str) -> None:
-    """Write text to the standard output."""
+    """Write text to the standard output; what is no terminal gets it as it is."""
+    text = harmless(text) if sys.stdout.isatty() else text
     for i in range(0, len(text), 2**13):  # an unbuffered stream may drop the end of a long write
         sys.stdout.write(text[i : i + 2**13])
 
@@ -152,6 +176,7 @@ def show_json(facts: Mapping[str, object]) -> None:
 
 def show_lines(lines: Mapping[str, str]) -> None:
     """Write names and values to the standard output: a table on a terminal, plain lines elsewhere."""
+    lines = {name: harmless(value) for name, value in lines.items()}
     if not sys.stdout.isatty():
         width = max(map(len, lines)) + 2
         sys.stdout.writelines(f"{name:<{width}}{value}\n" for name, value in lines.items())

@@ -20,8 +20,8 @@ _HOMES = {
     ],
     "labels": ["column_values", "column_words"],
     "plain": ["as_json"],
-    "streams": ["lasting_errors"],
     "lists": ["spread_lists"],
+    "streams": ["lasting_errors"],
     "table": ["Table"],
     "tables": [
         "READERS",

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from isthmus.io.arrays import TableError
+from isthmus.io.bad_rows import bad_rows
 from isthmus.io.cells import only
 from isthmus.io.numbers import numbers_of
 from isthmus.io.table import Rows
@@ -29,6 +30,7 @@ def choose_columns(
     ignore: Sequence[str] = (),
     ids: Sequence[str] = (),
     weight: str | None = None,
+    set_apart: bool = False,
 ) -> Rows:
     """Take the numeric columns to work on, the identifiers and the weights out of a table.
 
@@ -46,6 +48,9 @@ def choose_columns(
         a column of lists stands for all their elements.
     weight : str, optional
         The column with the weights of the rows.
+    set_apart : bool
+        Whether rows with a cell that is missing, no number or infinite are set apart, as
+        `Rows.problems`, and not refused; where no row is left, they are refused all the same.
 
     Returns
     -------
@@ -62,22 +67,58 @@ def choose_columns(
                 f"{table.path} is an array without column names: --columns, --ignore, --id and "
                 "--weight need a CSV or Parquet file."
             )
-        return Rows(table.rows, pl.DataFrame())
+        problems = bad_rows(table, ()) if set_apart else None
+        if problems is None or not _is_some(problems):
+            return Rows(table.rows, pl.DataFrame())
+        return Rows(table.only(problems.is_null()).rows, pl.DataFrame(), problems=problems)
     frame = table.rows
     kept, left, chosen = (_resolved(table, some) for some in (ids, ignore, columns))
     weights = [] if weight is None else _resolved(table, [weight])
     wanted = [*(chosen if names is None else names), *kept, *left, *weights]
     index = [n for n in table.row_index if n not in wanted]
     known = [*frame.columns, *table.unread]
+    if names is not None:
+        _check_needed(table.path, names, left, chosen)
     taken = _taken(table.path, known, names, chosen, [*kept, *left, *weights, *index])
     if index and names is None and not chosen:
         _warn_of_index(table.path, index)
     kept += index
     _check_read(table, [*taken, *kept, *weights])
     _check_identifiers(table.path, only(frame, kept))
-    numbers = numbers_of(table, list(dict.fromkeys([*taken, *weights])))
+    table = table._replace(is_for_model=names is not None)
+    numbers, problems = _numbers(table, list(dict.fromkeys([*taken, *weights])), set_apart)
     weigh = numbers[weights[0]].to_numpy() if weights else None
-    return Rows(only(numbers, taken), only(frame, kept), weigh)
+    return Rows(only(numbers, taken), only(frame, kept), weigh, problems)
+
+
+def _numbers(
+    table: Table, names: list[str], set_apart: bool
+) -> tuple[pl.DataFrame, pl.Series | None]:
+    """Return columns as numbers, and why rows were set apart, if some were."""
+    try:
+        return numbers_of(table, names), None
+    except TableError:
+        problems = bad_rows(table, names) if set_apart else None
+        if problems is None or not _is_some(problems):
+            raise
+    return numbers_of(table.only(problems.is_null()), names), problems
+
+
+def _is_some(problems: pl.Series) -> bool:
+    """Return whether some rows are bad, but not all: a file of which nothing is left is refused."""
+    return 0 < problems.null_count() < len(problems)
+
+
+def _check_needed(
+    path: Path, names: Sequence[str], left: Sequence[str], chosen: Sequence[str]
+) -> None:
+    """Raise a TableError for a column of the model that the user leaves out."""
+    lost = [n for n in names if n in left or (chosen and n not in chosen)]
+    if lost:
+        raise TableError(
+            f"{path}: the model was fitted on {columns_named(lost)}, and needs what --"
+            f"{'ignore' if lost[0] in left else 'columns'} leaves out: give it without."
+        )
 
 
 def _warn_of_index(path: Path, index: list[str]) -> None:

@@ -14,7 +14,6 @@ from isthmus.words import columns_named, is_or_are
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from isthmus.io.cells import Cells, Decimal
     from isthmus.io.table import Table
@@ -34,7 +33,7 @@ def numbers_of(table: Table, names: Sequence[str]) -> pl.DataFrame:
         found = {column.name: as_numbers(column) for column in frame}
         odd = {name: str(frame[name].dtype) for name, column in found.items() if column is None}
         if odd:
-            raise not_numeric(table.path, odd)
+            raise not_numeric(table, odd)
         numbers = pl.DataFrame([column for column in found.values() if column is not None])
     _check_gaps(table, numbers)
     return numbers
@@ -52,9 +51,19 @@ def as_numbers(column: pl.Series) -> pl.Series | None:
     return column.cast(pl.Float64) if without_numpy else column
 
 
-def not_numeric(path: Path, odd: Mapping[str, str]) -> TableError:
+def _leave_out(table: Table, names: Sequence[str], words: str) -> str:
+    """Return the way out by leaving columns out, which those of a model have not."""
+    return "" if table.is_for_model else f"{words} --ignore {','.join(names)!r}"
+
+
+def not_numeric(table: Table, odd: Mapping[str, str]) -> TableError:
     """Return the error for columns that hold other things, each with an example or its type."""
-    names = list(odd)
+    path, names = table.path, list(odd)
+    if table.is_for_model:
+        return TableError(
+            f"{path}: {columns_named(names)} {is_or_are(names)} not numeric, and the model was fitted "
+            f"on numbers ({odd[names[0]]})."
+        )
     return TableError(
         f"{path}: {columns_named(names)} {is_or_are(names)} not numeric: leave them "
         f"out with --ignore {','.join(names)!r}, choose others with --columns, or carry "
@@ -74,9 +83,9 @@ def _check_gaps(table: Table, frame: pl.DataFrame) -> None:
             rows = [row for hole in holes for row in _facts(frame, hole.arg_true().min()).values()]
             first = table.row(min(row for row in rows if row is not None))
             raise TableError(
-                f"{table.path} has {kind} cells in {counted}: fill them or drop these rows first, "
-                f"or leave the columns out with --ignore {','.join(bad)!r} (the first is in "
-                f"{first})."
+                f"{table.path} has {kind} cells in {counted}: fill them or drop these rows first"
+                f"{_leave_out(table, list(bad), ', or leave the columns out with')} (the first is "
+                f"in {first})."
             )
 
 
@@ -116,12 +125,12 @@ def _check_cells(table: Table, columns: Mapping[str, Cells]) -> None:
     odd = [name for name, which in bad.items() if 2 * which.sum() > columns[name].text.count()]
     if odd:
         examples = {name: table.place(first[name], brief=True) for name in odd}
-        raise not_numeric(table.path, examples)
+        raise not_numeric(table, examples)
     for name, which in bad.items():
         more = f", and so are {which.sum() - 1:,} more" if which.sum() > 1 else ""
         raise TableError(
-            f"{table.path}, {table.place(first[name])} is no number{more}: mend it, or drop its "
-            f"row or the column, with --ignore {name!r}; a cell that is missing is empty."
+            f"{table.path}, {table.place(first[name])} is no number{more}: mend it, or drop its row"
+            f"{_leave_out(table, [name], ' or the column, with')}; a cell that is missing is empty."
         )
 
 

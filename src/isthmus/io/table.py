@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     import polars as pl
 
     from isthmus.io.cells import Cell, Decimal
@@ -30,6 +31,14 @@ class Table(NamedTuple):
     row_index: tuple[str, ...] = ()  # columns that only number the rows
     parts: Mapping[str, list[str]] = MappingProxyType({})  # columns by the list they were part of
     unread: Mapping[str, str] = MappingProxyType({})  # columns that cannot be read, and why
+    is_for_model: bool = False  # which was fitted on these columns, so that none can be left out
+
+    def only(self, which: pl.Series) -> Table:
+        """Return the table with these rows alone."""
+        chosen = which.to_numpy()
+        rows = self.rows[chosen] if isinstance(self.rows, np.ndarray) else self.rows.filter(which)
+        lines = None if self.lines is None else self.lines[chosen]
+        return self._replace(rows=rows, lines=lines)
 
     def row(self, number: int) -> str:
         """Return where a row stands, as part of a sentence."""
@@ -42,8 +51,12 @@ class Table(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What a command works on: numeric rows, the identifiers beside them, and their weights."""
+    """What a command works on: numeric rows, the identifiers beside them, and their weights.
+
+    Where rows were set apart, `problems` says why, of all rows; null marks those that are in `X`.
+    """
 
     X: pl.DataFrame | np.ndarray
     ids: pl.DataFrame
     weight: np.ndarray | None = None
+    problems: pl.Series | None = None

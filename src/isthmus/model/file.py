@@ -307,7 +307,7 @@ def unpack_fitted(tensors: Tensors, meta: Meta) -> Fitted:
         code_deviation=_unpack_units(tensors, "code_deviation", model),
         unfinished=unfinished,
         partial=partial,
-        image_scale=fitted.get("image_scale") and float(fitted["image_scale"]),
+        image_scale=fitted.number("image_scale") if fitted.get("image_scale") else None,
     )
 
 

@@ -15,6 +15,7 @@ import isthmus
 from isthmus.model.scaling import Affine
 from isthmus.nets import OPSET, Graph, Stored
 from isthmus.parts import Loss
+from isthmus.words import install
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,7 +37,7 @@ def package(name: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"An export needs {name}: pip install isthmus[onnx].", name=name
+            f"An export needs {name}: {install('onnx', 'onnxruntime')}.", name=name
         ) from error
 
 

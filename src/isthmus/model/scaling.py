@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from isthmus.model.transformers import is_line, learnt_line
+from isthmus.words import none_meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,7 @@ def check_scaling(scaling: object) -> None:
         raise ValueError(
             "The scaling must be 'auto', 'standard', 'minmax', 'robust', 'range', None or a "
             f"transformer with fit, transform and inverse_transform; got {scaling!r}."
+            f"{none_meant(scaling)}"
         )
 
 

@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
 # Reference rows in a draw, and a member's draws, where rows may be outliers.
 FEW_REFERENCES, DRAWS = 16, 8
+# More draws in the first round, while they cost little: chance then decides less which half is normal.
+FIRST_DRAWS, FIRST_VALUES = 32, 2**20
 MANY_REFERENCES = 2048  # reference rows at most, in one draw, where they are clean
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
 USUAL_RATE = 0.05  # the false-positive rate on clean training data where none is given
@@ -292,14 +294,20 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     ) -> list[Member]:
         """Return members with reference rows from the rows trained on, or from their better half."""
         constants = find_constants(pool, fits[0].model.scaling)
-        members = self._drawn(fits, pool, constants, rng)
         if self.contamination == "none":
-            return members
+            return self._drawn(fits, pool, constants, rng, 1)
+        draws = int(np.clip(FIRST_VALUES // pool.size, DRAWS, FIRST_DRAWS))
+        members = self._drawn(fits, pool, constants, rng, draws)
         normal = np.argsort(strangeness(members, pool), kind="stable")[: max(len(pool) // 2, 2)]
-        return self._drawn(fits, pool[normal], constants, rng)
+        return self._drawn(fits, pool[normal], constants, rng, DRAWS)
 
     def _drawn(
-        self, fits: list[Fitted], pool: np.ndarray, constants: Constants, rng: np.random.Generator
+        self,
+        fits: list[Fitted],
+        pool: np.ndarray,
+        constants: Constants,
+        rng: np.random.Generator,
+        draws: int,
     ) -> list[Member]:
         """Return members with reference rows drawn from these."""
         clean, number = self.contamination == "none", self.n_references
@@ -308,9 +316,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         size = min(max(int(number), 1), len(pool))
         members = []
         for fitted in fits:
-            drawn = [
-                rng.choice(len(pool), size, replace=False) for _ in range(1 if clean else DRAWS)
-            ]
+            drawn = [rng.choice(len(pool), size, replace=False) for _ in range(draws)]
             codes = fitted.model.encode(pool[np.concatenate(drawn)])
             codes = codes.reshape(len(drawn), size, -1)
             members.append(Member(fitted.model, codes, fitted.history, constants))
@@ -488,7 +494,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         Raises
         ------
         ImportError
-            Without the packages of `pip install isthmus[onnx]`.
+            Without the packages of `pip install onnx onnxruntime`.
         ValueError
             Where a part of a member has no ONNX form, or the file does not compute the same.
         """

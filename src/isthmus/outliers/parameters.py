@@ -81,6 +81,11 @@ def check_detector(detector: DetectorParameters) -> None:
             "The parameter contamination must be 'auto', 'none' or a number in [0, 0.5]; got "
             f"{c!r}."
         )
+    if c is None:
+        raise ValueError(
+            "The parameter contamination must be 'auto', 'none' or a number in [0, 0.5]; got None. "
+            "'none' says that the rows are clean, 'auto' that nothing is known."
+        )
     if not named:
         ok = isinstance(c, numbers.Real) and 0 <= float(c) <= 0.5
         check_real("contamination", c, "[0, 0.5]", ok)

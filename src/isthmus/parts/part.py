@@ -196,7 +196,10 @@ def parse(text: str) -> tuple[str, dict[str, object]]:
     for item in split_list(rest):
         key, equals, value = item.partition("=")
         if not equals:
-            raise ValueError(f"In the spec {text!r}, {item!r} is not of the form parameter=value.")
+            hint = " A list needs brackets, such as hidden=[64,32]." if params else ""
+            raise ValueError(
+                f"In the spec {text!r}, {item!r} is not of the form parameter=value.{hint}"
+            )
         params[key.strip()] = value_of_text(value.strip())
     return name.strip(), params
 

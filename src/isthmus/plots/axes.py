@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import warnings
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
 INK, FAINT_GREY, GAP_GREY, RULE_GREY = "#22262b", "#d9dde2", "#c3c8ce", "#9aa1a9"
@@ -96,9 +99,26 @@ def literal_text(value: object) -> str:
 
 
 def short_text(value: object, length: int = 28) -> str:
-    """Return such text, cut if it is long."""
+    """Return such text; of a long one its ends, since many names begin alike."""
     words = str(value)
-    return literal_text(words if len(words) <= length else f"{words[: length - 1]}\u2026")
+    if len(words) > length:
+        head = length // 2
+        words = f"{words[:head]}\u2026{words[head + 1 - length :]}"
+    return literal_text(words)
+
+
+def short_texts(values: Sequence[object], length: int = 28) -> list[str]:
+    """Return such texts; long ones whose ends are the same begin where they differ."""
+    texts = [short_text(value, length) for value in values]
+    alike: dict[str, set[str]] = {}
+    for text, value in zip(texts, values, strict=True):
+        alike.setdefault(text, set()).add(str(value))
+    groups = {text: [*group] for text, group in alike.items() if len(group) > 1}
+    shared = {text: len(commonprefix(group)) for text, group in groups.items()}  # noqa: RUF071
+    return [
+        short_text(f"\u2026{str(value)[shared[text] :]}", length) if text in shared else text
+        for text, value in zip(texts, values, strict=True)
+    ]
 
 
 def as_svg(figure: Figure) -> str:

@@ -22,7 +22,7 @@ from isthmus.plots.axes import (
     figure_and_axes,
     literal_text,
     logarithmic_y,
-    short_text,
+    short_texts,
     unboxed_axes,
 )
 
@@ -173,7 +173,9 @@ def column_errors(names: Sequence[str], shares: Sequence[float]) -> Figure:
     """Draw which share of each column's variance the reconstruction misses, as bars."""
     height = 0.8 + 0.24 * len(names)
     figure, axes = figure_and_axes(5.2, height, "Variance that is lost (%)", "")
-    axes.barh([short_text(name) for name in names], 100 * np.asarray(shares), color=LINE_COLOURS[5])
+    places = np.arange(len(names))  # by its name, a bar would hide another of that name
+    axes.barh(places, 100 * np.asarray(shares), color=LINE_COLOURS[5])
+    axes.set_yticks(places, short_texts(names))
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=FAINT_GREY, linewidth=0.8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from isthmus import plots
 from isthmus.plots import CLASS_COLOURS
 from isthmus.report.blocks import Section, Table, number_text, percent_text, pixel_picture
-from isthmus.report.plane import alike_neighbours
+from isthmus.report.plane import alike_by_chance, alike_neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,13 +108,21 @@ def _layout_text(e: Facts, title: str) -> str:
 def _label_sentence(points: np.ndarray, labels: np.ndarray | None) -> list[str]:
     if labels is None or len(points) < 2:
         return []
-    share = alike_neighbours(points, labels)
-    if share > 0.5 and len(np.unique(labels)) <= len(CLASS_COLOURS):
-        return [
-            "The model never saw a label, and yet rows of one label lie together: the nearest "
-            f"neighbour in the picture has the same label for {percent_text(share, 1)} of the points."
-        ]
-    return ["The colours are the labels, which the model never saw."]
+    if len(np.unique(labels)) > len(CLASS_COLOURS):
+        return ["The colours are the labels, which the model never saw."]
+    share, chance = alike_neighbours(points, labels), alike_by_chance(labels)
+    measured = (
+        f"the nearest neighbour in the picture has the same label for {percent_text(share, 1)} of the "
+        f"points, and would for {percent_text(chance, 1)} by chance."
+    )
+    if share > (1 + chance) / 2 and share - chance > _doubt(chance, len(labels)):
+        return [f"The model never saw a label, and yet rows of one label lie together: {measured}"]
+    return [f"The colours are the labels, which the model never saw; {measured}"]
+
+
+def _doubt(chance: float, n: int) -> float:
+    """Return three deviations of the share by chance; neighbours may be each other's, so twice over."""
+    return 3 * math.sqrt(2 * chance * (1 - chance) / n)
 
 
 # -- the strangest rows ------------------------------------------------------------------------------

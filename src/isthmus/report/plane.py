@@ -144,3 +144,9 @@ def alike_neighbours(points: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of points whose nearest neighbour has the same label."""
     near = NearestNeighbors(n_neighbors=1).fit(points).kneighbors(return_distance=False)[:, 0]
     return float(np.mean(labels[near] == labels))
+
+
+def alike_by_chance(labels: np.ndarray) -> float:
+    """Return the share of pairs of points with one label: what `alike_neighbours` is by chance."""
+    counts, n = np.unique(labels, return_counts=True)[1], len(labels)
+    return float(np.sum(counts * (counts - 1.0)) / (n * (n - 1)))

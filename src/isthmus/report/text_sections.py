@@ -249,7 +249,9 @@ def classifiers_section(c: Facts) -> Section:
         f"{_accuracy_text(best)}."
     ]
     if c.get("most_frequent") is not None:
-        text.append(f"Always naming the most frequent class is right for {c['most_frequent']:.3f}.")
+        sentence = f"Always naming the most frequent class is right for {c['most_frequent']:.3f}"
+        clear = best["mean"] - (best["std"] or 0) > c["most_frequent"]
+        text.append(sentence + ("." if clear else ", and no classifier is clearly better."))
     if c.get("seen"):
         text.append("The model may have seen the rows that it is tested on, but no label.")
     head = ("Input", "Classifier", "Width", "Accuracy", "Deviation", "Seconds")

@@ -224,6 +224,7 @@ def tune(
         seen = [clone(autoencoder) for _ in splits]
         scorer = Scorer(built, criterion, splits, count, {}, seen)
         table = _race(scorer, rungs, X, y)
+        count.finish()
     best = int(np.argmin(table.ranks()))
     results = table.results(candidates, halving)
     importance = importances(candidates, table.first_scores)

@@ -84,6 +84,11 @@ class Progress:
         elif time.monotonic() - self.printed_at >= SECONDS:
             self._print()
 
+    def finish(self) -> None:
+        """Show that the work is at its end, which may come before all announced steps."""
+        self.total = None if self.total is None else self.done
+        self.show()
+
     def close(self) -> None:
         """Give the terminal back; the last line says where the work ended."""
         if self.bar is not None:

@@ -13,9 +13,9 @@ from isthmus.cli.options import (
     Columns,
     Common,
     Output,
+    given,
     goes_to,
     option,
-    option_name,
     panel,
 )
 from isthmus.cli.outputs import TABLES, check_output, end
@@ -121,7 +121,7 @@ def compare(
         classifiers=classes.names,
         cv=classes.cv,
         unlabelled=classes.unlabelled,
-        random_state=options.random_state,
+        random_state=options.seed,
     )
     facts, shown, path = found.facts(), f"{found}\n", result.output
     if path is None:  # then the table on the standard output is the result itself
@@ -133,9 +133,9 @@ def compare(
 def _check(source: Source, classes: Classes, options: AutoencoderOptions, result: Copy) -> None:
     """Refuse files that are missing or cannot be written, and options that do not fit them."""
     source.check(classes.model, label=classes.label)
-    given = [option_name(name) for name in options.given() if name != "random_state"]
-    if classes.model is not None and given:
-        raise UsageError(f"--model takes a model as it is: {given[0]} cannot be given.")
+    trained = [name for name in given(options) if name != "--random-state"]
+    if classes.model is not None and trained:
+        raise UsageError(f"--model takes a model as it is: {trained[0]} cannot be given.")
     if classes.cv < 2:
         raise UsageError(f"--cv must be at least 2; got {classes.cv}.")
     check_output(result.output, TABLES, source.path, classes.model, force=result.force)

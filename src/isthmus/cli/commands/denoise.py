@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 from isthmus.cli.commands.reconstruct import check_reconstruction, reconstruct_rows
 from isthmus.cli.options import (
     DATA,
-    Columns,
     Common,
     ModelArgument,
     Pictures,
     RowsArgument,
     RowsOutput,
+    ScoredColumns,
     option,
 )
 from isthmus.cli.outputs import end_with_images, goes_to_folder
@@ -36,7 +36,7 @@ def denoise(
         int | None,
         option(DATA, "Pixels that tiles of an image share; by default half a tile."),
     ] = None,
-    columns: Columns = Columns(),
+    columns: ScoredColumns = ScoredColumns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
 ) -> int:

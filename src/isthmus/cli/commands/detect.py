@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
 
 from cyclopts import Parameter
 
 from isthmus.cli.options import (
     DATA,
+    EQUATION,
     OUTPUT,
+    TRAINING,
     AutoencoderOptions,
-    Columns,
     Common,
     Pictures,
     PrintableOutput,
+    ScoredColumns,
     given,
     option,
-    option_name,
     panel,
 )
 from isthmus.cli.outputs import TABLES, check_columns, check_output, check_table, end_with_table
@@ -28,11 +29,13 @@ from isthmus.cli.sources import (
     check_by_column,
     configured,
     first_autoencoder,
+    in_parts,
     load_any,
     read_rows,
+    rows_for,
     rows_like,
+    set_far_apart,
     use_cache,
-    wanted_by,
 )
 from isthmus.cli.terminal import UsageError, signals, usage_errors
 
@@ -95,6 +98,38 @@ class Detector:
         return words
 
 
+def _of_detector(name: str, shown: str) -> Parameter:
+    """Return the option of an autoencoder, with the default that a detector has for it."""
+    hints = get_type_hints(AutoencoderOptions, include_extras=True)
+    declared: Parameter = hints[name].__metadata__[0]
+    return Parameter.combine(declared, Parameter(show_default=lambda _: shown))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class DetectorsAutoencoder(AutoencoderOptions):
+    """The same options with the defaults of `default_autoencoder`, which a test compares."""
+
+    n_components: Annotated[
+        int | None, option(EQUATION, "Number of code units.", default="one a column, at most 32")
+    ] = None
+    architecture: Annotated[
+        str | None, _of_detector("architecture", "dense:hidden=[64],activation=tanh")
+    ] = None
+    corruption: Annotated[
+        tuple[str, ...] | None, _of_detector("corruption", "gaussian:std=0.1")
+    ] = None
+    max_epochs: Annotated[
+        str | None,
+        option(TRAINING, "Passes over the rows.", default="about 200 steps", metavar="INT|auto"),
+    ] = None
+    batch_size: Annotated[str | None, _of_detector("batch_size", "128")] = None
+    learning_rate: Annotated[float | None, _of_detector("learning_rate", "0.01")] = None
+    early_stopping: Annotated[
+        Literal["auto", "yes", "no"] | None, _of_detector("early_stopping", "no")
+    ] = None
+
+
 def detect(
     data: Path,
     /,
@@ -114,9 +149,9 @@ def detect(
         ),
     ] = 0,
     detector: Detector = Detector(),
-    columns: Columns = Columns(),
+    columns: ScoredColumns = ScoredColumns(),
     pictures: Pictures = Pictures(),
-    options: AutoencoderOptions = AutoencoderOptions(),
+    options: DetectorsAutoencoder = DetectorsAutoencoder(),
     common: Common = Common(),
 ) -> int:
     """Find rows unlike the others, or unlike those trained on.
@@ -124,7 +159,7 @@ def detect(
     The columns are the identifiers, the score (the higher, the more normal) and whether the row is an
     outlier. New rows have a p-value too, if others were held out. With --explain come because1,
     because2 and so on. Options of the equation and of training change the detector's own autoencoder,
-    a small denoising one whose defaults differ from those shown here.
+    a small denoising one.
 
     For example:
 
@@ -145,20 +180,20 @@ def detect(
     use_cache()
     if model is None:
         found = _detector(settings, options, common, explain)
-        train = read_rows(task.data)
+        train = read_rows(task.trained)
         rows = train if new is None else rows_like(train, data, task.decided)
     else:
         found, train = _loaded(model, explain), None
-        rows = read_rows(task.data, wanted_by(found, model))
+        rows = rows_for(found, model, task.data)
     task.check_rows(rows)
     if train is None:
-        scores = found.score_samples(rows.X)
+        scores = in_parts(found.score_samples, rows.X, "detect", common)
     else:
         _set_autoencoder(found, train, options)
-        scores = _fit_and_score(found, train, rows)
+        rows, scores = _fit_and_score(found, train, rows, task.decided, common)
     outlier, decided = _decided(found, rows, scores, explain, new=rows is not train)
     facts: dict[str, object] = {
-        "rows": len(scores),
+        "rows": rows.total,
         "outliers": int(outlier.sum()),
         "threshold": None if found.by_pvalues else float(found.offset_),
     }
@@ -166,7 +201,7 @@ def detect(
         if save is not None:
             found.set_params(verbose=0).save(save)
             facts["detector"] = str(save)
-        end_with_table(result, common, rows.ids, decided, **facts)
+        end_with_table(result, common, rows, decided, **facts)
     signals.check()
     return 0
 
@@ -183,6 +218,11 @@ class Task:
     model: Path | None
     save: Path | None
     explain: int
+
+    @property
+    def trained(self) -> Source:
+        """The rows to train on, of which none may be bad."""
+        return self.data.strict()
 
     @property
     def decided(self) -> Source:
@@ -206,10 +246,16 @@ class Task:
             raise UsageError(
                 f"{self.decided.path} holds images: --explain is for columns of tables."
             )
-        fitting = [*given(detector), *map(option_name, options.given())]
+        fitting = [*given(detector), *given(options)]
         fitting += [f"--{name}" for name in ("new", "save") if getattr(self, name) is not None]
         if self.model is not None and fitting:
             raise UsageError(f"--model decides on DATA as it is: {fitting[0]} cannot be given.")
+        trains_alone = self.model is None and self.new is None
+        if trains_alone and "--bad-rows" in given(self.data.columns):
+            raise UsageError(
+                "--bad-rows is for rows that are decided on, with --new or --model; those that are "
+                "trained on must be good."
+            )
         inputs = (self.data.path, self.new, self.model)
         check_table(result, TABLES, *inputs, json=common.json)
         check_output(self.save, (".isthmus",), *inputs, force=result.force)
@@ -236,7 +282,7 @@ def _detector(
     ae = configured(Autoencoder(), options)
     found = OutlierDetector(verbose=common.verbose)
     with usage_errors():
-        found.set_params(**settings, random_state=options.random_state)
+        found.set_params(**settings, random_state=options.seed)
         check_detector(found)
     if explain:
         check_by_column(resolve_slots(ae))
@@ -247,7 +293,9 @@ def _share(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f"--contamination must be auto, none or a share; got {text!r}.") from None
+        raise UsageError(
+            f"--contamination must be auto, none or a share, such as 0.05; got {text!r}."
+        ) from None
 
 
 def _loaded(path: Path, explain: int) -> OutlierDetector:
@@ -279,11 +327,15 @@ def _set_autoencoder(found: OutlierDetector, train: Rows, options: AutoencoderOp
         found.set_params(autoencoder=default_autoencoder(flat).set_params(**changed))
 
 
-def _fit_and_score(found: OutlierDetector, train: Rows, rows: Rows) -> np.ndarray:
-    """Fit a detector, and return the scores of the rows to decide on, each scored once."""
+def _fit_and_score(
+    found: OutlierDetector, train: Rows, rows: Rows, decided: Source, common: Common
+) -> tuple[Rows, np.ndarray]:
+    """Fit a detector, and return the rows that it can decide on and their scores."""
     if rows is train:
-        return found.fit_score_samples(train.X)
-    return found.fit(train.X).score_samples(rows.X)
+        return rows, found.fit_score_samples(train.X)
+    found.fit(train.X)
+    rows = set_far_apart(found, rows, decided)
+    return rows, in_parts(found.score_samples, rows.X, "detect", common)
 
 
 def _decided(

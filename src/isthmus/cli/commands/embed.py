@@ -14,10 +14,12 @@ from isthmus.cli.options import (
     ModelArgument,
     Pictures,
     RowsArgument,
+    Seeded,
     TableOutput,
     goes_to,
     option,
     panel,
+    seed_option,
 )
 from isthmus.cli.outputs import (
     PICTURES,
@@ -64,7 +66,7 @@ class Map(TableOutput):
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Drawing:
+class Drawing(Seeded):
     """How rows are laid out and coloured."""
 
     colour: Annotated[
@@ -91,9 +93,7 @@ class Drawing:
             "Lay out a random sample of this many rows; by default 5,000 for t-SNE.",
         ),
     ] = None
-    random_state: Annotated[
-        int, option(PICTURE, "Seed.", name=["--random-state", "--seed"], default=True)
-    ] = 0
+    random_state: Annotated[str | None, seed_option(PICTURE)] = None
 
 
 def embed(
@@ -135,7 +135,7 @@ def embed(
         rows.X,
         method=drawing.method,
         max_rows="auto" if drawing.max_rows is None else drawing.max_rows,
-        random_state=drawing.random_state,
+        random_state=drawing.seed,
         verbose=common.verbose,
     )
     if result.is_picture:
@@ -151,15 +151,13 @@ def _check(model: Path, source: Source, drawing: Drawing, result: Map) -> None:
     source.check(model, colour=None if drawing.colour == "score" else drawing.colour)
     if drawing.max_rows is not None and drawing.max_rows < 3:
         raise UsageError(f"--max-rows must be at least 3; got {drawing.max_rows}.")
-    if drawing.random_state < 0:
-        raise UsageError(f"--random-state must be at least 0; got {drawing.random_state}.")
     kinds = (*PICTURES, *TABLES)
     check_table(result, kinds, model, source.path, ids=source.columns.id)
 
     from isthmus.embedding import PACKAGES
 
     needed = [PACKAGES[drawing.method]] if drawing.method in PACKAGES else []
-    check_installed(needed, f"--method {drawing.method}", "isthmus[embed]")
+    check_installed(needed, f"--method {drawing.method}")
 
 
 def _read(

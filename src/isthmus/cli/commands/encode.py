@@ -8,22 +8,22 @@ from typing import Annotated
 
 from isthmus.cli.options import (
     DATA,
-    Columns,
     Common,
     ModelArgument,
     Pictures,
     RowsArgument,
+    ScoredColumns,
     TableOutput,
     goes_to,
     option,
 )
-from isthmus.cli.outputs import ARRAYS, check_columns, check_table, end_with_table
+from isthmus.cli.outputs import ARRAYS, check_columns, check_space, check_table, end_with_table
 from isthmus.cli.sources import (
     Source,
+    in_parts,
     load_model,
-    read_rows,
+    rows_for,
     use_cache,
-    wanted_by,
 )
 
 
@@ -43,7 +43,7 @@ def encode(
     layer: Annotated[
         int | None, option(DATA, "1 is the first hidden layer; the code by default.")
     ] = None,
-    columns: Columns = Columns(),
+    columns: ScoredColumns = ScoredColumns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
 ) -> int:
@@ -72,7 +72,8 @@ def encode(
     names = list(ae.get_feature_names_out())
     if number < depth:
         names = [f"layer{number}_{i}" for i in range(width)]
-    rows = read_rows(source, wanted_by(ae, model))
+    rows = rows_for(ae, model, source)
     check_columns(rows.ids, names)
-    codes = ae.encode(rows.X, number)
-    return end_with_table(result, common, rows.ids, dict(zip(names, codes.T, strict=True)))
+    check_space(result.output, len(rows.X), width)
+    codes = in_parts(lambda X: ae.encode(X, number), rows.X, "encode", common)
+    return end_with_table(result, common, rows, dict(zip(names, codes.T, strict=True)))

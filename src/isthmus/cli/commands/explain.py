@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from isthmus.cli.options import DATA, OUTPUT, Columns, Common, PrintableOutput, option
+from isthmus.cli.options import DATA, OUTPUT, Common, PrintableOutput, ScoredColumns, option
 from isthmus.cli.outputs import TABLES, check_columns, check_table, end_with_table
 from isthmus.cli.sources import (
+    Rows,
     Source,
     check_by_column,
     check_decoder,
     first_autoencoder,
     load_any,
-    read_rows,
+    rows_for,
     use_cache,
-    wanted_by,
 )
 from isthmus.cli.terminal import UsageError
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from isthmus.autoencoder import Autoencoder
-    from isthmus.cli.sources import Rows
     from isthmus.outliers import OutlierDetector
 
 COLUMNS = ("column", "contribution", "observed", "expected")
@@ -40,7 +39,7 @@ def explain(
         bool,
         option(DATA, "All rows, and not only those that the detector finds to be outliers."),
     ] = False,
-    columns: Columns = Columns(),
+    columns: ScoredColumns = ScoredColumns(),
     common: Common = Common(),
 ) -> int:
     """Show which columns make rows strange, what was seen in them and what was expected.
@@ -72,14 +71,28 @@ def explain(
     check_table(result, TABLES, model, data, json=common.json)
     use_cache()
     found = _loaded(model)
-    rows = read_rows(source, wanted_by(found, model))
+    rows = rows_for(found, model, source)
     check_columns(rows.ids, COLUMNS)
     table = _explained(found, rows, top, every=all)
+    facts = {"rows": rows.total, "explained": table["row"].n_unique()}
+    table = _with_bad(table, rows)
     numbers, ids = table["row"], rows.ids
     if ids.width:
         ids, table = ids[numbers.to_numpy()], table.drop("row")
-    facts = {"rows": len(rows.X), "explained": numbers.n_unique()}
-    return end_with_table(result, common, ids, table.to_dict(), **facts)
+    if rows.problems is not None:
+        facts["unscored"] = rows.total - len(rows.X)
+    return end_with_table(result, common, Rows(table, ids), table.to_dict(), **facts)
+
+
+def _with_bad(table: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+    """Return the table with numbers among all rows, and a line for each that was set apart."""
+    import polars as pl
+
+    table = table.with_columns(row=rows.numbers[table["row"].to_numpy()])
+    if rows.problems is None:
+        return table
+    bad = rows.bad().with_columns(pl.col("row").cast(table["row"].dtype))
+    return pl.concat([table, bad], how="diagonal").sort("row", maintain_order=True)
 
 
 def _loaded(path: Path) -> Autoencoder | OutlierDetector:

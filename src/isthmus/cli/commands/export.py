@@ -38,7 +38,7 @@ def export(
     """Write a model, or a detector's score, as ONNX, to run it without Python.
 
     The file takes rows in the data's units, as float32. It is checked against the model before it is
-    written. It needs pip install isthmus[onnx].
+    written. It needs pip install onnx onnxruntime.
 
     For example:
 
@@ -53,7 +53,7 @@ def export(
     """
     check_present(model)
     check_output(result.output, (".onnx",), model, force=result.force)
-    check_installed(("onnx", "onnxruntime"), "An export", "isthmus[onnx]")
+    check_installed(("onnx", "onnxruntime"), "An export")
 
     from isthmus.outliers import OutlierDetector
 

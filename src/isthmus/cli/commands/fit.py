@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 from isthmus.cli.options import (
     DATA,
     OUTPUT,
+    USUAL_SEED,
     AutoencoderOptions,
     Columns,
     Common,
@@ -79,7 +80,7 @@ def fit(
     For example:
 
         isthmus fit flowers.csv --id name --test new.csv
-        isthmus fit flowers.csv --corruption gaussian:std=0.3 --sparsity kl
+        isthmus fit flowers.csv --architecture "dense:hidden=[32]" --corruption gaussian
         isthmus fit digits.npy --architecture "dense:hidden=[128,64]" -o d.isthmus
         isthmus fit sales.parquet --ignore shop,date --weight count --checkpoint
         isthmus fit sales.parquet --resume sales.isthmus
@@ -145,7 +146,7 @@ class Files:
         check_present(self.resume, self.init)
         if self.resume and self.init:
             raise UsageError("--resume goes on with a model, --init starts anew: give one of them.")
-        fixed = [option_name(name) for name in FIXED if name in options.given()]
+        fixed = [name for name in map(option_name, FIXED) if name in given(options)]
         if self.fitted and fixed:
             raise UsageError(f"A fitted model keeps its layers: {fixed[0]} cannot be changed.")
         again = self.goes_on_in_place
@@ -197,10 +198,12 @@ def _estimator(
     """Return a new estimator, or the one to go on with, with the options that were given."""
     from isthmus.autoencoder import Autoencoder
 
-    if fitted is None:
-        return configured(Autoencoder(), options)
-    ae = fitted if files.resume else Autoencoder(**fitted.get_params(deep=False))
-    return configured(ae, options)
+    if files.resume and fitted is not None:
+        return configured(fitted, options)
+    settings = {} if fitted is None else fitted.get_params(deep=False)
+    if settings.get("random_state") is None:
+        settings["random_state"] = USUAL_SEED
+    return configured(Autoencoder(**settings), options)
 
 
 def _rows(fitted: Autoencoder | None, files: Files, weight: str | None) -> Rows:

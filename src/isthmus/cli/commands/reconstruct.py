@@ -5,11 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isthmus.cli.options import Columns, Common, ModelArgument, Pictures, RowsArgument, RowsOutput
+from isthmus.cli.options import (
+    Common,
+    ModelArgument,
+    Pictures,
+    RowsArgument,
+    RowsOutput,
+    ScoredColumns,
+)
 from isthmus.cli.outputs import (
     ARRAYS,
     check_columns,
     check_folder_output,
+    check_space,
     check_table,
     end_with_array,
     end_with_images,
@@ -19,8 +27,9 @@ from isthmus.cli.outputs import (
 )
 from isthmus.cli.sources import (
     Source,
+    in_parts,
     load_model,
-    read_rows,
+    rows_for,
     use_cache,
     wanted_by,
 )
@@ -36,7 +45,7 @@ def reconstruct(
     /,
     *,
     result: RowsOutput,
-    columns: Columns = Columns(),
+    columns: ScoredColumns = ScoredColumns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
 ) -> int:
@@ -80,12 +89,13 @@ def reconstruct_rows(
         raise FileError(
             f"Images of shape {wanted.shape} do not fit into {path}: write them to a .npy file."
         )
-    rows = read_rows(source, wanted)
+    rows = rows_for(ae, model, source)
+    check_space(path, len(rows.X), ae.n_features_in_)
     if folder:
         return end_with_images(write_images_of(ae, rows, path, force=result.force), path, common)
     names = [f"x{i}" for i in range(ae.n_features_in_)] if wanted.names is None else wanted.names
     check_columns(rows.ids, names)
-    again = ae.reconstruct(rows.X)
+    again = in_parts(ae.reconstruct, rows.X, "reconstruct", common)
     if again.ndim > 2:
-        return end_with_array(again, path, common)
-    return end_with_table(result, common, rows.ids, dict(zip(names, again.T, strict=True)))
+        return end_with_array(again, rows, path, common)
+    return end_with_table(result, common, rows, dict(zip(names, again.T, strict=True)))

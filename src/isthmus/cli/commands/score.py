@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Annotated
 
 from isthmus.cli.options import (
-    Columns,
     Common,
     ModelArgument,
     Pictures,
     RowsArgument,
+    ScoredColumns,
     TableOutput,
     goes_to,
 )
 from isthmus.cli.outputs import ARRAYS, check_columns, check_table, end_with_table
 from isthmus.cli.sources import (
     Source,
+    in_parts,
     load_model,
-    read_rows,
+    rows_for,
     use_cache,
-    wanted_by,
 )
 
 
@@ -41,7 +41,7 @@ def score(
     /,
     *,
     result: Scores = Scores(),
-    columns: Columns = Columns(),
+    columns: ScoredColumns = ScoredColumns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
 ) -> int:
@@ -59,8 +59,8 @@ def score(
     check_table(result, ARRAYS, model, data, ids=columns.id, json=common.json)
     use_cache()
     ae = load_model(model)
-    rows = read_rows(source, wanted_by(ae, model))
+    rows = rows_for(ae, model, source)
     check_columns(rows.ids, ["score"])
-    scores = ae.score_samples(rows.X)
+    scores = in_parts(ae.score_samples, rows.X, "score", common)
     facts = {"score": ae.score(rows.X)} if common.json else {}
-    return end_with_table(result, common, rows.ids, {"score": scores}, **facts)
+    return end_with_table(result, common, rows, {"score": scores}, **facts)

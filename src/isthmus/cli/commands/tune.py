@@ -277,7 +277,7 @@ def _estimator(
     from isthmus.search import check_parameter_name
     from isthmus.training import find_device
 
-    ae = Autoencoder(verbose=common.verbose)
+    ae = Autoencoder(verbose=common.verbose, random_state=options.seed)
     with usage_errors():
         ae.set_params(**options.given())
         find_device(ae.device)
