@@ -48,3 +48,4 @@ def test_shapes_and_errors():
     assert shape_text((3, 4, 5), " x ") == "3 x 4 x 5"
     assert first_line(ValueError("\n one thing. \nand more.")) == "one thing"
     assert first_line(ValueError("one thing.")) == "one thing"
+    assert first_line(ValueError("\x1b[2J of\tü")) == r"\x1b[2J of\tü"

@@ -74,5 +74,9 @@ def shape_text(shape: Sequence[int], times: str = "x") -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, without its full stop."""
-    return str(error).strip().partition("\n")[0].rstrip(". ")
+    """Return the first line of an error's text, without its full stop, as Python writes it.
+
+    What a library says of a file may hold any characters of the file.
+    """
+    line = str(error).strip().partition("\n")[0].rstrip(". ")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

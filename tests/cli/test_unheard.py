@@ -1,4 +1,4 @@
-"""Signals in a library's callback, where Python drops what is raised."""
+"""Signals in the midst of a library: in its callbacks, and while it is imported."""
 
 import gc
 import signal
@@ -30,3 +30,17 @@ def test_a_signal_that_comes_in_a_callback_is_heard(cli, monkeypatch, name):
     assert ended.status == 128 + getattr(signal, name)
     assert ended.err == "isthmus: interrupted.\n"
     assert sys.unraisablehook is hook
+
+
+def test_a_library_that_a_signal_breaks_off_is_no_error(cli, monkeypatch):
+    """As one in C, whose import then fails with words of its own."""
+
+    def check(*_):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr(Source, "check", check)
+    ended = cli("score", "m.isthmus", "x.csv")
+    assert (ended.status, ended.err) == (143, "isthmus: interrupted.\n")

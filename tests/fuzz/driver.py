@@ -17,7 +17,7 @@ from fuzz.readers import READERS, Reader
 
 MEMORY = Path("/dev/shm")  # where files cost nothing
 SAVED_EVERY = 2.0  # seconds
-LONGEST = 10_000  # characters of a message: names of columns may be long
+LONGEST = 2_000  # characters of a message, beside ten for each byte of names from the file
 
 
 class Fuzzer:
@@ -63,7 +63,7 @@ class Fuzzer:
                 self.outcomes["read"] += 1
             except self.reader.error as error:
                 self.outcomes["refused"] += 1
-                wrong = _unlike_a_sentence(error)
+                wrong = _unlike_a_sentence(error, LONGEST + 10 * len(data))
             except (KeyboardInterrupt, SystemExit):
                 raise
             except TooSlowError:
@@ -90,12 +90,12 @@ class Fuzzer:
         found[0] += 1
 
 
-def _unlike_a_sentence(error: Exception) -> str | None:
+def _unlike_a_sentence(error: Exception, most: int) -> str | None:
     text = str(error)
     faults = {
         "is no sentence": not text.endswith((".", "?")),
         "has control characters": not text.isprintable(),
-        f"is longer than {LONGEST:,} characters": len(text) > LONGEST,
+        "is longer than names make it": len(text) > most,
     }
     for fault, found in faults.items():
         if found:

@@ -66,6 +66,9 @@ def run(argv: list[str]) -> int:
 
 def _ended_by(error: Exception) -> int:
     """Show an error in one line and return the exit status."""
+    if signals.number is not None:  # what a signal breaks off fails in a way of its own
+        complain("interrupted.")
+        return signals.status
     if isinstance(error, CycloptsError):
         error.verbose = False
         command = shlex.join(["isthmus", *(error.command_chain or ())])

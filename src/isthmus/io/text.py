@@ -14,6 +14,7 @@ import polars as pl
 
 from isthmus.io.arrays import TableError
 from isthmus.io.foreign import polars_errors
+from isthmus.words import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -150,7 +151,7 @@ def _quoted_records(
             yield start, cells, len(cells)
             start = reader.line_num + 1
     except csv.Error as error:
-        raise TableError(f"{path}, line {reader.line_num}: {error}.") from error
+        raise TableError(f"{path}, line {reader.line_num}: {first_line(error)}.") from error
 
 
 def check_names(path: Path, names: Sequence[str]) -> None:

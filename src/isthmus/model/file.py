@@ -35,6 +35,7 @@ from isthmus.training import (
     layer_pair,
     pair_objective,
 )
+from isthmus.words import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -184,7 +185,7 @@ def damage_named(path: str | Path) -> Iterator[None]:
     except Exception as error:  # a file may say anything, and so any code that takes it may fail
         raise ModelFileError(
             f"{path} is damaged or was changed by hand: {type(error).__name__} "
-            f"{shorten(str(error), 300)}."
+            f"{shorten(first_line(error), 300)}."
         ) from error
 
 
