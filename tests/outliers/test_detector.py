@@ -528,3 +528,15 @@ def test_scores_alone_are_enough_to_decide():
     for parameters in ({}, {"fdr": False}):
         detector.set_params(**parameters)
         assert np.array_equal(detector.decide(detector.score_samples(X)), detector.predict(X))
+
+
+@pytest.mark.parametrize("size", [1e18, 1e25, 1e37])
+def test_rows_whose_loss_no_float_can_hold_are_the_strangest(size, rng):
+    X = rng.normal(size=(120, 4))
+    detector = OutlierDetector(n_estimators=2, random_state=0).fit(X)
+    far = size * X[:3]
+    scores = detector.score_samples(far)
+    assert np.isfinite(scores).all()
+    assert scores.max() < detector.score_samples(X).min()
+    np.testing.assert_allclose(detector.explain(far).contribution.sum(axis=1), -scores, rtol=1e-5)
+    assert (detector.predict(far) == -1).all()

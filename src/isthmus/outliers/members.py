@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from isthmus.autoencoder import Autoencoder
     from isthmus.model import History, Model
 
+LARGEST = float(np.finfo(np.float32).max)
 SAME = 1e-10  # of the usual square: how far rounding may part a row from itself
 
 
@@ -66,8 +67,14 @@ def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
         for b in blocks(rows, 2**21):
             losses, _, nearest = member.measured(rows[b], known)
             gaps = sum(distance for _, distance in nearest)
-            result[b] += losses.sum(axis=1) + gaps / (len(known) * rows.shape[1])
+            gaps = _at_most(gaps / (len(known) * rows.shape[1]))
+            result[b] += losses.sum(axis=1) + gaps
     return result / len(members)
+
+
+def _at_most(distances: np.ndarray) -> np.ndarray:
+    """Return distances, those of reconstructions that no float can hold as large as float32 goes."""
+    return np.nan_to_num(distances, nan=LARGEST, posinf=LARGEST)
 
 
 def usual_value(members: Sequence[Member]) -> float:
@@ -90,7 +97,7 @@ def strangeness_by_column(
         contribution += losses
         for drawn, (index, _) in zip(known, nearest, strict=True):
             close = drawn[index].astype(float)
-            contribution += (again - close) ** 2 / (len(known) * rows.shape[1])
+            contribution += _at_most((again - close) ** 2 / (len(known) * rows.shape[1]))
             expected += member.model.scaler.inverse(close) / len(known)
     return contribution / len(members), expected / len(members)
 

@@ -29,7 +29,7 @@ from isthmus.model import (
     scaled_input,
 )
 from isthmus.nets import OPSET, Graph
-from isthmus.outliers.members import strangeness
+from isthmus.outliers.members import LARGEST, strangeness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,7 +81,7 @@ def _content(members: Sequence[Member], offset: float, names: Names, opset: int)
         graph.prefix = f"member.{k}."
         strange = _strangeness(graph, member)
         total = graph.add("Add", total, strange) if total else strange
-    result = graph.add("Div", total, -float(len(members)))
+    result = graph.finite(graph.add("Div", total, -float(len(members))), -LARGEST)
     facts = {**metadata(first, names), "threshold": str(offset)}
     return model_bytes(graph, result, ("score", "score"), (first.row_shape, ()), facts)
 
