@@ -261,8 +261,8 @@ class Huber(Loss, name="huber"):
 
     def __call__(self, x_out: Array, x: Array) -> Array:
         error = jnp.abs(x_out - x)
-        inner = jnp.minimum(error, self.delta)
-        return mean_of_columns(0.5 * inner**2 + self.delta * (error - inner))
+        square, line = 0.5 * error**2, self.delta * (error - 0.5 * self.delta)
+        return mean_of_columns(jnp.where(error <= self.delta, square, line))
 
     def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
         error = graph.add("Abs", graph.add("Sub", x_out, x))
