@@ -89,6 +89,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     scaling : {"auto", "standard", "minmax", "robust", "range"}, None or transformer
         "auto" is none for losses on raw data (BCE, Poisson), "range" (one map to [0, 1] for all
         columns) for images and bytes, "minmax" where the output is bounded, else "standard".
+        "standard" and "robust" keep the two values of a rare flag within ten units, and the unit of a
+        column that was constant is a tenth of its size.
     pretrain : None, "layerwise" or int
         Whether each layer first learns to code the one below, under the same constraints where its
         activation can carry them, before the whole is trained: "layerwise" shares out `max_epochs`
@@ -354,7 +356,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         return model.shaped(model.reconstruct(rows))
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Return minus the loss of each row, in scaled units: the higher, the more normal."""
+        """Return minus the loss of each row, in scaled units: the higher, the more normal.
+
+        The loss counts from what a perfect copy of the row costs, which is 0 for distances.
+        """
         return self._scores(self._rows(X))
 
     def score(
