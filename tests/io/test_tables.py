@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 
 from isthmus.io import arrays, tables, text
 from isthmus.io.columns import choose_columns, looks_headless
+from isthmus.io.endings import file_ending, file_stem
 from isthmus.io.tables import read_table
 
 CSV = "id,a,b\n007,1,2.5\n008,3,4\n"
@@ -56,7 +57,8 @@ def test_text_with_other_separators_does_not_mislead(write, other):
 def test_gzip_bom_tsv_blank_lines_and_quotes(write):
     packed = write(gzip.compress(b"\xef\xbb\xbf" + CSV.encode()), "t.csv.gz")
     assert read_table(packed).rows.columns == ["id", "a", "b"]
-    assert read_table(write("a\tb,c\n1\t2\n", "t.tsv")).rows.columns == ["a", "b,c"]
+    assert read_table(write("a\tb,c\n1\t2\n", "t.TSV")).rows.columns == ["a", "b,c"]
+    assert read_table(write("a,b\n1,2\n", "t.tsv.csv")).rows.columns == ["a", "b"]
     assert len(read_table(write("a,b\n1,2\n\n3,4\n\n")).rows) == 2
     quoted = read_table(write('n,a\n"x, ""y""\nz",1\n\n"w",2\n\n')).rows
     assert quoted["n"][0] == 'x, "y"\nz'
@@ -341,7 +343,7 @@ def test_folders_that_cannot_be_written_are_found_early(tmp_path, monkeypatch, f
 
 
 def test_names():
-    assert tables.file_ending(Path("a.b.CSV.gz")) == ".csv.gz"
-    assert tables.file_stem(Path("x/a.b.csv.gz")) == "a.b"
-    assert tables.file_stem(Path("a")) == "a"
-    assert tables.file_ending(Path("a.gz")) == ".gz"
+    assert file_ending(Path("a.b.CSV.gz")) == ".csv.gz"
+    assert file_stem(Path("x/a.b.csv.gz")) == "a.b"
+    assert file_stem(Path("a")) == "a"
+    assert file_ending(Path("a.gz")) == ".gz"

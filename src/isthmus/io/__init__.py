@@ -7,6 +7,7 @@ _HOMES = {
     "arrays": ["TableError"],
     "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
     "columns": ["choose_columns", "looks_headless"],
+    "endings": ["file_ending", "file_stem"],
     "image_file": ["nearest_pixels"],
     "image_folder": [
         "IMAGE_ENDINGS",
@@ -27,8 +28,6 @@ _HOMES = {
         "READERS",
         "check_table_output",
         "csv_text",
-        "file_ending",
-        "file_stem",
         "read_table",
         "write_array",
         "write_table",
@@ -45,6 +44,8 @@ if TYPE_CHECKING:
     from isthmus.io.atomic import write_whole as write_whole
     from isthmus.io.columns import choose_columns as choose_columns
     from isthmus.io.columns import looks_headless as looks_headless
+    from isthmus.io.endings import file_ending as file_ending
+    from isthmus.io.endings import file_stem as file_stem
     from isthmus.io.image_file import nearest_pixels as nearest_pixels
     from isthmus.io.image_folder import IMAGE_ENDINGS as IMAGE_ENDINGS
     from isthmus.io.image_folder import ImageFolder as ImageFolder
@@ -63,8 +64,6 @@ if TYPE_CHECKING:
     from isthmus.io.tables import READERS as READERS
     from isthmus.io.tables import check_table_output as check_table_output
     from isthmus.io.tables import csv_text as csv_text
-    from isthmus.io.tables import file_ending as file_ending
-    from isthmus.io.tables import file_stem as file_stem
     from isthmus.io.tables import read_table as read_table
     from isthmus.io.tables import write_array as write_array
     from isthmus.io.tables import write_table as write_table

@@ -17,6 +17,7 @@ import polars as pl
 from isthmus.io.arrays import TableError as TableError
 from isthmus.io.arrays import read_npy, read_npz
 from isthmus.io.atomic import write_whole
+from isthmus.io.endings import file_ending
 from isthmus.io.lists import spread_lists
 from isthmus.io.parquet import read_parquet
 from isthmus.io.table import Table as Table
@@ -29,17 +30,6 @@ if TYPE_CHECKING:
 
 TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 WRITTEN_ENDINGS = (".csv", ".csv.gz", ".parquet", ".npy")
-
-
-def file_ending(path: Path) -> str:
-    """Return the ending that decides on the format: `.csv.gz` for `a.b.csv.gz`."""
-    suffixes = [s.lower() for s in path.suffixes]
-    return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
-
-
-def file_stem(path: Path) -> str:
-    """Return a file's name without the ending that decides on its format."""
-    return path.name[: -len(file_ending(path))] if file_ending(path) else path.name
 
 
 # -- reading -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from isthmus.io.arrays import TableError
+from isthmus.io.endings import file_ending
 from isthmus.io.foreign import polars_errors
 from isthmus.words import first_line
 
@@ -37,7 +38,7 @@ class Text(NamedTuple):
 def read_text(path: Path, *, header: bool) -> Text:
     """Read the cells of a text file, after a look at each line."""
     text = _decoded(path)
-    separator = "\t" if ".tsv" in path.suffixes[-2:] else _separator(text)
+    separator = "\t" if file_ending(path).startswith(".tsv") else _separator(text)
     first, numbers, text = _checked_lines(path, text, separator)
     names = [name if header and name else f"column_{i + 1}" for i, name in enumerate(first)]
     check_names(path, names)
