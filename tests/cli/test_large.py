@@ -33,10 +33,7 @@ def test_parts_of_large_inputs_give_the_same_result(ready, monkeypatch, name):
 @pytest.mark.parametrize(
     "words",
     [
-        "encode m.isthmus t.csv -o o.csv",
         "encode m.isthmus t.csv -o o.npy",
-        "reconstruct m.isthmus t.csv -o o.parquet",
-        "reconstruct p.isthmus photos -o out",
         "reconstruct p.isthmus photos.npy -o o.npy",
     ],
 )
@@ -48,4 +45,20 @@ def test_a_full_disk_is_seen_before_the_work(ready, monkeypatch, words):
     assert ended.err.count("\n") == 1
     assert "MB, and 0 MB are free there: make room, or give another place with -o." in ended.err
     monkeypatch.setattr(outputs.shutil, "disk_usage", lambda _: usage(10**9, 10**9, 4096))
+    assert ready(words).status == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "encode m.isthmus t.csv -o o.csv",
+        "reconstruct m.isthmus t.csv -o o.parquet",
+        "reconstruct p.isthmus photos -o out.v2",
+        "denoise p.isthmus photos --size 8x8 -o out.v2",
+    ],
+)
+def test_what_may_be_packed_or_is_a_folder_is_tried(ready, monkeypatch, words):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(outputs.shutil, "disk_usage", lambda _: usage(10**9, 10**9, 100))
+    Path("out.v2").mkdir()
     assert ready(words).status == 0

@@ -37,7 +37,7 @@ CSV = (".csv", ".csv.gz")
 TABLES = (*CSV, ".parquet")
 ARRAYS = (*TABLES, ".npy")
 PICTURES = (".png", ".svg")
-LEAST_BYTES = {".npy": 4, ".parquet": 4, ".csv": 8, ".csv.gz": 4, "": 0.25}  # a value, or a pixel
+LEAST_BYTES = 4  # of a value in an array; what is packed or text may take less than any guess
 
 
 # -- before the work -----------------------------------------------------------------------------
@@ -92,18 +92,15 @@ def check_installed(packages: Collection[str], what: str) -> None:
 
 
 def check_space(path: Path | None, rows: int, columns: int) -> None:
-    """Refuse a result that its disk cannot hold, by the least that such files take."""
-    from isthmus.io import file_ending
-
-    if path is None:
+    """Refuse an array that its disk cannot hold; how small another file gets is not known before."""
+    if path is None or path.suffix.lower() != ".npy" or path.is_dir():
         return
-    home = path if path.is_dir() else path.parent
-    needed = rows * columns * LEAST_BYTES[file_ending(path)]
-    free = shutil.disk_usage(home).free
+    needed = rows * columns * LEAST_BYTES
+    free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise FileError(
-            f"Cannot write {path}: {rows:,} rows of {columns:,} values take about {needed / 1e6:,.0f} "
-            f"MB, and {free / 1e6:,.0f} MB are free there: make room, or give another place with -o."
+            f"Cannot write {path}: {rows:,} rows of {columns:,} values take at least "
+            f"{needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free there: make room, or give another place with -o."
         )
 
 
