@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from isthmus.outliers import OutlierDetector
 
 FILE = "file"  # the identifier of an image
+STREAMS = ("/dev/fd", "/dev/stdin", "/proc/self/fd")
 VALUES_AT_ONCE = 2**23  # that go through a model between two steps of the progress
 
 
@@ -183,7 +184,7 @@ def check_present(*paths: Path | None, folders: bool = False) -> None:
 
 
 def _check_present(path: Path, folders: bool) -> None:
-    if path.is_relative_to("/dev") or path.is_fifo():
+    if _is_stream(path):
         raise FileError(
             f"{path} is a stream, and isthmus reads files, by their endings: save it first, such as to "
             "rows.csv, and give that."
@@ -199,6 +200,12 @@ def _check_present(path: Path, folders: bool) -> None:
         )
     kind = "file or folder" if folders and not path.suffix else "file"
     raise FileError(f"Cannot read {path}: there is no such {kind}.")
+
+
+def _is_stream(path: Path) -> bool:
+    """Return whether what is read is gone: a pipe, a terminal, or a stream by its number."""
+    numbered = any(path.is_relative_to(name) for name in STREAMS)
+    return numbered or path.is_fifo() or path.is_char_device() or path.is_socket()
 
 
 def _check_no_image(path: Path | None) -> None:
