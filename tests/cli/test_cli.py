@@ -450,6 +450,8 @@ def folders_for_errors(grey):
             "fit t.csv u.csv",
             "isthmus fit does not take u.csv as well: give one file or folder.",
         ),
+        ("fit t.csv --columns a b c", "Names are given with commas: --columns a,b,c."),
+        ("fit t.csv --columns a odd.npy", "does not take odd.npy as well: give one"),
         ("fit a b c d e f", "does not take b, c, d and 2 more as well: give one"),
         (
             "score t.isthmus t.csv -o -",
@@ -492,6 +494,8 @@ def test_wrong_usage(cli, words, text):
             "/dev/stdin is a stream, and isthmus reads files, by their endings: save",
         ),
         ("fit t.csv --test /dev/fd/9", "/dev/fd/9 is a stream"),
+        ("fit /dev/null", "/dev/null is a stream"),
+        ("fit /dev/shm/no.csv", "Cannot read /dev/shm/no.csv: there is no such file."),
         ("fit parts/*.csv", "patterns are not filled in: give one file or one folder of images."),
         ("score . t.csv", "Cannot read .: it is a folder, and a file is needed."),
         ("fit first.csv", "first.csv has one row, and training needs two at least."),

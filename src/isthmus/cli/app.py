@@ -7,6 +7,7 @@ None imports anything heavy before it works, so that help and mistakes need no J
 import shlex
 import sys
 import traceback
+from pathlib import Path
 from pkgutil import iter_modules
 
 from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
@@ -18,6 +19,7 @@ from isthmus.cli.terminal import UsageError, complain, harmless, shown_warnings,
 from isthmus.words import shortened
 
 COMMANDS = [module.name for module in iter_modules(commands.__path__)]
+OF_NAMES = ("--columns", "--ignore", "--id")
 PIPE_CLOSED = 141  # what the shell reports if SIGPIPE ends a program
 
 app = App(
@@ -92,7 +94,17 @@ def _of_usage(error: CycloptsError, command: str) -> str:
     if not isinstance(error, UnusedCliTokensError):
         return str(error).strip()
     extra = list(error.unused_tokens or ())
+    if several := _several_names(list(error.root_input_tokens or ()), extra):
+        return f"Names are given with commas: {several}."
     return f"{command} does not take {shortened(extra, 3)} as well: give one file or folder."
+
+
+def _several_names(words: list[str], extra: list[str]) -> str | None:
+    """Return an option that takes names as it is to be spelt, if names with spaces follow it."""
+    for option, first, second in zip(words, words[1:], words[2:], strict=False):
+        if option in OF_NAMES and second == extra[0] and not Path(second).exists():
+            return f"{option} {shlex.quote(','.join([first, *extra]))}"
+    return None
 
 
 def _of_system(error: OSError) -> str:
