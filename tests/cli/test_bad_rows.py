@@ -118,9 +118,44 @@ def test_numbers_beyond_the_precision_are_marked(ready):
         table = json.loads(ended.out)["table"]
         assert {i: text for i, text in enumerate(table["problem"]) if text} == reasons
         assert [i for i, score in enumerate(table["score"]) if score is None] == [6, 9]
-        assert "1 of 40 rows hold numbers beyond the model's precision" in ended.err
+        assert ended.err.count("rows") == 2  # one warning, with the option that it names
+        place = "line 8" if "csv" in words else "row 6"
+        assert (
+            f"2 of 40 rows cannot be used, and their results are empty (the first is {place}"
+            in (ended.err)
+        )
     ended = ready("score m.isthmus far.csv --bad-rows fail")
     assert ended.status == 1
+
+
+def test_a_number_beyond_the_precision_is_placed_by_its_line(ready):
+    frame = pl.read_csv("t.csv")
+    frame.with_columns(c=pl.when(pl.int_range(40) == 9).then(1e300).otherwise("c")).write_csv(
+        "f.csv"
+    )
+    ended = ready("score m.isthmus f.csv --quiet -o o.csv")
+    assert "1 of 40 rows cannot be used" in ended.err
+    assert "(the first is line 11: c is 1e+300, beyond the model's precision)" in ended.err
+
+
+def test_pages_and_pictures_leave_bad_rows_out(ready):
+    left_out = COUNTED.replace("their results are empty", "they are left out")
+    for beside in ("--colour kind", "--colour score --id name"):
+        assert ready(f"embed m.isthmus good.csv -o g.csv --force {beside}").err == ""
+        ended = ready(f"embed m.isthmus bad.csv -o b.csv --force {beside} --quiet")
+        assert (ended.status, ended.err) == (0, left_out)
+        g, b = pl.read_csv("g.csv"), pl.read_csv("b.csv")
+        assert b.drop("row", strict=False).equals(g.drop("row", strict=False))
+        assert "name" in b.columns or b["row"].to_list() == [
+            i for i in range(40) if i not in REASONS
+        ]
+    told = json.loads(ready("report m.isthmus bad.csv --label kind -o r.json --json").out)
+    assert (told["rows"], told["skipped"]) == (37, 3)
+    strange = json.loads(Path("r.json").read_text())["outliers"]["rows"]
+    places = [i + 2 for i in range(40) if i not in REASONS]
+    assert [s["id"] for s in strange] == [f"line {places[s['row']]}" for s in strange]
+    ended = ready("report m.isthmus bad.csv --bad-rows fail -o fail.json")
+    assert (ended.status, Path("fail.json").exists()) == (1, False)
 
 
 def test_frames_of_numbers_have_bad_rows_too(ready):

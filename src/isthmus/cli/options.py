@@ -324,6 +324,22 @@ class ScoredColumns(Columns):
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class ShownColumns(Columns):
+    """The same for rows that are shown: a picture has no place for a bad one."""
+
+    bad_rows: Annotated[
+        Literal["skip", "fail"] | None,
+        option(
+            DATA,
+            "Rows with a cell that is missing, infinite or no number: skip leaves them out, with a "
+            "warning; fail refuses the file.",
+            default="skip",
+        ),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Pictures:
     """How the images of a folder are read."""
 

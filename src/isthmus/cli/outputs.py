@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isthmus.cli.options import Common, TableOutput
-from isthmus.cli.sources import FILE, Rows, Source
+from isthmus.cli.sources import FILE, Source
 from isthmus.cli.terminal import (
     UsageError,
     complain,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from isthmus.autoencoder import Autoencoder
+    from isthmus.io import Rows
 
 CSV = (".csv", ".csv.gz")
 TABLES = (*CSV, ".parquet")
@@ -100,7 +101,8 @@ def check_space(path: Path | None, rows: int, columns: int) -> None:
     if needed > free:
         raise FileError(
             f"Cannot write {path}: {rows:,} rows of {columns:,} values take at least "
-            f"{needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free there: make room, or give another place with -o."
+            f"{needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free there: make room, or give "
+            "another place with -o."
         )
 
 

@@ -17,7 +17,7 @@ from isthmus.cli.options import (
     Columns,
     Common,
     Pictures,
-    ScoredColumns,
+    ShownColumns,
     given,
 )
 from isthmus.cli.terminal import UsageError, signals, usage_errors
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from isthmus.autoencoder import Autoencoder
-    from isthmus.io import ImageFolder, Table
+    from isthmus.io import ImageFolder, Rows, Table
     from isthmus.model import Slots
     from isthmus.outliers import OutlierDetector
 
@@ -74,7 +74,7 @@ class Source:
     @property
     def sets_apart(self) -> bool:
         """Whether bad rows are marked, and not refused."""
-        return isinstance(self.columns, ScoredColumns) and self.columns.bad_rows != "fail"
+        return getattr(self.columns, "bad_rows", "fail") != "fail"
 
     def check(
         self, model: Path | None = None, *, also: Path | None = None, **of_tables: str | None
@@ -128,49 +128,6 @@ class Wanted(NamedTuple):
     def size(self) -> str:
         """Height and width of images."""
         return f"{self.shape[0]}x{self.shape[1]}"
-
-
-class Rows(NamedTuple):
-    """What a command works on, and beside it identifiers and weights.
-
-    Where rows were set apart, `problems` says why, of all rows; null marks those that are in `X`.
-    """
-
-    X: pl.DataFrame | np.ndarray
-    ids: pl.DataFrame
-    weight: np.ndarray | None = None
-    problems: pl.Series | None = None
-    image_scale: float | None = None  # by how much images of a folder were resized
-
-    @property
-    def total(self) -> int:
-        """The number of all rows."""
-        return len(self.X) if self.problems is None else len(self.problems)
-
-    @property
-    def numbers(self) -> np.ndarray:
-        """The numbers of the rows in `X`, among all rows."""
-        import numpy as np
-
-        if self.problems is None:
-            return np.arange(len(self.X))
-        return self.problems.is_null().arg_true().to_numpy()
-
-    def with_problems(self, why: list[str | None], good: np.ndarray) -> Rows:
-        """Return the rows that are good among these; `why` says of all rows what is wrong."""
-        import polars as pl
-
-        X = self.X.filter(good) if isinstance(self.X, pl.DataFrame) else self.X[good]
-        return self._replace(X=X, problems=pl.Series("problem", why, dtype=pl.String))
-
-    def bad(self) -> pl.DataFrame:
-        """Return the numbers of the rows that were set apart, and why."""
-        import polars as pl
-
-        if self.problems is None:
-            return pl.DataFrame(schema={"row": pl.Int64, "problem": pl.String})
-        numbers = self.problems.is_not_null().arg_true().cast(pl.Int64)
-        return pl.DataFrame({"row": numbers, "problem": self.problems.drop_nulls()})
 
 
 # -- before the work -----------------------------------------------------------------------------
@@ -398,7 +355,7 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
 
     columns = source.columns
     names = None if wanted is None else wanted.names
-    chosen = choose_columns(
+    rows = choose_columns(
         table,
         names=names,
         columns=columns.columns,
@@ -407,8 +364,6 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
         weight=weight,
         set_apart=source.sets_apart,
     )
-    rows = Rows(chosen.X, chosen.ids, chosen.weight, problems=chosen.problems)
-    _warn_of_bad(table, rows)
     if wanted is not None and not wanted.is_start:
         _check_shape(source.path, rows, wanted)
     elif len(rows.X) < 2:
@@ -446,46 +401,73 @@ def _rows_of(shape: tuple[int, ...]) -> str:
     return f"rows of {shape[0]} column{'s' * (shape[0] != 1)}"
 
 
-def _warn_of_bad(table: Table, rows: Rows) -> None:
-    """Say how many rows were set apart, and where the first stands."""
-    bad = rows.bad()
-    if bad.is_empty():
-        return
-    first = bad.row(0, named=True)
-    warnings.warn(
-        f"{table.path}: {bad.height:,} of {rows.total:,} rows cannot be used, and their results are "
-        f"empty (the first is {table.row(first['row'])}: {first['problem']}); --bad-rows fail refuses "
-        "such files.",
-        stacklevel=2,
-    )
-
-
 def rows_for(found: Autoencoder | OutlierDetector, path: Path, source: Source) -> Rows:
     """Read the rows that the model of a file is applied to, the bad ones set apart."""
     return set_far_apart(found, read_rows(source, wanted_by(found, path)), source)
 
 
+def shown_rows(
+    found: Autoencoder | OutlierDetector, path: Path, source: Source, beside: str | None
+) -> tuple[Rows, pl.Series | None]:
+    """Read the rows that are shown, and a column beside them; bad ones are left out.
+
+    The identifiers are those of the rows shown, whose `numbers` are those among all rows.
+    """
+    wanted, column = wanted_by(found, path), None
+    if beside is None:
+        rows = read_rows(source, wanted)
+    else:
+        rows, column = read_beside(source, beside, wanted)
+    rows = set_far_apart(found, rows, source)
+    if rows.problems is not None and rows.ids.width:
+        rows = rows._replace(ids=rows.ids[rows.numbers])
+    return rows, None if column is None else column[rows.numbers]
+
+
 def set_far_apart(found: Autoencoder | OutlierDetector, rows: Rows, source: Source) -> Rows:
-    """Set rows apart that hold numbers beyond the precision of a model, which it refuses."""
+    """Set rows apart that hold numbers beyond the precision of a model, which it refuses.
+
+    All that were set apart, for whatever reason, are told of in one warning.
+    """
     import numpy as np
 
     X = np.asarray(rows.X).reshape(len(rows.X), -1)
     far = _far_cells(found, X)
     good = np.logical_not(far.any(axis=1))
-    if not source.sets_apart or good.all() or not good.any():
-        return rows
+    if source.sets_apart and good.any() and not good.all():
+        rows = rows.with_problems(_reasons(rows, X, far), good)
+    _warn_of_bad(source, rows)
+    return rows
+
+
+def _reasons(rows: Rows, X: np.ndarray, far: np.ndarray) -> list[str | None]:
+    """Return why rows cannot be used, of all rows, those among them that hold far cells."""
+    import numpy as np
+
     names = getattr(rows.X, "columns", None) or [f"x{j}" for j in range(X.shape[1])]
     why = rows.problems.to_list() if rows.problems is not None else [None] * rows.total
-    for i, j in zip(np.flatnonzero(~good), far[~good].argmax(axis=1), strict=True):
+    odd = np.flatnonzero(far.any(axis=1))
+    for i, j in zip(odd, far[odd].argmax(axis=1), strict=True):
         why[rows.numbers[i]] = f"{names[j]} is {X[i, j]:g}, beyond the model's precision"
-    first = int(np.argmin(good))
+    return why
+
+
+def _warn_of_bad(source: Source, rows: Rows) -> None:
+    """Say how many rows cannot be used, and where the first stands."""
+    from isthmus.io import row_place
+
+    bad = rows.bad()
+    if bad.is_empty():
+        return
+    first = bad.row(0, named=True)
+    left = isinstance(source.columns, ShownColumns)
     warnings.warn(
-        f"{source.path}: {int((~good).sum()):,} of {rows.total:,} rows hold numbers beyond the model's "
-        f"precision, and their results are empty (the first is row {rows.numbers[first]}: "
-        f"{why[rows.numbers[first]]}); --bad-rows fail refuses such files.",
+        f"{source.path}: {bad.height:,} of {rows.total:,} rows cannot be used, and "
+        f"{'they are left out' if left else 'their results are empty'} (the first is "
+        f"{row_place(rows.lines, first['row'])}: {first['problem']}); --bad-rows fail refuses such "
+        "files.",
         stacklevel=2,
     )
-    return rows.with_problems(why, good)
 
 
 def _far_cells(found: Autoencoder | OutlierDetector, X: np.ndarray) -> np.ndarray:
@@ -531,6 +513,8 @@ def in_parts(
 def _read_images(source: Source, wanted: Wanted | None) -> Rows:
     """Read a folder of images, in the size and the colours that are wanted."""
     import polars as pl
+
+    from isthmus.io import Rows
 
     size: tuple[int, int] | None = image_size(source.pictures)
     mode: str = source.pictures.mode or "auto"

@@ -23,7 +23,7 @@ _HOMES = {
     "plain": ["as_json"],
     "lists": ["spread_lists"],
     "streams": ["lasting_errors"],
-    "table": ["Table"],
+    "table": ["Rows", "Table", "row_place"],
     "tables": [
         "READERS",
         "check_table_output",
@@ -60,7 +60,9 @@ if TYPE_CHECKING:
     from isthmus.io.lists import spread_lists as spread_lists
     from isthmus.io.plain import as_json as as_json
     from isthmus.io.streams import lasting_errors as lasting_errors
+    from isthmus.io.table import Rows as Rows
     from isthmus.io.table import Table as Table
+    from isthmus.io.table import row_place as row_place
     from isthmus.io.tables import READERS as READERS
     from isthmus.io.tables import check_table_output as check_table_output
     from isthmus.io.tables import csv_text as csv_text

@@ -88,7 +88,7 @@ def choose_columns(
     table = table._replace(is_for_model=names is not None)
     numbers, problems = _numbers(table, list(dict.fromkeys([*taken, *weights])), set_apart)
     weigh = numbers[weights[0]].to_numpy() if weights else None
-    return Rows(only(numbers, taken), only(frame, kept), weigh, problems)
+    return Rows(only(numbers, taken), only(frame, kept), weigh, problems, table.lines)
 
 
 def _numbers(

@@ -6,14 +6,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import polars as pl
-
     from isthmus.io.cells import Cell, Decimal
+
+
+def row_place(lines: np.ndarray | None, number: int) -> str:
+    """Return where a row stands, by its line in a text file, as part of a sentence."""
+    return f"row {number}" if lines is None else f"line {lines[number]}"
 
 
 class Table(NamedTuple):
@@ -42,7 +46,7 @@ class Table(NamedTuple):
 
     def row(self, number: int) -> str:
         """Return where a row stands, as part of a sentence."""
-        return f"row {number}" if self.lines is None else f"line {self.lines[number]}"
+        return row_place(self.lines, number)
 
     def place(self, cell: Cell, *, brief: bool = False) -> str:
         """Return a cell of a text file, and where it stands, as part of a sentence."""
@@ -60,3 +64,29 @@ class Rows(NamedTuple):
     ids: pl.DataFrame
     weight: np.ndarray | None = None
     problems: pl.Series | None = None
+    lines: np.ndarray | None = None  # where each of all rows begins in a text file
+    image_scale: float | None = None  # by how much images of a folder were resized
+
+    @property
+    def total(self) -> int:
+        """The number of all rows."""
+        return len(self.X) if self.problems is None else len(self.problems)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The numbers of the rows in `X`, among all rows."""
+        if self.problems is None:
+            return np.arange(len(self.X))
+        return self.problems.is_null().arg_true().to_numpy()
+
+    def with_problems(self, why: list[str | None], good: np.ndarray) -> Rows:
+        """Return the rows that are good among these; `why` says of all rows what is wrong."""
+        X = self.X[good] if isinstance(self.X, np.ndarray) else self.X.filter(good)
+        return self._replace(X=X, problems=pl.Series("problem", why, dtype=pl.String))
+
+    def bad(self) -> pl.DataFrame:
+        """Return the numbers of the rows that were set apart, and why."""
+        if self.problems is None:
+            return pl.DataFrame(schema={"row": pl.Int64, "problem": pl.String})
+        numbers = self.problems.is_not_null().arg_true().cast(pl.Int64)
+        return pl.DataFrame({"row": numbers, "problem": self.problems.drop_nulls()})

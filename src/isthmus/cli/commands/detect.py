@@ -24,7 +24,6 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.outputs import TABLES, check_columns, check_output, check_table, end_with_table
 from isthmus.cli.sources import (
-    Rows,
     Source,
     check_by_column,
     configured,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike
 
+    from isthmus.io import Rows
     from isthmus.outliers import OutlierDetector
 
 DETECTOR = panel("The detector")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from isthmus.cli.options import (
-    Columns,
     Common,
     ModelArgument,
     Pictures,
     RowsArgument,
     Seeded,
+    ShownColumns,
     TableOutput,
     goes_to,
     option,
@@ -31,13 +31,10 @@ from isthmus.cli.outputs import (
     write_picture,
 )
 from isthmus.cli.sources import (
-    Rows,
     Source,
     load_model,
-    read_beside,
-    read_rows,
+    shown_rows,
     use_cache,
-    wanted_by,
 )
 from isthmus.cli.terminal import UsageError
 
@@ -46,6 +43,7 @@ if TYPE_CHECKING:
 
     from isthmus.autoencoder import Autoencoder
     from isthmus.embedding import Embedding
+    from isthmus.io import Rows
 
 PICTURE = panel("The picture")
 
@@ -103,7 +101,7 @@ def embed(
     *,
     result: Map,
     drawing: Drawing = Drawing(),
-    columns: Columns = Columns(),
+    columns: ShownColumns = ShownColumns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
 ) -> int:
@@ -141,8 +139,9 @@ def embed(
     if result.is_picture:
         _draw(found, colour, result.output)
     else:
-        write_table(result.output, _points(found, rows.ids, colour), raw=result.raw)
-    facts = {"output": str(result.output), **found.facts()}
+        write_table(result.output, _points(found, rows, colour), raw=result.raw)
+    skipped = rows.total - len(rows.X)
+    facts = {"output": str(result.output), **found.facts(), "skipped": skipped}
     return end(common, facts, _in_words(found, result.output))
 
 
@@ -166,12 +165,9 @@ def _read(
     """Read the rows, and the values that the colours show."""
     import polars as pl
 
-    wanted = wanted_by(ae, model)
-    known = () if wanted.names is None else wanted.names
-    if colour is not None and (colour != "score" or colour in known):
-        return read_beside(source, colour, wanted)
-    rows = read_rows(source, wanted)
-    return rows, None if colour is None else pl.Series(colour, ae.score_samples(rows.X))
+    scored = colour == "score" and colour not in getattr(ae, "feature_names_in_", ())
+    rows, column = shown_rows(ae, model, source, None if scored else colour)
+    return rows, pl.Series(colour, ae.score_samples(rows.X)) if scored else column
 
 
 def _check_names(ids: pl.DataFrame, colour: pl.Series | None) -> None:
@@ -190,11 +186,12 @@ def _draw(found: Embedding, colour: pl.Series | None, path: Path) -> None:
     write_picture(path, figure, dpi=160)
 
 
-def _points(found: Embedding, ids: pl.DataFrame, colour: pl.Series | None) -> pl.DataFrame:
+def _points(found: Embedding, rows: Rows, colour: pl.Series | None) -> pl.DataFrame:
     """Return the table: identifiers or numbers of rows, the colour, x and y."""
     import polars as pl
 
-    table = ids[found.rows] if ids.width else pl.DataFrame({"row": found.rows})
+    shown = found.rows
+    table = rows.ids[shown] if rows.ids.width else pl.DataFrame({"row": rows.numbers[shown]})
     if colour is not None:
         table = table.drop(colour.name, strict=False).with_columns(colour[found.rows])
     x, y = found.points.T.copy()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 from isthmus.cli.options import DATA, OUTPUT, Common, PrintableOutput, ScoredColumns, option
 from isthmus.cli.outputs import TABLES, check_columns, check_table, end_with_table
 from isthmus.cli.sources import (
-    Rows,
     Source,
     check_by_column,
     check_decoder,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from isthmus.autoencoder import Autoencoder
+    from isthmus.io import Rows
     from isthmus.outliers import OutlierDetector
 
 COLUMNS = ("column", "contribution", "observed", "expected")
@@ -69,6 +69,8 @@ def explain(
     if source.is_folder:
         raise UsageError(f"{data} is a folder of images: explanations are for columns.")
     check_table(result, TABLES, model, data, json=common.json)
+    from isthmus.io import Rows
+
     use_cache()
     found = _loaded(model)
     rows = rows_for(found, model, source)

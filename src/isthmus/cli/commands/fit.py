@@ -27,7 +27,6 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.outputs import check_output, end
 from isthmus.cli.sources import (
-    Rows,
     Source,
     check_present,
     configured,
@@ -44,6 +43,7 @@ from isthmus.words import first_line
 
 if TYPE_CHECKING:
     from isthmus.autoencoder import Autoencoder
+    from isthmus.io import Rows
 
 CHECKPOINT_SECONDS = 10.0
 FEW_ROWS = 20

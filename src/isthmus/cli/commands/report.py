@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 from isthmus.cli.options import (
     DATA,
     OUTPUT,
-    Columns,
     Common,
     Output,
     Pictures,
+    ShownColumns,
     given,
     goes_to,
     option,
@@ -22,16 +22,13 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.outputs import check_output, end
 from isthmus.cli.sources import (
-    Rows,
     Source,
     check_decoder,
     check_present,
     first_autoencoder,
     load_any,
-    read_beside,
-    read_rows,
+    shown_rows,
     use_cache,
-    wanted_by,
 )
 from isthmus.io import FileError
 
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
 
     from isthmus.autoencoder import Autoencoder
     from isthmus.comparison import Comparison
+    from isthmus.io import Rows
     from isthmus.outliers import OutlierDetector
 
 MOST_COMPARED, MOST_CLASSES, FOLDS = 5000, 20, 3
@@ -77,7 +75,7 @@ def report(
         option(DATA, "Labels of rows, for colours; no model sees them.", metavar="COLUMN"),
     ] = None,
     result: Page = Page(),
-    columns: Columns = Columns(),
+    columns: ShownColumns = ShownColumns(),
     pictures: Pictures = Pictures(),
     common: Common = Common(),
 ) -> int:
@@ -117,7 +115,9 @@ def report(
     ae = first_autoencoder(found)
     check_decoder(ae, model)
     rows, y = _read(source, found, model, label)
-    about = f"{len(rows.X):,} rows of {data.name}"
+    skipped = rows.total - len(rows.X)
+    left_out = f" ({skipped:,} that cannot be used are left out)" if skipped else ""
+    about = f"{len(rows.X):,} rows of {data.name}{left_out}"
     with Progress("report: measuring and drawing", common.verbose):
         made = Report(
             {_name(model, detector): ae},
@@ -130,14 +130,14 @@ def report(
             intro=[_intro(model, detector, about)],
             rows=about,
             label=label,
-            ids=None if source.is_folder else _ids(rows.ids),
+            ids=None if source.is_folder else _ids(rows),
             command=_command(model, source, label, result, path),
         )
         made.save(path)
     size = path.stat().st_size
     return end(
         common,
-        {"report": str(path), "rows": len(rows.X), "bytes": size},
+        {"report": str(path), "rows": len(rows.X), "skipped": skipped, "bytes": size},
         {"report": f"{path} ({size / 1e3:,.0f} kB)", "data": f"{len(rows.X):,} rows"},
     )
 
@@ -185,10 +185,9 @@ def _read(
     """Read the rows, and their labels: whole numbers, numbers or text."""
     import polars as pl
 
-    wanted = wanted_by(found, model)
-    if label is None:
-        return read_rows(source, wanted), None
-    rows, y = read_beside(source, label, wanted)
+    rows, y = shown_rows(found, model, source, label)
+    if y is None:
+        return rows, None
     whole = y.dtype.is_float() and not y.null_count() and (y % 1 == 0).all()
     return rows, y.cast(pl.Int64) if whole else y
 
@@ -223,11 +222,16 @@ def _compared(ae: Autoencoder, rows: Rows, y: pl.Series | None) -> Comparison | 
     return compare(ae, rows.X, labels, cv=FOLDS, random_state=0)
 
 
-def _ids(ids: pl.DataFrame) -> list[str] | None:
-    """Return one name for each row, of one column of identifiers or several."""
-    if ids.width == 0:
-        return None
-    return [", ".join(str(value) for value in row) for row in ids.iter_rows()]
+def _ids(rows: Rows) -> list[str] | None:
+    """Return one name for each row, of one column of identifiers or several.
+
+    Where rows were left out it is their place in the file, which the report's own numbers do not tell.
+    """
+    from isthmus.io import row_place
+
+    if rows.ids.width:
+        return [", ".join(str(value) for value in row) for row in rows.ids.iter_rows()]
+    return None if rows.problems is None else [row_place(rows.lines, i) for i in rows.numbers]
 
 
 def _command(model: Path, source: Source, label: str | None, result: Page, path: Path) -> str:

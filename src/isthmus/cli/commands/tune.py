@@ -31,7 +31,6 @@ from isthmus.cli.outputs import (
     write_picture,
 )
 from isthmus.cli.sources import (
-    Rows,
     Source,
     model_name,
     read_beside,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from isthmus.autoencoder import Autoencoder
+    from isthmus.io import Rows
     from isthmus.search import Search
 
 SEARCH = panel("The search")
