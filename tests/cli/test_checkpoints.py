@@ -78,6 +78,20 @@ def test_a_new_fit_has_no_checkpoint_of_another(cli, checkpointed, tmp_path, mon
 
 
 @pytest.mark.usefixtures("chunks")
+@pytest.mark.parametrize("more", [[], ["--checkpoint"]])
+def test_a_file_of_the_users_own_stays(cli, tmp_path, more):
+    mine = tmp_path / "long.isthmus.previous"
+    mine.write_text("mine")
+    assert cli(*long_fit(tmp_path, "--max-epochs", "3", *more)).status == 0
+    assert mine.read_text() == "mine"
+    isthmus.load("long.isthmus").save(tmp_path / "other.isthmus")
+    whole = (tmp_path / "other.isthmus").read_bytes()
+    mine.write_bytes(whole)
+    assert cli(*long_fit(tmp_path, "--max-epochs", "3", "--force", *more)).status == 0
+    assert mine.read_bytes() == whole
+
+
+@pytest.mark.usefixtures("chunks")
 def test_a_checkpoint_that_fails_is_said_once_and_ends_nothing(cli, tmp_path, monkeypatch):
     save, calls = isthmus.Autoencoder.save, []
 

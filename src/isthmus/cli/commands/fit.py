@@ -263,6 +263,7 @@ class Training:
         self.resumes = bool(ae.warm_start and ae.unfinished_epochs)
         self.checkpoints = False
         self.ours = False  # whether the file is of this fit, so that it is kept beside the next one
+        self.keeps = _holds_no_other(previous_of(path))
         self.failed = False
         self.image_scale: float | None = None
 
@@ -281,7 +282,8 @@ class Training:
             self._interrupted()
             return False
         self._save_last(resume=False)
-        previous_of(self.path).unlink(missing_ok=True)
+        if self.keeps:
+            previous_of(self.path).unlink(missing_ok=True)
         return True
 
     def _on_epoch(self, row: Mapping[str, float]) -> None:
@@ -322,19 +324,19 @@ class Training:
     def _save(self, *, resume: bool) -> None:
         """Save without the parameters that belong to this run of the command line.
 
-        The checkpoint before stays beside it; one of another fit does not.
+        The checkpoint before stays beside it; one of another fit does not, but a user's own file does.
         """
         ours = {name: getattr(self.ae, name) for name in ("verbose", "warm_start")}
         with signals.hold():
             self.ae.set_params(verbose=0, warm_start=False)
             self.ae.fitted_ = replace(self.ae.fitted_, image_scale=self.image_scale)
             try:
-                if self.ours:
+                if self.ours and self.keeps:
                     keep_previous(self.path)
                 self.ae.save(self.path, resume=resume)
             finally:
                 self.ae.set_params(**ours)
-            if not self.ours:
+            if not self.ours and self.keeps:
                 previous_of(self.path).unlink(missing_ok=True)
         self.saved, self.ours = time.monotonic(), True
 
@@ -350,6 +352,18 @@ class Training:
         self._save_last(resume=True)
         complain(f"interrupted after {self.ae.n_iter_} epochs; the model so far is in {self.path}.")
         complain(f"to go on: {self.again}")
+
+
+def _holds_no_other(previous: Path) -> bool:
+    """Return whether the place of the checkpoint before is free, or holds one of an unfinished fit."""
+    from isthmus.io import ModelFileError
+
+    if not previous.exists():
+        return True
+    try:
+        return load_model(previous).unfinished_epochs is not None
+    except ModelFileError:
+        return False
 
 
 # -- results -------------------------------------------------------------------------------------
