@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from isthmus.io import arrays, read_table
+from isthmus.io import read_table, unpacking
 
 
 def npy(header, body=bytes(96), version=1):
@@ -120,7 +120,7 @@ def test_a_packed_array_is_held_once(write):
 
 
 def test_a_bomb_is_refused_whatever_it_declares(write, monkeypatch, fails):
-    monkeypatch.setattr(arrays, "MOST_UNPACKED", 2**18)
+    monkeypatch.setattr(unpacking, "MOST_UNPACKED", 2**18)
     content = bytearray(archive(2**10))  # 1 MiB of about 1 kB
     fails("t.npz: the array 'x.npy' would unpack from 1,", read_table, write(content, "t.npz"))
     at = content.index(b"PK\x01\x02") + 20  # the packed size, in the archive's directory

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 import zlib
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
-from isthmus.io import foreign, parquet
+from isthmus.io import foreign, parquet, unpacking
 from isthmus.io.columns import choose_columns
 from isthmus.io.parquet_sizes import Damaged, unpacked_size
 from isthmus.io.tables import read_table
@@ -123,9 +124,27 @@ def test_files_that_unpack_to_much_are_refused(write, monkeypatch, fails, writer
     made = {"polars": pl.DataFrame, "pyarrow": dict, "pandas": pd.DataFrame}[writer](columns)
     path = write(made, compression=compression)
     assert 2_400_000 <= unpacked_size(path.read_bytes()) < 2_800_000
-    monkeypatch.setattr(parquet, "MOST_UNPACKED", 10**6)
-    monkeypatch.setattr(parquet, "MOST_UNPACKED_RATIO", 20)
+    monkeypatch.setattr(unpacking, "MOST_UNPACKED", 10**6)
+    monkeypatch.setattr(unpacking, "MOST_UNPACKED_RATIO", 20)
     fails(f"would unpack from {path.stat().st_size:,} to 2,", read_table, path)
+
+
+@pytest.mark.parametrize("writer", ["polars", "pyarrow"])
+@pytest.mark.parametrize(("kind", "width"), [("u1", 1), ("i2", 2), ("u4", 4), ("f4", 4), ("i8", 8)])
+def test_flags_take_what_their_type_takes(write, writer, kind, width):
+    flags = {"a": np.zeros(10**6, kind), "b": np.zeros(10**6, kind)}
+    path = write({"polars": pl.DataFrame, "pyarrow": dict}[writer](flags))
+    assert unpacked_size(path.read_bytes()) == pytest.approx(2 * 10**6 * width, rel=0.01)
+
+
+def test_a_million_rows_of_many_rare_flags_may_be_read():
+    assert 135 * 8 * 10**6 < unpacking.most_unpacked(733_000) < 4 * 10**9
+
+
+def test_decimals_are_wide(write):
+    cells = pa.array([Decimal(1)] * 10_000, pa.decimal128(9, 0))
+    path = write({"a": cells}, store_decimal_as_integer=True)
+    assert unpacked_size(path.read_bytes()) == 160_000
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])

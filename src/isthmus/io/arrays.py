@@ -13,13 +13,11 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from isthmus.io.atomic import FileError
+from isthmus.io.unpacking import most_unpacked
 from isthmus.words import first_line, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MOST_UNPACKED = 2**28  # what is packed may unpack to this many bytes,
-MOST_UNPACKED_RATIO = 200  # or to this many times its packed size: more is a bomb or near to one
 
 PIECE = 2**22  # bytes
 
@@ -86,7 +84,7 @@ def _check_unpacked(path: Path, member: zipfile.ZipInfo) -> None:
             f"({member.compress_type}): save it by numpy.savez_compressed."
         )
     packed = min(member.compress_size, path.stat().st_size)  # which a file may declare as it likes
-    if member.file_size > max(MOST_UNPACKED, MOST_UNPACKED_RATIO * packed):
+    if member.file_size > most_unpacked(packed):
         raise TableError(
             f"{path}: the array {member.filename!r} would unpack from {packed:,} to "
             f"{member.file_size:,} bytes; if this is right, save it as .npy."

@@ -14,14 +14,13 @@ import polars as pl
 from isthmus.io.arrays import TableError
 from isthmus.io.foreign import polars_errors
 from isthmus.io.parquet_sizes import Damaged, unpacked_size
+from isthmus.io.unpacking import most_unpacked
 from isthmus.words import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MOST_UNPACKED = 2**30  # a table may take this many bytes in memory,
-MOST_UNPACKED_RATIO = 200  # or this many times the file's size: more is a bomb or near to one
 # Without it polars panics at a column of intervals, even where other columns are asked for.
 INTERVALS = "POLARS_IMPORT_INTERVAL_AS_STRUCT"
 OF_INTERVALS = ["months", "days", "nanoseconds"]
@@ -69,7 +68,7 @@ def _check_size(path: Path, content: bytes) -> None:
         size = unpacked_size(content)
     except Damaged as error:
         raise TableError(f"{_damaged(path)}.") from error
-    if size > max(MOST_UNPACKED, MOST_UNPACKED_RATIO * len(content)):
+    if size > most_unpacked(len(content)):
         raise TableError(
             f"{path} would unpack from {len(content):,} to {size:,} bytes; if this is right, save "
             "it as .csv, or as .npy."

@@ -18,7 +18,9 @@ Value = int | list["Value"] | Struct | None
 MAGIC = b"PAR1"
 TAIL = 8  # bytes of the footer's length and the magic number behind it
 WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}  # bytes of a value in memory, by physical type,
-WIDTH = 16  # and of text and other bytes
+WIDTH = 16  # and of text, other bytes and decimals
+DECIMAL, INTEGER = 5, 10  # fields of a logical type; the first is a converted type too
+NARROW = {11: 1, 12: 2, 15: 1, 16: 2}  # converted types of small integers, 4 bytes wide in the file
 DEEPEST = 32  # structs within structs
 
 
@@ -38,14 +40,32 @@ def unpacked_size(content: bytes) -> int:
     start = end - int.from_bytes(content[end : end + 4], "little")
     if end < len(MAGIC) or start < len(MAGIC) or content[-4:] != MAGIC:
         raise Damaged
-    groups = _items(Compact(content[:end], start).struct(), 4)
-    return sum(_chunk_size(content, c) for g in groups for c in _items(g, 1))
+    footer = Compact(content[:end], start).struct()
+    widths = [
+        _width(element) for element in _items(footer, 2) if 1 in element
+    ]  # groups have no type
+    return sum(_group_size(content, group, widths) for group in _items(footer, 4))
 
 
-def _chunk_size(content: bytes, chunk: Struct) -> int:
+def _width(element: Struct) -> int:
+    """Return how many bytes a value of a column takes in memory."""
+    converted, logical = _number(element, 6), _field(element, 10)
+    if converted == DECIMAL or DECIMAL in logical:
+        return WIDTH
+    bits = _number(_field(logical, INTEGER), 1)
+    return NARROW.get(converted) or bits // 8 or WIDTHS.get(_number(element, 1), WIDTH)
+
+
+def _group_size(content: bytes, group: Struct, widths: list[int]) -> int:
+    chunks = _items(group, 1)
+    if len(chunks) != len(widths):
+        raise Damaged
+    return sum(_chunk_size(content, c, width) for c, width in zip(chunks, widths, strict=True))
+
+
+def _chunk_size(content: bytes, chunk: Struct, width: int) -> int:
     """Return what a column of a row group takes: by the footer or by its pages, which is more."""
     facts = _field(chunk, 3)
-    width = WIDTHS.get(_number(facts, 1), WIDTH)
     values, size = _number(facts, 5), _number(facts, 6)
     pages = list(_pages(content, facts))
     return max(size, width * values, sum(p[0] for p in pages), width * sum(p[1] for p in pages))

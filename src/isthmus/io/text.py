@@ -15,14 +15,13 @@ import polars as pl
 from isthmus.io.arrays import TableError
 from isthmus.io.endings import file_ending
 from isthmus.io.foreign import polars_errors
+from isthmus.io.unpacking import most_unpacked
 from isthmus.words import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-MOST_UNPACKED = 2**28  # text may unpack to this many bytes,
-MOST_UNPACKED_RATIO = 200  # or to this many times its packed size: more is a bomb or near to one
 ROW_INDEX = ("", "Unnamed: 0")  # how pandas names a row index, and one that it read as a column
 
 
@@ -76,7 +75,7 @@ def _decoded(path: Path) -> str:
 
 def _unpacked(path: Path) -> bytes:
     """Return what a gzip file holds; refuse a bomb before it takes the memory."""
-    most = max(MOST_UNPACKED, MOST_UNPACKED_RATIO * path.stat().st_size)
+    most = most_unpacked(path.stat().st_size, text=True)
     try:
         with gzip.open(path) as file:
             content = file.read(most + 1)
