@@ -17,6 +17,7 @@ from pyarrow import parquet as pq
 
 from isthmus.io import foreign, parquet, unpacking
 from isthmus.io.columns import choose_columns
+from isthmus.io.lists import spread_lists
 from isthmus.io.parquet_sizes import Damaged, unpacked_size
 from isthmus.io.tables import read_table
 
@@ -199,7 +200,20 @@ def test_lists_of_one_length_are_features_by_their_elements(write, fails):
     assert choose_columns(table, columns=["e"]).X.columns == ["e_0", "e_1"]
     assert choose_columns(table, names=["e_1"]).X.rows() == [(2,), (4,)]
     assert choose_columns(table, columns=["x"], ids=["e"]).ids.columns == ["e_0", "e_1"]
-    fails("such as 'l_0', which is there", read_table, write(frame.with_columns(l_0=pl.lit(1))))
+
+
+def test_a_list_whose_elements_have_names_of_columns_stands_in_nobodys_way(write, fails):
+    frame = pl.DataFrame({"x": [7, 8], "e": [[1.0, 2.0], [3.0, 4.0]], "e_0": [5, 6]})
+    table = read_table(write(frame))
+    message = "the column 'e' cannot be read, as one of its elements would be 'e_0', which is there"
+    fails(message, choose_columns, table)
+    fails(message, choose_columns, table, columns=["e"])
+    assert choose_columns(table, columns=["x,e_0"]).X.rows() == [(7, 5), (8, 6)]
+    assert choose_columns(table, ignore=["e"]).X.columns == ["x", "e_0"]
+    with pytest.raises(
+        ValueError, match="'e' cannot be used, as one of its elements would be 'e_0'"
+    ):
+        spread_lists(frame)
 
 
 def test_identifiers_are_single_things(write, fails):

@@ -136,8 +136,8 @@ def _check_read(table: Table, wanted: list[str]) -> None:
     if bad:
         raise TableError(
             f"{table.path}: {columns_named(bad)} cannot be read, as {table.unread[bad[0]]}: leave "
-            f"out with --ignore {','.join(bad)!r}, choose others with --columns, or write numbers "
-            "of 64 bits."
+            f"out with --ignore {','.join(bad)!r}, choose others with --columns, or write the "
+            "file otherwise."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 import polars as pl
 
@@ -22,22 +23,37 @@ def spread_lists(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[str]
     >>> spread.columns, parts
     (['id', 'emb_0', 'emb_1'], {'emb': ['emb_0', 'emb_1']})
     """
-    parts: dict[str, list[str]] = {}
-    columns: list[pl.Series] = []
-    for column in frame:
-        elements = _elements(column)
-        if elements is not None:
-            parts[column.name] = [e.name for e in elements]
-        columns += [column] if elements is None else elements
-    if not parts:
-        return frame, parts
-    twice = [name for name, n in Counter(c.name for c in columns).items() if n > 1]
-    if twice:
-        raise ValueError(
-            f"The elements of lists are columns such as {twice[0]!r}, which is there already: "
-            "rename it."
-        )
-    return pl.DataFrame(columns), parts
+    frame, parts, clashing = spread_others(frame)
+    for name, why in clashing.items():
+        raise ValueError(f"The column {name!r} cannot be used, as {why}: rename one.")
+    return frame, parts
+
+
+class Spread(NamedTuple):
+    """A frame without lists, its columns by the list they were part of, and lists left out, and why."""
+
+    frame: pl.DataFrame
+    parts: dict[str, list[str]]
+    clashing: dict[str, str]
+
+
+def spread_others(frame: pl.DataFrame) -> Spread:
+    """Spread lists, but leave out those of whose elements one has the name of another column."""
+    elements = {column.name: _elements(column) for column in frame}
+    parts = {name: [e.name for e in found] for name, found in elements.items() if found is not None}
+    named = Counter(n for name in frame.columns for n in parts.get(name, [name]))
+    clashing = {}
+    for name, own in parts.items():
+        if twice := [n for n in own if named[n] > 1]:
+            clashing[name] = f"one of its elements would be {twice[0]!r}, which is there already"
+    columns = [
+        column
+        for name, found in elements.items()
+        if name not in clashing
+        for column in ([frame[name]] if found is None else found)
+    ]
+    parts = {name: own for name, own in parts.items() if name not in clashing}
+    return Spread(pl.DataFrame(columns) if parts or clashing else frame, parts, clashing)
 
 
 def _elements(column: pl.Series) -> list[pl.Series] | None:

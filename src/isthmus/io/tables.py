@@ -18,7 +18,7 @@ from isthmus.io.arrays import TableError as TableError
 from isthmus.io.arrays import read_npy, read_npz
 from isthmus.io.atomic import write_whole
 from isthmus.io.endings import file_ending
-from isthmus.io.lists import spread_lists
+from isthmus.io.lists import spread_others
 from isthmus.io.parquet import read_parquet
 from isthmus.io.table import Table as Table
 from isthmus.io.text import read_text
@@ -74,11 +74,9 @@ def _read_text(path: Path, key: str | None, header: bool) -> Table:
 
 def _read_parquet(path: Path, key: str | None, header: bool) -> Table:
     held = read_parquet(path)
-    try:
-        frame, parts = spread_lists(held.frame)
-    except ValueError as error:
-        raise TableError(f"{path}: {error}") from error
-    return Table(path, frame, parts=parts, row_index=held.row_index, unread=held.unread)
+    frame, parts, clashing = spread_others(held.frame)
+    unread = held.unread | clashing
+    return Table(path, frame, parts=parts, row_index=held.row_index, unread=unread)
 
 
 def _read_npy(path: Path, key: str | None, header: bool) -> Table:
