@@ -69,6 +69,18 @@ def test_marks_in_doubt_without_separators(read, fails):
     fails("line 2: '1,050' in the column 'a': its", choose_columns, read("a,b", '"1,050",2.125'))
 
 
+@pytest.mark.parametrize("telling", ["0.123", "-0.123", "1234.567", "1.2345", "1.05"])
+@pytest.mark.parametrize("beside", ["", "\t1.125", ";1.125"])
+def test_one_cell_tells_that_three_decimals_are_decimals(read, telling, beside):
+    lines = [cell + beside for cell in ("12.340", telling, "1.125")]
+    table = read(*lines, header=False)
+    assert choose_columns(table, columns=["column_1"]).X.rows() == [
+        (12.34,),
+        (float(telling),),
+        (1.125,),
+    ]
+
+
 def test_columns_that_are_left_out_tell_the_mark_too(read, fails):
     table = read("a;b;c;d", "1.050;0,5;0.5;x", "950;1;1.x;0.5")
     assert choose_columns(table, columns=["a"]).X["a"].to_list() == [1050, 950]
