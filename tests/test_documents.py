@@ -105,7 +105,7 @@ def test_what_a_message_says_to_install_is_an_extra():
     known = {Requirement(line).name for lines in extras.values() for line in lines}
     named = [*PACKAGES.values(), "onnx", "onnxruntime", "optuna"]
     assert {install(name).split()[-1] for name in named} <= known
-    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.py")]:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.py")]:
         assert "isthmus[" not in page.read_text(), page  # the index does not have it
 
 
