@@ -506,7 +506,7 @@ def test_wrong_usage(cli, words, text):
         ("fit t.csv --resume t.csv -o m.isthmus", "t.csv is no isthmus model, or is cut off"),
         ("fit t.csv -o no/m.isthmus", "the folder no does not exist."),
         ("fit t.csv -o m.pkl", "The output m.pkl must end in .isthmus."),
-        ("fit t.csv", "the column 'name' is not numeric: leave them out with --ignore"),
+        ("fit t.csv", "the column 'name' is not numeric: leave it out with --ignore"),
         ("fit t.csv --id nome", "t.csv has no column 'nome'. Did you mean 'name'?"),
         ("fit t.csv --id name --weight a", "Negative values in data passed to `sample_weight`"),
         ("fit t.csv --columns a --test bad.csv", "bad.csv lacks the column 'a', which the model"),

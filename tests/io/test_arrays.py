@@ -14,7 +14,11 @@ def npy(header, body=bytes(96), version=1):
     """Return a file with any header."""
     text = header.encode("latin1")
     return (
-        b"\x93NUMPY" + bytes([version, 0]) + len(text).to_bytes(2 * version, "little") + text + body
+        b"\x93NUMPY"
+        + bytes([version, 0])
+        + len(text).to_bytes(2 if version == 1 else 4, "little")
+        + text
+        + body
     )
 
 
@@ -33,9 +37,10 @@ def write(tmp_path):
         "{'shape': (4, 3), 'descr': '<f8', 'fortran_order': False}",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (4L, 3L), }      \n",
         "{ 'descr' : '<f8' , 'fortran_order' :False,\n'shape':( 4,3 , ) , }",
+        '{"descr": "<f8", "fortran_order": False, "shape": (4, 3)}',
     ],
 )
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_headers_of_all_writers_are_read(write, header, version):
     rows = np.arange(12.0).reshape(4, 3)
     read = read_table(write(npy(header, rows.tobytes(), version))).rows

@@ -170,7 +170,7 @@ def test_columns_are_chosen(write):
 
 def test_bad_columns(write, fails):
     table = read_table(write("id,age,sex,pay\n1,2,m,\n3,inf,f,NA\n"))
-    advice = "leave them out with --ignore 'sex', choose others with --columns, or carry"
+    advice = "leave it out with --ignore 'sex', choose others with --columns, or carry"
     fails("the column 'sex' is not numeric: " + advice, choose_columns, table)
     fails(
         "has no column 'agee'. Did you mean 'age'? It has: id", choose_columns, table, ids=["agee"]
@@ -234,7 +234,7 @@ def test_bad_arrays(write, fails):
     read = lambda content: read_table(write(content, "t.npy"))  # noqa: E731
     fails("is no .npy array, or is damaged", read, b"")
     fails("is no .npy array, or is damaged", read, b"\x93NUMPY\x01\x00\xff\xff{")
-    fails("format version 3.0 is unknown", read, b"\x93NUMPY\x03\x00" + b" " * 20)
+    fails("format version 4.0 is unknown", read, b"\x93NUMPY\x04\x00" + b" " * 20)
     fails(
         "shape (1000000, 1000000) needs 8,000,000,000,000 bytes, and 4",
         read,

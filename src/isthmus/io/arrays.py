@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 PIECE = 2**22  # bytes
 
 MAGIC = b"\x93NUMPY"
-LENGTHS = {b"\x01\x00": 2, b"\x02\x00": 4}  # in bytes, of the header's length, by version
+LENGTHS = {
+    b"\x01\x00": 2,
+    b"\x02\x00": 4,
+    b"\x03\x00": 4,
+}  # in bytes, of the header's length, by version
 MOST_HEADER = 10_000  # bytes; NumPy reads no more either
 HEADER = re.compile(  # a dict as Python writes it
     r"""
@@ -141,7 +145,8 @@ def _read_header(file: IO[bytes], where: str) -> Header:
             "unknown."
         )
     length = int.from_bytes(file.read(LENGTHS[version]), "little")
-    found = HEADER.fullmatch(file.read(length).decode("latin1")) if length <= MOST_HEADER else None
+    text = file.read(length).decode("latin1").replace('"', "'") if length <= MOST_HEADER else ""
+    found = HEADER.fullmatch(text)
     if found is None or None in found.groups():
         raise TableError(f"{where} is no .npy array, or is damaged: its header cannot be read.")
     shape = tuple(int(size) for size in re.findall(r"-?[0-9]+", found["shape"]))

@@ -64,8 +64,9 @@ def not_numeric(table: Table, odd: Mapping[str, str]) -> TableError:
             f"{path}: {columns_named(names)} {is_or_are(names)} not numeric, and the model was fitted "
             f"on numbers ({odd[names[0]]})."
         )
+    them = "them" if len(names) > 1 else "it"
     return TableError(
-        f"{path}: {columns_named(names)} {is_or_are(names)} not numeric: leave them "
+        f"{path}: {columns_named(names)} {is_or_are(names)} not numeric: leave {them} "
         f"out with --ignore {','.join(names)!r}, choose others with --columns, or carry "
         f"identifiers through with --id ({odd[names[0]]})."
     )
