@@ -56,6 +56,8 @@ def idle(ready, monkeypatch):
         ("fit x.npy --loss bce --scaling none --test x.npy", "needs data in [0, 1]", 1),
         ("fit x.npy --loss poisson --test x.npy", "needs data of at least 0", 1),
         ("fit x.npy --id name", "--id needs a CSV or Parquet file: x.npy is an array", 2),
+        ("fit x.npy --decimal comma", "--decimal is for text files, .csv and .tsv: x.npy is", 2),
+        ("score m.isthmus x.npy --no-header", "--no-header is for text files, .csv", 2),
         ("fit x.npy --weight a", "--weight needs a CSV or Parquet file: x.npy is an", 2),
         ("fit t.csv --resume m.isthmus --dtype float64", "--dtype cannot be changed", 2),
         ("fit t.csv --init enc.isthmus -o o.isthmus", "enc.isthmus is an encoder alone", 2),

@@ -97,6 +97,9 @@ class Source:
         options += [f"--{name}" for name, value in of_tables.items() if value is not None]
         if self.is_folder and options:
             raise UsageError(f"{self.path} is a folder of images: {options[0]} is for tables.")
+        of_text = [option for option in options if option in ("--decimal", "--no-header")]
+        if of_text and not any(_is_text(path) for path in (self.path, also)):
+            raise UsageError(f"{of_text[0]} is for text files, .csv and .tsv: {self.path} is none.")
         named = [option for option in options if option not in ("--key", "--bad-rows")]
         if self.is_array and named:
             raise UsageError(
@@ -157,6 +160,12 @@ def _check_present(path: Path, folders: bool) -> None:
         )
     kind = "file or folder" if folders and not path.suffix else "file"
     raise FileError(f"Cannot read {path}: there is no such {kind}.")
+
+
+def _is_text(path: Path | None) -> bool:
+    from isthmus.io import TEXT_ENDINGS, file_ending
+
+    return path is not None and file_ending(path) in TEXT_ENDINGS
 
 
 def _is_stream(path: Path) -> bool:

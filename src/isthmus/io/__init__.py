@@ -7,7 +7,7 @@ _HOMES = {
     "arrays": ["TableError"],
     "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
     "columns": ["choose_columns", "looks_headless"],
-    "endings": ["file_ending", "file_stem"],
+    "endings": ["TEXT_ENDINGS", "file_ending", "file_stem"],
     "image_file": ["nearest_pixels"],
     "image_folder": [
         "IMAGE_ENDINGS",
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from isthmus.io.atomic import write_whole as write_whole
     from isthmus.io.columns import choose_columns as choose_columns
     from isthmus.io.columns import looks_headless as looks_headless
+    from isthmus.io.endings import TEXT_ENDINGS as TEXT_ENDINGS
     from isthmus.io.endings import file_ending as file_ending
     from isthmus.io.endings import file_stem as file_stem
     from isthmus.io.image_file import nearest_pixels as nearest_pixels

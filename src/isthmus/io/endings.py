@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+
 
 def file_ending(path: Path) -> str:
     """Return the ending that decides on the format: `.csv.gz` for `a.b.csv.gz`."""

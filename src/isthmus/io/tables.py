@@ -17,7 +17,7 @@ import polars as pl
 from isthmus.io.arrays import TableError as TableError
 from isthmus.io.arrays import read_npy, read_npz
 from isthmus.io.atomic import write_whole
-from isthmus.io.endings import file_ending
+from isthmus.io.endings import TEXT_ENDINGS, file_ending
 from isthmus.io.lists import spread_others
 from isthmus.io.parquet import read_parquet
 from isthmus.io.table import Table as Table
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 WRITTEN_ENDINGS = (".csv", ".csv.gz", ".parquet", ".npy")
 
 
