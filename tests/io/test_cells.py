@@ -179,6 +179,14 @@ def test_a_first_column_without_a_name_may_be_a_feature(read, cells, recwarn):
     assert read("a,", "1,2", "3,4").row_index == ()
 
 
+def test_a_row_index_alone_is_no_table_until_it_is_asked_for(read, fails):
+    table = read("Unnamed: 0", "4", "9")
+    message = "no columns left to work on: the column 'Unnamed: 0' is taken for the row index that"
+    fails(message, choose_columns, table)
+    fails("to use it, give --columns 'Unnamed: 0'.", choose_columns, table)
+    assert choose_columns(table, columns=["Unnamed: 0"]).X.rows() == [(4,), (9,)]
+
+
 # -- many columns --------------------------------------------------------------------------------
 
 

@@ -79,7 +79,7 @@ def choose_columns(
     known = [*frame.columns, *table.unread]
     if names is not None:
         _check_needed(table.path, names, left, chosen)
-    taken = _taken(table.path, known, names, chosen, [*kept, *left, *weights, *index])
+    taken = _taken(table.path, known, names, chosen, [*kept, *left, *weights], index)
     if index and names is None and not chosen:
         _warn_of_index(table.path, index)
     kept += index
@@ -171,9 +171,10 @@ def _taken(
     names: Sequence[str] | None,
     chosen: list[str],
     others: list[str],
+    index: Sequence[str] = (),
 ) -> list[str]:
     """Return the columns to work on: those of the model, those chosen, or all but the others."""
-    there, apart = set(known), set(others)
+    there, apart = set(known), {*others, *index}
     if names is not None:
         absent = [n for n in names if n not in there]
         if absent:
@@ -186,7 +187,11 @@ def _taken(
         raise TableError(f"{path}: {columns_named(both)} cannot be both chosen and left out.")
     taken = chosen or [n for n in known if n not in apart]
     if not taken:
-        raise TableError(f"{path} has no columns left to work on.")
+        used = (
+            f" {columns_named(index)} {is_or_are(index)} taken for the row index that pandas writes"
+        )
+        hint = f":{used}; to use it, give --columns {','.join(index)!r}" if index else ""
+        raise TableError(f"{path} has no columns left to work on{hint}.")
     return taken
 
 
