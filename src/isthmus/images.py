@@ -125,7 +125,8 @@ def check_scale(model: Autoencoder, shape: tuple[int, ...], what: str) -> None:
         f"{what} is {shape[0]}x{shape[1]} (height x width), and tiles of it have a scale that the "
         f"model never saw: it was fitted on images that were resized to {size}, by a factor of "
         f"{scale:.2g} or further from 1. Fit a model on patches that are cut from images at their own "
-        f"size, or resize this one to {size} too (--size {size})."
+        f"size, or resize this one to {size} too, such as by read_images with size={tuple(tile[:2])} "
+        f"(--size {size})."
     )
 
 
