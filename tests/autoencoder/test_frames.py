@@ -164,8 +164,13 @@ def test_masked_cells_are_refused(digits):
         ae.fit(X.data, sample_weight=masked(40, 3))
     with pytest.raises(ValueError, match="X has masked cells"):
         ae.inverse_transform(masked((4, 2), (1, 1)))
-    with pytest.raises(ValueError, match="64 of them, the first in row 1"):
-        ae.fit([digits[0].reshape(8, 8), masked((8, 8), slice(None))])
+    X = [digits[0].reshape(8, 8), masked((8, 8), slice(None)), masked((8, 8), (0, 0))]
+    message = (
+        "65 of them, the first in row 1: fill them, for example with [np.ma.filled(row, 0) for"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ae.fit(X)
+    assert not np.ma.isMA(np.array([np.ma.filled(row, 0) for row in X]))
 
 
 def test_lazy_frames_are_named():

@@ -77,15 +77,22 @@ def check_whole_rows(X: object, name: str = "X") -> None:
     """Raise an error for masked cells, which would count as if they were not, and for lazy frames."""
     if _is(X, "polars", "LazyFrame"):
         raise TypeError(f"{name} is a polars LazyFrame: give {name}.collect().")
-    for i, part in enumerate(X if isinstance(X, list | tuple) else [X]):
-        if not isinstance(part, np.ma.MaskedArray) or not np.ma.is_masked(part):
-            continue
-        mask = np.ma.getmaskarray(part)
-        row = i if isinstance(X, list | tuple) else int(np.argwhere(mask)[0][0])
-        raise ValueError(
-            f"{name} has masked cells, {int(mask.sum()):,} of them, the first in row {row}: fill "
-            f"them, for example with {name}.filled(0), or leave these rows out."
-        )
+    several = isinstance(X, list | tuple)
+    parts = list(X) if isinstance(X, list | tuple) else [X]
+    masks = {
+        i: np.ma.getmaskarray(part)
+        for i, part in enumerate(parts)
+        if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part)
+    }
+    if not masks:
+        return
+    first = min(masks)
+    row = first if several else int(np.argwhere(masks[first])[0][0])
+    filled = f"[np.ma.filled(row, 0) for row in {name}]" if several else f"{name}.filled(0)"
+    raise ValueError(
+        f"{name} has masked cells, {sum(int(m.sum()) for m in masks.values()):,} of them, the first in "
+        f"row {row}: fill them, for example with {filled}, or leave these rows out."
+    )
 
 
 def _is(X: object, module: str, name: str) -> bool:
