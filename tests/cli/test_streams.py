@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from isthmus import Autoencoder
 from isthmus.cli.terminal import complain, signals
+from isthmus.io import lasting_errors
 
 ISTHMUS = f"{sys.executable} -m isthmus"
 
@@ -92,3 +94,22 @@ def test_names_command_no_terminal(ready, monkeypatch, capsys):
     assert EVIL not in ended.err
     ended = ready("score e.isthmus e.parquet -o", f"{EVIL}.csv")
     assert f"{SHOWN}.csv" in ended.out
+
+
+@pytest.mark.parametrize("name", ["gone", "none"])
+def test_a_standard_error_that_is_left_still_is_a_stream(monkeypatch, name):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as gone:
+        monkeypatch.setattr("sys.stderr", {"gone": gone, "none": None}[name])
+        stream = lasting_errors()
+        stream.writelines(["a", "b\n"])
+        stream.flush()
+        assert (stream.write("more"), stream.closed, stream.isatty()) == (4, True, False)
+        print("x", file=stream)
+        if name == "gone":
+            assert (stream.encoding, stream.fileno()) == ("utf-8", writer)
+        else:
+            assert stream.encoding is None
+            with pytest.raises(OSError, match="fileno"):
+                stream.fileno()

@@ -14,8 +14,9 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from isthmus import __version__
 from isthmus.cli import commands
-from isthmus.cli.streams import discard, standing_streams
+from isthmus.cli.streams import standing_streams
 from isthmus.cli.terminal import UsageError, complain, harmless, shown_warnings, signals
+from isthmus.io import discard
 from isthmus.words import shortened
 
 COMMANDS = [module.name for module in iter_modules(commands.__path__)]

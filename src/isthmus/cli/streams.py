@@ -4,17 +4,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
 from isthmus.io import lasting_errors
-
-
-def discard(stream: TextIO) -> None:
-    """Let nothing follow on a stream, and nothing that is still in its buffer complain at the end."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    except (OSError, ValueError):  # it is no file, or closed already
-        return
 
 
 @contextmanager

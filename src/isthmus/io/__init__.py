@@ -22,7 +22,7 @@ _HOMES = {
     "labels": ["column_values", "column_words"],
     "plain": ["as_json"],
     "lists": ["spread_lists"],
-    "streams": ["lasting_errors"],
+    "streams": ["discard", "lasting_errors"],
     "table": ["Rows", "Table", "row_place"],
     "tables": [
         "READERS",
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from isthmus.io.labels import column_words as column_words
     from isthmus.io.lists import spread_lists as spread_lists
     from isthmus.io.plain import as_json as as_json
+    from isthmus.io.streams import discard as discard
     from isthmus.io.streams import lasting_errors as lasting_errors
     from isthmus.io.table import Rows as Rows
     from isthmus.io.table import Table as Table
