@@ -66,6 +66,7 @@ class DetectorParameters(BaseEstimator):
         super().set_params(**{name: value for name, value in params.items() if name not in nested})
         if isinstance(self.autoencoder, Mapping | None):
             changes = {name.removeprefix(NESTED): value for name, value in nested.items()}
+            Parameters().set_params(**changes)  # raises for names that it does not have
             self.autoencoder = {**(self.autoencoder or {}), **changes} or self.autoencoder
             return self
         return super().set_params(**nested)
