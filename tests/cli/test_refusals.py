@@ -86,7 +86,11 @@ def idle(ready, monkeypatch):
         ("report m.isthmus t.csv -o no/o.md", "the folder no does not exist", 1),
         ("report m.isthmus t.csv --search t.csv", "t.csv is not what a search found", 1),
         ("report p.isthmus photos --label kind", "photos is a folder of images: --label is", 2),
-        ("report m.isthmus t.csv --label a,b", "t.csv has no column 'a,b': give one column", 1),
+        (
+            "report m.isthmus t.csv --label a,b",
+            "t.csv has no column 'a,b'. Give one column that",
+            1,
+        ),
         ("embed m.isthmus t.csv -o o.csv --id x", "The identifier 'x' has the name of a col", 2),
         ("embed m.isthmus t.csv -o o.csv --colour x", "The colour 'x' has the name of a col", 2),
         ("embed m.isthmus row.csv -o o.csv --colour row", "The colour 'row' has the name of", 2),

@@ -311,7 +311,9 @@ def read_beside(
     assert isinstance(table.rows, pl.DataFrame)  # options for columns of an array are refused
     if name not in table.rows.columns:
         near = suggestion(name, table.rows.columns)
-        raise FileError(f"{source.path} has no column {name!r}.{near or ' Give one that it has.'}")
+        raise FileError(
+            f"{source.path} has no column {name!r}.{near or ' Give one column that it has.'}"
+        )
     column = table.rows[name]
     return rows, column_words(column) if as_words else column_values(table, name)
 
