@@ -85,8 +85,11 @@ def signalled(number: signal.Signals) -> Fault:
 
 
 def disk_full(trial: Trial) -> Ended:
-    """Let no file grow beyond a random share of the result: the system refuses the rest."""
-    return run(trial, most=trial.rng.randrange(max(trial.size, 1)))
+    """Let no file grow beyond a random share of the result: the system refuses the rest.
+
+    The share is below the least size of a result, which seconds of few digits make smaller.
+    """
+    return run(trial, most=trial.rng.randrange(max(trial.size * 19 // 20, 1)))
 
 
 def read_only(trial: Trial) -> Ended:
