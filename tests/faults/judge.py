@@ -15,6 +15,7 @@ from faults.inflict import SIGNALS, Ended, Trial, run
 import isthmus
 from isthmus.io import ModelFileError
 
+SECONDS_AND_DAY = re.compile(rb"<td>\d+\.\d\d</td></tr>|on \d{4}-\d\d-\d\d\.")  # of a report
 OUR_LINES = ("isthmus: ", *(f"{name}: " for name in COMMANDS))  # errors, warnings and progress
 
 
@@ -25,20 +26,26 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def timeless(name: str, content: bytes) -> object:
-    """Return what a file holds but for the seconds that were measured; all else is exact.
+    """Return what a file holds but for measured seconds and the day; all else is exact.
 
     A file that is cut anywhere equals no whole one.
     """
-    if content[8:9] == b"{" and name.endswith(".isthmus"):
-        at = 8 + int.from_bytes(content[:8], "little")
-        header = json.loads(content[8:at])
-        meta = json.loads(header.pop("__metadata__")["isthmus"])
-        del meta["sha256"], meta["fitted"]["history"]["seconds"]
-        return header, meta, content[at:]
+    if name.endswith(".isthmus"):
+        return _timeless_model(content)
+    if name.endswith(".html"):
+        return SECONDS_AND_DAY.sub(b"", content)
     lines = content.split(b"\n")  # of which the last is empty in a whole file
     if lines[0].endswith(b",fit_seconds,predict_seconds"):
         return [line.rsplit(b",", 2)[0] for line in lines[:-1]], lines[-1]
     return content
+
+
+def _timeless_model(content: bytes) -> object:
+    at = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:at])
+    meta = json.loads(header.pop("__metadata__")["isthmus"])
+    del meta["sha256"], meta["fitted"]["history"]["seconds"]
+    return header, meta, content[at:]
 
 
 def is_same(name: str, ours: bytes, theirs: bytes) -> bool:

@@ -135,6 +135,13 @@ def test_of_a_table_with_seconds_all_but_them_counts():
     assert not any(is_same("o.csv", TIMED[:at], TIMED) for at in range(len(TIMED)))
 
 
+def test_of_a_report_all_but_seconds_and_the_day_counts():
+    page = b"<tr><td>0.473</td><td>0.02</td></tr>\n<footer>on 2026-01-01.</footer></html>\n"
+    assert is_same("o.html", page.replace(b"0.02", b"12.75").replace(b"2026", b"2027"), page)
+    assert not is_same("o.html", page.replace(b"0.473", b"0.474"), page)
+    assert not any(is_same("o.html", page[:at], page) for at in range(len(page)))
+
+
 @pytest.fixture(scope="module")
 def model(place):
     return (place.prepared / "m.isthmus").read_bytes()
