@@ -16,6 +16,7 @@ import isthmus
 from isthmus.io import ModelFileError
 
 SECONDS_AND_DAY = re.compile(rb"<td>\d+\.\d\d</td></tr>|on \d{4}-\d\d-\d\d\.")  # of a report
+HEARD = 1.0  # seconds, in which a process that is at its end is gone
 OUR_LINES = ("isthmus: ", *(f"{name}: " for name in COMMANDS))  # errors, warnings and progress
 
 
@@ -86,6 +87,8 @@ def faults_of_end(kind: str, ended: Ended, target: str) -> list[str]:
     wrong = []
     if ended.status not in right_ends(kind, bool(target)):
         wrong.append(f"status {ended.status}")
+    if ended.status == 0 and ended.after > HEARD:
+        wrong.append("did not hear a signal")
     odd = [
         line for line in ended.err.splitlines() if line.strip() and not line.startswith(OUR_LINES)
     ]

@@ -44,6 +44,9 @@ def test_nothing_is_lost_or_half_written(place, fault):
         ("term", Ended(143, b"", "isthmus: interrupted.\n", 0), None),
         ("term", Ended(-15, b"", "", 0), None),
         ("term", Ended(-11, b"", "", 0), "status -11"),
+        ("term", Ended(0, b"", "", 9, after=0.1), None),
+        ("term", Ended(0, b"", "", 9, after=1.5), "did not hear a signal"),
+        ("term", Ended(143, b"", "isthmus: interrupted.\n", 9, after=1.5), None),
         ("pipe", Ended(141, b"", "", 0), None),
     ],
 )
