@@ -73,7 +73,7 @@ def test_methods_of_the_extra_keep_groups_together(groups, method, package):
 
 def test_a_missing_package_is_one_sentence(groups, monkeypatch):
     monkeypatch.setitem(embedding.PACKAGES, "umap", "no_such_package")
-    with pytest.raises(ImportError, match=r"needs no_such_package: pip install isthmus\[embed\]"):
+    with pytest.raises(ImportError, match=r"needs no_such_package: pip install no_such_package"):
         embed(None, groups[0], method="umap")
 
 
@@ -358,7 +358,7 @@ def test_pictures(cli):
         ("-o p.txt", "must end in"),
         ("-o t.csv", "is also an input"),
         ("-o p.csv --max-rows 2", "--max-rows must be at least 3; got 2"),
-        ("-o p.csv --seed -1", "--random-state must be at least 0; got -1"),
+        ("-o p.csv --seed -1", "--random-state must be a whole number of at least 0"),
         ("-o p.csv --method code", "needs a code of two columns, and it has 3"),
     ],
 )

@@ -70,3 +70,11 @@ def test_without_a_scaling_first_rows_are_no_cure():
     ae = begun("dense", rows=np.ones((9, 3)), loss="poisson", scaling=None)
     with pytest.raises(ValueError, match="from 0 to inf: begin a new model with another loss.$"):
         ae.partial_fit(-np.ones((9, 3)))
+
+
+def test_a_fit_starts_from_a_model_that_was_fitted_in_parts(rng):
+    images = rng.random((60, 8, 8))
+    settings = {"n_components": 2, "architecture": "conv:channels=[2]", "random_state": 0}
+    begun = Autoencoder(**settings).partial_fit(images)
+    fitted = Autoencoder(**settings, max_epochs=2).fit(images, init=begun)
+    assert fitted.net_.output == begun.net_.output

@@ -462,6 +462,9 @@ FIELDS = [
     ("penalty", Contractive(weight=0.1), {"weight": 1.0, "probes": 1}),
     ("loss", Lp(), {"p": 3.0}),
     ("loss", Huber(), {"delta": 0.1}),
+    ("loss", BCE(), {"deviance": False}),
+    ("loss", Poisson(), {"deviance": False}),
+    ("loss", Cosine(), {"normalise": False}),
 ]
 
 
@@ -470,11 +473,13 @@ FIELDS = [
     [(slot, part, f, v) for slot, part, changes in FIELDS for f, v in changes.items()],
 )
 def test_every_field_of_every_part_changes_the_outcome(table, slot, part, field, value):
-    scaling = "minmax" if field == "output" else "auto"
+    scaling = "minmax" if field == "output" or slot == "loss" else "auto"
     changed = clone(part).set_params(**{field: value})
     common = {"n_components": None, "scaling": scaling, "early_stopping": False}
     a, b = (outcome(table, **common, **{slot: p}) for p in (part, changed))
     kept = a.net_.encoder[0].bias, b.net_.encoder[0].bias  # of one shape, whatever the field
+    if field == "deviance":  # which training knows nothing of
+        kept = a.score_samples(table), b.score_samples(table)
     assert kept[0].shape != kept[1].shape or not np.array_equal(*kept)
 
 

@@ -132,6 +132,21 @@ def test_likelihoods(loss, output, rng, tmp_path):
     check(ae, X, tmp_path)
 
 
+def test_large_counts_do_not_cancel_in_the_exported_score(tmp_path):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(1e7, (200, 4)).astype(np.float32)
+    ae = Autoencoder(1, "dense", loss="poisson", max_epochs=5, random_state=0).fit(counts)
+    ae.export(tmp_path / "s.onnx", "score")
+    ours, theirs = ae.score_samples(counts), run(tmp_path / "s.onnx", counts)
+    np.testing.assert_allclose(theirs, ours, rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize("opset", [17.0, True, "17", 12, 99])
+def test_an_opset_that_is_none(opset, deep, tmp_path):
+    with pytest.raises(ValueError, match="The opset must be a whole number from 13 to 20"):
+        deep[0].export(tmp_path / "m.onnx", opset=opset)
+
+
 def test_a_row_outside_the_domain_is_charged_for(rng, tmp_path):
     X = rng.random((80, 4)) * 10
     ae = fitted(X, 2, loss="bce", scaling="minmax")
@@ -426,7 +441,7 @@ def test_errors(deep, tmp_path, monkeypatch):
     for name in ("onnx", "onnxruntime"):
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, name, None)
-            with pytest.raises(ImportError, match=rf"needs {name}: pip install isthmus\[onnx\]"):
+            with pytest.raises(ImportError, match=rf"needs {name}: pip install onnx onnxruntime"):
                 ae.export(path)
     assert not path.exists()
 

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 
 import isthmus
 from isthmus import Autoencoder, ModelFileError
@@ -33,9 +39,10 @@ def test_a_column_of_three_values_keeps_its_deviation():
     assert column(values) == pytest.approx(np.std(values))
 
 
+@pytest.mark.parametrize("scaling", ["standard", "robust", "minmax"])
 @pytest.mark.parametrize(("value", "other"), [(0, 1), (100, 200), (-3e9, 0), (1e-6, 0)])
-def test_a_constant_that_changes_is_as_far_as_a_rare_flag(value, other):
-    scale = column(np.full(1000, float(value)))
+def test_a_constant_that_changes_is_as_far_as_a_rare_flag(value, other, scaling):
+    scale = column(np.full(1000, float(value)), scaling)
     assert abs(other - value) / scale == pytest.approx(FLAG)
 
 
@@ -89,3 +96,31 @@ def test_a_loaded_model_is_cloned_with_its_scaling(rng, tmp_path):
     np.testing.assert_array_equal(clone(loaded).fit(X).transform(X), ae.transform(X))
     with pytest.raises(ModelFileError, match="put it before the Autoencoder in a Pipeline"):
         Autoencoder(2, scaling=MinMaxScaler(clip=True), max_epochs=1).fit(X).save(tmp_path / "n")
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust", "minmax"])
+def test_the_score_of_an_autoencoder_sees_a_constant_that_changes(scaling, rng):
+    X = np.column_stack([rng.normal(size=(300, 6)), np.full(300, 100.0)])
+    ae = Autoencoder(2, scaling=scaling, max_epochs=60, random_state=0).fit(X)
+    new = X.copy()
+    new[:, -1] = 150
+    seen = ae.score_samples(new) < np.quantile(ae.score_samples(X), 0.02)
+    assert seen.mean() >= 0.96
+
+
+def test_a_file_never_names_a_scaling_that_it_cannot_bring_back(rng, tmp_path):
+    X, whole = rng.normal(size=(60, 3)), (np.int64(10), np.int64(90))
+    ae = Autoencoder(2, scaling=RobustScaler(quantile_range=whole), max_epochs=1).fit(X)
+    ae.save(tmp_path / "m")
+    assert isthmus.load(tmp_path / "m").scaling.quantile_range == (10, 90)
+    with pytest.raises(ModelFileError, match="put it before the Autoencoder in a Pipeline"):
+        ae.set_params(scaling=QuantileTransformer()).save(tmp_path / "n")
+    assert not (tmp_path / "n").exists()
+
+
+def test_means_and_deviations_of_ten_million_float32_rows_far_from_zero():
+    x = np.float32(1e4) + np.tile(np.float32([[-1], [1]]), (5_000_000, 1))
+    x[0] = 1e4
+    scaler = fit_scaler("standard", x, np.ones(len(x)))
+    assert scaler.centre[0] == pytest.approx(1e4, rel=1e-9)
+    assert scaler.scale[0] == pytest.approx(1, rel=1e-6)

@@ -47,6 +47,16 @@ def test_a_change_is_found_by_every_limit(fitted, column, value):
     assert found.mean() >= 0.96
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [(5, 0.1 + 0.2 - 0.3), (4, 100 * (1 + 1e-7)), (6, 0.3 / 3)]
+)
+def test_rounding_is_no_change(clean, column, value):
+    same = rows(50, seed=1)
+    np.testing.assert_allclose(
+        clean.score_samples(changed(column, value)), clean.score_samples(same), rtol=1e-4
+    )
+
+
 def test_rows_without_a_change_score_by_the_equation_alone(clean):
     new = rows(60, seed=1)
     bare = [member._replace(constants=find_constants(new, None)) for member in clean.members_]

@@ -540,3 +540,8 @@ def test_rows_whose_loss_no_float_can_hold_are_the_strangest(size, rng):
     assert scores.max() < detector.score_samples(X).min()
     np.testing.assert_allclose(detector.explain(far).contribution.sum(axis=1), -scores, rtol=1e-5)
     assert (detector.predict(far) == -1).all()
+
+
+def test_a_name_that_the_default_autoencoder_lacks_is_refused_at_once():
+    with pytest.raises(ValueError, match="bogus"):
+        OutlierDetector().set_params(autoencoder__bogus=1)

@@ -55,6 +55,18 @@ def test_the_limit_depends_on_neither_order_nor_unit():
 
 # -- ties ----------------------------------------------------------------------------------------------
 
+
+@pytest.mark.parametrize("odd", [[50.0] * 6, [29, 29, 30, 31, 32, 33], [9.0], [9, 10, 11]])
+@pytest.mark.parametrize("equal", [[0.0], [1.0], [0.1, 0.2, 0.3, 0.4]])
+def test_strange_rows_that_are_copies_are_found_beside_equal_ones(equal, odd):
+    strangeness = np.r_[np.repeat(equal, 400 // len(equal)), odd].astype(float)
+    assert found(strangeness).nonzero()[0].tolist() == list(range(400, 400 + len(odd)))
+
+
+def test_one_score_is_its_own_limit():
+    assert robust_limit(np.array([3.0])) >= 3
+
+
 TINY = 2.6e-12 * (1 + 1e-7 * np.random.default_rng(0).normal(size=60))
 
 

@@ -141,6 +141,7 @@ def test_what_is_no_number_is_never_a_good_loss(loss):
     assert np.isnan(loss(odd, X)[0])
     assert not np.isfinite(loss.excess(odd, X)[0])
     assert losses.largest_at_most(loss.excess(odd, X))[0] == np.finfo(float).max
+    assert losses.largest_at_most(jnp.array([-jnp.inf, 1.0])).tolist() == [np.finfo(float).max, 1.0]
 
 
 @pytest.mark.parametrize("loss", [losses.MAE(), losses.Lp(p=1.0), losses.Huber(), losses.MSE()])

@@ -56,14 +56,14 @@ def test_each_row_passes_through_each_model_once(tmp_path, digits, models, calls
     X, y = digits[200 : 200 + N], np.arange(N) % 7
     Report(models, X, y, image_shape=(8, 8)).save(tmp_path / "r.html")
     # The noisy rows are other rows; they pass through the one model that learned to undo noise.
-    assert calls(N) == {"validate": 3, "encode": 3, "decode": 3, "losses": 3, "reconstruct": 1}
+    assert calls(N) == {"validate": 3, "encode": 3, "decode": 3, "excess": 3, "reconstruct": 1}
 
 
 def test_a_table_is_no_other(tmp_path, iris, calls):
     model = Autoencoder(3, max_epochs=2, random_state=0).fit(iris)
     before = calls(150)
     Report(model, iris, np.arange(150) % 3).save(tmp_path / "r.html")
-    assert calls(150) - before == {"validate": 1, "encode": 1, "decode": 1, "losses": 1}
+    assert calls(150) - before == {"validate": 1, "encode": 1, "decode": 1, "excess": 1}
 
 
 def test_a_second_page_needs_no_pass(tmp_path, digits, models, calls):
@@ -85,7 +85,7 @@ def test_a_detector_scores_the_rows_once(tmp_path, iris, calls, calibration, pva
     done = calls(300) - before
     assert (done["detector score_samples"], done["detector predict"]) == (1, 0)
     assert done["detector pvalues"] == pvalues
-    assert (done["encode"], done["decode"], done["losses"]) == (1, 1, 1)
+    assert (done["encode"], done["decode"], done["excess"]) == (1, 1, 1)
 
 
 def test_of_many_rows_those_that_were_not_sampled_are_scored(monkeypatch, digits, models, calls):
@@ -95,7 +95,7 @@ def test_of_many_rows_those_that_were_not_sampled_are_scored(monkeypatch, digits
     report = Report(model, X, random_state=1)
     both = len(report.passes.seen)
     assert max(60, 50) < both < 60 + 50
-    assert calls(both) == {"validate": 1, "encode": 1, "decode": 1, "losses": 1}
+    assert calls(both) == {"validate": 1, "encode": 1, "decode": 1, "excess": 1}
     assert calls(N - both)["score_samples"] == 1
     assert calls(N) == {}
     np.testing.assert_array_equal(report.judged.scores, model.score_samples(X))

@@ -767,3 +767,14 @@ def test_the_guide_to_reports_runs(tmp_path, monkeypatch):
         exec(compile(block, "report.md", "exec"), space)
     assert {p.name for p in tmp_path.iterdir()} >= {"cancer.html", "cancer.md", "cancer.json"}
     assert space["strangest"]["causes"][0]["contribution"] > 0
+
+
+def test_causes_of_a_loss_that_counts_from_0_are_shares_too(rng):
+    X = rng.poisson(20, (80, 4)).astype(float)
+    X[3, 2] = 200
+    model = Autoencoder(1, loss=isthmus.Poisson(deviance=False), max_epochs=5, random_state=0).fit(
+        X
+    )
+    causes = [row["causes"] for row in Report(model, X).facts()["outliers"]["rows"]]
+    assert causes
+    assert all(0 <= cause["contribution"] <= 1 for row in causes for cause in row)

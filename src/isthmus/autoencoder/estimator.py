@@ -208,7 +208,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             origin, last = self._origin(rows, slots, before, init)
             anew = before is None and init is None
             starting = None if anew else partial(_starting_net, before, init)
-            kept = None if before is None else before.model.net
+            kept = getattr(init, "net_", None) if before is None else before.model.net
             run = begin_run(self, slots, rows, origin, starting=starting, kept=kept)
             warn_of_wide_net(run.at.net, slots, stacklevel=3)
             self._train(run, last, on_epoch)

@@ -22,7 +22,7 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.terminal import UsageError, signals, usage_errors
 from isthmus.io import FileError
-from isthmus.words import shape_text, shortened
+from isthmus.words import shape_text, shortened, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -337,7 +337,8 @@ def read_beside(
     rows = _chosen(table, replace(source, columns=columns), wanted)
     assert isinstance(table.rows, pl.DataFrame)  # options for columns of an array are refused
     if name not in table.rows.columns:
-        raise FileError(f"{source.path} has no column {name!r}: give one column.")
+        near = suggestion(name, table.rows.columns)
+        raise FileError(f"{source.path} has no column {name!r}.{near or ' Give one that it has.'}")
     column = table.rows[name]
     return rows, column_words(column) if as_words else column_values(table, name)
 

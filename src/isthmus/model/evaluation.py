@@ -75,10 +75,10 @@ def reference_errors(model: Model, X: np.ndarray) -> tuple[np.ndarray, np.ndarra
     mean, least, objective = [], [], model.objective
     with model.computing():
         for b in blocks(X):
-            x = model.inside_domain(model.scaled(X[b]))
+            x = model.scaled(X[b])
             guess = np.broadcast_to(model.inside_domain(model.mean_row), x.shape)
             mean.append(losses_of_pairs(objective, guess, x))
-            least.append(losses_of_pairs(objective, x, x))
+            least.append(losses_of_pairs(objective, model.inside_domain(x), x))
     return np.concatenate(mean), np.concatenate(least)
 
 

@@ -307,7 +307,7 @@ def unpack_fitted(tensors: Tensors, meta: Meta) -> Fitted:
         code_deviation=_unpack_units(tensors, "code_deviation", model),
         unfinished=unfinished,
         partial=partial,
-        image_scale=fitted.number("image_scale") if fitted.get("image_scale") else None,
+        image_scale=_image_scale(fitted),
     )
 
 
@@ -325,6 +325,16 @@ def _unpack_seen(fitted: Record) -> tuple[int, int] | None:
         return None
     mark, seed = fitted.items_of("rows", int)
     return mark, seed
+
+
+def _image_scale(fitted: Record) -> float | None:
+    """Return by how much images of a folder were resized, if the file says so."""
+    if fitted.get("image_scale") is None:
+        return None
+    scale = fitted.number("image_scale")
+    if not 0 < scale < math.inf:
+        raise bad_value("image_scale", scale, "a number above 0")
+    return scale
 
 
 def unpack_slots(specs: Mapping[str, Any]) -> Meta:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from numbers import Integral
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -67,7 +68,8 @@ def export_model(
 
 def check_opset(opset: object) -> None:
     """Raise a ValueError for a version of ONNX's operators that is not written."""
-    if isinstance(opset, bool) or opset not in range(OLDEST_OPSET, OPSET + 1):
+    whole = isinstance(opset, Integral) and not isinstance(opset, bool)
+    if not whole or opset not in range(OLDEST_OPSET, OPSET + 1):
         raise ValueError(
             f"The opset must be a whole number from {OLDEST_OPSET} to {OPSET}; got {opset!r}."
         )

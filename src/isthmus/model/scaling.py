@@ -107,7 +107,8 @@ def fit_scaler(
     if scaling == "range":
         low, high = np.full(d, low.min()), np.full(d, high.max())
     if scaling in ("range", "minmax"):
-        span = _spread(high - low, low, high) / (target[1] - target[0])
+        unit = _size(low, high) / (1 if scaling == "range" else FLAG)
+        span = _spread(high - low, unit, low, high) / (target[1] - target[0])
         return _affine(low - target[0] * span, span)
     if scaling == "robust":
         quarters = [_quantile(x, weight, q) for q in (0.25, 0.5, 0.75)]
@@ -170,8 +171,7 @@ def _bounded(spread: np.ndarray, x: np.ndarray, low: np.ndarray, high: np.ndarra
     """
     flags = _two_valued(x, low, high)
     spread = np.where(flags, np.maximum(spread, (high - low) / FLAG), spread)
-    constant = _constant(low, high) | (spread <= 0)
-    return np.where(constant, _size(low, high) / FLAG, spread)
+    return _spread(spread, _size(low, high) / FLAG, low, high)
 
 
 def _two_valued(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -195,9 +195,11 @@ def _constant(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return high - low <= 1e-14 * np.maximum(np.abs(low), np.abs(high))
 
 
-def _spread(spread: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Give constant columns their size as spread."""
-    return np.where(_constant(low, high) | (spread <= 0), _size(low, high), spread)
+def _spread(
+    spread: np.ndarray, instead: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
+    """Give constant columns another spread."""
+    return np.where(_constant(low, high) | (spread <= 0), instead, spread)
 
 
 def blocks(x: np.ndarray, values: int = 2**22) -> Iterator[slice]:

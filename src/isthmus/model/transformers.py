@@ -47,11 +47,21 @@ def learnt_line(transformer: Any, d: int) -> tuple[np.ndarray, np.ndarray]:
 
 def pack_transformer(transformer: Any) -> dict[str, object]:
     """Return name and parameters as JSON."""
-    params = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in transformer.get_params(deep=False).items()
-    }
+    from sklearn import preprocessing
+
+    if type(transformer) not in [getattr(preprocessing, name) for name in NAMES]:
+        raise ModelFileError(
+            f"A model file holds only scalings that are one line a column, not {transformer!r}: put it "
+            "before the Autoencoder in a Pipeline, with scaling=None."
+        )
+    params = {name: _plain(value) for name, value in transformer.get_params(deep=False).items()}
     return {"name": type(transformer).__name__, "parameters": params}
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def unpack_transformer(spec: Record) -> Transformer:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-14  # of its size: what a constant that was computed may vary by
 RESOLUTION = 2.0**-22  # of its size: what float32 may make of it
+NEAR_ZERO = 1e-12  # what float64 may make of a 0 that was computed
 SHARED_SCALES = (None, "range")  # scalings whose unit is not the column's own
 
 
@@ -29,8 +30,13 @@ class Constants(NamedTuple):
     def changed(self, rows: np.ndarray) -> np.ndarray:
         """Return which of these columns have another value, (n, c)."""
         apart = np.abs(rows[:, self.columns] - self.values)
-        changed: np.ndarray = apart > RESOLUTION * np.abs(self.values)
+        changed: np.ndarray = apart > self.rounding
         return changed
+
+    @property
+    def rounding(self) -> np.ndarray:
+        """How far apart values are still the same, (c,)."""
+        return np.where(self.values == 0, NEAR_ZERO, RESOLUTION * np.abs(self.values))
 
     def added(self, losses: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return losses, by column (n, d) or of whole rows (n, 1), and what changes cost."""
@@ -49,7 +55,7 @@ class Constants(NamedTuple):
             return strange
         seen = g.add("Gather", rows, g.array(self.columns.tolist()), axis=1)
         apart = g.add("Abs", g.add("Sub", seen, self.values))
-        changed = g.add("Greater", apart, RESOLUTION * np.abs(self.values))
+        changed = g.add("Greater", apart, self.rounding)
         number = g.row_sum(g.add("Cast", changed, to=1))
         return g.add("Add", strange, g.add("Mul", number, self.cost))
 

@@ -459,7 +459,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             Where the loss is no sum over columns.
         """
         rows = self._rows(X)
-        self.members_[0].model.slots.check_by_column()
+        first = self.members_[0].model
+        with first.computing():
+            first.slots.check_by_column()
         contribution, expected = strangeness_by_column(self.members_, rows)
         return Explanation(column_names(self), contribution, np.array(rows, float), expected)
 

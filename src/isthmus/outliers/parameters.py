@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sklearn.base import BaseEstimator
 
 from isthmus.autoencoder import Parameters, check_real, check_whole
+from isthmus.words import suggestion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,9 +67,21 @@ class DetectorParameters(BaseEstimator):
         super().set_params(**{name: value for name, value in params.items() if name not in nested})
         if isinstance(self.autoencoder, Mapping | None):
             changes = {name.removeprefix(NESTED): value for name, value in nested.items()}
+            _check_names(changes)
             self.autoencoder = {**(self.autoencoder or {}), **changes} or self.autoencoder
             return self
         return super().set_params(**nested)
+
+
+def _check_names(changes: Mapping[str, object]) -> None:
+    """Raise a ValueError for a name that is no parameter of an autoencoder."""
+    known = Parameters().get_params(deep=False)
+    for name in changes:
+        first = name.partition("__")[0]
+        if first not in known:
+            raise ValueError(
+                f"An Autoencoder has no parameter {first!r}.{suggestion(first, known)}"
+            )
 
 
 def check_detector(detector: DetectorParameters) -> None:

@@ -40,22 +40,26 @@ def robust_limit(strangeness: np.ndarray, usual: float = 1.0) -> float:
         How large values are in the units that the scores are made of.
     """
     ordered = np.sort(strangeness)
-    rest = _without_ties(ordered, usual)
-    if len(rest) > max(FEW * len(ordered), 1):
+    few = max(FEW * len(ordered), 1)
+    rest = _without_ties(ordered, usual, few)
+    if len(rest) > few:
         least = float(highest_tie(np.median(ordered), usual))
         return max(_limit_of_spread(rest, usual), least)
     tied = ordered[~np.isin(ordered, rest)]
-    return float(highest_tie(tied[-1], usual))
+    return float(highest_tie(tied[-1] if len(tied) else ordered[-1], usual))
 
 
-def _without_ties(ordered: np.ndarray, usual: float) -> np.ndarray:
-    """Return the values without those that more than a fifth of them share."""
+def _without_ties(ordered: np.ndarray, usual: float, few: float) -> np.ndarray:
+    """Return the values without those that more than a fifth of them share, until few are left.
+
+    What the few have in common says nothing: strange rows may be copies of each other.
+    """
     ends = np.searchsorted(ordered, highest_tie(ordered, usual), side="right")
     counts = ends - np.arange(len(ordered))
-    if counts.max(initial=0) <= max(SHARED * len(ordered), 1):
+    if len(ordered) <= few or counts.max() <= max(SHARED * len(ordered), 1):
         return ordered
     first = int(counts.argmax())
-    return _without_ties(np.delete(ordered, slice(first, ends[first])), usual)
+    return _without_ties(np.delete(ordered, slice(first, ends[first])), usual, few)
 
 
 def _limit_of_spread(ordered: np.ndarray, usual: float) -> float:

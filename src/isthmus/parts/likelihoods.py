@@ -170,9 +170,19 @@ class Poisson(Loss, name="poisson"):
     def _onnx_above_counts(graph: Graph, log_rate: str, rate: str, x: str) -> str:
         some = graph.add("Greater", x, LEAST)
         gap = graph.add("Sub", log_rate, graph.add("Log", graph.add("Where", some, x, 1.0)))
-        beyond = graph.add("Sub", graph.add("Sub", graph.add("Exp", gap), 1.0), gap)
+        beyond = _beyond_line(graph, gap)
         costs = graph.add("Where", some, graph.add("Mul", x, beyond), rate)
         return graph.row_mean(costs)
 
     def onnx_seen(self, graph: Graph, x: str) -> str | None:
         return graph.add("Log", graph.add("Add", graph.add("Max", x, 0.0), 1.0))
+
+
+def _beyond_line(graph: Graph, gap: str) -> str:
+    """Add the nodes of `exp(gap) - 1 - gap`, as a series where the difference would cancel."""
+    series: str | float = 1 / 5040
+    for fraction in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2):
+        series = graph.add("Add", fraction, graph.add("Mul", gap, series))
+    near = graph.add("Mul", graph.add("Mul", gap, gap), series)
+    far = graph.add("Sub", graph.add("Sub", graph.add("Exp", gap), 1.0), gap)
+    return graph.add("Where", graph.add("Less", graph.add("Abs", gap), 0.25), near, far)

@@ -157,8 +157,9 @@ MADE_OF = {
 
 
 def largest_at_most(losses: Array) -> Array:
-    """Return losses, with NaN and infinity as the largest number: the strangest, and still a number."""
-    return jnp.nan_to_num(losses, nan=jnp.finfo(losses.dtype).max)
+    """Return losses, with what is not finite as the largest number: the strangest, and still one."""
+    most = jnp.finfo(losses.dtype).max
+    return jnp.where(jnp.isfinite(losses), losses, most)
 
 
 def mean_of_columns(values: Array) -> Array:

@@ -404,7 +404,8 @@ def model_causes(measured: Measured) -> list[list[Facts]] | None:
     rows, made = measured.rows, measured.reconstructions
     try:
         inner = measured.model.fitted_.model.on(measured.model.device)
-        parts = inner.column_losses(rows, made)
+        copied = inner.column_losses(rows, rows)  # 0, but for a loss that scores count from 0
+        parts = np.maximum(inner.column_losses(rows, made) - copied, 0)
     except ValueError:
         return None
     shares = parts / np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)

@@ -39,13 +39,20 @@ def code_moments(
 
 @partial(jax.jit, static_argnames="nats")
 def _compare(objective: Objective, x_out: Array, x: Array, nats: bool) -> Array:
-    return objective.loss.nats(x_out, x) if nats else objective.loss.excess(x_out, x)
+    loss = objective.loss
+    if nats:
+        return loss.nats(x_out, x)
+    inside, distance = loss.outside(x)
+    return largest_at_most(loss.excess(x_out, inside) + distance)
 
 
 def losses_of_pairs(
     objective: Objective, x_out: np.ndarray, x: np.ndarray, nats: bool = False
 ) -> np.ndarray:
-    """Return the excess of given reconstructions, or their nats, in batches of one shape; float64."""
+    """Return the excess of given reconstructions, or their nats, in batches of one shape; float64.
+
+    What a row pays for lying outside the loss's domain is among the excess.
+    """
     losses = partial(_compare, objective, nats=nats)
     return np.concatenate([np.asarray(v, float) for v in _in_batches(losses, 1024, x_out, x)])
 
