@@ -18,7 +18,7 @@ QUICK ?= tests/io tests/nets tests/parts tests/model tests/autoencoder/test_skle
 # `make fuzz` and `make faults` go on where they were ended; their counts lie in .fuzz and .faults. Coverage
 # leads the inputs of `make fuzz-guided`, by atheris, which is installed for it alone.
 FUZZ = .venv-fuzz
-READERS ?= model csv parquet npy npz images
+READERS ?=
 READER ?= npy
 
 .PHONY: help demo test test-newest fuzz fuzz-guided properties faults lint format bench bench-mnist images clean
@@ -40,17 +40,17 @@ test-newest: ## run the quick tests with the newest versions that pyproject.toml
 	$(NEWEST)/bin/python -m pip freeze --exclude-editable
 	$(NEWEST)/bin/python -m pytest -n 2 $(QUICK)
 
-fuzz: $(VENV)/installed-dev ## read N changed files of each kind (N=100000)
+fuzz: $(VENV)/installed-dev ## read N changed files of each kind, or of READERS (N=100000)
 	PYTHONPATH=tests $(BIN)/python -m fuzz -n $(or $(N),100000) $(READERS)
 
-properties: $(VENV)/installed-dev ## draw N combinations of all slots and hold each to all relations
+fuzz-guided: $(FUZZ)/installed ## read N changed files of one READER, led by coverage (N=100000)
+	PYTHONPATH=tests $(FUZZ)/bin/python -m fuzz.guided -n $(or $(N),100000) $(READER)
+
+properties: $(VENV)/installed-dev ## draw N combinations of all slots and hold each to all relations (N=2000)
 	PYTHONPATH=tests $(BIN)/python -m properties -n $(or $(N),2000)
 
-faults: $(VENV)/installed-dev ## end, starve and disturb each command, N times by each of ten faults
+faults: $(VENV)/installed-dev ## end, starve and disturb each command, N times by each of ten faults (N=20)
 	PYTHONPATH=tests $(BIN)/python -m faults -n $(or $(N),20)
-
-fuzz-guided: $(FUZZ)/installed ## the same led by coverage, for one READER
-	PYTHONPATH=tests $(FUZZ)/bin/python -m fuzz.guided -n $(or $(N),100000) $(READER)
 
 lint: $(VENV)/installed-dev ## lint, check the format and the types
 	$(BIN)/ruff check src tests benchmarks docs

@@ -24,6 +24,7 @@ class Ended(NamedTuple):
     out: bytes
     err: str
     seconds: float
+    after: float = 0.0  # seconds that it went on after a signal
 
 
 class Trial(NamedTuple):
@@ -75,18 +76,26 @@ def signalled(number: signal.Signals) -> Fault:
     """Return a fault that sends a signal at a random moment."""
 
     def fault(trial: Trial) -> Ended:
+        sent = 0.0
+
         def during(process: subprocess.Popen) -> None:
+            nonlocal sent
             time.sleep(trial.rng.uniform(0, trial.seconds))
             process.send_signal(number)
+            sent = time.monotonic()
 
-        return run(trial, during=during)
+        ended = run(trial, during=during)
+        return ended._replace(after=time.monotonic() - sent)
 
     return fault
 
 
 def disk_full(trial: Trial) -> Ended:
-    """Let no file grow beyond a random share of the result: the system refuses the rest."""
-    return run(trial, most=trial.rng.randrange(max(trial.size, 1)))
+    """Let no file grow beyond a random share of the result: the system refuses the rest.
+
+    The share is below the least size of a result, which seconds of few digits make smaller.
+    """
+    return run(trial, most=trial.rng.randrange(max(trial.size * 19 // 20, 1)))
 
 
 def read_only(trial: Trial) -> Ended:

@@ -13,10 +13,18 @@ from typing import NamedTuple
 
 from faults.commands import COMMANDS, prepare, words
 from faults.inflict import FAULTS, Trial, undisturbed
-from faults.judge import contents, faults_of_end, faults_of_files, faults_of_resumption, left_over
+from faults.judge import (
+    Result,
+    contents,
+    faults_of_end,
+    faults_of_files,
+    faults_of_resumption,
+    left_over,
+)
 
 MEMORY = Path("/dev/shm")
 SHOWN = ("no-out", "pipe")  # faults of the standard output, to which some results go
+EARLIER = b"what an earlier run wrote"
 PRINTED = ("compare", "detect", "explain", "score")
 
 
@@ -25,6 +33,7 @@ class Known(NamedTuple):
 
     seconds: float
     files: dict[str, bytes]
+    out: bytes
 
 
 class Laboratory:
@@ -56,7 +65,7 @@ class Laboratory:
                     ended = undisturbed(Trial(folder, words(command), 0, 0, random.Random()))
                     assert ended.status == 0, ended.err
                     files = {k: v for k, v in contents(folder).items() if k not in before}
-            self.known[command] = Known(ended.seconds, files)
+            self.known[command] = Known(ended.seconds, files, ended.out)
         return self.known[command]
 
     def trial(self, command: str, fault: str, number: int) -> list[str]:
@@ -67,17 +76,20 @@ class Laboratory:
         size = max(map(len, known.files.values()), default=0)
         with self.copy() as folder:
             if rng.random() < 0.5:  # a result of an earlier run is there
-                for name, content in known.files.items():
+                for name in known.files:
                     (folder / name).parent.mkdir(exist_ok=True)
-                    (folder / name).write_bytes(content)
-            before = contents(folder)
+                    (folder / name).write_bytes(EARLIER)
             trial = Trial(folder, line, known.seconds, size, rng)
+            before = contents(folder)
             ended = FAULTS[fault](trial)
             self.last = ended.err[-2000:]
-            files = {} if printed else known.files
-            wrong = faults_of_end(fault, ended, COMMANDS[command][1])
-            wrong += faults_of_files(trial, fault, before, files, ended)
-            if command == "fit" and "o.isthmus" in contents(folder) and "o.isthmus" not in before:
+            result = Result({} if printed else known.files, checkpoints=command == "fit")
+            target = COMMANDS[command][1]
+            wrong = faults_of_end(fault, ended, target)
+            wrong += faults_of_files(folder, fault, before, result, ended)
+            if not target and fault not in SHOWN and ended.status == 0 and ended.out != known.out:
+                wrong.append("printed another result")
+            if command == "fit" and contents(folder).get("o.isthmus", EARLIER) != EARLIER:
                 wrong += faults_of_resumption(trial, known.files["o.isthmus"], ended)
             if left_over(folder):
                 undisturbed(trial)

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from fuzz.driver import Fuzzer, Progress, folder_in_memory, kept_seeds, run
-from fuzz.guard import Bounds, Watch
+from fuzz.guard import Watch
 from fuzz.readers import READERS
 
 
@@ -49,7 +49,6 @@ def one(name: str, args: argparse.Namespace) -> None:
 
 def child(name: str, args: argparse.Namespace) -> None:
     """Run one reader in this process."""
-    Bounds.set_up()
     faulthandler.enable(file=sys.stdout)
     with folder_in_memory() as folder:
         fuzzer = Fuzzer(name, Watch(), folder, args.seed, kept_seeds(name, args.state))

@@ -55,7 +55,7 @@ class Fuzzer:
         """Read an input; return what the reader did that it must not, in words."""
         self.path.write_bytes(data)
         wrong = None
-        with warnings.catch_warnings(), self.watch.over(str(self.path.parent)), self.bounds.over():
+        with self.bounds.over(), warnings.catch_warnings(), self.watch.over(str(self.path.parent)):
             warnings.simplefilter("error")
             warnings.simplefilter("ignore", UserWarning)  # our own, of what was read and how
             try:

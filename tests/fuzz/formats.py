@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -306,6 +307,17 @@ def in_lines(rng: random.Random, data: bytes) -> bytes:
     return b"\n".join(lines)
 
 
+def in_packed(rng: random.Random, data: bytes) -> bytes:
+    """Change the text in a gzip file, and pack it anew, now and then with something behind it."""
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            text = file.read(MOST_BYTES)
+    except (OSError, EOFError, zlib.error):
+        return rng.choice(BYTES)(rng, data)
+    again = gzip.compress(rng.choice(CSV)(rng, text), mtime=0)
+    return again + rng.choice((b"",) * 8 + (b"\0" * 9, b"a,b\n", again))
+
+
 def in_footer(rng: random.Random, data: bytes) -> bytes:
     """Change the footer of a Parquet file, and say its length truly."""
     if data[-4:] != b"PAR1" or len(data) < 12:
@@ -383,5 +395,6 @@ MODEL: tuple[Change, ...] = (in_model,)
 NPY: tuple[Change, ...] = (in_npy,)
 NPZ: tuple[Change, ...] = (in_npz,)
 CSV: tuple[Change, ...] = (in_text, in_text, in_lines)
+PACKED_CSV: tuple[Change, ...] = (in_packed,)
 PARQUET: tuple[Change, ...] = (in_footer, in_pages)
 IMAGE: tuple[Change, ...] = (in_png, in_tiff, in_start)

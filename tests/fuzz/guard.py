@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-import resource
+import re
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 SECONDS = 3.0  # of the processor's time, for files of up to 64 kB
 PATIENCE = 60.0  # by the clock, after which an input is given up
 MEGABYTES = 512
+PEAK, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")  # of Linux alone
 REFUSED = (
     "socket.",
     "subprocess.",
@@ -97,7 +99,7 @@ def _give_up(*_: object) -> None:
 
 
 class Bounds:
-    """How long a call took, and how much the process grew in it."""
+    """How long a call took, and how much memory it took beyond what the process had."""
 
     def __init__(self) -> None:
         self.grown = 0.0
@@ -106,20 +108,25 @@ class Bounds:
     @contextmanager
     def over(self) -> Iterator[None]:
         """Measure the block, and end it if it takes far too long."""
-        before, start = _most_memory(), time.process_time()
+        forget_peak()
+        before, start = peak(), time.process_time()
+        former = signal.signal(signal.SIGALRM, _give_up)
         signal.setitimer(signal.ITIMER_REAL, PATIENCE)
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+            if former is not None:  # else it is no handler of Python's
+                signal.signal(signal.SIGALRM, former)
             self.seconds = time.process_time() - start
-            self.grown = _most_memory() - before
-
-    @staticmethod
-    def set_up() -> None:
-        """Let the alarm end what does not end by itself."""
-        signal.signal(signal.SIGALRM, _give_up)
+            self.grown = peak() - before
 
 
-def _most_memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # megabytes, on Linux
+def forget_peak() -> None:
+    """Let the most memory be what there is now, or what one input took would hide the next ones."""
+    PEAK.write_text("5")
+
+
+def peak() -> float:
+    """Return the most megabytes that the process had since then."""
+    return int(re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text()).group(1)) / 1024

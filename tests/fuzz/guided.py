@@ -1,6 +1,8 @@
 """`python -m fuzz.guided READER`: the same with inputs that coverage leads, by atheris.
 
-What reached new lines is kept in the state's folder, from where a run goes on.
+Inputs that reached new lines are kept in the state's folder, in `corpus`, from where a run goes on, and
+the first one of each error in `found`. One that ended the process, or that took too long or too much,
+is not kept anywhere: it may do so to other software.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["isthmus", "zipfile", "gzip", "PIL", "numpy.lib"]):
+    from fuzz.corpus import Corpus
     from fuzz.driver import Fuzzer, Progress, folder_in_memory, kept_seeds
-    from fuzz.guard import Bounds, Watch
+    from fuzz.guard import Watch
     from fuzz.mutate import MOST_BYTES, changed
     from fuzz.readers import READERS
 
@@ -29,28 +32,27 @@ def main() -> None:
     args = parser.parse_args()
     corpus = args.state / "corpus" / args.reader
     corpus.mkdir(parents=True, exist_ok=True)
-    with folder_in_memory() as folder:
+    with folder_in_memory() as folder, folder_in_memory() as fresh:
         seeds = kept_seeds(args.reader, args.state)
         fuzzer = Fuzzer(args.reader, Watch(), folder, 0, seeds)
         for i, data in enumerate(seeds):
             (corpus / f"seed-{i:03}").write_bytes(data)
-        fuzz(fuzzer, Progress(args.state / f"{args.reader}-guided.json"), args.inputs, corpus)
+        progress = Progress(args.state / f"{args.reader}-guided.json")
+        fuzz(fuzzer, progress, args.inputs, Corpus(corpus, fresh))
 
 
-def fuzz(fuzzer: Fuzzer, progress: Progress, inputs: int, corpus: Path) -> None:
+def fuzz(fuzzer: Fuzzer, progress: Progress, inputs: int, corpus: Corpus) -> None:
     """Let libFuzzer choose the inputs, half of them by changes that know the format."""
-    found = corpus.parents[1] / "found"
-    found.mkdir(exist_ok=True)
-    changes, done = READERS[corpus.name].changes, progress.state["next"]
+    changes, done = fuzzer.reader.changes, progress.state["next"]
     fuzzer.findings |= progress.state["findings"]
     fuzzer.outcomes |= progress.state["outcomes"]
 
     def one(data: bytes) -> None:
         nonlocal done
+        corpus.keep()
         known = len(fuzzer.findings)
         wrong = fuzzer.judge(done, data) or ""
-        if len(fuzzer.findings) > known and "Error" in wrong:  # an error of Python's, and no crash
-            (found / f"{corpus.name}-{done}").write_bytes(data)
+        corpus.judge(data, wrong, len(fuzzer.findings) > known, done)
         done += 1
         progress.save(fuzzer, done, 0.0, now=done >= inputs)
 
@@ -60,7 +62,6 @@ def fuzz(fuzzer: Fuzzer, progress: Progress, inputs: int, corpus: Path) -> None:
             return atheris.Mutate(data, most)
         return changed(rng, data, changes)[:most]
 
-    Bounds.set_up()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     fuzzer.warm_up()
     options = [
@@ -68,8 +69,10 @@ def fuzz(fuzzer: Fuzzer, progress: Progress, inputs: int, corpus: Path) -> None:
         f"-max_len={MOST_BYTES}",
         "-rss_limit_mb=0",
         "-seed=1",
+        f"-exact_artifact_path={os.devnull}",  # or it would write what ends it where it was started
     ]
-    atheris.Setup([sys.argv[0], *options, str(corpus)], one, custom_mutator=mutated)
+    folders = [str(corpus.fresh), str(corpus.kept)]  # it writes to the first alone
+    atheris.Setup([sys.argv[0], *options, *folders], one, custom_mutator=mutated)
     atheris.Fuzz()
 
 

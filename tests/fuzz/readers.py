@@ -37,6 +37,21 @@ def table(path: Path) -> object:
     return choose_columns(read_table(path))
 
 
+def without_header(path: Path) -> object:
+    """Read a table whose first line holds no names."""
+    return choose_columns(read_table(path, header=False))
+
+
+def set_apart(path: Path) -> object:
+    """Read a table of which some rows are none for a model; each is one of them, or says why."""
+    table = read_table(path)
+    rows = choose_columns(table, set_apart=True)
+    good = len(table.rows) if rows.problems is None else rows.problems.null_count()
+    if len(rows.X) != good:
+        raise AssertionError("Some rows are neither read nor set apart")
+    return rows
+
+
 def images(path: Path) -> object:
     """Read the folder of one image."""
     with warnings.catch_warnings():
@@ -50,9 +65,16 @@ def image_seeds() -> list[bytes]:
     return [*of.png_seeds(), *of.jpeg_seeds(), *of.tiff_seeds(), *of.bmp_seeds()]
 
 
+_TEXT = Reader("x.csv", table, TableError, seeds_tables.seeds, formats.CSV)
 READERS = {
     "model": Reader("x.isthmus", model, ModelFileError, seeds_models.seeds, formats.MODEL),
-    "csv": Reader("x.csv", table, TableError, seeds_tables.seeds, formats.CSV),
+    "csv": _TEXT,
+    "csv-gz": _TEXT._replace(
+        file="x.csv.gz", seeds=seeds_tables.packed_seeds, changes=formats.PACKED_CSV
+    ),
+    "tsv": _TEXT._replace(file="x.tsv", seeds=seeds_tables.tab_seeds),
+    "no-header": _TEXT._replace(read=without_header, seeds=seeds_tables.nameless_seeds),
+    "bad-rows": _TEXT._replace(read=set_apart, seeds=seeds_tables.bad_seeds),
     "parquet": Reader("x.parquet", table, TableError, seeds_tables.parquet_seeds, formats.PARQUET),
     "npy": Reader("x.npy", table, TableError, seeds_arrays.npy_seeds, formats.NPY),
     "npz": Reader("x.npz", table, TableError, seeds_arrays.npz_seeds, formats.NPZ),

@@ -1,8 +1,9 @@
-"""Small valid tables: text with each separator, and Parquet of many types."""
+"""Small tables: text with each separator, packed, with and without names, and Parquet of many types."""
 
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import io
 
 import polars as pl
@@ -28,6 +29,29 @@ def seeds() -> list[bytes]:
         "1,2,3\n4,5,6\n7,8,9\n",
         ",a,b\n0,1,2\n1,3,4\n",
     )]  # fmt: skip
+
+
+def packed_seeds() -> list[bytes]:
+    """Return the text files packed, and one in two parts."""
+    plain = seeds()
+    parts = gzip.compress(plain[0][:20], mtime=0) + gzip.compress(plain[0][20:], mtime=0)
+    return [*(gzip.compress(text, mtime=0) for text in plain), parts]
+
+
+def tab_seeds() -> list[bytes]:
+    """Return the text files with tabs in the place of commas."""
+    return [text.replace(b",", b"\t") for text in seeds()]
+
+
+def nameless_seeds() -> list[bytes]:
+    """Return the text files without their first lines, and as they are."""
+    return [*(text.partition(b"\n")[2] for text in seeds()), *seeds()]
+
+
+def bad_seeds() -> list[bytes]:
+    """Return text files of which some rows hold no number, nothing, or infinity; and good ones."""
+    odd = ("", "NA", "?", "inf", "nan", "x", "1e999", '"1;2"')
+    return [*(f"a,b\n1,2\n3,{cell}\n5,6\n".encode() for cell in odd), *seeds()]
 
 
 def parquet_seeds() -> list[bytes]:

@@ -1,7 +1,9 @@
 """A few hundred changed files of each kind; `make fuzz` reads as many as you like."""
 
+import hashlib
 import json
 import random
+import signal
 import subprocess
 import sys
 import warnings
@@ -10,11 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 from fuzz import driver, mutate
+from fuzz.corpus import Corpus
 from fuzz.driver import Fuzzer, Progress, kept_seeds, run
-from fuzz.guard import MEGABYTES, Bounds, TooSlowError, Watch
+from fuzz.guard import MEGABYTES, PEAK, TooSlowError, Watch
 from fuzz.readers import READERS
 
 INPUTS = 300
+pytestmark = pytest.mark.skipif(not PEAK.exists(), reason="Linux alone measures memory like this")
 
 
 @pytest.fixture(scope="session")
@@ -87,25 +91,26 @@ def test_what_a_reader_must_not_do_is_seen(fuzzer, read, words):
     assert words in fuzzer("csv", read).judge(0, b"a\n1\n")
 
 
-def test_what_a_reader_takes_much_memory_for_is_seen(fuzzer, monkeypatch):
-    memory = iter((100, 100 + MEGABYTES, 100, 101 + MEGABYTES))
-    monkeypatch.setattr("fuzz.guard._most_memory", lambda: next(memory))
-    fuzzed = fuzzer("csv")
-    assert fuzzed.judge(0, b"a\n1\n") is None
-    assert fuzzed.judge(1, b"a\n1\n") == f"took more than {MEGABYTES} MB"
+def test_what_a_reader_takes_much_memory_for_is_seen_each_time(fuzzer, monkeypatch):
+    monkeypatch.setattr(driver, "MEGABYTES", 32)
+    fuzzed = fuzzer("csv", lambda path: b"x" * (int(path.read_bytes()) << 20))
+    took = [fuzzed.judge(i, size) for i, size in enumerate((b"100", b"8", b"64", b"8", b"64"))]
+    assert took == ["took more than 32 MB", None] * 2 + ["took more than 32 MB"]
+    assert MEGABYTES > 32
 
 
 def test_what_a_reader_takes_too_long_for_is_seen(fuzzer, monkeypatch):
     monkeypatch.setattr(driver, "SECONDS", 0.0)
     assert "took more than 0 s" in fuzzer("csv").judge(0, b"a\n1\n")
     monkeypatch.setattr("fuzz.guard.PATIENCE", 0.01)
-    Bounds.set_up()
+    before = signal.getsignal(signal.SIGALRM)
 
     def endless(path):
         while True:
             pass
 
     assert fuzzer("csv", endless).judge(0, b"") == "did not end"
+    assert signal.getsignal(signal.SIGALRM) is before
 
 
 def test_a_run_that_was_ended_goes_on_with_the_same_inputs(fuzzer, tmp_path):
@@ -118,6 +123,24 @@ def test_a_run_that_was_ended_goes_on_with_the_same_inputs(fuzzer, tmp_path):
     assert parts[1].outcomes == whole.outcomes
     assert json.loads((tmp_path / "parts.json").read_text())["next"] == 60
     assert [parts[1].input(i) for i in range(60)] == [whole.input(i) for i in range(60)]
+
+
+def test_what_ended_nothing_is_kept_and_nothing_else(tmp_path):
+    kept, fresh = tmp_path / "corpus" / "csv", tmp_path / "fresh"
+    kept.mkdir(parents=True)
+    fresh.mkdir()
+    corpus = Corpus(kept, fresh)
+    wrongs = [b"", b"KeyError in x (y): 'z'", b"did not end", b"took more than 3 s"]
+    wrongs += [b"PanicException in x (y): 'an Error'", b"what x (y) says is no sentence: 'z'"]
+    for i, wrong in enumerate(wrongs):
+        name = hashlib.sha1(wrong).hexdigest()
+        (fresh / name).write_bytes(wrong)
+        corpus.judge(wrong, wrong.decode(), i != 0, i)
+        corpus.keep()
+    harmless = {wrongs[0], wrongs[1], wrongs[5]}
+    assert {path.read_bytes() for path in kept.iterdir()} == harmless
+    assert {path.name for path in corpus.found.iterdir()} == {"csv-1", "csv-5"}
+    assert [*fresh.iterdir()] == []
 
 
 @pytest.mark.parametrize("name", READERS)
