@@ -23,7 +23,7 @@ COMMANDS = {  # each with where its result goes
     "encode": ("encode m.isthmus t.csv --id name", "o.parquet"),
     "explain": ("explain d.isthmus t.csv --all", "o.csv"),
     "export": ("export m.isthmus", "o.onnx"),
-    "fit": (f"fit {FIT} --max-epochs 1500 --early-stopping no --checkpoint", "o.isthmus"),
+    "fit": (f"fit {FIT} --max-epochs 4000 --early-stopping no --checkpoint", "o.isthmus"),
     "info": ("info d.isthmus", ""),
     "reconstruct": ("reconstruct p.isthmus photos.npy", "o.npy"),
     "report": ("report m.isthmus t.csv --id name,x --label kind", "o.html"),

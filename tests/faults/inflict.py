@@ -73,14 +73,14 @@ def undisturbed(trial: Trial) -> Ended:
 
 
 def signalled(number: signal.Signals) -> Fault:
-    """Return a fault that sends a signal at a random moment."""
+    """Return a fault that sends a signal at a random moment, rather a late one, when work is done."""
 
     def fault(trial: Trial) -> Ended:
         sent = 0.0
 
         def during(process: subprocess.Popen) -> None:
             nonlocal sent
-            time.sleep(trial.rng.uniform(0, trial.seconds))
+            time.sleep(trial.seconds * max(trial.rng.random(), trial.rng.random()))
             process.send_signal(number)
             sent = time.monotonic()
 
