@@ -44,3 +44,23 @@ def test_a_library_that_a_signal_breaks_off_is_no_error(cli, monkeypatch):
     monkeypatch.setattr(Source, "check", check)
     ended = cli("score", "m.isthmus", "x.csv")
     assert (ended.status, ended.err) == (143, "isthmus: interrupted.\n")
+
+
+def test_a_signal_waits_until_an_import_has_ended(cli, monkeypatch, tmp_path):
+    """As that of JAX, whose C++ would end the process with what is raised there."""
+    (tmp_path / "slow_library.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nsum(range(1000))\nwhole = True\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def check(*_):
+        import slow_library
+
+        assert slow_library.whole
+        for _ in range(1000):
+            time.sleep(0.01)
+
+    monkeypatch.setattr(Source, "check", check)
+    ended = cli("score", "m.isthmus", "x.csv")
+    assert (ended.status, ended.err) == (143, "isthmus: interrupted.\n")
+    assert sys.modules.pop("slow_library").whole

@@ -208,7 +208,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             origin, last = self._origin(rows, slots, before, init)
             anew = before is None and init is None
             starting = None if anew else partial(_starting_net, before, init)
-            kept = getattr(init, "net_", None) if before is None else before.model.net
+            source = _fitted_of(init) if before is None else before
+            kept = None if source is None else source.model.net
             run = begin_run(self, slots, rows, origin, starting=starting, kept=kept)
             warn_of_wide_net(run.at.net, slots, stacklevel=3)
             self._train(run, last, on_epoch)
@@ -412,7 +413,13 @@ def _starting_net(before: Fitted | None, init: Autoencoder | None, fresh: Net) -
         before.model.check_decoder()
         check_same_layers(before.model.net, fresh)
         return before.model.net
-    if not isinstance(init, Autoencoder) or not hasattr(init, "fitted_"):
+    fitted = _fitted_of(init)
+    if fitted is None:
         raise ValueError(f"The init must be a fitted Autoencoder; got {init!r}.")
-    init.fitted_.model.check_decoder()
-    return transferred_net(init.net_, fresh)
+    fitted.model.check_decoder()
+    return transferred_net(fitted.model.net, fresh)
+
+
+def _fitted_of(init: object) -> Fitted | None:
+    """Return what a fit left of another model to start from, if it is one."""
+    return getattr(init, "fitted_", None) if isinstance(init, Autoencoder) else None

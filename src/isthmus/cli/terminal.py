@@ -62,8 +62,15 @@ class Signals:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.number = self.number or number
-        if not self.held:
+        if _is_importing(frame):  # what a C library does with an exception then may end the process
+            self._hear_later()
+        elif not self.held:
             raise KeyboardInterrupt
+
+    def _hear_later(self) -> None:
+        later = threading.Timer(SOON, _thread.interrupt_main, [self.number])
+        later.daemon = True
+        later.start()
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -86,9 +93,7 @@ class Signals:
             if self.number is None or not issubclass(lost.exc_type, KeyboardInterrupt):
                 old(lost)
                 return
-            later = threading.Timer(SOON, _thread.interrupt_main, [self.number])
-            later.daemon = True
-            later.start()
+            self._hear_later()
 
         sys.unraisablehook = hook
         try:
@@ -105,6 +110,15 @@ class Signals:
     def status(self) -> int:
         """The exit status by the shell's convention: 130 for SIGINT, 143 for SIGTERM, and so on."""
         return 128 + (self.number or signal.SIGINT)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Return whether a module is being imported, by the frames of Python's own import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 signals = Signals()
