@@ -65,7 +65,7 @@ def build_net(
 
 def _output_of_range(whole: bool, kept: Net | None) -> str:
     """Return what an output of "auto" is for rows scaled to [0, 1], which later ones may leave."""
-    if kept is not None and kept.output in ("identity", "sigmoid"):
+    if kept is not None and kept.decoder and kept.output in ("identity", "sigmoid"):
         return kept.output
     return "sigmoid" if whole else "identity"
 
