@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 # Reference rows in a draw, and a member's draws, where rows may be outliers.
 FEW_REFERENCES, DRAWS = 16, 8
 # More draws in the first round, while they cost little: chance then decides less which half is normal.
-FIRST_DRAWS, FIRST_VALUES = 32, 2**20
+FIRST_DRAWS, FIRST_VALUES = 32, 2**17
 MANY_REFERENCES = 2048  # reference rows at most, in one draw, where they are clean
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
 USUAL_RATE = 0.05  # the false-positive rate on clean training data where none is given
