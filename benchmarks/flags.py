@@ -28,7 +28,7 @@ def connections(folder):
     table = pl.read_csv(folder / KDD, has_header=False)
     features = table[:, :41]
     rows = features.to_dummies([c for c in features.columns if features[c].dtype == pl.String])
-    return rows.to_numpy().astype(float), (table["column_42"] != "normal").to_numpy()
+    return rows.to_numpy().astype(float), (table[:, 41] != "normal").to_numpy()
 
 
 def measure(X, attack, scaling, seed):
