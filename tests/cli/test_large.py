@@ -30,6 +30,17 @@ def test_parts_of_large_inputs_give_the_same_result(ready, monkeypatch, name):
     assert ready(f"{WORDS[name].replace('OUT', 'parts')} --force --quiet").err == ""
 
 
+@pytest.fixture
+def leave_free(monkeypatch):
+    """Return what makes a disk of so many free bytes."""
+    usage = namedtuple("usage", "total used free")
+
+    def leave(n):
+        monkeypatch.setattr(outputs.shutil, "disk_usage", lambda _: usage(10**9, 10**9, n))
+
+    return leave
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -37,14 +48,13 @@ def test_parts_of_large_inputs_give_the_same_result(ready, monkeypatch, name):
         "reconstruct p.isthmus photos.npy -o o.npy",
     ],
 )
-def test_a_full_disk_is_seen_before_the_work(ready, monkeypatch, words):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(outputs.shutil, "disk_usage", lambda _: usage(10**9, 10**9, 100))
+def test_a_full_disk_is_seen_before_the_work(ready, leave_free, words):
+    leave_free(100)
     ended = ready(words)
     assert (ended.status, ended.out) == (1, "")
     assert ended.err.count("\n") == 1
     assert "MB, and 0 MB are free there: make room, or give another place with -o." in ended.err
-    monkeypatch.setattr(outputs.shutil, "disk_usage", lambda _: usage(10**9, 10**9, 4096))
+    leave_free(4096)
     assert ready(words).status == 0
 
 
@@ -57,8 +67,7 @@ def test_a_full_disk_is_seen_before_the_work(ready, monkeypatch, words):
         "denoise p.isthmus photos --size 8x8 -o out.v2",
     ],
 )
-def test_what_may_be_packed_or_is_a_folder_is_tried(ready, monkeypatch, words):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(outputs.shutil, "disk_usage", lambda _: usage(10**9, 10**9, 100))
+def test_what_may_be_packed_or_is_a_folder_is_tried(ready, leave_free, words):
+    leave_free(100)
     Path("out.v2").mkdir()
     assert ready(words).status == 0

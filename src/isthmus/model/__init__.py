@@ -49,6 +49,7 @@ from isthmus.model.onnx_graph import model_bytes as model_bytes
 from isthmus.model.record import Record as Record
 from isthmus.model.scaling import Scaler as Scaler
 from isthmus.model.scaling import Scaling as Scaling
+from isthmus.model.scaling import are_constant as are_constant
 from isthmus.model.scaling import blocks as blocks
 from isthmus.model.scaling import check_scaling as check_scaling
 from isthmus.model.scaling import choose_scaling as choose_scaling

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 SCALINGS = ("auto", "standard", "minmax", "robust", "range", None)
 FLOOR = 0.1  # of the median column's deviation, both in units of the column's own range
-FLAG = (
-    10  # scaled units at most between the two values of a column that has no more, or one new value
-)
+ROUNDING = 1e-14  # of its size: what a constant that was computed may vary by
+FLAG = 10  # scaled units at most between the two values of a flag, or to a constant's new one
 
 
 @runtime_checkable
@@ -191,15 +190,16 @@ def _size(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.where(size > 0, size, 1.0)
 
 
-def _constant(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    return high - low <= 1e-14 * np.maximum(np.abs(low), np.abs(high))
+def are_constant(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return which columns with these ends are constant, but for the rounding of a computed value."""
+    return high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high))
 
 
 def _spread(
     spread: np.ndarray, instead: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
     """Give constant columns another spread."""
-    return np.where(_constant(low, high) | (spread <= 0), instead, spread)
+    return np.where(are_constant(low, high) | (spread <= 0), instead, spread)
 
 
 def blocks(x: np.ndarray, values: int = 2**22) -> Iterator[slice]:

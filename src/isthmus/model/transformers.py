@@ -20,10 +20,14 @@ NAMES = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
 
 def is_line(transformer: object) -> bool:
     """Return whether a transformer is one line a column, and not bent by clipping."""
+    return _is_known(transformer) and not getattr(transformer, "clip", False)
+
+
+def _is_known(transformer: object) -> bool:
+    """Return whether it is one of these very classes."""
     from sklearn import preprocessing
 
-    kinds = [getattr(preprocessing, name) for name in NAMES]
-    return type(transformer) in kinds and not getattr(transformer, "clip", False)
+    return type(transformer) in [getattr(preprocessing, name) for name in NAMES]
 
 
 def learnt_line(transformer: Any, d: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,9 +51,7 @@ def learnt_line(transformer: Any, d: int) -> tuple[np.ndarray, np.ndarray]:
 
 def pack_transformer(transformer: Any) -> dict[str, object]:
     """Return name and parameters as JSON."""
-    from sklearn import preprocessing
-
-    if type(transformer) not in [getattr(preprocessing, name) for name in NAMES]:
+    if not _is_known(transformer):
         raise ModelFileError(
             f"A model file holds only scalings that are one line a column, not {transformer!r}: put it "
             "before the Autoencoder in a Pipeline, with scaling=None."

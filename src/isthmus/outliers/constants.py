@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from isthmus.model import are_constant
+
 if TYPE_CHECKING:
     from isthmus.model import Scaling
     from isthmus.nets import Graph
 
-ROUNDING = 1e-14  # of its size: what a constant that was computed may vary by
 RESOLUTION = 2.0**-22  # of its size: what float32 may make of it
 NEAR_ZERO = 1e-12  # what float64 may make of a 0 that was computed
 SHARED_SCALES = (None, "range")  # scalings whose unit is not the column's own
@@ -73,7 +74,6 @@ def find_constants(train: np.ndarray, scaling: Scaling) -> Constants:
     if isinstance(scaling, str | None) and scaling in SHARED_SCALES:
         return NONE
     low, high = train.min(axis=0).astype(float), train.max(axis=0).astype(float)
-    size = np.maximum(np.abs(low), np.abs(high))
-    columns = np.flatnonzero(high - low <= ROUNDING * size)
+    columns = np.flatnonzero(are_constant(low, high))
     n, d = train.shape
     return Constants(columns, train[0, columns].astype(float), max(n / d, 1.0))
