@@ -222,9 +222,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """Return the rows that count, checked, and their weights."""
         found = validate_rows(self, X, reset=reset, minimum=minimum)
         schema = found.schema if isinstance(found, TableRows) else None
-        flat, of_columns = np.asarray(found), None
-        if schema is not None:
-            of_columns = weights_of_columns(self.column_weights, schema)
+        flat, of_columns = np.asarray(found), weights_of_columns(self.column_weights, schema)
         weight = validate_weights(sample_weight, flat)
         counts = weight > 0
         flat = flat if counts.all() else flat[counts]

@@ -69,8 +69,17 @@ def some_rows(frame: Any, rows: slice | np.ndarray) -> Any:
     return frame.take(numbers) if hasattr(frame, "take") else frame[numbers]
 
 
-def weights_of_columns(given: Mapping[str, float] | None, schema: Schema) -> np.ndarray:
+def weights_of_columns(
+    given: Mapping[str, float] | None, schema: Schema | None
+) -> np.ndarray | None:
     """Return what each used column counts; ValueError for names that are no such columns."""
+    if schema is None:
+        if given:
+            raise ValueError(
+                "The parameter column_weights is for tables of mixed types, or with missing cells, and "
+                "X is plain numbers: leave it out, or multiply the columns."
+            )
+        return None
     names = [column.name for column in schema.used]
     odd = [name for name in given or {} if name not in names]
     if odd:

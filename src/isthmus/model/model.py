@@ -9,9 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.model.mixing import by_cell, compact_rows, placed, probabilities
+from isthmus.model.mixing import (
+    by_cell,
+    compact_rows,
+    placed,
+    probabilities,
+    slots_by_cell,
+)
 from isthmus.model.scaling import blocks
-from isthmus.parts import Mixed
+from isthmus.parts import Mixed, plan
 from isthmus.training import (
     column_shares,
     computing,
@@ -142,9 +148,29 @@ class Model:
         mixed = self.mixed
         return self.scaler.inverse(outputs if mixed is None else compact_rows(mixed, outputs))
 
+    def unscaled(self, outputs: np.ndarray) -> np.ndarray:
+        """Return outputs with numbers in the data's units."""
+        if self.mixed is None:
+            return self.scaler.inverse(outputs)
+        numbers = plan(self.mixed.layout).numbers
+        rows = np.zeros((len(outputs), len(self.scaler.scale)))
+        rows[:, numbers] = outputs[:, : len(numbers)]
+        unscaled = outputs.astype(float)
+        unscaled[:, : len(numbers)] = self.scaler.inverse(rows)[:, numbers]
+        return unscaled
+
     def probabilities(self, outputs: np.ndarray) -> dict[int, np.ndarray]:
         """Return by the number of the value its levels' probabilities, (n, levels), or a flag's, (n,)."""
         return {} if self.mixed is None else probabilities(self.mixed, outputs)
+
+    @property
+    def n_cells(self) -> int:
+        """The number of columns that count in a loss."""
+        return self.net.n_features if self.schema is None else len(self.schema.used)
+
+    def slots_by_cell(self, by_slot: np.ndarray) -> np.ndarray:
+        """Add up what is known of each slot of outputs by column, (n, width) -> (n, cells)."""
+        return by_slot if self.mixed is None else slots_by_cell(self.mixed.layout, by_slot)
 
     def placed(self, outputs: np.ndarray) -> np.ndarray:
         """Return outputs in units in which columns count alike, so that rows can be compared."""
