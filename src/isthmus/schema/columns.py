@@ -146,6 +146,16 @@ def _number_texts(series: pl.Series) -> pl.Series:
     return plain.zip_with(whole.fill_null(False), series.cast(pl.String))
 
 
+def nan_missing(values: np.ndarray) -> pl.Series:
+    """Return numbers as a column, in which NaN is missing."""
+    return pl.Series(np.ascontiguousarray(values), nan_to_null=True)
+
+
+def has_nan(series: pl.Series) -> bool:
+    """Return whether a column without missing cells has NaN, which the least of them is then."""
+    return series.dtype.is_float() and len(series) > 0 and bool(np.isnan(series.to_numpy().min()))
+
+
 def number_of(column: pl.Series) -> np.ndarray:
     """Return a column as float64, with NaN for what is missing; its own array."""
     return np.array(column.cast(pl.Float64).to_numpy(), np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from isthmus.schema.columns import UNITS, Column, number_of
+from isthmus.schema.columns import UNITS, Column, nan_missing, number_of
 
 PER_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9}
 FIRST, LAST = -62135596800.0, 253402300799.999999  # the years 1 to 9999
@@ -34,7 +34,7 @@ def as_dates(since: np.ndarray, unit: str = "us") -> pl.Series:
 
 def whole_units(since: np.ndarray, unit: str) -> pl.Series:
     """Return seconds as whole numbers of a unit; NaN becomes missing."""
-    return pl.Series(np.rint(since * PER_SECOND[unit])).fill_nan(None).cast(pl.Int64)
+    return nan_missing(np.rint(since * PER_SECOND[unit])).cast(pl.Int64)
 
 
 def to_local(since: np.ndarray, zone: str) -> np.ndarray:
