@@ -122,7 +122,7 @@ def level_texts(levels: Sequence[Level]) -> list[str]:
     >>> level_texts([1.0, 0.5]), level_texts([1, "1", True])
     (['1', '0.5'], ['1', '1', 'True'])
     """
-    if all(isinstance(level, float) for level in levels):
+    if levels and all(isinstance(level, float) for level in levels):
         return texts(pl.Series(levels, dtype=pl.Float64)).to_list()
     return [str(level) for level in levels]
 

@@ -37,11 +37,25 @@ def whole_units(since: np.ndarray, unit: str) -> pl.Series:
     return nan_missing(np.rint(since * PER_SECOND[unit])).cast(pl.Int64)
 
 
+def in_zone(utc: pl.Series, zone: str) -> pl.Series:
+    """Return dates in UTC as those of a zone.
+
+    Raises
+    ------
+    ValueError
+        If nobody knows the zone.
+    """
+    try:
+        return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    except pl.exceptions.ComputeError:
+        raise ValueError(f"{zone[:40]!r} is no time zone") from None
+
+
 def to_local(since: np.ndarray, zone: str) -> np.ndarray:
     """Return what clocks in a zone show, as seconds, at these seconds since 1970."""
     if not zone:
         return since
-    there = as_dates(since).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    there = in_zone(as_dates(since), zone)
     return seconds(there.dt.replace_time_zone(None))
 
 

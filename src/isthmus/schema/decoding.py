@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from isthmus.schema.columns import Column, nan_missing
-from isthmus.schema.dates import as_dates, rounded, whole_units
+from isthmus.schema.columns import WORDS, Column, nan_missing
+from isthmus.schema.dates import as_dates, in_zone, rounded, whole_units
 from isthmus.schema.dtypes import type_of
 
 
@@ -23,7 +23,7 @@ def decoded(value: np.ndarray, column: Column) -> pl.Series:
 
 def _numbers(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
     found = nan_missing(np.rint(value) if column.whole else value)
-    if dtype == pl.String:
+    if isinstance(dtype, WORDS):
         whole = found.cast(pl.Int64, strict=False) if column.whole else found
         return whole.cast(pl.String)
     if isinstance(dtype, pl.Decimal):
@@ -33,9 +33,9 @@ def _numbers(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
 
 def _flags(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
     found = nan_missing(np.rint(value))
-    if dtype == pl.String:
+    if isinstance(dtype, WORDS):
         return found.replace_strict({0: "False", 1: "True"}, return_dtype=pl.String)
-    return found.cast(dtype if dtype.is_numeric() else pl.Boolean)
+    return found.cast(dtype)
 
 
 def _levels(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
@@ -53,7 +53,7 @@ def _dates(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
         found = as_dates(since, dtype.time_unit)
         if dtype.time_zone is None:
             return found
-        return found.dt.replace_time_zone("UTC").dt.convert_time_zone(dtype.time_zone)
+        return in_zone(found, dtype.time_zone)
     if dtype == pl.Date:
         return nan_missing(np.rint(since / 86400)).cast(pl.Int32).cast(pl.Date)
     return _date_text(since, column)

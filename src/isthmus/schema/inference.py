@@ -95,7 +95,7 @@ def check_asked(asked: Mapping[str, str], names: list[str]) -> None:
         if name not in known:
             raise ValueError(f"columns names {name!r}, which X lacks.{suggestion(name, names)}")
         if kind not in KINDS:
-            raise ValueError(f"columns has {kind!r} for {name!r}: {did_you_mean(str(kind), KINDS)}")
+            raise ValueError(f"columns has {kind!r} for {name!r}.{did_you_mean(str(kind), KINDS)}")
 
 
 def _cells(table: Opened, asked: Mapping[str, str]) -> dict[str, pl.Series]:
