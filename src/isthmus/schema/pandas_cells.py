@@ -87,9 +87,9 @@ def _categories(column: pd.Series, name: str) -> pl.Series | Odd:
     codes = column.cat.codes.to_numpy().astype(np.int64)
     categories = column.cat.categories
     if len(categories) > len(codes):  # a slice of a long column costs what it holds
-        used, places = np.unique(codes[codes >= 0], return_inverse=True)
+        used, inverse = np.unique(codes[codes >= 0], return_inverse=True)
         categories = categories.take(used)
-        codes[codes >= 0] = places
+        codes[codes >= 0] = inverse
     found = from_pandas(categories.to_series().reset_index(drop=True))
     if isinstance(found, Odd):
         found = pl.Series([str(c) for c in categories])
