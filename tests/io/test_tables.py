@@ -102,7 +102,7 @@ def test_without_header(write):
         ('a,b\n1,2\n"3,4\n5,6\n', "t.csv, line 4: unexpected end of data."),
         ('a,b\n1,"2"\n3\r,4\n', "t.csv, line 3: new-line character seen in unquoted field"),
         ("a,b,a\n1,2,3\n", "t.csv has two columns named 'a', 1 and 3: rename one"),
-        (b"a,b\n1,2\n\xff,4\n", "t.csv, line 3: this is not UTF-8"),
+        (b"a,b\n1,2\n\xff\0,4\n", "t.csv, line 3: this is not UTF-8, and no other text either."),
     ],
 )
 def test_bad_text(write, text, message, fails):
@@ -111,7 +111,7 @@ def test_bad_text(write, text, message, fails):
 
 def test_bad_files(write, tmp_path, fails):
     fails(
-        "t.xlsx has the ending '.xlsx'; tables end in .csv, .tsv", read_table, write("", "t.xlsx")
+        "t.doc has the ending '.doc'; tables end in .arff, .arrow,", read_table, write("", "t.doc")
     )
     fails("no.csv: No such file", read_table, tmp_path / "no.csv")
     fails("is no gzip file, or is cut off", read_table, write("a", "t.csv.gz"))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from isthmus.io.arrays import TableError
 from isthmus.io.bad_rows import bad_rows, reasons_of
 from isthmus.io.cells import only
+from isthmus.io.choices import TableError
 from isthmus.io.numbers import numbers_of
 from isthmus.io.table import Rows
 from isthmus.io.typed import typed_of
@@ -85,14 +85,16 @@ def choose_columns(
     kept, left, chosen = (_resolved(table, some) for some in (ids, ignore, columns))
     weights = [] if weight is None else _resolved(table, [weight])
     wanted = [*(chosen if names is None else names), *kept, *left, *weights]
-    index = [n for n in table.row_index if n not in wanted]
+    index, answers = (
+        [n for n in some if n not in wanted] for some in (table.row_index, table.answers)
+    )
     known = [*frame.columns, *table.unread]
     if names is not None:
         _check_needed(table.path, names, left, chosen)
-    taken = _taken(table.path, known, names, chosen, [*kept, *left, *weights], index)
+    taken = _taken(table.path, known, names, chosen, [*kept, *left, *weights, *answers], index)
     if index and names is None and not chosen:
         _warn_of_index(table.path, index)
-    kept += index
+    kept += [*answers, *index]
     _check_read(table, [*taken, *kept, *weights])
     _check_identifiers(table.path, only(frame, kept))
     table = table._replace(is_for_model=names is not None)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 from polars import selectors
 
-from isthmus.io.arrays import TableError
 from isthmus.io.cells import cleaned, first_cell, no_numbers, only, parsed, signs_of
+from isthmus.io.choices import TableError
 from isthmus.words import columns_named, is_or_are
 
 if TYPE_CHECKING:
