@@ -44,7 +44,8 @@ REFUSED = (
     "webbrowser.",
     "exec",
     "code.__new__",
-    "sqlite3.",
+    "sqlite3.enable_load_extension",
+    "sqlite3.load_extension",
     "glob.",
 )
 
@@ -72,6 +73,10 @@ class Watch:
             name = str(arguments[0])
             if name not in sys.modules and not name.startswith("PIL."):  # it loads its parts late
                 self._keep(event, arguments[0])
+        elif event == "sqlite3.connect":
+            address = str(arguments[0])
+            if not (address.startswith(f"file:{self.allowed}") and "?mode=ro" in address):
+                self._keep(event, address)
         elif event.startswith(REFUSED):
             self._keep(event, arguments[0] if arguments else "")
 

@@ -39,9 +39,8 @@ TYPES = (
 @reader(".sqlite", ".sqlite3", ".db")
 def read(path: Path, *, table: str | None = None) -> Table:
     """Return a table of a database, which is not written to."""
-    address = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(address, uri=True)) as database:
+        with closing(sqlite3.connect(_address(path), uri=True)) as database:
             database.execute("PRAGMA trusted_schema = OFF")
             names = [name for (name,) in database.execute(TABLES)]
             frame = _frame(path, database, chosen(path, "table", names, table))
@@ -50,6 +49,13 @@ def read(path: Path, *, table: str | None = None) -> Table:
             f"{path} is no SQLite database, or is damaged: {first_line(error)}."
         ) from error
     return typed_table(path, frame, worded_dates=True)
+
+
+def _address(path: Path) -> str:
+    """Return an address to read from, of a file that nobody writes to if no log lies beside it."""
+    log = path.with_name(f"{path.name}-wal")
+    settled = "" if log.is_file() and log.stat().st_size else "&immutable=1"
+    return f"file:{quote(str(path.absolute()))}?mode=ro{settled}"
 
 
 def _frame(path: Path, database: sqlite3.Connection, name: str) -> pl.DataFrame:
