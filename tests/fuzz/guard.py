@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import encodings.cp1252
+import encodings.unicode_escape
+import encodings.utf_16  # noqa: F401 (else they are loaded where they are used first)
 import os
 import re
 import signal

@@ -99,13 +99,19 @@ def _matrix(element: Element, order: str) -> tuple[str, np.ndarray | None]:
     if len(parts) < 3:
         raise _Damaged
     flags = struct.unpack_from(f"{order}I", parts[0].data)[0]
-    shape = tuple(np.frombuffer(parts[1].data, f"{order}i4").tolist())
+    shape = tuple(_numbers(parts[1].data, f"{order}i4").tolist())
     name = bytes(parts[2].data).decode("latin-1")
     if flags & 0xFF not in FULL or flags & COMPLEX or len(shape) != 2:
         return name, None
     if len(parts) < 4 or parts[3].kind not in NUMBERS or min(shape) < 0:
         raise _Damaged
-    numbers = np.frombuffer(parts[3].data, f"{order}{NUMBERS[parts[3].kind]}")
+    numbers = _numbers(parts[3].data, f"{order}{NUMBERS[parts[3].kind]}")
     if len(numbers) != math.prod(shape):
         raise _Damaged
     return name, numbers.reshape(shape, order="F").astype(np.float64)
+
+
+def _numbers(data: memoryview, dtype: str) -> np.ndarray:
+    if len(data) % np.dtype(dtype).itemsize:
+        raise _Damaged
+    return np.frombuffer(data, dtype)
