@@ -335,6 +335,10 @@ def test_bad_matlab_files(write, fails, monkeypatch):
         head + struct.pack("<II", 14, 0),
     ):
         fails(damaged, read_table, write(content, "t.mat"))
+    file = io.BytesIO()
+    savemat(file, {"X": np.ones((1, 2))})
+    uneven = file.getvalue().replace(struct.pack("<II", 9, 16), struct.pack("<II", 9, 15))
+    fails(damaged, read_table, write(uneven, "t.mat"))
     new = b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n"
     fails(
         "t.mat is a MATLAB file of version 7.3: save it with -v7.", read_table, write(new, "t.mat")
