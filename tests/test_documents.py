@@ -104,7 +104,7 @@ def test_what_a_message_says_to_install_is_an_extra():
     extras = project["optional-dependencies"]
     known = {Requirement(line).name for lines in extras.values() for line in lines}
     named = [*PACKAGES.values(), "onnx", "onnxruntime", "optuna"]
-    named += ["fastexcel", "duckdb", "zstandard", "pyarrow"]
+    named += ["fastexcel", "xlsxwriter", "duckdb", "zstandard", "pyarrow"]
     assert {install(name).split()[-1] for name in named} <= known
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.py")]:
         assert "isthmus[" not in page.read_text(), page  # the index does not have it

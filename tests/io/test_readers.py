@@ -7,17 +7,17 @@ import struct
 import sys
 import zipfile
 from contextlib import closing
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
-from isthmus.io import reading, unpacking
+from isthmus.io import reading, tables, unpacking
 from isthmus.io.columns import choose_columns
 from isthmus.io.folders import table_files
 from isthmus.io.reading import options_of
-from isthmus.io.tables import read_table
+from isthmus.io.tables import check_table_output, read_table, write_table
 
 FRAME = pl.DataFrame({
     "n": [1, 2, None], "x": [0.5, None, -2], "w": ["a", "", None], "t": [True, None, False],
@@ -415,3 +415,25 @@ def test_a_reader_takes_the_options_that_it_has_parameters_for(write, fails, mon
         "--sheet chooses a sheet of a .xlsx, .xlsm, .xls or .ods file", read_table, path, sheet="x"
     )
     assert options_of(write("", "t.doc")) == frozenset()
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.arrow", "t.xlsx"])
+def test_mixed_tables_are_written(tmp_path, name, fails, monkeypatch):
+    if name == "t.xlsx":
+        pytest.importorskip("xlsxwriter")
+        pytest.importorskip("fastexcel")
+    frame = FRAME.with_columns(w=pl.Series(["=1+1", "01", "x"]), x=pl.Series([0.5, None, 2]))
+    write_table(tmp_path / name, frame)
+    assert mixed(tmp_path / name).rows() == frame.rows()
+    if name == "t.xlsx":
+        write_table(tmp_path / name, pl.DataFrame({"s": [timedelta(1)], "b": [b"x"]}))
+        assert mixed(tmp_path / name).rows() == [("P1D", "78")]
+        monkeypatch.setattr(tables, "LARGEST_SHEET", (2, 9))
+        fails(
+            "3 rows and 5 columns are more than a sheet holds", write_table, tmp_path / name, frame
+        )
+        monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+        fails("needs xlsxwriter: pip install", write_table, tmp_path / name, frame)
+        fails(
+            "needs xlsxwriter", check_table_output, tmp_path / "new.xlsx", (".xlsx",), force=False
+        )

@@ -310,8 +310,13 @@ def test_identifiers_of_all_kinds_are_written():
     assert tables.csv_text(frame) == "b,d,s,e,n\nff3d,2020-01-02,P1DT2S,a,\n"
 
 
-@pytest.mark.parametrize("name", ["o.csv", "o.csv.gz", "o.parquet", "o.npy"])
+@pytest.mark.parametrize(
+    "name", [f"o.{kind}" for kind in "csv csv.gz parquet npy arrow feather jsonl xlsx".split()]
+)
 def test_what_is_written_is_read_back(tmp_path, name):
+    if name == "o.xlsx":
+        pytest.importorskip("xlsxwriter")
+        pytest.importorskip("fastexcel")
     frame = pl.DataFrame({"a": [0.1, 1e-300], "b": [1 / 3, -7.0]})
     tables.write_table(tmp_path / name, frame)
     X = choose_columns(read_table(tmp_path / name)).X

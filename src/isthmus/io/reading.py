@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,9 +51,14 @@ def _keywords(read: Callable[..., Table]) -> frozenset[str]:
 
 def all_readers() -> dict[str, Reader]:
     """Return what reads a file, by its ending."""
-    for module in sorted(iter_modules(readers.__path__)):
-        import_module(f"{readers.__name__}.{module.name}")
+    _import_readers()
     return _READERS
+
+
+@cache
+def _import_readers() -> None:
+    for module in iter_modules(readers.__path__):
+        import_module(f"{readers.__name__}.{module.name}")
 
 
 def main_endings() -> list[str]:

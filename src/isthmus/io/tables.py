@@ -18,12 +18,13 @@ from isthmus.io.atomic import write_whole
 from isthmus.io.choices import TableError as TableError
 from isthmus.io.endings import file_ending
 from isthmus.io.folders import read_several, table_files
+from isthmus.io.optional import needed
 from isthmus.io.reading import check_choice, reader_of
 from isthmus.io.table import Table as Table
 from isthmus.words import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -91,6 +92,8 @@ def check_table_output(
     """Raise a TableError unless a file can be written, before work is done that would be lost."""
     if file_ending(path) not in kinds:
         raise TableError(f"The output {path} must end in {listed(kinds)}.")
+    if file_ending(path) == SHEET:
+        needed(path, "xlsxwriter")
     if not path.parent.is_dir():
         raise TableError(f"Cannot write {path}: the folder {path.parent} does not exist.")
     if path.is_dir():
@@ -112,23 +115,53 @@ def write_table(path: Path, frame: pl.DataFrame, *, raw: bool = False) -> None:
     Parameters
     ----------
     path : Path
-        A `.csv`, `.csv.gz`, `.parquet` or `.npy` file; `.npy` takes numbers only.
+        A `.csv`, `.csv.gz`, `.parquet`, `.arrow`, `.feather`, `.jsonl`, `.xlsx` or `.npy` file;
+        `.npy` takes numbers only, and `.xlsx` needs XlsxWriter.
     frame : DataFrame
         The columns.
     raw : bool
         Whether text in CSV files is written as it is; otherwise text that a spreadsheet would run
         as a formula gets an apostrophe in front.
     """
-    kind, file = file_ending(path), io.BytesIO()
-    if kind == ".parquet":
-        frame.write_parquet(file)
-        content = file.getvalue()
-    elif kind == ".npy":
+    kind = file_ending(path)
+    if kind == ".npy":
         content = array_bytes(frame.to_numpy())
+    elif kind in WRITERS:
+        if kind == SHEET:
+            _check_sheet(path, frame)
+        file = io.BytesIO()
+        WRITERS[kind](frame, file)
+        content = file.getvalue()
     else:
         content = csv_text(frame, raw=raw).encode()
         content = gzip.compress(content, mtime=0) if kind == ".csv.gz" else content
     write_whole(path, content)
+
+
+def _worded(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(_as_text(c) for c in frame)
+
+
+SHEET, LARGEST_SHEET = ".xlsx", (2**20 - 1, 2**14)  # rows below the names, and columns
+WRITERS: dict[str, Callable[[pl.DataFrame, io.BytesIO], object]] = {
+    ".parquet": pl.DataFrame.write_parquet,
+    ".arrow": pl.DataFrame.write_ipc,
+    ".feather": pl.DataFrame.write_ipc,
+    ".jsonl": lambda frame, file: _worded(frame).write_ndjson(file),
+    SHEET: lambda frame, file: _worded(frame).write_excel(
+        file
+    ),  # what looks like a formula is text
+}
+
+
+def _check_sheet(path: Path, frame: pl.DataFrame) -> None:
+    """Raise a TableError for what no workbook holds, or where nothing writes one."""
+    needed(path, "xlsxwriter")
+    if any(size > most for size, most in zip(frame.shape, LARGEST_SHEET, strict=True)):
+        raise TableError(
+            f"Cannot write {path}: {frame.height:,} rows and {frame.width:,} columns are more than a "
+            "sheet holds; write .parquet or .csv."
+        )
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
