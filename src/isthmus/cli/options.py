@@ -301,8 +301,22 @@ class Columns:
         Literal["point", "comma"] | None,
         option(DATA, "The decimal mark of a text file whose numbers do not tell."),
     ] = None
+    encoding: Annotated[
+        str | None,
+        option(
+            DATA,
+            "How a text file is encoded, such as cp1252; by default UTF-8, or as the file shows.",
+            metavar="NAME",
+        ),
+    ] = None
     key: Annotated[
         str | None, option(DATA, "The array to read from a .npz file with several.", metavar="NAME")
+    ] = None
+    sheet: Annotated[
+        str | None, option(DATA, "The sheet to read from a workbook with several.", metavar="NAME")
+    ] = None
+    from_table: Annotated[
+        str | None, option(DATA, "The table to read from a database with several.", metavar="NAME")
     ] = None
 
 
@@ -315,8 +329,9 @@ class ScoredColumns(Columns):
         Literal["mark", "fail"] | None,
         option(
             DATA,
-            "Rows with a cell that is missing, infinite or no number: mark leaves their results empty, "
-            "and a last column says why; fail refuses the file.",
+            "Rows with a cell that the model cannot take, such as one that is no number, or missing "
+            "where none was in training: mark leaves their results empty, and a last column says why; "
+            "fail refuses the file.",
             default="mark",
         ),
     ] = None
@@ -331,8 +346,8 @@ class ShownColumns(Columns):
         Literal["skip", "fail"] | None,
         option(
             DATA,
-            "Rows with a cell that is missing, infinite or no number: skip leaves them out, with a "
-            "warning; fail refuses the file.",
+            "Rows with a cell that the model cannot take, such as one that is no number, or missing "
+            "where none was in training: skip leaves them out, with a warning; fail refuses the file.",
             default="skip",
         ),
     ] = None
@@ -379,7 +394,7 @@ class Common:
 
 def option_name(name: str) -> str:
     """Return how an option is given: `--n-components` for `n_components`."""
-    return f"--{name.replace('_', '-')}"
+    return f"--{name.rstrip('_').replace('_', '-')}"
 
 
 def given(options: "DataclassInstance") -> dict[str, object]:

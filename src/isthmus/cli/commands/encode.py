@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from isthmus.cli.bad_rows import rows_for
+from isthmus.cli.models import load_model
 from isthmus.cli.options import (
     DATA,
     Common,
@@ -18,13 +20,8 @@ from isthmus.cli.options import (
     option,
 )
 from isthmus.cli.outputs import ARRAYS, check_columns, check_space, check_table, end_with_table
-from isthmus.cli.sources import (
-    Source,
-    in_parts,
-    load_model,
-    rows_for,
-    use_cache,
-)
+from isthmus.cli.rows import in_parts
+from isthmus.cli.sources import Source, use_cache
 
 
 @dataclass(frozen=True, kw_only=True)
