@@ -24,6 +24,7 @@ DAYS = (
     "%-d.%-m.%Y", "%-d/%-m/%Y", "%-m/%-d/%Y", "%d-%b-%Y", "%d %b %Y", "%b %-d, %Y",
 )  # fmt: skip
 TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S%.f", "%-I:%M %p", "%-I:%M:%S %p")
+ZONED = "%Y-%m-%dT%H:%M:%SZ"
 MOMENTS = tuple(f"{day}{gap}{time}" for day in DAYS for gap in " T" for time in TIMES)
 
 
@@ -98,6 +99,8 @@ def _word(words: pl.Series, truth: bool) -> str:
 
 def _dated(values: pl.Series, words: pl.Series, dtype: Temporal) -> pl.Series:
     """Return dates and times in the style that most cells have, and else as ISO 8601 says."""
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return values.dt.convert_time_zone("UTC").dt.to_string(ZONED)
     some = words.drop_nulls().head(FIRST)
     styles = DAYS if dtype == pl.Date else TIMES if dtype == pl.Time else MOMENTS
     return values.dt.to_string(max(styles, key=lambda style: _alike(some, style, dtype)))
@@ -105,6 +108,5 @@ def _dated(values: pl.Series, words: pl.Series, dtype: Temporal) -> pl.Series:
 
 def _alike(some: pl.Series, style: str, dtype: Temporal) -> int:
     """Return how many cells are, to the letter, dates in a style."""
-    naive = pl.Datetime("us") if isinstance(dtype, pl.Datetime) else dtype
-    read = some.str.strptime(naive, style.replace("%-", "%"), strict=False)
+    read = some.str.strptime(dtype, style.replace("%-", "%"), strict=False)
     return int((read.dt.to_string(style) == some).sum())
