@@ -207,6 +207,9 @@ def test_missing_cells_are_filled_in_the_style_of_their_column(read):
     assert [r for i, r in enumerate(out.rows()) if i != 1] == [
         r for i, r in enumerate(table.rows.rows()) if i != 1
     ]
+    zoned = read("t", "2020-01-03T10:00+02:00", "NA")
+    out = filled(zoned, mixed(zoned).X[[0, 0]], np.arange(2))
+    assert out["t"].to_list() == ["2020-01-03T10:00+02:00", "2020-01-03T08:00:00Z"]
     typed = Table(
         table.path, pl.DataFrame({"a": pl.Series([1, None], dtype=pl.Int8), "w": ["", None]})
     )
