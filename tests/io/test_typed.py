@@ -115,6 +115,15 @@ def test_numbers_without_gaps_come_as_they_do_alone(read, tmp_path):
     assert np.isnan(rows.X).sum() == 1
 
 
+def test_numbers_of_another_mark_are_text_if_it_is_known(read, fails):
+    table = read("g,x", '"18,35",1.5', '"1,2",2')
+    way_out = (
+        "'g'): write all alike, or say which mark is decimal, with --decimal: others are text then."
+    )
+    fails(way_out, mixed, table)
+    assert mixed(table._replace(decimal="point")).X.rows() == [("18,35", 1.5), ("1,2", 2)]
+
+
 def test_typed_files_keep_their_types(tmp_path, fails):
     frame = pl.DataFrame({
         "n": pl.Series([1, None], dtype=pl.Int16), "x": [0.5, float("nan")], "w": ["01", ""],
