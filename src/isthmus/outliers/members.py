@@ -16,6 +16,7 @@ import polars as pl
 from isthmus.autoencoder import column_names, validate_rows
 from isthmus.model import blocks
 from isthmus.outliers.constants import NONE, Constants
+from isthmus.parts import plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,8 @@ class Member(NamedTuple):
         else:
             outputs = model.outputs(rows)
             losses, again = model.scaled_losses(x, outputs), model.placed(outputs)
-        losses = self.constants.added(losses, rows)
+        cells = None if model.mixed is None else plan(model.mixed.layout).cells
+        losses = self.constants.added(losses, rows, cells)
         return Measured(losses, again, [closest_rows(again, drawn) for drawn in known])
 
 
