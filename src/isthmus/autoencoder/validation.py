@@ -93,11 +93,8 @@ def _check_asked(estimator: object, schema: Schema) -> None:
 
 def is_mixed(X: Any, asked: Mapping[str, str] | None = None) -> bool:
     """Return whether rows go the way of tables of mixed types, asked for by the names of columns."""
-    if is_frame(X):
-        return not is_plain(X, asked)
-    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind != "f" or X.size == 0:
-        return False
-    return bool(np.isnan(X.min())) and len(X) > 1
+    table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "fiub")
+    return table and (bool(asked) or not is_plain(X))
 
 
 def _new_rows(estimator: TakesRows, X: Any, schema: Schema) -> TableRows:
@@ -205,7 +202,8 @@ def too_large(
     rows: np.ndarray | None = None,
 ) -> ValueError:
     """Return the error for rows that are not finite once they are scaled; `rows` are their numbers."""
-    row, column = (int(i) for i in np.argwhere(~np.isfinite(scaled))[0])
+    bad = ~np.isfinite(scaled) & ~np.isnan(X)  # missing cells of a table are no such
+    row, column = (int(i) for i in np.argwhere(bad)[0])
     label = column if names is None else repr(str(names[column]))
     number = row if rows is None else int(rows[row])
     single = scaled.dtype == np.float32
