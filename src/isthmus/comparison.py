@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypedDict
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
@@ -501,7 +502,7 @@ def _one_hot(train: ArrayLike) -> Callable[[ArrayLike], np.ndarray]:
     scaler = fit_table_scaler("standard", rows, weight, layout)
     alike = np.ones(len(schema.used))
     loss = bind_loss(MSE(), layout, scaler.forward(rows, "float64"), weight, alike)
-    return lambda X: np.asarray(loss.seen(scaler.forward(schema.encode(X), "float32")))
+    return lambda X: np.asarray(loss.seen(jnp.asarray(scaler.forward(schema.encode(X), "float32"))))
 
 
 def _share_of_most_frequent(fold: _Fold) -> float:

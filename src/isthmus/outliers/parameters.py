@@ -128,7 +128,9 @@ def check_detector(detector: DetectorParameters) -> None:
             f"{detector.autoencoder!r}."
         )
     given = detector.autoencoder
-    if (given.get("columns") if isinstance(given, Mapping) else given and given.columns) is not None:
+    if (
+        given.get("columns") if isinstance(given, Mapping) else given and given.columns
+    ) is not None:
         raise ValueError(
             "The autoencoder of a detector names columns, which the detector takes: give it "
             "OutlierDetector(columns=...)."

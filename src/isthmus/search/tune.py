@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
+    from isthmus.schema import Schema
     from isthmus.search.candidates import (
         Params,
     )
     from isthmus.search.criteria import Criterion
-    from isthmus.schema import Schema
 
 HELD_OUT = 0.2
 DRAWN = 32  # candidates, where distributions are given and no number
