@@ -167,7 +167,9 @@ class AutoencoderOptions(Seeded):
         tuple[str, ...] | None,
         option(
             EQUATION,
-            "Noise on the input in training: gaussian, masking:rate=0.3, ... Repeatable.",
+            "Noise on the input in training: gaussian, masking:rate=0.3, ... Repeatable; auto: swap "
+            "for tables of mixed types, none for numbers.",
+            default="auto",
             metavar="SPEC",
         ),
     ] = None
@@ -272,6 +274,8 @@ class AutoencoderOptions(Seeded):
         given = {name: value for name, value in values.items() if value is not None}
         if "random_state" in given:
             given["random_state"] = self.seed
+        if given.get("corruption") == ("none",):
+            given["corruption"] = None
         for name in ("max_epochs", "batch_size", "pretrain", "freeze"):
             if str(given.get(name, "")).lstrip("-").isdecimal():
                 given[name] = int(given[name])

@@ -33,6 +33,12 @@ def read_rows(source: Source, wanted: Wanted | None = None, *, weight: str | Non
     return _chosen(_read(source), source, wanted, weight)
 
 
+def read_table_and_rows(source: Source, wanted: Wanted | None) -> tuple[Table, Rows]:
+    """Read a table as it stands in its file, and the rows of it that are worked on."""
+    table = _read(source)
+    return table, _chosen(table, source, wanted)
+
+
 def read_beside(
     source: Source, name: str, wanted: Wanted | None = None, *, as_words: bool = False
 ) -> tuple[Rows, pl.Series]:
@@ -97,7 +103,7 @@ def kinds_of(rows: Rows, source: Source) -> dict[str, str] | None:
 
     from isthmus.schema import is_plain
 
-    if np.ndim(rows.X) > 2:
+    if len(np.shape(rows.X)) > 2:
         return None
     asked = source.kinds.kinds(getattr(rows.X, "columns", []))
     if is_plain(rows.X, asked):
@@ -169,7 +175,8 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
         raise FileError(f"{source.path} has one row, and training needs two at least.")
     if not isinstance(rows.X, pl.DataFrame):
         return _named(rows, wanted)
-    if names is None and looks_headless(table, rows.X.columns):
+    numbers = [c.name for c in rows.X if c.dtype.is_numeric()]
+    if names is None and looks_headless(table, numbers):
         warnings.warn(
             f"The first line of {source.path} looks like data, not like names; if it is, give "
             "--no-header.",

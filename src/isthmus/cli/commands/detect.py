@@ -269,7 +269,7 @@ class Task:
         """Refuse rows that cannot be explained, and identifiers with the name of a result."""
         import numpy as np
 
-        if self.explain and np.ndim(rows.X) > 2:
+        if self.explain and len(np.shape(rows.X)) > 2:
             raise UsageError(
                 f"{self.decided.path} holds images: --explain is for columns of tables."
             )

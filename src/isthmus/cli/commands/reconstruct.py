@@ -33,6 +33,8 @@ from isthmus.cli.terminal import UsageError
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from isthmus.autoencoder import Autoencoder
 
 
@@ -101,10 +103,19 @@ def reconstruct_rows(
     check_columns(rows.ids, names)
     again = in_parts(ae.reconstruct, rows.X, "reconstruct", common)
     if not isinstance(again, np.ndarray):
-        return end_with_table(result, common, rows, again.to_dict())
+        return end_with_table(result, common, rows, _whole(again, ae).to_dict())
     if again.ndim > 2:
         return end_with_array(again, rows, path, common)
     return end_with_table(result, common, rows, dict(zip(names, again.T, strict=True)))
+
+
+def _whole(again: pl.DataFrame, ae: Autoencoder) -> pl.DataFrame:
+    """Return columns of whole numbers as such: those of text files are read as floats."""
+    import polars as pl
+
+    assert ae.schema_ is not None
+    whole = [c.name for c in ae.schema_.used if c.whole and again[c.name].dtype.is_float()]
+    return again.with_columns(pl.col(whole).cast(pl.Int64, strict=False))
 
 
 def _has_words(ae: Autoencoder) -> bool:
