@@ -18,6 +18,7 @@ if version("jaxlib").startswith("0.10."):  # XLA ends a process that names a fla
         "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
     )
 
+import jax
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_iris, load_wine
@@ -27,7 +28,8 @@ from isthmus.__main__ import main
 from isthmus.training.runtime import release_programs
 
 ENDED = count(1)  # tests of this process
-isthmus.enable_compilation_cache(Path(__file__).parents[1] / ".pytest_cache" / "jax", max_bytes=-1)
+CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
+isthmus.enable_compilation_cache(CACHE, max_bytes=-1)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +61,14 @@ def few_programs():
     yield
     if next(ENDED) % 20 == 0:
         release_programs()
+
+
+@pytest.fixture(autouse=True)
+def one_cache():
+    """A command sets the cache of users, where the tests after it would find nothing."""
+    yield
+    if jax.config.jax_compilation_cache_dir != str(CACHE):
+        isthmus.enable_compilation_cache(CACHE, max_bytes=-1)
 
 
 class Ended(NamedTuple):
