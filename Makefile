@@ -21,7 +21,7 @@ FUZZ = .venv-fuzz
 READERS ?=
 READER ?= npy
 
-.PHONY: help demo test test-newest fuzz fuzz-guided properties faults lint format bench bench-mnist images clean
+.PHONY: help demo test suite bits test-newest fuzz fuzz-guided properties faults lint format bench bench-mnist images clean
 
 help: ## print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +29,13 @@ help: ## print what there is to make
 demo: $(VENV)/installed ## train autoencoders on handwritten digits, write demo/report.html
 	$(BIN)/isthmus demo --output demo
 
-test: $(VENV)/installed-dev lint ## lint, check types and run all tests
+test: $(VENV)/installed-dev ## lint, check types and run all tests, side by side
+	$(MAKE) --no-print-directory --jobs 2 lint suite bits
+
+suite: $(VENV)/installed-dev ## run all tests
 	$(BIN)/python -m pytest -n 2
+
+bits: $(VENV)/installed-dev ## run what holds to the bit once more, compiled as for users
 	JAX_DISABLE_MOST_OPTIMIZATIONS=0 XLA_FLAGS= $(BIN)/python -m pytest \
 		tests/autoencoder/test_input.py tests/nets/test_convolution.py -k does_not_depend
 
@@ -76,9 +81,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
+$(VENV)/installed-dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
-	touch $@
+	touch $(VENV)/installed $@
 
 $(BENCH)/installed: pyproject.toml constraints.txt
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
