@@ -9,6 +9,7 @@ import numpy as np
 
 from isthmus.model.baselines import pca_axes, pca_reconstruction
 from isthmus.model.fitted import last_terms
+from isthmus.model.gaps import measure_gaps
 from isthmus.model.mixing import answers_of_wide
 from isthmus.model.scaling import blocks
 from isthmus.nets import ACTIVATIONS
@@ -29,8 +30,13 @@ Baseline = dict[str, Any]  # errors by name, and the name of the rows
 
 
 def evaluated(fitted: Fitted, rows: ScaledRows) -> Fitted:
-    """Return the same with its baselines and the activity of its code, measured on the fit's rows."""
-    return replace(with_activity(fitted, rows), baseline=measure_errors(fitted.model, rows))
+    """Return the same with baselines, its code's activity and, of tables, what it knows of gaps.
+
+    All is measured on the fit's rows.
+    """
+    model = fitted.model
+    errors, gaps = measure_errors(model, rows), measure_gaps(model, rows)
+    return replace(with_activity(fitted, rows), baseline=errors, gaps=gaps)
 
 
 def with_activity(fitted: Fitted, rows: ScaledRows) -> Fitted:
