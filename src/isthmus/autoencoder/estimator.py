@@ -215,16 +215,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """
         check_parameters(self)
         before = self.fitted_ if self.warm_start and hasattr(self, "fitted_") else None
-        rows = self._given(X, sample_weight, reset=before is None, minimum=2)
+        source = _fitted_of(init) if before is None or init is not None else before
+        anew = before is None or init is not None
+        rows = self._given(X, sample_weight, source, reset=anew, minimum=2)
         release_programs()
         with computing(self.dtype, self.device):
             slots = resolve_slots(self, mixed=rows.schema is not None)
             slots.check_functions(rows.X.shape[1])
             before = before if init is None else None
             origin, last = self._origin(rows, slots, before, init)
-            anew = before is None and init is None
-            starting = None if anew else partial(_starting_net, before, init)
-            source = _fitted_of(init) if before is None else before
+            fresh = before is None and init is None
+            starting = None if fresh else partial(_starting_net, before, init)
             kept = None if source is None else source.model.net
             run = begin_run(self, slots, rows, origin, starting=starting, kept=kept)
             warn_of_wide_net(run.at.net, slots, stacklevel=3)
@@ -232,10 +233,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         return self
 
     def _given(
-        self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool, minimum: int
+        self,
+        X: ArrayLike,
+        sample_weight: ArrayLike | None,
+        source: Fitted | None,
+        *,
+        reset: bool,
+        minimum: int,
     ) -> Rows:
-        """Return the rows that count, checked, and their weights."""
-        found = validate_rows(self, X, reset=reset, minimum=minimum)
+        """Return the rows that count, checked, and their weights.
+
+        The weights of another model mean the levels that it knows, so rows are read by its schema.
+        """
+        schema = None if source is None else source.model.schema
+        found = validate_rows(self, X, reset=reset, minimum=minimum, schema=schema)
         schema = found.schema if isinstance(found, TableRows) else None
         of_columns = weights_of_columns(self.column_weights, schema)
         flat = found.encoded() if isinstance(found, TableRows) else found
@@ -306,7 +317,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """
         check_parameters(self)
         before = self.fitted_ if hasattr(self, "fitted_") else None
-        rows = self._given(X, sample_weight, reset=before is None, minimum=1)
+        rows = self._given(X, sample_weight, None, reset=before is None, minimum=1)
         with computing(self.dtype, self.device):
             seed = draw_seed(self.random_state)
             slots = resolve_slots(self, mixed=rows.schema is not None)

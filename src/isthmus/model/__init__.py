@@ -17,6 +17,7 @@ from isthmus.model.file import pack_slots as pack_slots
 from isthmus.model.file import read_model_file as read_model_file
 from isthmus.model.file import unpack_fitted as unpack_fitted
 from isthmus.model.file import unpack_model as unpack_model
+from isthmus.model.file import unpack_schema as unpack_schema
 from isthmus.model.file import unpack_slots as unpack_slots
 from isthmus.model.file import write_model_file as write_model_file
 from isthmus.model.fitted import Fitted as Fitted

@@ -287,10 +287,7 @@ def unpack_model(tensors: Tensors, meta: Meta) -> Model:
 
 def _unpack_table(tensors: Tensors, table: Record, slots: Slots) -> tuple[Schema, Slots]:
     """Return what the columns of a table of mixed types are, and slots that know it."""
-    try:
-        schema = Schema.from_dict(table.record("schema"))
-    except ValueError as error:
-        raise ModelFileError(f"The file's columns cannot be read: {error}") from error
+    schema = unpack_schema(table.record("schema"))
     marked = tuple(table.items_of("marked", int))
     if not schema.used or sorted({*marked} & {*range(len(schema.used))}) != list(marked):
         raise bad_value("marked", list(marked), "numbers of used columns, in order")
@@ -304,6 +301,14 @@ def _unpack_table(tensors: Tensors, table: Record, slots: Slots) -> tuple[Schema
     if odd:
         raise ModelFileError(f"The file's table has negative values of {odd[0]!r}.")
     return schema, bind_slots(slots, Mixed(slots.loss, layout, **arrays))
+
+
+def unpack_schema(plain: Record) -> Schema:
+    """Return the schema of JSON; a ModelFileError where it is none."""
+    try:
+        return Schema.from_dict(plain)
+    except ValueError as error:
+        raise ModelFileError(f"The file's columns cannot be read: {error}.") from error
 
 
 def _unpack_scaler(tensors: Tensors, d: int) -> Affine | Bent:

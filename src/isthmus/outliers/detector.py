@@ -33,7 +33,7 @@ from isthmus.outliers.conformal import (
     conformal_threshold,
     discoveries,
 )
-from isthmus.outliers.constants import NONE, find_constants
+from isthmus.outliers.constants import constants_of
 from isthmus.outliers.file import pack_detector
 from isthmus.outliers.members import (
     Member,
@@ -222,7 +222,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     def _fit(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Fit, and return the rows, and of each its score where it is known; NaN elsewhere."""
         check_detector(self)
-        given = validate_rows(self, X, reset=True, minimum=2)
+        given = validate_rows(self, X, reset=True, minimum=2, constants=True)
         schema = given.schema if isinstance(given, TableRows) else None
         rows = np.asarray(given)
         rng = np.random.default_rng(draw_seed(self.random_state))
@@ -280,12 +280,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         self.template_ = template = self._template(X[parts[0].train], mixed)
         slots = resolve_slots(template, mixed=mixed)
         seeds = rng.integers(2**32, size=self.n_estimators)
-        weights = weights_of_columns(template.column_weights, schema)
+        weights_of_columns(template.column_weights, schema)  # before any work
         courses: list[list[Course]] = []
         with closing(Progress("detector", self.verbose)) as count:
             for k, part in enumerate(parts):
                 train, mine = X[part.train], seeds[k :: len(parts)]
-                given = Rows(train, np.ones(len(train)), self.sample_shape_, schema, weights)
+                given = Rows(train, np.ones(len(train)), self.sample_shape_, schema)
                 begun = begin_courses(given)
                 courses.append(
                     [begun.begin(template, slots, draw_seed(int(seed))) for seed in mine]
@@ -312,7 +312,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     ) -> list[Member]:
         """Return members with reference rows from the rows trained on, or from their better half."""
         model = fits[0].model
-        constants = NONE if model.schema is not None else find_constants(pool, model.scaling)
+        constants = constants_of(model, pool)
         if self.contamination == "none":
             return self._drawn(fits, pool, constants, rng, 1)
         draws = int(np.clip(FIRST_VALUES // pool.size, DRAWS, FIRST_DRAWS))

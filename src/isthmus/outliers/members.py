@@ -70,7 +70,8 @@ class Member(NamedTuple):
         else:
             outputs = model.outputs(rows)
             losses, again = model.scaled_losses(x, outputs), model.placed(outputs)
-        losses, there = self.constants.added(losses, rows), slots_there(model, rows)
+        cells = None if model.mixed is None else plan(model.mixed.layout).cells
+        losses, there = self.constants.added(losses, rows, cells), slots_there(model, rows)
         nearest = [closest_rows_there(again, drawn, there) for drawn in known]
         return Measured(losses, again, nearest, there)
 
