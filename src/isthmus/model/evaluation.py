@@ -90,7 +90,7 @@ def measure_mixed_errors(model: Model, loss: Mixed, rows: ScaledRows) -> Baselin
     x, weight = rows.judged
     objective, total = model.objective, weight.sum()
     some = slice(None, None, max(len(rows.x) * loss.width // PCA_VALUES, 1))
-    wide = np.asarray(loss.seen(rows.x[some]))  # type: ignore[arg-type]  # NumPy's rows will do
+    wide = map_batches("seen", objective, model.net, rows.x[some], lambda r: r)
     mean, axes = pca_axes(wide, rows.weight[some], model.n_components)
     numbers = plan(loss.layout).numbers
     unit, k = model.scaler.inverse(np.ones((1, x.shape[1])))[0, numbers], len(numbers)
@@ -99,7 +99,7 @@ def measure_mixed_errors(model: Model, loss: Mixed, rows: ScaledRows) -> Baselin
         (f"{n}{raw}" for n in ("model", "mean", "pca") for raw in ("", "_raw")), 0.0
     )
     for b in blocks(x, 2**20):
-        seen = np.asarray(loss.seen(x[b]))  # type: ignore[arg-type]
+        seen = map_batches("seen", objective, model.net, x[b], lambda r: r)
         again = pca_reconstruction(seen, mean, axes)
         guesses = {
             "model": map_batches("reconstruct", objective, model.net, x[b], lambda r: r),
