@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from isthmus.cli.sources import Wanted
 
 IMPUTER = panel("The estimates")
-WIDTH = 32  # units of the code, of the model that is trained where none is given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +120,7 @@ def impute(
     intervals: dict[str, pl.DataFrame] = {}
     if any(typed.null_count().row(0)):
         if ae is None:
-            ae = _imputer(typed, estimates, common)
+            ae = _imputer(estimates, common)
             configure_columns(ae, rows, source)
             _train(ae, typed)
         filled, intervals = _estimated(ae, typed, estimates.interval)
@@ -175,19 +174,12 @@ def _loaded(estimates: Estimates) -> tuple[Autoencoder | None, Wanted | None]:
 # -- the work ------------------------------------------------------------------------------------
 
 
-def _imputer(typed: pl.DataFrame, estimates: Estimates, common: Common) -> Autoencoder:
+def _imputer(estimates: Estimates, common: Common) -> Autoencoder:
     """Return a model to be trained: cells are hidden from it, as they will be."""
-    from isthmus.autoencoder import Autoencoder
+    from isthmus.presets import imputing
 
-    return Autoencoder(
-        min(2 * typed.width, WIDTH),
-        "dense:hidden=[128],activation=tanh",
-        corruption="masking:rate=0.3",
-        max_epochs=estimates.max_epochs or "auto",
-        early_stopping="auto" if estimates.interval is None else True,
-        random_state=estimates.seed,
-        verbose=common.verbose,
-    )
+    epochs = estimates.max_epochs or "auto"
+    return imputing(max_epochs=epochs, random_state=estimates.seed, verbose=common.verbose)
 
 
 def _train(ae: Autoencoder, typed: pl.DataFrame) -> None:

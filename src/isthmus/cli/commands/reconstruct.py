@@ -113,7 +113,8 @@ def _whole(again: pl.DataFrame, ae: Autoencoder) -> pl.DataFrame:
     """Return columns of whole numbers as such: those of text files are read as floats."""
     import polars as pl
 
-    assert ae.schema_ is not None
+    if ae.schema_ is None:
+        return again
     whole = [c.name for c in ae.schema_.used if c.whole and again[c.name].dtype.is_float()]
     return again.with_columns(pl.col(whole).cast(pl.Int64, strict=False))
 
