@@ -67,6 +67,14 @@ def test_a_typed_file_gives_what_text_gives(ready):
     assert ready("score mixed.isthmus gaps.arrow").out == text
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "feather", "csv.gz"])
+def test_results_go_to_files_that_are_read_again(ready, ending):
+    line = "reconstruct mixed.isthmus gaps.csv --id name --quiet -o"
+    assert ready(line, f"o.{ending}").status == ready(line, "o.csv").status == 0
+    text = ready("score mixed.isthmus o.csv").out
+    assert ready(f"score mixed.isthmus o.{ending}").out == text
+
+
 def test_plain_numbers_are_fitted_as_before(ready):
     frame = pl.read_csv("t.csv", columns=list("abcd"))
     assert ready(f"fit t.csv --columns a,b,c,d {FAST} -o o.isthmus").status == 0

@@ -24,6 +24,7 @@ DATA = Group("Data", sort_key=3)
 OUTPUT = Group("Output", sort_key=4)
 
 USUAL_SEED = 0
+TABLE_FILE = "A file, by its ending: .csv, .parquet, .feather, .jsonl, .xlsx"
 
 
 def panel(title: str) -> Group:
@@ -95,7 +96,7 @@ class PrintableOutput(TableOutput):
     """Where a table goes, if not to the standard output."""
 
     output: Annotated[
-        Path | None, goes_to("A .csv or .parquet file; by default CSV on the standard output.")
+        Path | None, goes_to(f"{TABLE_FILE}; by default CSV on the standard output.")
     ] = None
 
 
@@ -103,9 +104,7 @@ class PrintableOutput(TableOutput):
 class RowsOutput(TableOutput):
     """Where rows or images go."""
 
-    output: Annotated[
-        Path, goes_to("A .csv, .parquet or .npy file; of images a folder or a .npy file.")
-    ]
+    output: Annotated[Path, goes_to(f"{TABLE_FILE}, or .npy; of images a folder or a .npy file.")]
 
 
 def seed_option(group: Group) -> Parameter:
@@ -198,7 +197,8 @@ class AutoencoderOptions(Seeded):
         str | None,
         option(
             TRAINING,
-            "How columns are scaled before they are compared: standard, minmax, robust, range, none.",
+            "How columns are scaled before they are compared: standard, minmax, robust, range, asinh, "
+            "none.",
             default="auto",
             metavar="NAME",
         ),

@@ -10,6 +10,7 @@ from isthmus.cli.bad_rows import rows_for
 from isthmus.cli.models import load_model
 from isthmus.cli.options import (
     DATA,
+    TABLE_FILE,
     Common,
     ModelArgument,
     Pictures,
@@ -28,7 +29,7 @@ from isthmus.cli.sources import Source, use_cache
 class Codes(TableOutput):
     """Where codes go."""
 
-    output: Annotated[Path, goes_to("A .csv, .parquet or .npy file.")]
+    output: Annotated[Path, goes_to(f"{TABLE_FILE}, or .npy.")]
 
 
 def encode(

@@ -13,6 +13,7 @@ from isthmus.cli.filling import filled_file, with_intervals
 from isthmus.cli.kinds import Kinds
 from isthmus.cli.models import configure_columns, load_model, wanted_by
 from isthmus.cli.options import (
+    TABLE_FILE,
     Columns,
     Common,
     Output,
@@ -42,7 +43,7 @@ class Filled(Output):
     """Where the filled table goes, if not to the standard output."""
 
     output: Annotated[
-        Path | None, goes_to("A .csv or .parquet file; by default CSV on the standard output.")
+        Path | None, goes_to(f"{TABLE_FILE}; by default CSV on the standard output.")
     ] = None
 
 

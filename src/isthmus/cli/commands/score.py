@@ -9,6 +9,7 @@ from typing import Annotated
 from isthmus.cli.bad_rows import rows_for
 from isthmus.cli.models import load_model
 from isthmus.cli.options import (
+    TABLE_FILE,
     Common,
     ModelArgument,
     Pictures,
@@ -28,7 +29,7 @@ class Scores(TableOutput):
 
     output: Annotated[
         Path | None,
-        goes_to("A .csv, .parquet or .npy file; by default CSV on the standard output."),
+        goes_to(f"{TABLE_FILE}, or .npy; by default CSV on the standard output."),
     ] = None
 
 
