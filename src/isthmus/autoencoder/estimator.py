@@ -19,8 +19,8 @@ from isthmus.autoencoder.listener import Listener
 from isthmus.autoencoder.network import check_same_layers, transferred_net, warn_of_wide_net
 from isthmus.autoencoder.parameters import check_parameters
 from isthmus.autoencoder.partial_fit import fit_partially
-from isthmus.autoencoder.rows import Rows
-from isthmus.autoencoder.run import Origin, begin_run, fingerprint, settings_mark
+from isthmus.autoencoder.rows import Rows, hides_cells
+from isthmus.autoencoder.run import Origin, begin_run, fingerprint, gaps_of_another, settings_mark
 from isthmus.autoencoder.stored import Stored
 from isthmus.autoencoder.table_rows import TableRows, rows_to_learn_from, weights_of_columns
 from isthmus.autoencoder.validation import (
@@ -230,6 +230,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             run = begin_run(self, slots, rows, origin, starting=starting, kept=kept)
             warn_of_wide_net(run.at.net, slots, stacklevel=3)
             self._train(run, last, on_epoch)
+            if hides_cells(rows, slots) and run.rows.aside is None and not run.rows.held_out:
+                gaps = gaps_of_another(self, slots, rows, origin)
+                self.fitted_ = replace(self.fitted_, gaps=gaps)
         return self
 
     def _given(

@@ -28,6 +28,8 @@ from isthmus.model.fitted import labelled_rows as labelled_rows
 from isthmus.model.fitted import last_terms as last_terms
 from isthmus.model.gaps import Gaps as Gaps
 from isthmus.model.gaps import estimates as estimates
+from isthmus.model.gaps import measure_gaps as measure_gaps
+from isthmus.model.gaps import put_aside as put_aside
 from isthmus.model.gaps import unmeasured as unmeasured
 from isthmus.model.mixing import bind_loss as bind_loss
 from isthmus.model.mixing import bind_slots as bind_slots
