@@ -1,6 +1,9 @@
 """The scikit-learn estimator, and how it is fitted."""
 
 from isthmus.autoencoder.estimator import Autoencoder as Autoencoder
+from isthmus.autoencoder.explanation import Explanation as Explanation
+from isthmus.autoencoder.explanation import expected_words as expected_words
+from isthmus.autoencoder.explanation import phrase as phrase
 from isthmus.autoencoder.file import pack_columns as pack_columns
 from isthmus.autoencoder.file import pack_names as pack_names
 from isthmus.autoencoder.file import pack_parameters as pack_parameters

@@ -22,6 +22,7 @@ from isthmus.io import DIGEST, ModelFileError, read_tensors, write_tensors
 from isthmus.model.bending import Bent
 from isthmus.model.earlier import keep_losses, warn_of_kept
 from isthmus.model.fitted import Fitted
+from isthmus.model.gaps import Gaps, pack_gaps, unpack_gaps
 from isthmus.model.mixing import bind_slots, layout_with
 from isthmus.model.model import Model
 from isthmus.model.record import Record, array_of, bad_value
@@ -117,6 +118,9 @@ def pack_fitted(
     if fitted.mean_activation is not None and fitted.code_deviation is not None:
         tensors["mean_activation"] = np.asarray(fitted.mean_activation)
         tensors["code_deviation"] = np.asarray(fitted.code_deviation)
+    if part == "model" and fitted.gaps is not None:
+        arrays, meta["fitted"]["gaps"] = pack_gaps(fitted.gaps)
+        tensors |= arrays
     if resume and part == "model" and fitted.unfinished is not None:
         meta["training"] = _pack_unfinished(fitted.unfinished, tensors)
     elif resume and part == "model" and fitted.partial is not None:
@@ -355,6 +359,7 @@ def unpack_fitted(tensors: Tensors, meta: Meta) -> Fitted:
         unfinished=unfinished,
         partial=partial,
         image_scale=_image_scale(fitted),
+        gaps=_unpack_gaps(tensors, fitted, model),
     )
 
 
@@ -372,6 +377,13 @@ def _unpack_seen(fitted: Record) -> tuple[int, int] | None:
         return None
     mark, seed = fitted.items_of("rows", int)
     return mark, seed
+
+
+def _unpack_gaps(tensors: Tensors, fitted: Record, model: Model) -> Gaps | None:
+    """Return what was measured of hidden cells, if the file says so."""
+    if fitted.get("gaps") is None or model.mixed is None:
+        return None
+    return unpack_gaps(tensors, fitted.record("gaps"), model.n_cells)
 
 
 def _image_scale(fitted: Record) -> float | None:

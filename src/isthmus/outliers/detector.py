@@ -14,12 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from isthmus.autoencoder import (
     Autoencoder,
+    Explanation,
     Rows,
     TableRows,
     advance_training,
     begin_courses,
     check_parameters,
     column_names,
+    expected_words,
     validate_rows,
     weights_of_columns,
 )
@@ -34,7 +36,6 @@ from isthmus.outliers.conformal import (
 from isthmus.outliers.constants import constants_of
 from isthmus.outliers.file import pack_detector
 from isthmus.outliers.members import (
-    Explanation,
     Member,
     strangeness,
     strangeness_by_column,
@@ -43,6 +44,7 @@ from isthmus.outliers.members import (
 from isthmus.outliers.onnx import export_members
 from isthmus.outliers.parameters import DetectorParameters, check_detector
 from isthmus.outliers.thresholds import limit_of_share, robust_limit
+from isthmus.schema import cell_words
 from isthmus.training import Progress, draw_seed
 
 if TYPE_CHECKING:
@@ -457,7 +459,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         """Return what each column adds to a row's strangeness, what was seen and what was expected.
 
         The contributions of a row add up to minus its score. What is expected is the nearest
-        reference row, as the members see it; members and their draws are averaged.
+        reference row, as the members see it; members and their draws are averaged. Of a table of
+        mixed types it is what the members make of the row, in words, and missing cells add nothing.
 
         Parameters
         ----------
@@ -467,8 +470,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         Returns
         -------
         Explanation
-            `columns` and, in arrays (n, d), `contribution` and, in the data's units, `observed` and
-            `expected`; `frame(top=3)` makes a table of them.
+            `columns` and, in arrays (n, d), `contribution` and, in the data's units or in words,
+            `observed` and `expected`; `frame(top=3)` makes a table of them, `reasons(top=3)` phrases.
 
         Raises
         ------
@@ -479,8 +482,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         first = self.members_[0].model
         with first.computing():
             first.slots.check_by_column()
-        contribution, expected = strangeness_by_column(self.members_, rows)
-        return Explanation(column_names(self), contribution, np.array(rows, float), expected)
+        contribution, expected = strangeness_by_column(self.members_, np.asarray(rows))
+        observed = np.array(rows, float)
+        if isinstance(rows, TableRows):
+            observed = cell_words(rows.schema, rows.frame)
+            expected = expected_words(first, expected)
+        return Explanation(column_names(self), contribution, observed, expected)
 
     def save(self, path: str | Path) -> None:
         """Write the detector to one safe file, whole or not at all; `isthmus.load` reads it."""
