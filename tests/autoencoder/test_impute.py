@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import isthmus
-from isthmus import Autoencoder
+from isthmus import Autoencoder, presets
 
 N = 400
 HIDING = {"corruption": "masking:rate=0.3", "random_state": 0}
@@ -238,6 +238,20 @@ def test_what_cannot_be_imputed_is_refused(ae, gappy, rng):
         few.impute(gappy, return_interval=0.9)
     with pytest.raises(ValueError, match="X lacks the column 'size'"):
         ae.impute(gappy.drop("size"))
+
+
+def test_the_preset_knows_intervals_of_few_rows_and_beats_the_mean(whole):
+    few = with_gaps(whole.select("x", "twice", "count"), 0.2, seed=3)[:90]
+    few = few.filter(pl.any_horizontal(pl.all().is_not_null()))
+    filled, intervals = (
+        presets.imputing(16, random_state=0).fit(few).impute(few, return_interval=0.8)
+    )
+    assert list(intervals) == few.columns
+    hidden = few["twice"].is_null() & few["x"].is_not_null()
+    known = few.select("x", "twice").drop_nulls()
+    assert (known["twice"] == 2 * known["x"]).all()
+    errors = (filled["twice"] - 2 * few["x"]).filter(hidden)
+    assert errors.abs().mean() < 0.5 * known["twice"].std()
 
 
 def test_after_partial_fit_the_model_alone_answers(gappy):

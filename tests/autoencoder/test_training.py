@@ -452,7 +452,7 @@ FIELDS = [
     ("architecture", Conv1d(channels=(2,)), {**CONVOLUTIONAL, "input_shape": (3, 2)}),
     ("corruption", Gaussian(), {"std": 1.0}),
     ("corruption", Uniform(), {"width": 2.0}),
-    ("corruption", Masking(), {"rate": 0.7, "value": 3.0}),
+    ("corruption", Masking(), {"rate": 0.7, "value": 3.0, "spread": 0.2}),
     ("corruption", SaltPepper(), {"rate": 0.7, "low": -9.0, "high": 9.0}),
     ("corruption", Swap(), {"rate": 0.7}),
     ("sparsity", KL(), {"rho": 0.3, "weight": 0.01}),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ROUNDS = 4  # of asking the net, each time with its answers in the places of missing cells
 TURNS = 16  # in which the cells of a row are hidden, at most
 ROWS, SLOTS = 512, 2**20  # whose cells are hidden, and slots of theirs, at most
+GAIN = 0.02  # of the cost, that more rounds must bring
 SHARES = np.linspace(0, 1, 21)
 SURE = 1e-7  # how near to 0 a probability counts
 DRAWN = 0  # the seed of the rows whose cells are hidden
@@ -157,7 +158,8 @@ def _said(mixed: Mixed, outputs: np.ndarray, true: np.ndarray) -> np.ndarray:
 def settled(hidden: Hidden, *, held_out: bool) -> Gaps:
     """Return the rounds and shares that estimate hidden cells best, and how far these are off."""
     found = [_shares(hidden, answer) for answer in hidden.said]
-    rounds = int(np.argmin([cost for _, cost in found]))
+    costs = np.array([cost for _, cost in found])
+    rounds = int(np.argmax(costs <= (1 + GAIN) * costs.min()))
     shares = found[rounds][0]
     off = np.abs(hidden.truth - _moved(hidden, hidden.said[rounds], shares))
     misses = tuple(np.sort(c[~np.isnan(c)]).astype(np.float32) for c in off.T)  # as files have them
