@@ -90,7 +90,8 @@ def test_the_worst_cells_are_in_words(report, table):
 
 
 def test_a_detectors_reasons_are_in_words_too(model, table):
-    detector = OutlierDetector({"max_epochs": 1}, n_estimators=2, random_state=0).fit(table)
+    settings = {"n_estimators": 2, "columns": {"row": "ignore"}, "random_state": 0}
+    detector = OutlierDetector({"max_epochs": 1}, **settings).fit(table)
     found = Report(model, table, detector=detector, embedding=False).facts()["outliers"]
     causes = [(row["row"], cause) for row in found["rows"] for cause in row["causes"]]
     named = [(row, c) for row, c in causes if c["column"] == HOSTILE]
