@@ -100,9 +100,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         become asinh of their distance from the median first.
         "standard" and "robust" keep the two values of a rare flag within ten units, and the unit of a
         column that was constant is a tenth of its size.
-    columns : dict, optional
+    columns : dict or Schema, optional
         What columns of a table are, by name, where the data do not tell: "number", "category",
-        "boolean", "date", "time", "duration", or "ignore" to leave one out.
+        "boolean", "date", "time", "duration", or "ignore" to leave one out. The `schema_` of another
+        model is taken as it is, with its levels and ranges.
     column_weights : dict, optional
         What columns of a table of mixed types count in the loss, by name; 1 by default.
     pretrain : None, "layerwise" or int

@@ -14,6 +14,7 @@ from isthmus.schema.frames import is_pandas as is_pandas
 from isthmus.schema.inference import infer_schema as infer_schema
 from isthmus.schema.plain import is_plain as is_plain
 from isthmus.schema.schema import Schema as Schema
+from isthmus.schema.wording import MISSING as MISSING
 from isthmus.schema.wording import cell_words as cell_words
 from isthmus.schema.wording import number_words as number_words
 from isthmus.schema.wording import short_text as short_text
