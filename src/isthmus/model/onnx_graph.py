@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from isthmus.parts import Sparsity
 
 Shape = Sequence[int]
+LEVELS = "ai.onnx.ml"  # the operators that know text, of this version
+LEVELS_VERSION = 2
+
+
+class End(NamedTuple):
+    """An input or an output: its name, the type of its values, and the shape of a row."""
+
+    name: str
+    type: str
+    shape: Shape = ()
 
 
 class NoFormError(ValueError):
@@ -52,11 +62,11 @@ def check_forms(net: Net, loss: Loss, sparsity: Sparsity | None, scaler: Scaler,
         x = add_scaling(graph, "X", scaler)
     z = add_code(graph, net, loss, sparsity, x)
     if part == "reconstruct":
-        add_decoding(graph, net, z)
+        add_decoding(graph, net, loss, z)
     elif part == "score":
         add_score(graph, net, loss, z, x)
     elif part == "strangeness":
-        add_loss(graph, loss, add_decoding(graph, net, z), x)
+        add_loss(graph, loss, add_decoding(graph, net, loss, z), x)
 
 
 def _formed(name: str | None, owner: str, slot: str, method: str) -> str:
@@ -77,28 +87,42 @@ def model_bytes(
     facts: dict[str, str],
 ) -> bytes:
     """Return the content of a file: `names` of the part and its output, `shapes` of a row of both."""
-    onnx = package("onnx")
-    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     (part, output), (shape, behind) = names, shapes
+    given, made = [End("X", "float", shape)], {result: End(output, "float", behind)}
+    return file_bytes(graph, part, given, made, {"shape": json.dumps(shape), **facts})
+
+
+def file_bytes(
+    graph: Graph, part: str, inputs: list[End], outputs: dict[str, End], facts: dict[str, str]
+) -> bytes:
+    """Return the content of a file: a graph from its inputs to the outputs that its values are."""
+    onnx = package("onnx")
+    helper = onnx.helper
     nodes = [
         helper.make_node(n.kind, n.inputs, n.outputs, name=n.outputs[-1], **n.attributes)
         for n in graph.nodes
     ]
+    ends = [
+        helper.make_node("Identity", [value], [end.name], name=f"{graph.apart}result{i or ''}")
+        for i, (value, end) in enumerate(outputs.items())
+    ]
     made = helper.make_graph(
-        [*nodes, helper.make_node("Identity", [result], [output], name="result")],
+        [*nodes, *ends],
         f"isthmus_{part}",
-        [helper.make_tensor_value_info("X", kind, ["rows", *shape])],
-        [helper.make_tensor_value_info(output, kind, ["rows", *behind])],
+        [_described(end) for end in inputs],
+        [_described(end) for end in outputs.values()],
         [onnx.numpy_helper.from_array(array, name) for name, array in graph.arrays.items()],
     )
+    versions = {"": graph.opset, LEVELS: LEVELS_VERSION}
+    domains = ["", *sorted({str(n.attributes.get("domain", "")) for n in graph.nodes} - {""})]
     model = helper.make_model_gen_version(
         made,
-        opset_imports=[helper.make_opsetid("", graph.opset)],
+        opset_imports=[helper.make_opsetid(domain, versions[domain]) for domain in domains],
         producer_name="isthmus",
         producer_version=isthmus.__version__,
     )
-    versions = {"isthmus": isthmus.__version__, "jax": jax.__version__, "onnx": onnx.__version__}
-    helper.set_model_props(model, {**versions, "part": part, "shape": json.dumps(shape), **facts})
+    written = {"isthmus": isthmus.__version__, "jax": jax.__version__, "onnx": onnx.__version__}
+    helper.set_model_props(model, {**written, "part": part, **facts})
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -110,6 +134,13 @@ def model_bytes(
         ) from error
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def _described(end: End) -> object:
+    """Return an input or an output as files have it."""
+    onnx = package("onnx")
+    kind = getattr(onnx.TensorProto, end.type.upper())
+    return onnx.helper.make_tensor_value_info(end.name, kind, ["rows", *end.shape])
 
 
 def add_scaling(graph: Graph, x: str, scaler: Scaler) -> str:
@@ -147,9 +178,10 @@ def add_code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: s
     )
 
 
-def add_decoding(graph: Graph, net: Net, z: str) -> str:
+def add_decoding(graph: Graph, net: Net, loss: Loss, z: str) -> str:
     """Return the reconstructions, scaled."""
-    return _activated(graph, net, "decoder", 0, _linear_decoded(graph, net, z))
+    y = _activated(graph, net, "decoder", 0, _linear_decoded(graph, net, z))
+    return _formed(loss.onnx_shown(graph, y), f"`shown` of {loss.title}", "loss", "onnx_shown")
 
 
 def _linear_decoded(graph: Graph, net: Net, z: str) -> str:
@@ -159,11 +191,9 @@ def _linear_decoded(graph: Graph, net: Net, z: str) -> str:
     return _linear(graph, net, "decoder", 0, z)
 
 
-def add_reconstruction(
-    graph: Graph, net: Net, scaler: Scaler, sample_shape: Shape | None, z: str
-) -> str:
-    """Return the reconstructions in the data's units and shape."""
-    y, lines = add_decoding(graph, net, z), _lines(scaler)
+def add_reconstruction(graph: Graph, y: str, scaler: Scaler, sample_shape: Shape | None) -> str:
+    """Return reconstructions in the data's units and shape."""
+    lines = _lines(scaler)
     if (lines.scale != 1).any():
         y = graph.add("Mul", y, lines.scale)
     if lines.centre.any():

@@ -19,8 +19,11 @@ from isthmus.model import (
     check_opset,
     check_packages,
     decided_rows,
+    feed_of,
+    graph_of,
+    input_rows,
     metadata,
-    model_bytes,
+    named_bytes,
     on_processor,
     probe_rows,
     rounded_anew,
@@ -28,7 +31,7 @@ from isthmus.model import (
     rows_within,
     scaled_input,
 )
-from isthmus.nets import OPSET, Graph
+from isthmus.nets import OPSET
 from isthmus.outliers.members import LARGEST, strangeness
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from isthmus.model import Model, Names
+    from isthmus.nets import Graph
     from isthmus.outliers.members import Member
 
 NEAR = 8  # reference rows whose distance is computed again, from the differences
@@ -64,7 +68,7 @@ def export_members(
         )
         decided = np.all([decided_rows(model, X) for model in models], axis=0)
         allowed = TOLERANCE * (np.abs(want) + np.median(np.abs(want))) + rounding(want, again)
-        check_equal(content, models[0].shaped(X), want, allowed, decided)
+        check_equal(content, feed_of(models[0], X), want, allowed, decided)
     write_model_bytes(path, content)
 
 
@@ -76,26 +80,37 @@ def _strangeness_by(
 
 
 def _content(members: Sequence[Member], offset: float, names: Names, opset: int) -> bytes:
-    graph, total, first = Graph(opset), "", members[0].model
+    total, first = "", members[0].model
+    graph = graph_of(first, opset)
+    rows = input_rows(graph, first)
     for k, member in enumerate(members):
         graph.prefix = f"member.{k}."
-        strange = _strangeness(graph, member)
+        strange = _strangeness(graph, member, rows)
         total = graph.add("Add", total, strange) if total else strange
     result = graph.finite(graph.add("Div", total, -float(len(members))), -LARGEST)
     facts = {**metadata(first, names), "threshold": str(offset)}
-    return model_bytes(graph, result, ("score", "score"), (first.row_shape, ()), facts)
+    return named_bytes(graph, first, result, "score", (), facts)
 
 
-def _strangeness(g: Graph, member: Member) -> str:
+def _strangeness(g: Graph, member: Member, rows: str) -> str:
     """Return a member's loss of each row plus its distance to the nearest of the reference rows."""
-    model = member.model
-    x = scaled_input(g, model)
+    model, known = member.model, member.known()
+    x = scaled_input(g, model, rows)
     z = add_code(g, model.net, model.slots.loss, model.slots.sparsity, x)
-    y = add_decoding(g, model.net, z)
-    nearest = _nearest(g, y, member.known())
+    y = add_decoding(g, model.net, model.slots.loss, z)
+    nearest = _nearest(g, _placed(g, model, y), known)
+    if model.n_cells != known.shape[-1]:
+        nearest = g.add("Mul", nearest, known.shape[-1] / model.n_cells)
     strange = g.add("Add", add_loss(g, model.slots.loss, y, x), nearest)
-    rows = g.add("Reshape", "X", [0, model.n_features])
     return member.constants.onnx(g, rows, strange)
+
+
+def _placed(g: Graph, model: Model, y: str) -> str:
+    """Return outputs in units in which columns count alike."""
+    mixed = model.mixed
+    if mixed is None:
+        return y
+    return g.add("Mul", g.add("Sub", y, np.asarray(mixed.constant)), np.asarray(mixed.scale))
 
 
 def _nearest(g: Graph, y: str, known: np.ndarray) -> str:

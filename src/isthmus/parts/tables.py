@@ -25,14 +25,15 @@ import numpy as np
 
 from isthmus.parts.corruptions import Corruption, Masking, Swap
 from isthmus.parts.losses import Loss
+from isthmus.parts.table_nodes import FAR, SURE, loss_nodes, seen_nodes, shown_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jax import Array
 
-SURE = 1e-7  # how near to 0 and 1 a probability counts
-FAR = -1e9  # the logit of what is no level
+    from isthmus.nets import Graph
+
 FLOOR = 0.1  # of what the best constant answer costs, at least, where little varies
 
 
@@ -239,6 +240,24 @@ class Mixed(Loss):
 
     def excess_from_linear(self, a: Array, x: Array) -> Array:
         return self.from_linear(a, x)
+
+    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
+        return loss_nodes(graph, self, plan(self.layout), x_out, x, linear=False)
+
+    def onnx_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
+        return loss_nodes(graph, self, plan(self.layout), a, x, linear=True)
+
+    def onnx_excess(self, graph: Graph, x_out: str, x: str) -> str | None:
+        return self.onnx(graph, x_out, x)
+
+    def onnx_excess_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
+        return self.onnx_from_linear(graph, a, x)
+
+    def onnx_seen(self, graph: Graph, x: str) -> str | None:
+        return seen_nodes(graph, self, plan(self.layout), x)
+
+    def onnx_shown(self, graph: Graph, x_out: str) -> str | None:
+        return shown_nodes(graph, plan(self.layout), x_out)
 
     def columns(self, x_out: Array, x: Array) -> Array:
         """Return what each value of compact rows adds to the loss, (n, values); 0 where missing."""
