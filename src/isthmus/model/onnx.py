@@ -32,17 +32,17 @@ from isthmus.model.onnx_graph import (
     package,
 )
 from isthmus.model.onnx_probes import made_cells, probe_table, table_feed, wanted_cells
+from isthmus.model.onnx_scaling import Lines, forward_nodes
 from isthmus.model.onnx_tables import (
     apart_from,
     ends_of,
     free_name,
     inputs_of,
-    scaled_table,
     table_facts,
     table_outputs,
     table_rows,
 )
-from isthmus.model.scaling import Affine, Scaler, Wrapped
+from isthmus.model.scaling import Scaler, Wrapped
 from isthmus.nets import OLDEST_OPSET, OPSET, Graph
 from isthmus.parts import Sparsity, plan
 from isthmus.training import map_batches, traced
@@ -147,8 +147,8 @@ def scaled_input(g: Graph, model: Model, rows: str) -> str:
     """Return the input's rows, scaled."""
     if model.schema is None:
         return add_scaling(g, rows, model.scaler)
-    assert isinstance(model.scaler, Affine)
-    return scaled_table(g, rows, model.scaler)
+    assert isinstance(model.scaler, Lines)
+    return forward_nodes(g, rows, model.scaler)
 
 
 def named_bytes(
@@ -268,12 +268,11 @@ def _expected(model: Model, part: str, X: np.ndarray) -> Expected:
     again = (_ours(rounded_anew(model, i), METHODS[part], X) for i in range(DRAWS))
     moved = rounding(want, again)
     if part == "reconstruct":
-        assert isinstance(model.scaler, Affine)
         allowed = TOLERANCE * (np.abs(want) + 1) + moved
         if model.schema is not None:
             return Expected(*wanted_cells(model, want, allowed), partial(made_cells, model, want))
-        rows = model.scaler.inverse(want)
-        return Expected(rows, allowed * model.scaler.scale + EPS * np.abs(rows))
+        rows, low, high = (model.scaler.inverse(want + by) for by in (0, -allowed, allowed))
+        return Expected(rows, np.maximum(high - rows, rows - low) + EPS * np.abs(rows))
     finite = np.abs(want[np.isfinite(want)])
     usual = (np.median if part == "score" else np.mean)(finite) if len(finite) else 0.0
     allowed = TOLERANCE * (np.abs(want) + usual) + moved

@@ -21,12 +21,6 @@ KNOWN = tuple(  # in seconds since 1970
     float(np.datetime64(f"{year}", "s").astype(np.int64)) for year in (FIRST_YEAR, LAST_YEAR + 1)
 )
 HALVINGS = 17  # from a day to a second
-DOUBLE = 11  # ONNX's number for float64
-
-
-def double(g: Graph, value: object) -> str:
-    """Store float64, and return the name."""
-    return g.exact(np.array(value, np.float64))
 
 
 def turn_nodes(g: Graph, since: str, zone: str, cycles: tuple[str, ...]) -> list[str]:
@@ -37,39 +31,39 @@ def turn_nodes(g: Graph, since: str, zone: str, cycles: tuple[str, ...]) -> list
 
 def day_turn(g: Graph, since: str) -> str:
     """Add the nodes of the part of a day that is over."""
-    days = g.add("Div", since, double(g, DAY))
-    return g.add("Sub", days, g.add("Floor", days))
+    begun = g.add("Mul", _days(g, since), g.double(DAY))
+    return g.add("Div", g.add("Sub", since, begun), g.double(DAY))
 
 
 def _week_turn(g: Graph, local: str) -> str:
     """Return the part of the week; 1970 began on a Thursday."""
-    weeks = g.add("Div", g.add("Add", _days(g, local), double(g, 3.0)), double(g, 7.0))
+    weeks = g.add("Div", g.add("Add", _days(g, local), g.double(3.0)), g.double(7.0))
     return g.add("Sub", weeks, g.add("Floor", weeks))
 
 
 def _year_turn(g: Graph, local: str) -> str:
     """Return the part of the year: the years that are over are guessed, and then corrected by one."""
-    days = g.add("Add", _days(g, local), double(g, EPOCH))
-    years = g.add("Floor", g.add("Div", days, double(g, YEAR)))
-    early = g.add("Cast", g.add("Less", days, _days_before(g, years)), to=DOUBLE)
+    days = g.add("Add", _days(g, local), g.double(EPOCH))
+    years = g.add("Floor", g.add("Div", days, g.double(YEAR)))
+    early = g.cast(g.add("Less", days, _days_before(g, years)), "double")
     years = g.add("Sub", years, early)
-    next_one = g.add("Add", years, double(g, 1.0))
+    next_one = g.add("Add", years, g.double(1.0))
     late = g.add("GreaterOrEqual", days, _days_before(g, next_one))
-    years = g.add("Add", years, g.add("Cast", late, to=DOUBLE))
-    return g.add("Div", g.add("Sub", days, _days_before(g, years)), double(g, 366.0))
+    years = g.add("Add", years, g.cast(late, "double"))
+    return g.add("Div", g.add("Sub", days, _days_before(g, years)), g.double(366.0))
 
 
 def _days_before(g: Graph, years: str) -> str:
     """Return the days of so many years, from the year 1 on."""
-    total = g.add("Mul", years, double(g, 365.0))
+    total = g.add("Mul", years, g.double(365.0))
     for sign, every in (("Add", 4.0), ("Sub", 100.0), ("Add", 400.0)):
-        leaps = g.add("Floor", g.add("Div", years, double(g, every)))
+        leaps = g.add("Floor", g.add("Div", years, g.double(every)))
         total = g.add(sign, total, leaps)
     return total
 
 
 def _days(g: Graph, local: str) -> str:
-    return g.add("Floor", g.add("Div", local, double(g, DAY)))
+    return g.add("Floor", g.add("Div", local, g.double(DAY)))
 
 
 TURNS = {"hour": day_turn, "weekday": _week_turn, "day of year": _year_turn}
@@ -78,11 +72,11 @@ TURNS = {"hour": day_turn, "weekday": _week_turn, "day of year": _year_turn}
 def _local(g: Graph, since: str, zone: str) -> str:
     """Return what clocks in a zone show, as seconds: those since 1970 and all changes until then."""
     first, times, changes = clock_changes(zone)
-    local = g.add("Add", since, double(g, first))
+    local = g.add("Add", since, g.double(first))
     if not len(times):
         return local
-    later = g.add("GreaterOrEqual", g.add("Unsqueeze", since, [1]), double(g, times))
-    changed = g.add("MatMul", g.add("Cast", later, to=DOUBLE), double(g, changes))
+    later = g.add("GreaterOrEqual", g.add("Unsqueeze", since, [1]), g.double(times))
+    changed = g.add("MatMul", g.cast(later, "double"), g.double(changes))
     return g.add("Add", local, changed)
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 import isthmus
 from isthmus.model.bending import Bent
-from isthmus.model.scaling import Affine
+from isthmus.model.onnx_scaling import Lines, back_nodes, forward_nodes
 from isthmus.nets import OPSET, Graph, Stored
-from isthmus.parts import Loss
+from isthmus.parts import Loss, Mixed
 from isthmus.words import install
 
 if TYPE_CHECKING:
@@ -151,6 +151,8 @@ def add_scaling(graph: Graph, x: str, scaler: Scaler) -> str:
     lacks, so that a column far from 0 loses nothing.
     """
     lines = _lines(scaler)
+    if isinstance(lines, Bent):
+        return forward_nodes(graph, graph.cast(x, "double"), lines)
     first = lines.centre.astype(np.float32)
     rest = lines.centre - first
     for part in (first, rest):
@@ -158,12 +160,13 @@ def add_scaling(graph: Graph, x: str, scaler: Scaler) -> str:
     return x if (lines.scale == 1).all() else graph.add("Div", x, lines.scale)
 
 
-def _lines(scaler: Scaler) -> Affine:
-    """Return a scaling that is one line a column; a NoFormError if it is another."""
-    if isinstance(scaler, Affine):
+def _lines(scaler: Scaler) -> Lines:
+    """Return a built-in scaling; a NoFormError if it is another."""
+    if isinstance(scaler, Lines):
         return scaler
-    named = "'asinh'" if isinstance(scaler, Bent) else repr(scaler.transformer)
-    raise NoFormError(f"the scaling {named} is not one line a column; fit with a built-in scaling")
+    raise NoFormError(
+        f"the scaling {scaler.transformer!r} is not one line a column; fit with a built-in scaling"
+    )
 
 
 def add_code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: str) -> str:
@@ -194,10 +197,11 @@ def _linear_decoded(graph: Graph, net: Net, z: str) -> str:
 def add_reconstruction(graph: Graph, y: str, scaler: Scaler, sample_shape: Shape | None) -> str:
     """Return reconstructions in the data's units and shape."""
     lines = _lines(scaler)
-    if (lines.scale != 1).any():
-        y = graph.add("Mul", y, lines.scale)
-    if lines.centre.any():
-        y = graph.add("Add", y, lines.centre)
+    if isinstance(lines, Bent):
+        y = graph.cast(back_nodes(graph, y, lines), "float")
+    else:
+        y = graph.add("Mul", y, lines.scale) if (lines.scale != 1).any() else y
+        y = graph.add("Add", y, lines.centre) if lines.centre.any() else y
     return graph.add("Reshape", y, [0, *sample_shape]) if sample_shape else y
 
 
@@ -209,7 +213,8 @@ def add_score(graph: Graph, net: Net, loss: Loss, z: str, x: str) -> str:
     inside, outside = _domain(graph, loss, x)
     stable = loss.onnx_excess_from_linear(graph, a, inside)
     methods = ("onnx_excess_from_linear", "onnx_from_linear")
-    own = [name for name in methods if getattr(type(loss), name) is not getattr(Loss, name)]
+    kind = _kind(loss)
+    own = [name for name in methods if getattr(kind, name) is not getattr(Loss, name)]
     excess = _formed(stable, loss.title, "loss", (own or ["onnx"])[0])
     return graph.add("Neg", _charged(graph, excess, outside))
 
@@ -217,9 +222,14 @@ def add_score(graph: Graph, net: Net, loss: Loss, z: str, x: str) -> str:
 def add_loss(graph: Graph, loss: Loss, y: str, x: str) -> str:
     """Return the excess of each row, with what lies outside the loss's domain charged for."""
     inside, outside = _domain(graph, loss, x)
-    method = "onnx" if type(loss).onnx_excess is Loss.onnx_excess else "onnx_excess"
+    method = "onnx" if _kind(loss).onnx_excess is Loss.onnx_excess else "onnx_excess"
     excess = _formed(loss.onnx_excess(graph, y, inside), loss.title, "loss", method)
     return _charged(graph, excess, outside)
+
+
+def _kind(loss: Loss) -> type[Loss]:
+    """Return the class of a loss; of tables of mixed types, that of their numbers."""
+    return type(loss.numbers if isinstance(loss, Mixed) else loss)
 
 
 def _domain(graph: Graph, loss: Loss, x: str) -> tuple[str, str | None]:

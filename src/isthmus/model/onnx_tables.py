@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from isthmus.model.onnx_dates import (
-    DOUBLE,
     FIRST_YEAR,
     KNOWN,
     LAST_YEAR,
     day_turn,
-    double,
     turn_nodes,
 )
 from isthmus.model.onnx_graph import LEVELS, End
-from isthmus.model.scaling import Affine
+from isthmus.model.onnx_scaling import Lines, back_nodes
 from isthmus.parts import plan
 from isthmus.schema import UNITS
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from isthmus.parts import Mixed
     from isthmus.schema import Column, Schema
 
-FLOAT, INT64 = 1, 7  # ONNX's numbers for types
 MOST = 2.0**63  # what int64 does not hold
 SECONDS = {
     "date": "seconds since 1970",
@@ -147,18 +144,12 @@ def table_rows(g: Graph, inputs: list[Input]) -> str:
     return g.add("Concat", *columns, axis=1)
 
 
-def scaled_table(g: Graph, rows: str, scaler: Affine) -> str:
-    """Add the nodes of scaled rows, computed in float64 as the model does."""
-    centred = g.add("Sub", rows, double(g, scaler.centre))
-    return g.add("Cast", g.add("Div", centred, double(g, scaler.scale)), to=FLOAT)
-
-
 def _values(g: Graph, given: Input) -> list[str]:
     """Return the values of a column."""
     name, column = given.column.name, given.column
     if column.kind == "category":
-        return [g.add("Cast", _numbered(g, given), to=DOUBLE)]
-    value = name if given.type == "double" else g.add("Cast", name, to=DOUBLE)
+        return [g.cast(_numbered(g, given), "double")]
+    value = name if given.type == "double" else g.cast(name, "double")
     if column.kind == "time":
         return [value, day_turn(g, value)]
     if column.kind == "date":
@@ -209,7 +200,7 @@ def _places(mixed: Mixed) -> list[Place]:
 def table_outputs(g: Graph, model: Model, y: str) -> dict[str, End]:
     """Add the nodes of the reconstruction by column, and of probabilities; return both."""
     scaler, pairs = model.scaler, cells_of(model)
-    assert isinstance(scaler, Affine)
+    assert isinstance(scaler, Lines)
     cells, shares, taken = {}, {}, {given.column.name for given, _ in pairs}
     for given, place in pairs:
         name = given.column.name
@@ -253,21 +244,19 @@ def _most_probable(g: Graph, given: Input, place: Place, y: str) -> str:
     return g.add("LabelEncoder", best, domain=LEVELS, **named)
 
 
-def _number(g: Graph, given: Input, place: Place, y: str, scaler: Affine) -> str:
+def _number(g: Graph, given: Input, place: Place, y: str, scaler: Lines) -> str:
     """Return numbers in the data's units: in the range that was seen, whole or rounded as they were."""
     column = given.column
-    value = g.add("Cast", g.add("Gather", y, g.whole(place.begin), axis=1), to=DOUBLE)
-    value = g.add("Mul", value, double(g, scaler.scale[place.value]))
-    value = g.add("Add", value, double(g, scaler.centre[place.value]))
+    scaled = g.add("Gather", y, g.whole(place.begin), axis=1)
+    value = back_nodes(g, scaled, scaler, place.value)
     if column.low is not None and column.high is not None:
-        value = g.add("Max", value, double(g, column.low))
-        value = g.add("Min", value, double(g, column.high))
+        value = g.add("Max", value, g.double(column.low))
+        value = g.add("Min", value, g.double(column.high))
     step = step_of(given)
     if step:
-        value = g.add("Round", g.add("Div", value, double(g, step)))
-        value = g.add("Mul", value, double(g, step))
-    types = {"float": FLOAT, "int64": INT64}
-    return g.add("Cast", value, to=types[given.type]) if given.type in types else value
+        value = g.add("Round", g.add("Div", value, g.double(step)))
+        value = g.add("Mul", value, g.double(step))
+    return value if given.type == "double" else g.cast(value, given.type)
 
 
 def step_of(given: Input) -> float:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 LONGEST_SUM = 4096  # of float32 values: at a million, programs may be off by a thousandth
+TYPES = {"float": 1, "int64": 7, "double": 11}  # ONNX's numbers for them
 OLDEST_OPSET, OPSET = 13, 20  # versions of ONNX's operators that a graph can be written in
 
 
@@ -124,6 +125,14 @@ class Graph:
         """Return the values, with another in place of those that are NaN or infinite."""
         odd = self.add("Or", self.add("IsNaN", values), self.add("IsInf", values))
         return self.add("Where", odd, instead, values)
+
+    def double(self, value: ArrayLike) -> str:
+        """Store numbers as float64, and return the name."""
+        return self.exact(np.array(value, np.float64))
+
+    def cast(self, values: str, kind: str) -> str:
+        """Return values as "float" (32 bits), "double" or "int64"."""
+        return self.add("Cast", values, to=TYPES[kind])
 
     def _constant(self) -> str:
         return f"{self.apart}constant_{len(self.arrays)}"

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from isthmus.parts.losses import Loss
     from isthmus.parts.tables import Group, Mixed, Plan
 
-FLOAT = 1  # ONNX's number for float32
 SURE = 1e-7  # how near to 0 and 1 a probability counts
 FAR = -1e9  # the logit of what is no level
 
@@ -26,13 +25,13 @@ def seen_nodes(g: Graph, mixed: Mixed, p: Plan, x: str) -> str:
     there, filled = _filled(g, x)
     turns = [f(g, filled, p) for f in (_sines, _cosines)] if len(p.turns) else []
     parts = [_taken(g, filled, part) for part in (p.numbers, p.flags) if len(part)] + turns
-    parts += [_flat(g, _as_float(g, _is_level(g, filled, group)), group) for group in p.groups]
+    parts += [_flat(g, g.cast(_is_level(g, filled, group), "float"), group) for group in p.groups]
     slots = p.width - len(p.marks)
     wide = g.add("Sub", _joined(g, parts), np.asarray(mixed.centre)[:slots])
     wide = g.add("Mul", wide, np.asarray(mixed.scale)[:slots])
     parts = [g.add("Where", _taken(g, there, p.owner[:slots]), wide, 0.0)]
     if len(p.marks):
-        parts.append(_as_float(g, g.add("Not", _taken(g, there, p.marks))))
+        parts.append(g.cast(g.add("Not", _taken(g, there, p.marks)), "float"))
     return _joined(g, parts)
 
 
@@ -148,10 +147,6 @@ def _part(g: Graph, rows: str, begin: int, end: int) -> str:
 
 def _joined(g: Graph, parts: list[str]) -> str:
     return g.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
-
-
-def _as_float(g: Graph, values: str) -> str:
-    return g.add("Cast", values, to=FLOAT)
 
 
 def _sines(g: Graph, filled: str, p: Plan) -> str:

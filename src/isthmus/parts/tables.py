@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jax import Array
+    from numpy.typing import ArrayLike
 
     from isthmus.nets import Graph
 
@@ -81,25 +82,32 @@ class Plan(NamedTuple):
 def plan(layout: Layout) -> Plan:
     """Return where the values of a layout stand."""
     kinds = np.array([v.kind for v in layout.values])
-    cells = np.array([v.cell for v in layout.values])
-    numbers, flags, turns = (np.flatnonzero(kinds == k) for k in ("number", "flag", "turn"))
+    cells = _places([v.cell for v in layout.values])
+    numbers, flags, turns = (
+        _places(np.flatnonzero(kinds == k)) for k in ("number", "flag", "turn")
+    )
     begin, groups = len(numbers) + len(flags) + 2 * len(turns), []
     sizes: dict[int, list[int]] = {}
     for v in np.flatnonzero(kinds == "levels"):
         sizes.setdefault(_rounded(layout.values[v].size), []).append(int(v))
     for size, values in sorted(sizes.items()):
         real = np.arange(size) < np.array([[layout.values[v].size] for v in values])
-        groups.append(Group(np.array(values), size, begin, real))
+        groups.append(Group(_places(values), size, begin, real))
         begin += size * len(values)
-    marks = np.searchsorted(cells, layout.marked)
+    marks = _places(np.searchsorted(cells, layout.marked))
     owner = [numbers, flags, turns, turns, *(np.repeat(g.values, g.size) for g in groups), marks]
     named = np.zeros(begin + len(marks), bool)
     for g in groups:
         last = np.array([layout.values[v].size - layout.values[v].other for v in g.values])
         named[g.begin : g.begin + g.real.size] = (np.arange(g.size) < last[:, None]).ravel()
-    order = np.concatenate([numbers, flags, turns, *(g.values for g in groups)]).astype(int)
-    whole = np.concatenate(owner).astype(int)
+    order = np.concatenate([numbers, flags, turns, *(g.values for g in groups)])
+    whole = np.concatenate(owner)
     return Plan(len(whole), cells, numbers, flags, turns, tuple(groups), marks, order, whole, named)
+
+
+def _places(places: ArrayLike) -> np.ndarray:
+    """Return places as int32: with int64 JAX mixes both up where models of both precisions are."""
+    return np.asarray(places, np.int32)
 
 
 def _rounded(size: int) -> int:
@@ -264,7 +272,7 @@ class Mixed(Loss):
         p = plan(self.layout)
         costs, there = self._costs_shown(x_out, x), ~jnp.isnan(x)
         counted = costs * self.price[p.order] / self._there(there)[:, None]
-        return jnp.where(there, counted[:, np.argsort(p.order)], 0)
+        return jnp.where(there, counted[:, _places(np.argsort(p.order))], 0)
 
     def _row(self, costs: Array, x: Array) -> Array:
         p, there = plan(self.layout), ~jnp.isnan(x)
