@@ -14,9 +14,9 @@ from isthmus import Autoencoder, ModelFileError, OutlierDetector, load
 from isthmus.__main__ import main
 from isthmus.model import check_exportable, export_model
 from isthmus.model.onnx_dates import turn_nodes
-from isthmus.model.onnx_graph import End, file_bytes
+from isthmus.model.onnx_graph import file_bytes
 from isthmus.model.onnx_tables import inputs_of
-from isthmus.nets import Graph
+from isthmus.nets import End, Graph
 from isthmus.parts import Loss
 from isthmus.schema import infer_schema, to_local
 from isthmus.schema.dates import turn

@@ -19,7 +19,6 @@ import numpy as np
 
 from isthmus.io import ModelFileError, write_model_bytes
 from isthmus.model.onnx_graph import (
-    End,
     NoFormError,
     add_code,
     add_decoding,
@@ -43,7 +42,7 @@ from isthmus.model.onnx_tables import (
     table_rows,
 )
 from isthmus.model.scaling import Scaler, Wrapped
-from isthmus.nets import OLDEST_OPSET, OPSET, Graph
+from isthmus.nets import OLDEST_OPSET, OPSET, End, Graph
 from isthmus.parts import Sparsity, plan
 from isthmus.training import map_batches, traced
 

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 import isthmus
 from isthmus.model.bending import Bent
 from isthmus.model.onnx_scaling import Lines, back_nodes, forward_nodes
-from isthmus.nets import OPSET, Graph, Stored
+from isthmus.nets import LEVELS, LEVELS_VERSION, OPSET, End, Graph, Stored
 from isthmus.parts import Loss, Mixed
 from isthmus.words import install
 
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
     from isthmus.parts import Sparsity
 
 Shape = Sequence[int]
-LEVELS = "ai.onnx.ml"  # the operators that know text, of this version
-LEVELS_VERSION = 2
-
-
-class End(NamedTuple):
-    """An input or an output: its name, the type of its values, and the shape of a row."""
-
-    name: str
-    type: str
-    shape: Shape = ()
 
 
 class NoFormError(ValueError):

@@ -14,8 +14,8 @@ from isthmus.model.onnx_dates import (
     day_turn,
     turn_nodes,
 )
-from isthmus.model.onnx_graph import LEVELS, End
 from isthmus.model.onnx_scaling import Lines, back_nodes
+from isthmus.nets import LEVELS, End
 from isthmus.parts import plan
 from isthmus.schema import UNITS
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike
 
 LONGEST_SUM = 4096  # of float32 values: at a million, programs may be off by a thousandth
 TYPES = {"float": 1, "int64": 7, "double": 11}  # ONNX's numbers for them
 OLDEST_OPSET, OPSET = 13, 20  # versions of ONNX's operators that a graph can be written in
+LEVELS, LEVELS_VERSION = "ai.onnx.ml", 2  # the operators that know text
 
 
 class Stored(NamedTuple):
@@ -22,6 +23,14 @@ class Stored(NamedTuple):
 
     name: str
     value: np.ndarray
+
+
+class End(NamedTuple):
+    """An input or an output of a file: its name, the type of its values, and the shape of a row."""
+
+    name: str
+    type: str
+    shape: Sequence[int] = ()
 
 
 class Node(NamedTuple):
