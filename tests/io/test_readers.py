@@ -176,6 +176,32 @@ def test_workbooks(workbook, fails):
     )
 
 
+def test_open_document_sheets(tmp_path):
+    pytest.importorskip("fastexcel")
+    names = ("office", "table", "text")
+    spaces = " ".join(f'xmlns:{n}="urn:oasis:names:tc:opendocument:xmlns:{n}:1.0"' for n in names)
+    rows = [
+        ["<text:p>w</text:p>", "<text:p>n</text:p>"],
+        ["<text:p>a</text:p>", "<text:p>1.5</text:p>"],
+    ]
+    kinds = {"w": "string", "n": "string", "a": "string", "1.5": 'float" office:value="1.5'}
+    cells = [
+        "".join(
+            f'<table:table-cell office:value-type="{kinds[text[8:-9]]}">{text}</table:table-cell>'
+            for text in row
+        )
+        for row in rows
+    ]
+    sheet = "".join(f"<table:table-row>{row}</table:table-row>" for row in cells)
+    body = f'<office:body><office:spreadsheet><table:table table:name="s">{sheet}</table:table>'
+    with zipfile.ZipFile(tmp_path / "t.ods", "w") as file:
+        file.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        file.writestr("META-INF/manifest.xml", "<manifest/>")
+        content = f"{body}</office:spreadsheet></office:body></office:document-content>"
+        file.writestr("content.xml", f"<office:document-content {spaces}>{content}")
+    assert mixed(tmp_path / "t.ods").rows() == [("a", 1.5)]
+
+
 def test_workbooks_are_bounded(write, workbook, fails, monkeypatch):
     fails(
         "t.ods is no workbook, or is damaged: File is not a zip", read_table, write(b"x", "t.ods")

@@ -87,6 +87,11 @@ def test_without_header(write):
     table = read_table(path)
     assert looks_headless(table, table.rows.columns)
     assert not looks_headless(read_table(write(CSV)), ["a", "b"])
+    mixed = read_table(write("39,Private,7\n40,State,8\n41, Private,9\n"))
+    assert looks_headless(mixed, ["39", "Private", "7"])
+    assert not looks_headless(
+        read_table(write("age,work\n40,State\n41,Private\n")), ["age", "work"]
+    )
     assert read_table(write(",x\n1,2\n")).rows.columns == ["column_1", "x"]
 
 

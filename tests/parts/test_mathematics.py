@@ -201,6 +201,14 @@ def test_masking_rate_and_value():
     np.testing.assert_array_equal(out[out != -7], BIG[out != -7])
 
 
+def test_masking_rates_of_rows_are_spread_evenly_about_the_rate():
+    hit = np.asarray(corruptions.Masking(rate=0.4, spread=0.3).hits(KEY, (2000, 400), "float32"))
+    rates = hit.mean(axis=1)
+    assert scipy.stats.kstest(rates, "uniform", (0.1, 0.6)).statistic < 0.04
+    flat = np.asarray(corruptions.Masking(rate=0.4).hits(KEY, (2000, 400), "float32"))
+    assert flat.mean(axis=1).std() < 0.03
+
+
 def test_salt_and_pepper_rates():
     out = np.asarray(corruptions.SaltPepper(rate=0.4, low=-9.0, high=9.0)(KEY, BIG))
     assert abs((out == -9).mean() - 0.2) < 0.01

@@ -20,6 +20,7 @@ _HOMES = {
     ],
     "labels": ["column_values", "column_words"],
     "plain": ["as_json"],
+    "filling": ["filled"],
     "folders": ["table_files"],
     "lists": ["spread_lists"],
     "optional": ["needed"],
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from isthmus.io.endings import TEXT_ENDINGS as TEXT_ENDINGS
     from isthmus.io.endings import file_ending as file_ending
     from isthmus.io.endings import file_stem as file_stem
+    from isthmus.io.filling import filled as filled
     from isthmus.io.folders import table_files as table_files
     from isthmus.io.image_file import nearest_pixels as nearest_pixels
     from isthmus.io.image_folder import ImageFolder as ImageFolder

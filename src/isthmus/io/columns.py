@@ -12,6 +12,7 @@ import polars as pl
 from isthmus.io.bad_rows import bad_rows, reasons_of
 from isthmus.io.cells import only
 from isthmus.io.choices import TableError
+from isthmus.io.labels import column_words
 from isthmus.io.numbers import numbers_of
 from isthmus.io.table import Rows
 from isthmus.io.typed import typed_of
@@ -225,6 +226,15 @@ def _taken(
 
 
 def looks_headless(table: Table, names: Sequence[str]) -> bool:
-    """Return whether the names of a text file's columns look like a row of data."""
-    cells = pl.Series(names, dtype=pl.String).cast(pl.Float64, strict=False)
-    return table.separator is not None and len(names) > 0 and cells.null_count() == 0
+    """Return whether the names of a text file's columns look like a row of data.
+
+    They do if each is a number, or a word that stands in its column too.
+    """
+    if table.separator is None or not names or isinstance(table.rows, np.ndarray):
+        return False
+    numbers = pl.Series(names, dtype=pl.String).cast(pl.Float64, strict=False)
+    rows = table.rows
+    return all(
+        number is not None or bool((column_words(rows[name]) == name).any())
+        for name, number in zip(names, numbers, strict=True)
+    )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PAIRS = ({"true": True, "false": False}, {"yes": True, "no": False}, {"1": True, "0": False})
 CODE = "^0[0-9]+$"  # such as a zip code: no number is written so
 FEW = 0.1  # of a column's cells: if all others say what it is, these are worth a word
+WAY_OUT = "write all alike, or say which mark is decimal, with --decimal: others are text then"
 OPEN_ORDER = "may begin with its day or its month"
 
 
@@ -141,7 +142,7 @@ class _Text:
         self.hints: list[str] = []
         cells = cleaned(frame)
         numbers = {name: cells[name] for name in self._numeric(cells)}
-        decimal = decimal_of(table, numbers)
+        decimal = decimal_of(table, numbers, WAY_OUT)
         self.numbers = {name: parsed(found, decimal) for name, found in numbers.items()}
 
     def typed(self) -> dict[str, pl.Series]:

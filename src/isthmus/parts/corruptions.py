@@ -100,6 +100,9 @@ class Masking(Corruption, name="masking"):
         The probability.
     value : float
         What takes its place; 0 is the mean of a standardised column, and black in an image.
+    spread : float in [0, 1]
+        How far a row's own probability may lie from the rate, on both sides: each time that it is
+        seen, a row's is drawn from `rate - spread` to `rate + spread`.
 
     Examples
     --------
@@ -109,17 +112,20 @@ class Masking(Corruption, name="masking"):
 
     rate: float = number(0.25, "[0, 1]")
     value: float = number(0.0)
+    spread: float = number(0.0, "[0, 1]")
 
     def __call__(self, key: Array, x: Array) -> Array:
         return jnp.where(self.hits(key, x.shape, x.dtype), jnp.asarray(self.value, x.dtype), x)
 
     def hits(self, key: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """Return which values are replaced."""
-        return uniform(key, shape, dtype) < self.rate
+        rows = (shape[0], *(1 for _ in shape[1:]))
+        drawn = uniform(jax.random.fold_in(key, 1), rows, dtype, -1.0, 1.0)
+        return uniform(key, shape, dtype) < self.rate + self.spread * drawn
 
     @property
     def active(self) -> bool:
-        return self.rate > 0
+        return self.rate > 0 or self.spread > 0
 
 
 @dataclass
