@@ -33,6 +33,7 @@ from isthmus.model import (
 )
 from isthmus.nets import OPSET
 from isthmus.outliers.members import LARGEST, strangeness
+from isthmus.parts import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from isthmus.model import Model, Names
     from isthmus.nets import Graph
     from isthmus.outliers.members import Member
+    from isthmus.parts import Mixed
 
 NEAR = 8  # reference rows whose distance is computed again, from the differences
 SAME = 1e-5  # of usual values: rounding may part a row from itself so far
@@ -98,37 +100,46 @@ def _strangeness(g: Graph, member: Member, rows: str) -> str:
     x = scaled_input(g, model, rows)
     z = add_code(g, model.net, model.slots.loss, model.slots.sparsity, x)
     y = add_decoding(g, model.net, model.slots.loss, z)
-    nearest = _nearest(g, _placed(g, model, y), known)
-    if model.n_cells != known.shape[-1]:
-        nearest = g.add("Mul", nearest, known.shape[-1] / model.n_cells)
+    if model.mixed is None:
+        nearest = _nearest(g, y, known)
+    else:
+        nearest = _nearest_there(g, model.mixed, x, y, known)
     strange = g.add("Add", add_loss(g, model.slots.loss, y, x), nearest)
     return member.constants.onnx(g, rows, strange)
 
 
-def _placed(g: Graph, model: Model, y: str) -> str:
-    """Return outputs in units in which columns count alike."""
-    mixed = model.mixed
-    if mixed is None:
-        return y
-    return g.add("Mul", g.add("Sub", y, np.asarray(mixed.constant)), np.asarray(mixed.scale))
+def _nearest_there(g: Graph, mixed: Mixed, x: str, y: str, known: np.ndarray) -> str:
+    """Return the distance of rows of mixed types, as a mean over the cells that are there."""
+    p = plan(mixed.layout)
+    there = g.cast(g.add("Not", g.add("IsNaN", x)), "float")
+    first = np.flatnonzero(np.diff(p.cells, prepend=-1))
+    with g.rows_of(len(first)):
+        cells = g.row_sum(g.add("Gather", there, first.tolist(), axis=1))
+    slots = g.add("Gather", there, p.owner.tolist(), axis=1)
+    y = g.add("Mul", g.add("Sub", y, np.asarray(mixed.constant)), np.asarray(mixed.scale))
+    total = g.add("Mul", _nearest(g, y, known, slots), float(p.width))
+    return g.add("Div", total, g.add("Max", cells, 1.0))
 
 
-def _nearest(g: Graph, y: str, known: np.ndarray) -> str:
+def _nearest(g: Graph, y: str, known: np.ndarray, there: str = "") -> str:
     """Return the mean squared distance from each row to the nearest known one but itself.
 
     Of several draws of known rows (draws, k, d) the mean. Products find a few rows that are near, and
-    differences tell how far they are.
+    differences tell how far they are. `there` is 1 for what counts of each row and 0 for what does not.
     """
     d, n = known.shape[-1], known.shape[-2]
     flat, draws, size = known.reshape(-1, d), known.size // (n * d), min(NEAR, n)
     middle = flat.mean(axis=0)
     around = flat - middle
-    far = g.add("MatMul", g.add("Sub", y, middle), -2 * around.T)
-    far = g.add("Add", far, np.sum(around.astype(float) ** 2, axis=1))
+    own = g.add("Sub", y, middle)
+    far = g.add("MatMul", g.add("Mul", own, there) if there else own, -2 * around.T)
+    squares = around.astype(float) ** 2
+    far = g.add("Add", far, g.add("MatMul", there, squares.T) if there else np.sum(squares, axis=1))
     far = g.add("Reshape", far, [0, draws, n])
     rows = g.add("TopK", far, [size], outputs=2, axis=2, largest=0)
     rows = g.add("Add", rows, [[n * i] for i in range(draws)])
     gap = g.add("Sub", g.add("Unsqueeze", y, [1, 2]), g.add("Gather", g.array(flat), rows, axis=0))
+    gap = g.add("Mul", gap, g.add("Unsqueeze", there, [1, 2])) if there else gap
     apart = g.row_mean(g.add("Mul", gap, gap), before=3)
     if size > 1:
         limit = SAME**2 * (1 + float(np.mean(flat.astype(float) ** 2)))
