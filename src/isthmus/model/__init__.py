@@ -48,7 +48,11 @@ from isthmus.model.onnx import check_opset as check_opset
 from isthmus.model.onnx import check_packages as check_packages
 from isthmus.model.onnx import decided_rows as decided_rows
 from isthmus.model.onnx import export_model as export_model
+from isthmus.model.onnx import feed_of as feed_of
+from isthmus.model.onnx import graph_of as graph_of
+from isthmus.model.onnx import input_rows as input_rows
 from isthmus.model.onnx import metadata as metadata
+from isthmus.model.onnx import named_bytes as named_bytes
 from isthmus.model.onnx import on_processor as on_processor
 from isthmus.model.onnx import probe_rows as probe_rows
 from isthmus.model.onnx import rounded_anew as rounded_anew
@@ -58,7 +62,6 @@ from isthmus.model.onnx import scaled_input as scaled_input
 from isthmus.model.onnx_graph import add_code as add_code
 from isthmus.model.onnx_graph import add_decoding as add_decoding
 from isthmus.model.onnx_graph import add_loss as add_loss
-from isthmus.model.onnx_graph import model_bytes as model_bytes
 from isthmus.model.record import Record as Record
 from isthmus.model.scaling import Scaler as Scaler
 from isthmus.model.scaling import Scaling as Scaling

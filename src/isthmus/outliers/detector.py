@@ -513,7 +513,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         path : path
             The file, written whole or not at all.
         part : "score"
-            What the graph computes of rows in the data's units; the threshold is in the metadata.
+            What the graph computes of rows in the data's units; the threshold is in the metadata. Of a
+            table of mixed types each column is an input of its own name and type.
         opset : int
             The version of ONNX's operators, from 13 to 20: lower ones are for older programs.
 

@@ -2,9 +2,11 @@
 
 from isthmus.schema.columns import KINDS as KINDS
 from isthmus.schema.columns import MAX_LEVELS as MAX_LEVELS
+from isthmus.schema.columns import UNITS as UNITS
 from isthmus.schema.columns import Column as Column
 from isthmus.schema.columns import Value as Value
 from isthmus.schema.columns import level_texts as level_texts
+from isthmus.schema.dates import to_local as to_local
 from isthmus.schema.filling import filled as filled
 from isthmus.schema.filling import missing_cells as missing_cells
 from isthmus.schema.filling import new_columns as new_columns
