@@ -200,6 +200,10 @@ def test_older_operators_and_any_number_of_rows(opset, mixed, strange, tmp_path)
 
 
 def test_a_detector(frame, strange, tmp_path):
+    frame = frame.with_columns(land=pl.lit("x"), rate=pl.lit(2.5))
+    other = pl.Series(["x", "y"] * (len(strange) // 2))
+    rate = pl.Series([2.5, 2.5, 2.5000001, 7.0]).gather(np.arange(len(strange)) % 4)
+    strange = strange.with_columns(land=other, rate=rate)
     detector = OutlierDetector(
         Autoencoder(3, max_epochs=2), columns=KINDS, n_estimators=2, random_state=0
     ).fit(frame)

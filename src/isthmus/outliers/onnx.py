@@ -105,7 +105,7 @@ def _strangeness(g: Graph, member: Member, rows: str) -> str:
     else:
         nearest = _nearest_there(g, model.mixed, x, y, known)
     strange = g.add("Add", add_loss(g, model.slots.loss, y, x), nearest)
-    return member.constants.onnx(g, rows, strange)
+    return member.constants.onnx(g, rows, strange, double=model.mixed is not None)
 
 
 def _nearest_there(g: Graph, mixed: Mixed, x: str, y: str, known: np.ndarray) -> str:
