@@ -542,7 +542,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = [self.dtype]
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = not self.is_spatial
         return tags
 
 

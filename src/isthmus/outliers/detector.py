@@ -543,7 +543,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         given = self.autoencoder or {}
         dtype = given.get("dtype", "float32") if isinstance(given, Mapping) else given.dtype
         tags.transformer_tags.preserves_dtype = [dtype]
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = not getattr(given, "is_spatial", False)
         return tags
 
     @property
