@@ -1,0 +1,170 @@
+"""Checks of numbers: those that stand for something else, odd signs, far ones, and limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from isthmus.audit.findings import Finding, count_of, first_rows, guesses_at, number_text
+from isthmus.words import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from isthmus.audit.profile import Column, Profile
+
+SENTINELS = (-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999, 9999999, -888, 888, 8888)
+LEAST_DISTINCT = 8
+FAR = 10.0  # how many times the usual range a gap must be for what lies beyond it to be far
+RARE = 0.002  # the share of rows that may be called exceptions
+PILE = 5.0  # how many times as often as its neighbours the last value occurs at a limit
+
+
+def odd_numbers(profile: Profile) -> Iterator[Finding]:
+    """Yield sentinels, odd signs, far numbers and limits, one of them for each value."""
+    for column in profile.numeric():
+        values, counts = sorted_values(column)
+        if len(values) < LEAST_DISTINCT or column.is_identifier:
+            continue
+        told: set[float] = set()
+        for check in (_sentinels, _far, _signs, _limits):
+            for finding, of in check(column, values, counts, told):
+                told |= of
+                yield finding
+
+
+def sorted_values(column: Column) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct numbers in order, and how often each occurs."""
+    known = column.numbers[column.first]
+    there = np.isfinite(known)
+    values, inverse = np.unique(known[there], return_inverse=True)
+    return values, np.bincount(inverse, column.counts[there]).astype(int)
+
+
+def usual_range(values: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Return between which numbers 98 of 100 cells lie."""
+    share = np.cumsum(counts) / counts.sum()
+    low, high = np.searchsorted(share, [0.01, 0.99])
+    return float(values[low]), float(values[min(high, len(values) - 1)])
+
+
+def rows_between(column: Column, low: float, high: float) -> np.ndarray:
+    """Return the rows with a number in a range, both ends counted."""
+    with np.errstate(invalid="ignore"):
+        return np.flatnonzero((column.numbers >= low) & (column.numbers <= high))
+
+
+Found = tuple[Finding, set[float]]
+
+
+def _sentinels(
+    column: Column, values: np.ndarray, counts: np.ndarray, told: set[float]
+) -> Iterator[Found]:
+    """Yield numbers such as -1 or 9999 at an end, away from all others."""
+    for value, rest, other in _ends(values, counts):
+        if value not in SENTINELS or not len(rest):
+            continue
+        low, high = usual_range(rest, other)
+        nearest = float(np.min(np.abs(rest - value)))
+        alone = value < 0 <= rest[0] or nearest > 0.5 * (high - low)
+        if alone and nearest >= 1:
+            rows = rows_between(column, value, value)
+            text = (
+                f"{column.name} is {number_text(value)} in {count_of(len(rows), 'row')}, away from "
+                f"all others ({number_text(rest[0])} to {number_text(rest[-1])}): it seems to stand "
+                "for a missing value."
+            )
+            sure = 0.95 if nearest > 0.5 * (high - low) else 0.6
+            guesses = guesses_at(rows, column.name, "missing", sure)
+            severity = "error" if sure > 0.9 else "warning"
+            numbers = {"value": value, "next": float(rest[np.argmin(np.abs(rest - value))])}
+            names, first = (column.name,), first_rows(rows)
+            yield (
+                Finding(
+                    "sentinel number", severity, text, names, first, len(rows), numbers, guesses
+                ),
+                {value},
+            )
+
+
+def _ends(
+    values: np.ndarray, counts: np.ndarray
+) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+    """Yield the values of both ends, each with the others; of a run of sentinels one by one."""
+    for step in (1, -1):
+        v, c = values[::step], counts[::step]
+        for i in range(min(3, len(v) - LEAST_DISTINCT)):
+            yield float(v[i]), v[i + 1 :][::step], c[i + 1 :][::step]
+            if v[i] not in SENTINELS:
+                break
+
+
+def _far(
+    column: Column, values: np.ndarray, counts: np.ndarray, told: set[float]
+) -> Iterator[Found]:
+    """Yield few numbers that lie many times the usual range away from all others."""
+    keep = np.array([v not in told for v in values])
+    values, counts = values[keep], counts[keep]
+    low, high = usual_range(values, counts)
+    least = FAR * (high - low)
+    gaps = np.diff(values)
+    allowed = max(RARE * counts.sum(), 1)
+    wide = np.flatnonzero(gaps > least) if least > 0 else np.array([], int)
+    above = [i + 1 for i in wide if values[i + 1] > high and counts[i + 1 :].sum() <= allowed]
+    below = [i + 1 for i in wide if values[i] < low and counts[: i + 1].sum() <= allowed]
+    first, last = max(below, default=0), min(above, default=len(values))
+    odd = np.r_[values[:first], values[last:]]
+    if len(odd):
+        rows = np.flatnonzero(np.isin(column.numbers, odd))
+        usual = f"{number_text(values[first])} to {number_text(values[last - 1])}"
+        words = shortened([number_text(v) for v in odd], 4)
+        text = (
+            f"{column.name} is {words} in {count_of(len(rows), 'row')}, far from all others ({usual})."
+        )
+        guesses = guesses_at(rows, column.name, usual, 0.9)
+        names, first_of = (column.name,), first_rows(rows)
+        yield (
+            Finding("far number", "error", text, names, first_of, len(rows), guesses=guesses),
+            set(odd.tolist()),
+        )
+
+
+def _signs(
+    column: Column, values: np.ndarray, counts: np.ndarray, told: set[float]
+) -> Iterator[Found]:
+    """Yield few negative numbers in a column that has none else."""
+    negative = np.array([v < 0 and v not in told for v in values])
+    count = int(counts[negative].sum())
+    if 0 < count <= RARE * counts.sum() and (values > 0).sum() >= LEAST_DISTINCT:
+        rows = np.flatnonzero(np.isin(column.numbers, values[negative]))
+        words = shortened([number_text(v) for v in values[negative]], 4)
+        text = (
+            f"{column.name} is negative in {count_of(count, 'row')} ({words}) and in no other one."
+        )
+        guesses = guesses_at(rows, column.name, "not negative", 0.8)
+        names, first = (column.name,), first_rows(rows)
+        yield (
+            Finding("odd sign", "warning", text, names, first, count, guesses=guesses),
+            set(values[negative].tolist()),
+        )
+
+
+def _limits(
+    column: Column, values: np.ndarray, counts: np.ndarray, told: set[float]
+) -> Iterator[Found]:
+    """Yield values at an end that are far more frequent than those beside them: numbers were cut."""
+    if len(values) < 3 * LEAST_DISTINCT:
+        return
+    for word, v, c in (("most", values[::-1], counts[::-1]), ("least", values, counts)):
+        beside = c[1:6]
+        if v[0] in told or v[0] == 0 or c[0] < 10 or c[0] < PILE * beside.max():
+            continue
+        text = (
+            f"{column.name} is at {word} {number_text(v[0])}, which occurs {c[0]:,} times, and its "
+            f"neighbours {beside.max():,} times at most: numbers beyond seem to have been cut off."
+        )
+        rows = rows_between(column, v[0], v[0])
+        numbers = {"limit": float(v[0])}
+        names, first = (column.name,), first_rows(rows)
+        yield Finding("limit", "note", text, names, first, int(c[0]), numbers), {float(v[0])}
