@@ -15,7 +15,7 @@ SOURCE = Path(isthmus.__file__).parent
 # A room is a folder, or a module at the top; it imports from rooms on lower floors alone.
 FLOORS = [
     {"words"},
-    {"io", "plots", "nets"},
+    {"io", "plots", "nets", "schema"},
     {"parts"},
     {"training"},
     {"model"},
@@ -32,6 +32,7 @@ OUTSIDE = {  # what a room may import that is neither ours nor Python's own
     "io": {"numpy", "polars", "PIL", "safetensors"},
     "plots": {"numpy", "matplotlib"},
     "nets": {"jax", "numpy", "equinox"},
+    "schema": {"numpy", "polars"},
     "parts": {"jax", "numpy", "equinox"},
     "training": {"jax", "numpy", "equinox", "optax", "rich"},
     "model": {"jax", "numpy", "scipy", "equinox", "sklearn"},

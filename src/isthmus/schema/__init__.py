@@ -1,0 +1,11 @@
+"""What the columns of a person's table are taken for, and the way to compact rows and back; no JAX."""
+
+from isthmus.schema.columns import KINDS as KINDS
+from isthmus.schema.columns import MAX_LEVELS as MAX_LEVELS
+from isthmus.schema.columns import Column as Column
+from isthmus.schema.columns import Value as Value
+from isthmus.schema.columns import level_texts as level_texts
+from isthmus.schema.frames import is_frame as is_frame
+from isthmus.schema.inference import infer_schema as infer_schema
+from isthmus.schema.plain import is_plain as is_plain
+from isthmus.schema.schema import Schema as Schema

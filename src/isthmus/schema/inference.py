@@ -1,0 +1,237 @@
+"""What the columns of a table are taken for, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from isthmus.schema.cells import Odd
+from isthmus.schema.columns import KINDS, MAX_LEVELS, WORDS, Column
+from isthmus.schema.details import detailed
+from isthmus.schema.dtypes import type_text
+from isthmus.schema.frames import Opened, opened
+from isthmus.schema.leaving_out import reasons, warn_of
+from isthmus.schema.schema import Schema
+from isthmus.words import columns_named, did_you_mean, listed, suggestion
+
+FEWEST = 20  # rows from which on columns may be identifiers or free text
+NEARLY = 0.95  # of the cells different: an identifier
+LONG, WORDY = 30, 3  # characters and words of free text, on average
+TAKES = {  # what a column may be taken for, by what it holds
+    "numbers": ("number", "category", "boolean"),
+    "truth values": ("boolean", "category", "number"),
+    "text": ("category", "number", "boolean", "date"),
+    "dates": ("date",),
+    "times": ("time",),
+    "durations": ("duration",),
+}
+
+
+def infer_schema(X: Any, columns: Mapping[str, str] | None = None, *, warn: bool = True) -> Schema:
+    """Return what the columns of a table are taken for, and why.
+
+    * Truth values are "boolean", numbers "number", dates "date", times "time", durations "duration".
+    * Text and the categories of a library are "category": up to 1,000 levels, by frequency. All
+      other levels, and those that are first seen later, are one more, "other"; beyond 100 levels
+      those that were seen once are among them.
+    * Cells of several kinds (1 and "a") are a category by their text, and numbers in text too.
+      Where more than 20 of the levels are numbers, the warning says how to take them as such.
+    * Left out are, from 20 rows on: whole numbers that go up or down by equal steps, and text of
+      which 95 % of the cells differ, as identifiers; text of which half of the cells differ and that
+      is longer than 30 characters or has 3 words or more, on average, as free text. Of any number
+      of rows: columns of one value in all cells, and those without any cell.
+    * Columns of an array, x0, x1 and so on, are numbers. Those without any cell are left out.
+
+    Parameters
+    ----------
+    X : DataFrame of pandas or polars, Table of pyarrow, or ndarray of shape (n, d)
+        The table.
+    columns : mapping of str to str, optional
+        What columns are to be taken for, of "number", "boolean", "category", "date", "time",
+        "duration" and "ignore", by name.
+    warn : bool
+        Whether one warning names what is left out.
+
+    Returns
+    -------
+    Schema
+        It says of each column what it is taken for.
+
+    Raises
+    ------
+    ValueError
+        For names that are not there or there twice, for cells that a column cannot hold, and where
+        no column is left.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> schema = infer_schema(pl.DataFrame({"age": [20, 30, None], "sex": ["f", "m", "f"]}))
+    >>> print(schema.text())
+    column  taken for  why
+    age     number     whole numbers, some missing
+    sex     category   text with 2 levels
+    """
+    table, asked = opened(X), {str(name): kind for name, kind in (columns or {}).items()}
+    check_asked(asked, table.names)
+    array = isinstance(X, np.ndarray)
+    taken = _cells(table, asked)
+    found = [_column(name, taken.get(name), asked.get(name), array) for name in table.names]
+    if all(c.kind == "ignore" for c in found):
+        raise ValueError(f"X has no column to learn from: {reasons(found) or 'it is empty'}.")
+    if warn:
+        warn_of([c for c in found if c.name not in asked], taken)
+    return Schema(tuple(found))
+
+
+def check_asked(asked: Mapping[str, str], names: list[str]) -> None:
+    """Raise a ValueError for columns that are not there, and for unknown kinds."""
+    known = set(names)
+    for name, kind in asked.items():
+        if name not in known:
+            raise ValueError(f"columns names {name!r}, which X lacks.{suggestion(name, names)}")
+        if kind not in KINDS:
+            raise ValueError(f"columns has {kind!r} for {name!r}: {did_you_mean(str(kind), KINDS)}")
+
+
+def _cells(table: Opened, asked: Mapping[str, str]) -> dict[str, pl.Series]:
+    """Return the columns that nobody asked to leave out; those that hold lists and such are refused."""
+    taken: dict[str, pl.Series] = {}
+    odd: dict[str, Odd] = {}
+    for j, name in enumerate(table.names):
+        if asked.get(name) != "ignore":
+            cells = table.column(j)
+            if isinstance(cells, Odd):
+                odd[name] = cells
+            else:
+                taken[name] = _known(cells)
+    if odd:
+        _refuse(odd)
+    return taken
+
+
+def _known(cells: pl.Series) -> pl.Series:
+    """Return cells with null for NaN."""
+    return cells.fill_nan(None) if cells.dtype.is_float() else cells
+
+
+def _refuse(odd: dict[str, Odd]) -> None:
+    first = next(iter(odd.values()))
+    names = [name for name, other in odd.items() if other.held == first.held]
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    raise ValueError(
+        f"X has {first.held} in {columns_named(names[:5])}{more}{first.example}: {first.advice}, "
+        f"or leave out what you do not need by columns={{{names[0]!r}: 'ignore'}}."
+    )
+
+
+def _column(name: str, cells: pl.Series | None, asked: str | None, array: bool) -> Column:
+    """Return what a column is taken for."""
+    if cells is None:
+        return Column(name, "ignore", "asked for")
+    dtype, gaps = type_text(cells.dtype), cells.null_count() > 0
+    if cells.null_count() == len(cells):
+        _check_there(name, asked)
+        return Column(name, "ignore", "without any cell", dtype=dtype)
+    kind, why = _asked(name, cells, asked) if asked else _kind(cells, array)
+    column = Column(name, kind, why, gaps=gaps, dtype=dtype)
+    if kind == "ignore":
+        return column
+    column = detailed(cells, column)
+    if array:
+        column = replace(column, whole=False)
+    why = "asked for" if asked else column.why
+    return replace(column, why=f"{why}, some missing" if gaps else why)
+
+
+def _check_there(name: str, asked: str | None) -> None:
+    if asked:
+        raise ValueError(
+            f"The column {name!r} has no cell that could be taken for {asked!r}: all are missing."
+        )
+
+
+def holds(cells: pl.Series) -> str:
+    """Return what a column holds, by its type."""
+    dtype = cells.dtype
+    if isinstance(dtype, WORDS):
+        return "text"
+    if dtype == pl.Boolean:
+        return "truth values"
+    if dtype == pl.Time:
+        return "times"
+    if isinstance(dtype, pl.Duration):
+        return "durations"
+    return "dates" if dtype.is_temporal() else "numbers"
+
+
+def _asked(name: str, cells: pl.Series, kind: str) -> tuple[str, str]:
+    what = holds(cells)
+    if kind not in TAKES[what]:
+        raise ValueError(
+            f"The column {name!r} holds {what}, which can be taken for "
+            f"{listed([repr(k) for k in (*TAKES[what], 'ignore')])}, not for {kind!r}."
+        )
+    return kind, "asked for"
+
+
+def _kind(cells: pl.Series, array: bool) -> tuple[str, str]:
+    """Return what a column is taken for that nobody asked about."""
+    what = holds(cells)
+    if array:
+        return "number", ""
+    if constant(cells):
+        return "ignore", "one value in all rows"
+    if cells.dtype == pl.String:
+        return _text_kind(cells)
+    if isinstance(cells.dtype, WORDS) and _all_different(cells):
+        return "ignore", "all different: an identifier"
+    if cells.dtype.is_integer() and sequential(cells):
+        return "ignore", "equal steps: an identifier"
+    return TAKES[what][0], ""
+
+
+def constant(cells: pl.Series) -> bool:
+    """Return whether all cells are there and alike."""
+    if cells.null_count() or len(cells) == 0:
+        return False
+    return bool((cells == cells[0]).all())
+
+
+def sequential(cells: pl.Series) -> bool:
+    """Return whether whole numbers go up or down by equal steps, as numbers of rows do."""
+    if len(cells) < FEWEST or cells.null_count():
+        return False
+    values = cells.cast(pl.Float64).to_numpy()
+    steps = np.diff(values)
+    return bool(steps[0] != 0 and (steps == steps[0]).all())
+
+
+def _all_different(cells: pl.Series) -> bool:
+    """Return whether there are more categories than are kept, each seen once."""
+    return len(cells) > MAX_LEVELS and cells.n_unique() == len(cells)
+
+
+def _text_kind(cells: pl.Series) -> tuple[str, str]:
+    """Return whether text has levels, or tells cells apart, or is written freely."""
+    there = cells.drop_nulls()
+    n, different = len(there), there.n_unique()
+    if n < FEWEST or different <= n / 2:
+        return "category", ""
+    if _free(there):
+        return "ignore", "free text"
+    if different == n:
+        return "ignore", "all different: an identifier"
+    if different > NEARLY * n:
+        return "ignore", "nearly all different: an identifier"
+    return "category", ""
+
+
+def _free(text: pl.Series) -> bool:
+    length = float(np.mean(text.str.len_chars().to_numpy()))
+    words = 1 + float(np.mean(text.str.strip_chars().str.count_matches(r"\s+").to_numpy()))
+    return length > LONG or words >= WORDY
