@@ -13,8 +13,12 @@ from isthmus.autoencoder.many import are_few_rows as are_few_rows
 from isthmus.autoencoder.many import begin_courses as begin_courses
 from isthmus.autoencoder.many import need_one_program as need_one_program
 from isthmus.autoencoder.parameters import Parameters as Parameters
+from isthmus.autoencoder.parameters import check_columns as check_columns
 from isthmus.autoencoder.parameters import check_parameters as check_parameters
 from isthmus.autoencoder.rows import Rows as Rows
+from isthmus.autoencoder.table_rows import TableRows as TableRows
+from isthmus.autoencoder.table_rows import some_rows as some_rows
+from isthmus.autoencoder.table_rows import weights_of_columns as weights_of_columns
 from isthmus.autoencoder.validation import as_images as as_images
 from isthmus.autoencoder.validation import check_finite as check_finite
 from isthmus.autoencoder.validation import check_one_of as check_one_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -19,6 +19,7 @@ from isthmus.autoencoder.partial_fit import fit_partially
 from isthmus.autoencoder.rows import Rows
 from isthmus.autoencoder.run import Origin, begin_run, fingerprint, settings_mark
 from isthmus.autoencoder.stored import Stored
+from isthmus.autoencoder.table_rows import TableRows, weights_of_columns
 from isthmus.autoencoder.validation import (
     layer_number,
     validate_codes,
@@ -202,7 +203,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         rows = self._given(X, sample_weight, reset=before is None, minimum=2)
         release_programs()
         with computing(self.dtype, self.device):
-            slots = resolve_slots(self)
+            slots = resolve_slots(self, mixed=rows.schema is not None)
             slots.check_functions(rows.X.shape[1])
             before = before if init is None else None
             origin, last = self._origin(rows, slots, before, init)
@@ -219,10 +220,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool, minimum: int
     ) -> Rows:
         """Return the rows that count, checked, and their weights."""
-        flat = validate_rows(self, X, reset=reset, minimum=minimum)
+        found = validate_rows(self, X, reset=reset, minimum=minimum)
+        schema = found.schema if isinstance(found, TableRows) else None
+        flat, of_columns = np.asarray(found), weights_of_columns(self.column_weights, schema)
         weight = validate_weights(sample_weight, flat)
         counts = weight > 0
-        return Rows(flat if counts.all() else flat[counts], weight[counts], self.sample_shape_)
+        flat = flat if counts.all() else flat[counts]
+        return Rows(flat, weight[counts], self.sample_shape_, schema, of_columns)
 
     def _origin(
         self, rows: Rows, slots: Slots, before: Fitted | None, init: object
@@ -235,7 +239,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         if before is not None:
             last, ours = before.unfinished, (mark, settings_mark(self))
             alike = last is not None and (last.fingerprint, last.settings) == ours
-            if last is not None and alike and before.model.slots == slots:
+            if last is not None and alike and before.model.slots.unbound() == slots:
                 return Origin(last.seed, mark, last.fresh), last
             if self.random_state is None and before.seen is not None and before.seen[0] == mark:
                 return Origin(before.seen[1], mark, fresh=False), None
@@ -286,7 +290,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         before = self.fitted_ if hasattr(self, "fitted_") else None
         rows = self._given(X, sample_weight, reset=before is None, minimum=1)
         with computing(self.dtype, self.device):
-            seed, slots = draw_seed(self.random_state), resolve_slots(self)
+            seed = draw_seed(self.random_state)
+            slots = resolve_slots(self, mixed=rows.schema is not None)
             slots.check_functions(rows.X.shape[1])
             self.fitted_ = fit_partially(self, slots, rows, seed, before)
         return self
@@ -342,18 +347,25 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             )
         return self.encode(X, chosen).reshape(-1, *shapes[chosen - 1])
 
-    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
-        """Decode codes, (n, n_components), to rows in the data's units, (n, d) or (n, h, w[, c])."""
+    def inverse_transform(self, X: ArrayLike) -> Any:
+        """Decode codes, (n, n_components), to rows in the data's units, (n, d) or (n, h, w[, c]).
+
+        Of a table of mixed types a frame with its used columns and their types.
+        """
         model = self._model()
         model.check_decoder()
-        return model.shaped(model.decode(validate_codes(X, model.n_components, model.dtype)))
+        rows = model.decode(validate_codes(X, model.n_components, model.dtype))
+        return model.shaped(rows) if model.schema is None else model.schema.decode(rows)
 
-    def reconstruct(self, X: ArrayLike) -> np.ndarray:
+    def reconstruct(self, X: ArrayLike) -> Any:
         """Encode and decode rows, which denoises them; floats in the data's units and shape.
 
-        `isthmus.images.to_pixels` makes bytes of them.
+        `isthmus.images.to_pixels` makes bytes of them. Of a table of mixed types a frame of the same
+        library, columns and types comes back, with the most probable levels.
         """
         rows, model = self._rows(X), self._model()
+        if model.schema is not None:
+            return model.schema.decode(model.reconstruct(rows), like=X)
         return model.shaped(model.reconstruct(rows))
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -383,7 +395,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         check_is_fitted(self)
         return summary_text(self.fitted_)
 
-    def _rows(self, X: ArrayLike) -> np.ndarray:
+    def _rows(self, X: ArrayLike) -> Any:
         check_is_fitted(self)
         return validate_rows(self, X, reset=False)
 
@@ -404,6 +416,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = [self.dtype]
+        tags.input_tags.allow_nan = True
         return tags
 
 

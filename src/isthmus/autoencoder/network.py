@@ -42,7 +42,7 @@ def build_net(
     if output == "identity" and prepared.scaling == "range":
         output = _output_of_range(whole, kept)
     net: Net = slots.architecture.build(
-        sample_shape or x.shape[1:],
+        sample_shape or (prepared.width,),
         parameters.n_components,
         np.random.default_rng((seed, 2**33)),
         code_activation=sparsity.code_activation if sparsity else None,

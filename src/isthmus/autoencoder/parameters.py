@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from isthmus.autoencoder.validation import check_one_of, check_real, check_whole
 from isthmus.model import SLOTS, check_scaling
 from isthmus.parts import Part, build
+from isthmus.schema import KINDS
 from isthmus.words import none_meant
 
 if TYPE_CHECKING:
@@ -36,12 +37,14 @@ class Parameters(BaseEstimator):
         self,
         n_components: int | None = None,
         architecture: Spec = "dense",
-        corruption: Spec = None,
+        corruption: Spec = "auto",
         sparsity: Spec = None,
         penalty: Spec = None,
         loss: Spec = "mse",
         *,
         scaling: Scaling = "auto",
+        columns: Mapping[str, str] | None = None,
+        column_weights: Mapping[str, float] | None = None,
         pretrain: str | int | None = None,
         freeze: str | int | None = None,
         max_epochs: int | str = "auto",
@@ -64,6 +67,8 @@ class Parameters(BaseEstimator):
         self.penalty = penalty
         self.loss = loss
         self.scaling = scaling
+        self.columns = columns
+        self.column_weights = column_weights
         self.pretrain = pretrain
         self.freeze = freeze
         self.max_epochs = max_epochs
@@ -118,10 +123,10 @@ class Parameters(BaseEstimator):
     def _part(self, slot: str, spec: Any, field: str, value: Any) -> Any:
         if isinstance(spec, tuple | list):
             raise ValueError(f"The {slot} is a tuple: name its parts, as in {slot}__0__{field}.")
-        part = build(SLOTS[slot][0], spec)
+        part = None if slot == "corruption" and spec == "auto" else build(SLOTS[slot][0], spec)
         if part is None:
             raise ValueError(
-                f"The {slot} is None and has no parameter {field!r}; set {slot} first."
+                f"The {slot} is {spec!r} and has no parameter {field!r}; set {slot} first."
             )
         return part.set_params(**{field: value})
 
@@ -148,6 +153,38 @@ def check_parameters(e: Parameters) -> None:
     check_one_of("dtype", e.dtype, ("float32", "float64"))
     check_one_of("warm_start", e.warm_start, (True, False))
     check_scaling(e.scaling)
+    check_columns(e.columns)
+    _check_column_weights(e.column_weights)
+
+
+def check_columns(columns: object) -> None:
+    """Raise a ValueError unless this is None or says of columns by name what they are."""
+    if columns is None:
+        return
+    if not isinstance(columns, Mapping):
+        raise ValueError(
+            "The parameter columns must be a dict such as {'zip': 'category'}; got "
+            f"{columns!r}."
+        )
+    for name, kind in columns.items():
+        if kind not in KINDS:
+            raise ValueError(
+                f"The parameter columns says that {name!r} is {kind!r}; it can be "
+                f"{', '.join(KINDS)}."
+            )
+
+
+def _check_column_weights(weights: object) -> None:
+    """Raise a ValueError unless this is None or a positive number for columns by name."""
+    if weights is None:
+        return
+    if not isinstance(weights, Mapping):
+        raise ValueError(
+            f"The parameter column_weights must be a dict such as {{'age': 2.0}}; got {weights!r}."
+        )
+    for name, weight in weights.items():
+        ok = isinstance(weight, int | float | np.number) and 0 < weight < np.inf
+        check_real(f"column_weights[{name!r}]", weight, "(0, inf)", ok)
 
 
 def _check_pretrain(pretrain: object) -> None:

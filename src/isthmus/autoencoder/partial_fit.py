@@ -12,11 +12,12 @@ from isthmus.autoencoder.rows import (
     Prepared,
     check_scaled,
     new_scaler,
+    as_prepared,
     scaled_rows,
     settle_scaling,
 )
 from isthmus.autoencoder.run import settle_batch_size
-from isthmus.model import Fitted, Model, history_of, labelled_rows, mean_row, with_activity
+from isthmus.model import Fitted, Model, history_of, labelled_rows, with_activity
 from isthmus.nets import ACTIVATIONS
 from isthmus.training import (
     PartialFit,
@@ -45,6 +46,7 @@ def fit_partially(
 ) -> Fitted:
     """Train one epoch, from where the last call or fit stopped; the first call settles the scaling."""
     prepared = _prepared(parameters, slots, given, before)
+    slots = prepared.bound(slots)
     kept = None if before is None else before.model.net
     net = build_net(parameters, slots, prepared, given.sample_shape, seed, whole=False, kept=kept)
     if before is None:
@@ -59,6 +61,7 @@ def fit_partially(
             sample_shape=given.sample_shape,
             dtype=parameters.dtype,
             device=parameters.device,
+            schema=given.schema,
         )
         return _trained(parameters, Fitted(model, {}), prepared.rows, seed)
     before.model.check_decoder()
@@ -72,6 +75,8 @@ def fit_partially(
 def _check_later(prepared: Prepared, net: Net, slots: Slots) -> None:
     """Raise a ValueError where later rows leave what the loss or the output can take."""
     x, bounds = prepared.rows.x, ACTIVATIONS[net.output].bounds
+    if prepared.loss is not None:
+        return
     takers = [(slots.loss.domain, f"loss {slots.loss.name!r}", "another loss")]
     if bounds is not None:
         within = (bounds[0] - 1e-3, bounds[1] + 1e-3)
@@ -92,11 +97,14 @@ def _prepared(parameters: Parameters, slots: Slots, given: Rows, before: Fitted 
     X, weight, every = given.X, given.weight, np.arange(len(given.X))
     if before is None:
         scaling = settle_scaling(parameters.scaling, given, slots)
-        scaler = new_scaler(scaling, X, weight, every, slots)
+        scaler = new_scaler(scaling, given, every, slots)
     else:
         scaling, scaler = before.model.scaling, before.model.scaler
-    rows = scaled_rows(X, weight, (every, every[:0]), scaler, parameters.dtype)
-    return Prepared(scaling, scaler, rows, mean_row(rows.x, weight).astype(parameters.dtype))
+    mixed, split = given.schema is not None, (every, every[:0])
+    rows = scaled_rows(X, weight, split, scaler, parameters.dtype, mixed=mixed)
+    if before is None or before.model.mixed is None:
+        return as_prepared(scaling, scaler, rows, given, slots, parameters.dtype)
+    return Prepared(scaling, scaler, rows, before.model.mean_row, before.model.mixed)
 
 
 def _trained(parameters: Parameters, before: Fitted, rows: ScaledRows, seed: int) -> Fitted:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from isthmus.autoencoder.validation import too_large
 from isthmus.model import (
+    bind_loss,
+    bind_slots,
     blocks,
+    check_mixed,
     choose_scaling,
     fit_scaler,
+    fit_table_scaler,
+    layout_of,
     mean_row,
     scale_rows,
 )
 from isthmus.nets import ACTIVATIONS
+from isthmus.parts import Mixed
 from isthmus.training import ScaledRows, aligned_rows
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
         Slots,
     )
     from isthmus.nets import Net
+    from isthmus.schema import Schema
 
 
 class Rows(NamedTuple):
@@ -34,6 +42,8 @@ class Rows(NamedTuple):
     X: np.ndarray  # (n, d)
     weight: np.ndarray  # (n,), all above 0
     sample_shape: tuple[int, ...] | None
+    schema: Schema | None = None  # of a table of mixed types, whose rows are compact
+    column_weights: np.ndarray | None = None  # of its used columns
 
 
 class Prepared(NamedTuple):
@@ -42,7 +52,19 @@ class Prepared(NamedTuple):
     scaling: Scaling
     scaler: Scaler
     rows: ScaledRows
-    mean: np.ndarray
+    mean: np.ndarray  # of mixed rows the best constant answer
+    loss: Mixed | None = None  # of mixed rows
+
+    def bound(self, slots: Slots) -> Slots:
+        """Return the slots as these rows need them."""
+        if self.loss is None:
+            return slots
+        return bind_slots(slots, replace(self.loss, numbers=slots.loss))
+
+    @property
+    def width(self) -> int:
+        """How many values the net sees of a row."""
+        return self.rows.x.shape[1] if self.loss is None else self.loss.width
 
 
 Ready = dict[Hashable, Prepared]  # prepared rows, for runs that need the same
@@ -64,9 +86,12 @@ def settle_scaling(scaling: Scaling, rows: Rows, slots: Slots) -> Scaling:
     """Return the scaling that "auto" stands for with these rows and slots."""
     return choose_scaling(
         scaling,
-        alike=slots.architecture.spatial
-        or rows.sample_shape is not None
-        or rows.X.dtype in (np.uint8, bool),
+        alike=rows.schema is None
+        and (
+            slots.architecture.spatial
+            or rows.sample_shape is not None
+            or rows.X.dtype in (np.uint8, bool)
+        ),
         raw_loss=slots.loss.domain[0] == 0,
         bounded=slots.output_interval is not None,
     )
@@ -76,20 +101,35 @@ def prepare_rows(
     parameters: Parameters, given: Rows, slots: Slots, seed: int, ready: Ready | None = None
 ) -> Prepared:
     """Split and scale rows, or return them from `ready`, where they are kept."""
-    e, (X, weight, _) = parameters, given
+    e, X, weight = parameters, given.X, given.weight
     scaling = settle_scaling(e.scaling, given, slots)
     split = split_rows(len(X), e.early_stopping, e.validation_fraction, seed)
     named = scaling if isinstance(scaling, str | None) else id(scaling)
     key = (named, slots.output_interval, e.dtype, len(split[1]) and (seed, len(split[1])))
+    if given.schema is not None:
+        key = (*key, repr((slots.loss, slots.corruption)))
     if ready is not None and key in ready:
         return ready[key]
-    scaler = new_scaler(scaling, X, weight, split[0], slots)
-    scaled = scaled_rows(X, weight, split, scaler, e.dtype)
-    mean = mean_row(scaled.x, scaled.weight).astype(e.dtype)
-    prepared = Prepared(scaling, scaler, scaled, mean)
+    scaler = new_scaler(scaling, given, split[0], slots)
+    scaled = scaled_rows(X, weight, split, scaler, e.dtype, mixed=given.schema is not None)
+    prepared = as_prepared(scaling, scaler, scaled, given, slots, e.dtype)
     if ready is not None:
         ready[key] = prepared
     return prepared
+
+
+def as_prepared(
+    scaling: Scaling, scaler: Scaler, rows: ScaledRows, given: Rows, slots: Slots, dtype: str
+) -> Prepared:
+    """Return scaled rows with their mean, or with what is known of their values if they are mixed."""
+    if given.schema is None:
+        return Prepared(scaling, scaler, rows, mean_row(rows.x, rows.weight).astype(dtype))
+    check_mixed(slots, scaling)
+    layout, weights = layout_of(given.schema, slots.corruption), given.column_weights
+    if weights is None:
+        weights = np.ones(len(given.schema.used))
+    loss = bind_loss(slots.loss, layout, rows.x, rows.weight, weights)
+    return Prepared(scaling, scaler, rows, loss.constant.astype(dtype), loss)
 
 
 def scaled_rows(
@@ -98,31 +138,40 @@ def scaled_rows(
     split: tuple[np.ndarray, np.ndarray],
     scaler: Scaler,
     dtype: str,
+    *,
+    mixed: bool = False,
 ) -> ScaledRows:
-    """Scale the rows to train on and to hold out."""
+    """Scale the rows to train on and to hold out; mixed rows may have missing cells."""
     parts: list[np.ndarray] = []
     for index in split:
         whole = aligned_rows(len(index), X.shape[1], dtype)
         part = whole[: len(index)]
         scale_rows(scaler, X, index, part)
         for b in blocks(part):
-            if not np.isfinite(part[b]).all():
+            if np.isinf(part[b]).any() or not (mixed or np.isfinite(part[b]).all()):
                 raise too_large(X[index[b]], part[b], rows=index[b])
         parts += [whole, weight[index]]
     return ScaledRows(*parts)
 
 
 def new_scaler(
-    scaling: Scaling, X: np.ndarray, weight: np.ndarray, train: np.ndarray, slots: Slots
+    scaling: Scaling, given: Rows, train: np.ndarray, slots: Slots
 ) -> Scaler:
     """Fit the scaler on the rows to train on."""
-    target = slots.output_interval or (0.0, 1.0)
+    X, weight = given.X, given.weight
     part = X if len(train) == len(X) else X[train]
+    if given.schema is not None:
+        check_mixed(slots, scaling)
+        assert isinstance(scaling, str | None)
+        return fit_table_scaler(scaling, part, weight[train], layout_of(given.schema))
+    target = slots.output_interval or (0.0, 1.0)
     return fit_scaler(scaling, part, weight[train], target)
 
 
 def check_scaled(rows: ScaledRows, net: Net, slots: Slots, scaling: Scaling) -> None:
     """Raise a ValueError where the loss or the output cannot take the scaled data."""
+    if isinstance(slots.loss, Mixed):
+        return
     slots.check_domain(rows.x)
     if scaling is None and rows.held_out:
         slots.check_domain(rows.x_val)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from isthmus.autoencoder.rows import Prepared, Ready, Rows
     from isthmus.model import Labelled, Slots
     from isthmus.nets import Net
+    from isthmus.schema import Schema
     from isthmus.training import (
         DeviceRows,
         Objective,
@@ -103,6 +104,7 @@ class Run:
         net: Net,
         origin: Origin,
         sample_shape: tuple[int, ...] | None,
+        schema: Schema | None = None,
     ) -> None:
         self.parameters, self.slots, self.prepared, self.origin = (
             parameters,
@@ -110,7 +112,7 @@ class Run:
             prepared,
             origin,
         )
-        self.sample_shape = sample_shape
+        self.sample_shape, self.schema = sample_shape, schema
         self.rows, n = prepared.rows, len(prepared.rows.x)
         self.objective = slots.bound_objective(prepared.rows.x, parameters.dtype)
         self.n_layers = len(net.encoder) if parameters.pretrain else 0
@@ -200,7 +202,8 @@ class Run:
         if validation is not None:
             validation = codes_below(self.objective, net, validation, i)
         objective = pair_objective(self.objective, net, i)
-        objective = self._rebound(objective, data)
+        if i > 0 or self.schema is None:
+            objective = self._rebound(objective, data)
         net = jax.tree.map(np.asarray, layer_pair(net, i))  # prepared alike after a file
         movable = whole.movable and layer_pair(whole.movable, i)
         if fresh and objective.sparsity and movable is None:
@@ -214,7 +217,7 @@ class Run:
     def _rebound(self, objective: Objective, data: DeviceRows) -> Objective:
         """Return the objective with corruptions that know the range of a layer's input."""
         rows = np.asarray(data.x)[: data.n]
-        parts = self.slots.objective().corruption
+        parts = [part.of_codes for part in self.slots.objective().corruption]
         bound = tuple(c.bind(float(rows.min()), float(rows.max())) for c in parts)
         return objective._replace(corruption=traced(bound, self.parameters.dtype))
 
@@ -249,6 +252,7 @@ class Run:
                 sample_shape=self.sample_shape,
                 dtype=e.dtype,
                 device=e.device,
+                schema=self.schema,
             ),
             history=history_of(self.history()),
             batch_size=self.batch_size,
@@ -287,10 +291,11 @@ def begin_run(
     earlier fit; `ready` keeps prepared rows for runs that need the same.
     """
     prepared = prepare_rows(parameters, given, slots, origin.seed, ready)
+    slots = prepared.bound(slots)
     pretrained = parameters.pretrain is not None
     shape, seed = given.sample_shape, origin.seed
     net = build_net(parameters, slots, prepared, shape, seed, pretrained=pretrained, kept=kept)
     if starting is not None:
         net = starting(net)
     check_scaled(prepared.rows, net, slots, prepared.scaling)
-    return Run(parameters, slots, prepared, net, origin, shape)
+    return Run(parameters, slots, prepared, net, origin, shape, given.schema)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from isthmus.model import History, Scaler, Scaling, Slots
     from isthmus.nets import Net
+    from isthmus.schema import Schema
 
 
 class Stored(Parameters):
@@ -42,6 +43,11 @@ class Stored(Parameters):
     def scaling_(self) -> Scaling:
         """What the scaling was settled to."""
         return self.fitted_.model.scaling
+
+    @property
+    def schema_(self) -> Schema | None:
+        """What each column of a table of mixed types is taken for, and why; None for plain numbers."""
+        return self.fitted_.model.schema if hasattr(self, "fitted_") else None
 
     @property
     def history_(self) -> History:

@@ -10,9 +10,11 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from isthmus.autoencoder.frames import check_whole_rows, numeric_frame
+from isthmus.autoencoder.table_rows import TableRows
+from isthmus.schema import infer_schema, is_frame, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -26,14 +28,66 @@ class TakesRows(Protocol):
 
 def validate_rows(
     estimator: TakesRows, X: ArrayLike, *, reset: bool, minimum: int = 1
-) -> np.ndarray:
+) -> np.ndarray | TableRows:
     """Validate rows for an estimator; images (n, h, w[, c]) become (n, h * w * c).
 
     Whole numbers and bytes keep their type, so that bytes are not blown up to eight times their
-    size. Frames give a column for each element of lists of one length. Sets `n_features_in_`,
+    size. Frames give a column for each element of lists of one length. Tables of mixed types, or with
+    missing cells, stay as they are, with a schema by which they are encoded. Sets `n_features_in_`,
     `feature_names_in_` and `sample_shape_` where `reset`.
     """
-    X = numeric_frame(as_images(X))
+    X = as_images(X)
+    if _is_mixed(estimator, X, reset):
+        return _table_rows(estimator, X, reset, minimum)
+    return validate_numbers(estimator, X, reset=reset, minimum=minimum)
+
+
+def _is_mixed(estimator: TakesRows, X: Any, reset: bool) -> bool:
+    """Return whether rows go the way of tables of mixed types."""
+    if not reset:
+        return getattr(estimator, "schema_", None) is not None
+    asked: Mapping[str, str] = getattr(estimator, "columns", None) or {}
+    if is_frame(X):
+        return not is_plain(X, asked)
+    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind != "f" or X.size == 0:
+        return False
+    return bool(np.isnan(X.min())) and len(X) > 1
+
+
+def _table_rows(estimator: TakesRows, X: Any, reset: bool, minimum: int) -> TableRows:
+    """Return the rows of a table, with the schema that was fitted, or a new one."""
+    if reset:
+        if len(X) < minimum:
+            raise ValueError(f"Found {len(X)} sample(s) while a minimum of {minimum} is required.")
+        schema = infer_schema(X, getattr(estimator, "columns", None))
+        if not schema.used:
+            raise ValueError("X has no column that can be learned from: see the warning above.")
+        estimator.n_features_in_, estimator.sample_shape_ = len(schema.columns), None
+        named: Any = estimator
+        if is_frame(X):
+            named.feature_names_in_ = np.array([c.name for c in schema.columns], object)
+        elif hasattr(estimator, "feature_names_in_"):
+            del named.feature_names_in_
+        return TableRows(schema, X)
+    if not is_frame(X):
+        X = np.asarray(X)
+        if X.ndim != 2 or X.shape[1] != estimator.n_features_in_:
+            raise ValueError(
+                f"X has shape {X.shape}, but {type(estimator).__name__} was fitted on a table of "
+                f"{estimator.n_features_in_} columns: give a frame with these columns."
+            )
+        if hasattr(estimator, "feature_names_in_"):
+            raise ValueError(
+                f"{type(estimator).__name__} was fitted on a frame with named columns: give a frame."
+            )
+    return TableRows(estimator.schema_, X)  # type: ignore[attr-defined]
+
+
+def validate_numbers(
+    estimator: TakesRows, X: Any, *, reset: bool, minimum: int = 1
+) -> np.ndarray:
+    """Validate rows of numbers without gaps."""
+    X = numeric_frame(X)
     shape = np.shape(X) if isinstance(X, np.ndarray) else ()
     sample_shape = tuple(shape[1:]) if len(shape) > 2 else None
     if not reset and sample_shape and sample_shape != estimator.sample_shape_:
@@ -193,6 +247,11 @@ def check_one_of(name: str, value: object, choices: tuple[object, ...]) -> None:
 
 
 def column_names(estimator: TakesRows) -> tuple[str, ...]:
-    """Return the names of the columns that an estimator was fitted on, or x0, x1 and so on."""
+    """Return the names of the columns that an estimator was fitted on, or x0, x1 and so on; of a table
+    of mixed types those that it uses.
+    """
+    schema = getattr(estimator, "schema_", None)
+    if schema is not None:
+        return tuple(column.name for column in schema.used)
     names = getattr(estimator, "feature_names_in_", None)
     return tuple(f"x{i}" for i in range(estimator.n_features_in_)) if names is None else (*names,)

@@ -25,6 +25,13 @@ from isthmus.model.fitted import Labelled as Labelled
 from isthmus.model.fitted import history_of as history_of
 from isthmus.model.fitted import labelled_rows as labelled_rows
 from isthmus.model.fitted import last_terms as last_terms
+from isthmus.model.mixing import bind_loss as bind_loss
+from isthmus.model.mixing import bind_slots as bind_slots
+from isthmus.model.mixing import by_cell as by_cell
+from isthmus.model.mixing import check_mixed as check_mixed
+from isthmus.model.mixing import fit_table_scaler as fit_table_scaler
+from isthmus.model.mixing import layout_of as layout_of
+from isthmus.model.mixing import slots_by_cell as slots_by_cell
 from isthmus.model.model import Model as Model
 from isthmus.model.onnx import DRAWS as DRAWS
 from isthmus.model.onnx import TOLERANCE as TOLERANCE

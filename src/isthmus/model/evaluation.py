@@ -9,8 +9,10 @@ import numpy as np
 
 from isthmus.model.baselines import pca_axes, pca_reconstruction
 from isthmus.model.fitted import last_terms
+from isthmus.model.mixing import answers_of_wide
 from isthmus.model.scaling import blocks
 from isthmus.nets import ACTIVATIONS
+from isthmus.parts import plan
 from isthmus.training import code_moments, losses_of_pairs, map_batches
 
 if TYPE_CHECKING:
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from isthmus.model.fitted import Fitted
     from isthmus.model.model import Model
     from isthmus.nets import Layer, Net
+    from isthmus.parts import Mixed
     from isthmus.training import ScaledRows
 
+PCA_VALUES = 2**25  # of mixed rows, that PCA is made of
 Baseline = dict[str, Any]  # errors by name, and the name of the rows
 
 
@@ -46,6 +50,8 @@ def with_activity(fitted: Fitted, rows: ScaledRows) -> Fitted:
 
 def measure_errors(model: Model, rows: ScaledRows) -> Baseline:
     """Return the errors of the model, the mean predictor and PCA on held-out rows if there are any."""
+    if model.mixed is not None:
+        return measure_mixed_errors(model, model.mixed, rows)
     x, weight = rows.judged
     objective, inverse, total = model.objective, model.scaler.inverse, weight.sum()
     mean, axes = pca_axes(rows.x, rows.weight, model.n_components)
@@ -70,14 +76,52 @@ def measure_errors(model: Model, rows: ScaledRows) -> Baseline:
     return {"rows": "held-out" if rows.held_out else "training", "score": score, **sums}
 
 
+def measure_mixed_errors(model: Model, loss: Mixed, rows: ScaledRows) -> Baseline:
+    """Return the errors on rows of mixed types; raw ones are squared errors of numbers that are there.
+
+    PCA is that of what the encoder sees, on some of the rows where there are many values.
+    """
+    x, weight = rows.judged
+    objective, total = model.objective, weight.sum()
+    some = slice(None, None, max(len(rows.x) * loss.width // PCA_VALUES, 1))
+    wide = np.asarray(loss.seen(rows.x[some]))  # type: ignore[arg-type]  # NumPy's rows will do
+    mean, axes = pca_axes(wide, rows.weight[some], model.n_components)
+    numbers = plan(loss.layout).numbers
+    unit, k = model.scaler.inverse(np.ones((1, x.shape[1])))[0, numbers], len(numbers)
+    unit = unit - model.scaler.inverse(np.zeros((1, x.shape[1])))[0, numbers]
+    sums = dict.fromkeys((f"{n}{raw}" for n in ("model", "mean", "pca") for raw in ("", "_raw")), 0.0)
+    for b in blocks(x, 2**20):
+        seen = np.asarray(loss.seen(x[b]))  # type: ignore[arg-type]
+        again = pca_reconstruction(seen, mean, axes)
+        guesses = {
+            "model": map_batches("reconstruct", objective, model.net, x[b], lambda r: r),
+            "mean": np.broadcast_to(loss.constant, seen.shape),
+            "pca": answers_of_wide(loss, again),
+        }
+        there = ~np.isnan(x[b][:, numbers])
+        for name, guess in guesses.items():
+            errors = losses_of_pairs(objective, guess.astype(model.dtype), x[b])
+            sums[name] += float(weight[b] @ errors) / total
+            gap = np.where(there, (guess[:, :k] - x[b][:, numbers]) * unit, 0)
+            raw = (gap**2).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+            sums[f"{name}_raw"] += float(weight[b] @ raw) / total
+    score = explained_share(sums["model"], sums["mean"])
+    rows_named = "held-out" if rows.held_out else "training"
+    return {"rows": rows_named, "score": score, **sums, "least": 0.0}
+
+
 def reference_errors(model: Model, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return for each row the loss of predicting the training mean, and of the row itself."""
     mean, least, objective = [], [], model.objective
     with model.computing():
         for b in blocks(X):
             x = model.scaled(X[b])
-            guess = np.broadcast_to(model.inside_domain(model.mean_row), x.shape)
+            answer = model.inside_domain(model.mean_row)
+            guess = np.broadcast_to(answer, (len(x), len(answer)))
             mean.append(losses_of_pairs(objective, guess, x))
+            if model.mixed is not None:
+                least.append(np.zeros(len(x)))
+                continue
             least.append(losses_of_pairs(objective, model.inside_domain(x), x))
     return np.concatenate(mean), np.concatenate(least)
 
@@ -109,6 +153,8 @@ def model_text(model: Model) -> str:
         text = " + ".join(p.to_string() for p in parts if p is not None)
         lines.append(f"  {name:<13} {text or 'none'}")
     lines.append(f"  scaling       {model.scaling!s}")
+    if model.schema is not None:
+        lines += ["Columns", *(f"  {line}" for line in model.schema.text().splitlines())]
     lines.append("Layers")
     sides = [("encoder", net.encoder), ("decoder", net.decoder[::-1])][: 2 if net.decoder else 1]
     for kind, layers in sides:

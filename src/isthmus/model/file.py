@@ -21,11 +21,14 @@ from isthmus import __version__
 from isthmus.io import DIGEST, ModelFileError, read_tensors, write_tensors
 from isthmus.model.earlier import keep_losses, warn_of_kept
 from isthmus.model.fitted import Fitted
+from isthmus.model.mixing import bind_slots, layout_with
 from isthmus.model.model import Model
 from isthmus.model.record import Record, array_of, bad_value
 from isthmus.model.scaling import SCALINGS, Affine
 from isthmus.model.slots import SLOTS, resolve_slots
 from isthmus.nets import Net, array_names, unpack_layer
+from isthmus.parts import Mixed, plan
+from isthmus.schema import Schema
 from isthmus.training import (
     PartialFit,
     TrainerState,
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
     )
 
 FORMAT = "isthmus"
-VERSION = (1, 4)
+VERSION = (1, 5)
 DIGESTED = (1, 4)  # files from this version on have a digest
 CUSTOM = "custom"  # the scaling of a user's transformer
 MODEL, DETECTOR = "autoencoder", "detector"  # what a file holds
@@ -81,12 +84,18 @@ def pack_model(model: Model, part: str = "model") -> tuple[Tensors, Meta]:
     for name, values in model.scaler._asdict().items():
         tensors[f"scaling.{name}"] = np.asarray(values, np.float64)
     tensors["scaling.mean_row"] = np.asarray(model.mean_row)
+    if model.mixed is not None and model.schema is not None:
+        for name in TABLE:
+            tensors[f"table.{name}"] = np.asarray(getattr(model.mixed, name), np.float64)
     fitted = {
         "n_features_in": model.n_features,
         "sample_shape": model.sample_shape,
         "scaling": model.scaling if isinstance(model.scaling, str | None) else CUSTOM,
         "dtype": model.dtype,
     }
+    if model.mixed is not None and model.schema is not None:
+        marked = list(model.mixed.layout.marked)
+        fitted["table"] = {"schema": model.schema.to_dict(), "marked": marked}
     slots = model.slots if part == "model" else model.slots.for_encoding()
     return tensors, {"slots": pack_slots(slots), "layers": layers, "fitted": fitted}
 
@@ -144,6 +153,7 @@ def pack_slots(slots: Slots) -> Meta:
     return slots.to_dict()
 
 
+TABLE = ("centre", "scale", "price", "share", "constant")  # of a table of mixed types
 STATE = ("step", "seconds", "best_score", "wait", "recent", "evaluated_at", "stopped", "history")
 
 
@@ -246,21 +256,49 @@ def unpack_model(tensors: Tensors, meta: Meta) -> Model:
         net = jax.tree.map(jnp.asarray, _unpack_net(tensors, meta["layers"], dtype))
     if slots.sparsity is not None:
         slots.sparsity.check(net.code_activation, net.n_components)
-    d = fitted.whole("n_features_in")
-    if net.n_features != d:
+    schema, d, width = None, fitted.whole("n_features_in"), net.n_features
+    if fitted.get("table") is not None:
+        schema, slots = _unpack_table(tensors, fitted.record("table"), slots)
+    values = d if schema is None else len(schema.values)
+    slots_of_row = d if schema is None else slots.loss.width
+    if width != slots_of_row or (schema is not None and len(schema.columns) != d):
         raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
     model = Model(
         slots=slots,
         net=net,
-        scaler=_unpack_scaler(tensors, d),
+        scaler=_unpack_scaler(tensors, values),
         scaling=_unpack_scaling(fitted),
-        mean_row=array_of(tensors, "scaling.mean_row", (d,), dtype),
+        mean_row=array_of(tensors, "scaling.mean_row", (width,), dtype),
         sample_shape=fitted.row_shape(),
         dtype=dtype,
+        schema=schema,
     )
-    if math.prod(model.row_shape) != d:
+    if schema is None and math.prod(model.row_shape) != d:
         raise ModelFileError(f"The file's shape of a row does not fit its {d} features.")
+    if schema is not None and model.sample_shape is not None:
+        raise ModelFileError("The file's rows are of a table, and have a shape.")
     return model
+
+
+def _unpack_table(tensors: Tensors, table: Record, slots: Slots) -> tuple[Schema, Slots]:
+    """Return what the columns of a table of mixed types are, and slots that know it."""
+    try:
+        schema = Schema.from_dict(table.record("schema"))
+    except ValueError as error:
+        raise ModelFileError(f"The file's columns cannot be read: {error}") from error
+    marked = tuple(table.items_of("marked", int))
+    if not schema.used or sorted({*marked} & {*range(len(schema.used))}) != list(marked):
+        raise bad_value("marked", list(marked), "numbers of used columns, in order")
+    layout = layout_with(schema, marked)
+    width, values = plan(layout).width, len(schema.values)
+    if width > sum(array.size for array in tensors.values()):
+        raise ModelFileError(f"The file has no weights for its {width} slots.")
+    sizes = {"price": values, "share": values}
+    arrays = {n: array_of(tensors, f"table.{n}", (sizes.get(n, width),), "float64") for n in TABLE}
+    odd = [n for n in ("scale", "price", "share") if (arrays[n] < 0).any()]
+    if odd:
+        raise ModelFileError(f"The file's table has negative values of {odd[0]!r}.")
+    return schema, bind_slots(slots, Mixed(slots.loss, layout, **arrays))
 
 
 def _unpack_scaler(tensors: Tensors, d: int) -> Affine:

@@ -9,6 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from isthmus.model.mixing import (
+    by_cell,
+    compact_rows,
+    placed,
+    probabilities,
+    slots_by_cell,
+)
+from isthmus.model.scaling import blocks
+from isthmus.parts import Mixed, plan
 from isthmus.training import (
     column_shares,
     computing,
@@ -24,19 +33,23 @@ if TYPE_CHECKING:
     from isthmus.model.scaling import Scaler, Scaling
     from isthmus.model.slots import Slots
     from isthmus.nets import Net
+    from isthmus.schema import Schema
     from isthmus.training import (
         Device,
         Objective,
     )
 
 What = Literal["encode", "decode", "reconstruct", "excess"]
+BLOCK = 2**14  # mixed rows whose outputs are in memory at a time
 
 
 @dataclass(frozen=True)
 class Model:
     """A fitted autoencoder without scikit-learn: what it is made of, and what it makes of rows.
 
-    Rows are flat and in the data's units, (n, d); nobody checks them here.
+    Rows are flat and in the data's units, (n, d); nobody checks them here. Those of a table of mixed
+    types are compact: a number for each value of its `schema`, NaN where a cell is missing. What the
+    net makes of them, its outputs, has slots of its own: scaled numbers, and probabilities of levels.
 
     Attributes
     ----------
@@ -56,6 +69,8 @@ class Model:
         The precision.
     device : None, str or jax.Device
         Where to compute; None is JAX's choice.
+    schema : Schema or None
+        What the columns of a table of mixed types are.
     """
 
     slots: Slots
@@ -66,6 +81,13 @@ class Model:
     sample_shape: tuple[int, ...] | None
     dtype: str
     device: Device = None
+    schema: Schema | None = None
+
+    @property
+    def mixed(self) -> Mixed | None:
+        """The loss of a table of mixed types; None where rows are plain numbers."""
+        loss = self.slots.loss
+        return loss if isinstance(loss, Mixed) else None
 
     @property
     def objective(self) -> Objective:
@@ -76,7 +98,7 @@ class Model:
     @property
     def n_features(self) -> int:
         """The number of columns."""
-        return self.net.n_features
+        return self.net.n_features if self.schema is None else len(self.schema.columns)
 
     @property
     def n_components(self) -> int:
@@ -105,13 +127,61 @@ class Model:
 
     def decode(self, Z: np.ndarray) -> np.ndarray:
         """Return the rows that codes stand for."""
-        self.check_decoder()
-        return self.scaler.inverse(self._map("decode", Z, lambda z: z.astype(self.dtype)))
+        return self._in_blocks(self.decode_outputs, Z)
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
         """Return the rows encoded and decoded."""
+        return self._in_blocks(self.outputs, X)
+
+    def outputs(self, X: np.ndarray) -> np.ndarray:
+        """Return what the net makes of rows, in its own units, (n, width)."""
         self.check_decoder()
-        return self.scaler.inverse(self._map("reconstruct", X, self.scaled))
+        return self._map("reconstruct", X, self.scaled)
+
+    def decode_outputs(self, Z: np.ndarray) -> np.ndarray:
+        """Return what the net makes of codes, in its own units, (n, width)."""
+        self.check_decoder()
+        return self._map("decode", Z, lambda z: z.astype(self.dtype))
+
+    def compact(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the rows that outputs stand for: of levels the most probable, and never "other"."""
+        mixed = self.mixed
+        return self.scaler.inverse(outputs if mixed is None else compact_rows(mixed, outputs))
+
+    def unscaled(self, outputs: np.ndarray) -> np.ndarray:
+        """Return outputs with numbers in the data's units."""
+        if self.mixed is None:
+            return self.scaler.inverse(outputs)
+        numbers = plan(self.mixed.layout).numbers
+        rows = np.zeros((len(outputs), len(self.scaler.scale)))
+        rows[:, numbers] = outputs[:, : len(numbers)]
+        unscaled = outputs.astype(float)
+        unscaled[:, : len(numbers)] = self.scaler.inverse(rows)[:, numbers]
+        return unscaled
+
+    def probabilities(self, outputs: np.ndarray) -> dict[int, np.ndarray]:
+        """Return by the number of the value its levels' probabilities, (n, levels), or a flag's, (n,)."""
+        return {} if self.mixed is None else probabilities(self.mixed, outputs)
+
+    @property
+    def n_cells(self) -> int:
+        """The number of columns that count in a loss."""
+        return self.net.n_features if self.schema is None else len(self.schema.used)
+
+    def slots_by_cell(self, by_slot: np.ndarray) -> np.ndarray:
+        """Add up what is known of each slot of outputs by column, (n, width) -> (n, cells)."""
+        return by_slot if self.mixed is None else slots_by_cell(self.mixed.layout, by_slot)
+
+    def placed(self, outputs: np.ndarray) -> np.ndarray:
+        """Return outputs in units in which columns count alike, so that rows can be compared."""
+        return outputs if self.mixed is None else placed(self.mixed, outputs)
+
+    def _in_blocks(self, made: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -> np.ndarray:
+        """Return the rows made of others; wide outputs of mixed rows are not kept."""
+        if self.mixed is None:
+            return self.compact(made(X))
+        parts = [self.compact(made(X[b])) for b in blocks(X, BLOCK * X.shape[1])]
+        return np.concatenate(parts) if parts else self.compact(made(X))
 
     def losses(self, X: np.ndarray) -> np.ndarray:
         """Return the loss of each row above that of a perfect copy, in scaled units."""
@@ -129,14 +199,23 @@ class Model:
             self.slots.check_by_column()
         return self.scaled_losses(self.scaled(X), self.scaled(again))
 
+    def cell_losses(self, X: np.ndarray, outputs: np.ndarray | None = None) -> np.ndarray:
+        """Return what each used column adds to the loss of mixed rows, (n, cells); 0 where missing.
+
+        The columns of plain numbers are its cells.
+        """
+        outputs = self.outputs(X) if outputs is None else outputs
+        return self.scaled_losses(self.scaled(X), outputs)
+
     def scaled_losses(self, x: np.ndarray, x_out: np.ndarray) -> np.ndarray:
-        """Return the loss of scaled rows and reconstructions: by column, (n, d), where it is a sum.
+        """Return the loss of scaled rows and outputs: by column, (n, d), where it is a sum.
 
         Of a loss that is no sum over columns, of each row, (n, 1). Counted from that of a copy.
         """
         with self.computing():
             if self.slots.loss.by_column:
-                return column_shares(self.objective, x_out, x)
+                shares = column_shares(self.objective, x_out, x)
+                return shares if self.mixed is None else by_cell(self.mixed.layout, shares)
             return losses_of_pairs(self.objective, x_out, x)[:, None]
 
     def scaled(self, X: np.ndarray) -> np.ndarray:

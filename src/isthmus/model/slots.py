@@ -14,8 +14,10 @@ from isthmus.parts import (
     CustomLoss,
     CustomPenalty,
     Loss,
+    Mixed,
     Penalty,
     Sparsity,
+    Swap,
     resolve,
     resolve_all,
 )
@@ -71,6 +73,11 @@ class Slots(NamedTuple):
             loss=loss,
         )
 
+    def unbound(self) -> "Slots":
+        """Return the slots as they were before they knew the values of a table of mixed types."""
+        loss = self.loss.numbers if isinstance(self.loss, Mixed) else self.loss
+        return self._replace(loss=loss, corruption=tuple(c.of_codes for c in self.corruption))
+
     def constrained(self) -> bool:
         """Whether anything but the widths keeps the model from the identity."""
         objective = self.objective()
@@ -90,6 +97,8 @@ class Slots(NamedTuple):
     def check_domain(self, X: np.ndarray) -> None:
         """Raise a ValueError where the loss cannot take the data."""
         low, high = self.loss.domain
+        if np.isneginf(low):
+            return
         smallest, largest = float(X.min()), float(X.max())
         if smallest < low or largest > high:
             interval = f"in [{low:g}, {high:g}]" if np.isfinite(high) else "of at least 0"
@@ -134,7 +143,7 @@ class Slots(NamedTuple):
 
     def bound_objective(self, x: np.ndarray, dtype: str) -> Objective:
         """Return the traced equation, with corruptions that know the range of the scaled data."""
-        low, high = float(x.min()), float(x.max())
+        low, high = self.loss.ends(x)
         objective = self.objective()
         corruption = tuple(c.bind(low, high) for c in objective.corruption)
         return traced(objective._replace(corruption=corruption), dtype)
@@ -150,12 +159,15 @@ class Specs(Protocol):
     loss: object
 
 
-def resolve_slots(specs: Specs) -> Slots:
-    """Resolve and validate the five slots."""
+def resolve_slots(specs: Specs, *, mixed: bool = False) -> Slots:
+    """Resolve and validate the five slots; "auto" of a corruption is swap noise for mixed rows."""
     parts: dict[str, Any] = {}
     for name, (slot, wrap) in SLOTS.items():
         take = resolve_all if name in ("corruption", "penalty") else resolve
-        parts[name] = take(slot, getattr(specs, name), wrap)
+        spec = getattr(specs, name)
+        if name == "corruption" and isinstance(spec, str) and spec == "auto":
+            spec = Swap() if mixed else None
+        parts[name] = take(slot, spec, wrap)
     for name in ("architecture", "loss"):
         if parts[name] is None:
             known = ", ".join(sorted(SLOTS[name][0].known))

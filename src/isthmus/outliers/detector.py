@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from contextlib import closing
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin, TransformerMixin, clone
@@ -15,11 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 from isthmus.autoencoder import (
     Autoencoder,
     Rows,
+    TableRows,
     advance_training,
     begin_courses,
     check_parameters,
     column_names,
     validate_rows,
+    weights_of_columns,
 )
 from isthmus.model import Fitted, resolve_slots, write_model_file
 from isthmus.nets import OPSET
@@ -29,7 +31,7 @@ from isthmus.outliers.conformal import (
     conformal_threshold,
     discoveries,
 )
-from isthmus.outliers.constants import find_constants
+from isthmus.outliers.constants import NONE, find_constants
 from isthmus.outliers.file import pack_detector
 from isthmus.outliers.members import (
     Explanation,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         Course,
     )
     from isthmus.outliers.constants import Constants
+    from isthmus.schema import Schema
 
 # Reference rows in a draw, and a member's draws, where rows may be outliers.
 FEW_REFERENCES, DRAWS = 16, 8
@@ -216,12 +219,14 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     def _fit(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Fit, and return the rows, and of each its score where it is known; NaN elsewhere."""
         check_detector(self)
-        rows = validate_rows(self, X, reset=True, minimum=2)
+        given = validate_rows(self, X, reset=True, minimum=2)
+        schema = given.schema if isinstance(given, TableRows) else None
+        rows = np.asarray(given)
         rng = np.random.default_rng(draw_seed(self.random_state))
         parts = self._divided(len(rows), rng)
         groups = [
             self._compared(fits, rows[part.train], rng)
-            for fits, part in zip(self._trained(rows, parts, rng), parts, strict=True)
+            for fits, part in zip(self._trained(rows, schema, parts, rng), parts, strict=True)
         ]
         n, k = self.n_estimators, len(parts)
         self.members_ = [groups[i % k][i // k] for i in range(n)]
@@ -261,16 +266,24 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         return [Division(np.setdiff1d(everything, rows), np.sort(rows)) for rows in held]
 
     def _trained(
-        self, X: np.ndarray, parts: list[Division], rng: np.random.Generator
+        self,
+        X: np.ndarray,
+        schema: Schema | None,
+        parts: list[Division],
+        rng: np.random.Generator,
     ) -> list[list[Fitted]]:
         """Return the trained models of each part."""
-        self.template_ = template = self._template(X[parts[0].train])
-        slots, seeds = resolve_slots(template), rng.integers(2**32, size=self.n_estimators)
+        mixed = schema is not None
+        self.template_ = template = self._template(X[parts[0].train], mixed)
+        slots = resolve_slots(template, mixed=mixed)
+        seeds = rng.integers(2**32, size=self.n_estimators)
+        weights = weights_of_columns(template.column_weights, schema)
         courses: list[list[Course]] = []
         with closing(Progress("detector", self.verbose)) as count:
             for k, part in enumerate(parts):
                 train, mine = X[part.train], seeds[k :: len(parts)]
-                begun = begin_courses(Rows(train, np.ones(len(train)), self.sample_shape_))
+                given = Rows(train, np.ones(len(train)), self.sample_shape_, schema, weights)
+                begun = begin_courses(given)
                 courses.append(
                     [begun.begin(template, slots, draw_seed(int(seed))) for seed in mine]
                 )
@@ -280,11 +293,11 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
                 raise course.error
         return [[course.fitted() for course in mine] for mine in courses]
 
-    def _template(self, train: np.ndarray) -> Autoencoder:
+    def _template(self, train: np.ndarray, mixed: bool) -> Autoencoder:
         """Return what all members have in common."""
         given = self.autoencoder
         if isinstance(given, Mapping | None):
-            given = default_autoencoder(train).set_params(**(given or {}))
+            given = default_autoencoder(train, mixed=mixed).set_params(**(given or {}))
         template: Autoencoder = clone(given).set_params(verbose=0, warm_start=False)
         check_parameters(template)
         return template
@@ -293,7 +306,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         self, fits: list[Fitted], pool: np.ndarray, rng: np.random.Generator
     ) -> list[Member]:
         """Return members with reference rows from the rows trained on, or from their better half."""
-        constants = find_constants(pool, fits[0].model.scaling)
+        model = fits[0].model
+        constants = NONE if model.schema is not None else find_constants(pool, model.scaling)
         if self.contamination == "none":
             return self._drawn(fits, pool, constants, rng, 1)
         draws = int(np.clip(FIRST_VALUES // pool.size, DRAWS, FIRST_DRAWS))
@@ -506,7 +520,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         names = getattr(self, "feature_names_in_", None)
         export_members(self.members_, path, self.offset_, names, opset)
 
-    def _rows(self, X: ArrayLike) -> np.ndarray:
+    def _rows(self, X: ArrayLike) -> Any:
         check_is_fitted(self)
         return validate_rows(self, X, reset=False)
 
@@ -518,7 +532,14 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         given = self.autoencoder or {}
         dtype = given.get("dtype", "float32") if isinstance(given, Mapping) else given.dtype
         tags.transformer_tags.preserves_dtype = [dtype]
+        tags.input_tags.allow_nan = True
         return tags
+
+    @property
+    def schema_(self) -> Schema | None:
+        """What each column of a table of mixed types is taken for, and why; None for plain numbers."""
+        members = getattr(self, "members_", None)
+        return members[0].model.schema if members else None
 
     @property
     def _n_features_out(self) -> int:
@@ -530,13 +551,14 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         return np.array([f"code{i}" for i in range(self._n_features_out)], object)
 
 
-def default_autoencoder(train: np.ndarray) -> Autoencoder:
+def default_autoencoder(train: np.ndarray, *, mixed: bool = False) -> Autoencoder:
     """Return the autoencoder of a detector that was given none, for these rows."""
     n, d = train.shape
+    noise = "gaussian:std=0.1"
     return Autoencoder(
         min(d, 32),
         "dense:hidden=[64],activation=tanh",
-        corruption="gaussian:std=0.1",
+        corruption=("swap:rate=0.1", noise) if mixed else noise,
         max_epochs=max(math.ceil(STEPS / math.ceil(n / 128)), 1),
         batch_size=128,
         learning_rate=0.01,

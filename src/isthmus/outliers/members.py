@@ -48,14 +48,24 @@ class Member(NamedTuple):
     def known(self) -> np.ndarray:
         """Return the reference rows as the model reproduces them, scaled; (draws, k, d)."""
         draws, k, m = self.references.shape
-        known = self.model.scaled(self.model.decode(self.references.reshape(-1, m)))
+        codes = self.references.reshape(-1, m)
+        if self.model.schema is None:
+            known = self.model.scaled(self.model.decode(codes))
+        else:
+            known = self.model.placed(self.model.decode_outputs(codes))
         return known.reshape(draws, k, -1)
 
     def measured(self, rows: np.ndarray, known: np.ndarray) -> Measured:
         """Return the terms of the score of rows, beside the known ones."""
         model = self.model
-        x, again = model.scaled(rows), model.scaled(model.reconstruct(rows))
-        losses = self.constants.added(model.scaled_losses(x, again), rows)
+        x = model.scaled(rows)
+        if model.schema is None:
+            again = model.scaled(model.reconstruct(rows))
+            losses = model.scaled_losses(x, again)
+        else:
+            outputs = model.outputs(rows)
+            losses, again = model.scaled_losses(x, outputs), model.placed(outputs)
+        losses = self.constants.added(losses, rows)
         return Measured(losses, again, [closest_rows(again, drawn) for drawn in known])
 
 
@@ -67,7 +77,7 @@ def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
         for b in blocks(rows, 2**21):
             losses, _, nearest = member.measured(rows[b], known)
             gaps = sum(distance for _, distance in nearest)
-            gaps = _at_most(gaps / (len(known) * rows.shape[1]))
+            gaps = _at_most(gaps / (len(known) * member.model.n_cells))
             result[b] += losses.sum(axis=1) + gaps
     return result / len(members)
 
@@ -88,17 +98,22 @@ def strangeness_by_column(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what each column adds to the strangeness of rows, and what was expected; (n, d) each.
 
-    What is expected is the nearest reference row, in the data's units.
+    What is expected is the nearest reference row, in the data's units; of a table of mixed types the
+    members' mean answer, (n, width), with numbers in the data's units and probabilities of levels.
     """
-    contribution, expected = np.zeros(rows.shape), np.zeros(rows.shape)
+    contribution, expected = np.zeros(()), np.zeros(())
     for member in members:
-        known = member.known()
+        known, model = member.known(), member.model
         losses, again, nearest = member.measured(rows, known)
-        contribution += losses
+        contribution = contribution + losses
         for drawn, (index, _) in zip(known, nearest, strict=True):
             close = drawn[index].astype(float)
-            contribution += _at_most((again - close) ** 2 / (len(known) * rows.shape[1]))
-            expected += member.model.scaler.inverse(close) / len(known)
+            gaps = model.slots_by_cell((again - close) ** 2)
+            contribution = contribution + _at_most(gaps / (len(known) * model.n_cells))
+            if model.schema is None:
+                expected = expected + model.scaler.inverse(close) / len(known)
+        if model.schema is not None:
+            expected = expected + model.unscaled(model.outputs(rows))
     return contribution / len(members), expected / len(members)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.base import BaseEstimator
 
-from isthmus.autoencoder import Parameters, check_real, check_whole
+from isthmus.autoencoder import Parameters, check_columns, check_real, check_whole
 from isthmus.words import suggestion
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class DetectorParameters(BaseEstimator):
         calibration: str = "split",
         calibration_fraction: float = 0.2,
         n_references: int | str = "auto",
+        columns: Mapping[str, str] | None = None,
         random_state: RandomState = None,
         verbose: int = 0,
     ) -> None:
@@ -58,6 +59,7 @@ class DetectorParameters(BaseEstimator):
         self.calibration = calibration
         self.calibration_fraction = calibration_fraction
         self.n_references = n_references
+        self.columns = columns
         self.random_state = random_state
         self.verbose = verbose
 
@@ -88,6 +90,7 @@ def check_detector(detector: DetectorParameters) -> None:
     """Raise one clear error for the first parameter of a detector out of range."""
     check_whole("n_estimators", detector.n_estimators, 1)
     check_whole("n_references", detector.n_references, 1, auto=True)
+    check_columns(detector.columns)
     c, named = detector.contamination, isinstance(detector.contamination, str)
     if named and c not in ("auto", "none"):
         raise ValueError(

@@ -6,6 +6,8 @@ from isthmus.parts.architectures import LayerPlan as LayerPlan
 from isthmus.parts.architectures import Plan as Plan
 from isthmus.parts.corruptions import Corruption as Corruption
 from isthmus.parts.corruptions import CustomCorruption as CustomCorruption
+from isthmus.parts.corruptions import Masking as Masking
+from isthmus.parts.corruptions import Swap as Swap
 from isthmus.parts.corruptions import corrupt_in_turn as corrupt_in_turn
 from isthmus.parts.likelihoods import BCE as BCE
 from isthmus.parts.losses import MSE as MSE
@@ -23,3 +25,9 @@ from isthmus.parts.part import value_of_text as value_of_text
 from isthmus.parts.penalties import CustomPenalty as CustomPenalty
 from isthmus.parts.penalties import Penalty as Penalty
 from isthmus.parts.sparsity import Sparsity as Sparsity
+from isthmus.parts.tables import Group as Group
+from isthmus.parts.tables import Layout as Layout
+from isthmus.parts.tables import Mixed as Mixed
+from isthmus.parts.tables import OnCells as OnCells
+from isthmus.parts.tables import Value as Value
+from isthmus.parts.tables import plan as plan

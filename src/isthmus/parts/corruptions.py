@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jax import Array
+    from jax.typing import DTypeLike
 
 
 class Corruption(Part, slot="corruption"):
@@ -28,6 +29,11 @@ class Corruption(Part, slot="corruption"):
     def __call__(self, key: Array, x: Array) -> Array:
         """Return the corrupted batch; the same key gives the same corruption."""
         raise NotImplementedError
+
+    @property
+    def of_codes(self) -> Corruption:
+        """The same for rows of codes, whatever the rows coded were."""
+        return self
 
     def bind(self, low: float, high: float) -> Corruption:
         """Return the part with what it needs to know of the scaled training data's range."""
@@ -105,8 +111,11 @@ class Masking(Corruption, name="masking"):
     value: float = number(0.0)
 
     def __call__(self, key: Array, x: Array) -> Array:
-        hit = uniform(key, x.shape, x.dtype) < self.rate
-        return jnp.where(hit, jnp.asarray(self.value, x.dtype), x)
+        return jnp.where(self.hits(key, x.shape, x.dtype), jnp.asarray(self.value, x.dtype), x)
+
+    def hits(self, key: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Return which values are replaced."""
+        return uniform(key, shape, dtype) < self.rate
 
     @property
     def active(self) -> bool:

@@ -15,6 +15,7 @@ from isthmus.parts.part import Part, check_arguments, number, option
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from jax import Array
 
     from isthmus.nets import Graph
@@ -95,6 +96,14 @@ class Loss(Part, slot="loss"):
     def seen(self, x: Array) -> Array:
         """Return the data as the encoder sees them."""
         return x
+
+    def ends(self, x: np.ndarray) -> tuple[float, float]:
+        """Return the lowest and the highest number of rows."""
+        return float(x.min()), float(x.max())
+
+    def shown(self, x_out: Array) -> Array:
+        """Return the net's outputs as a reconstruction of rows."""
+        return x_out
 
     def start(self, mean: Array) -> Array:
         """Return the reconstructions (n, d) to start from for rows of this mean."""

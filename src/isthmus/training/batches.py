@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @partial(jax.jit, static_argnames=("what", "layer"))
 def _apply(objective: Objective, net: Net, x: Array, what: str, layer: int | None) -> Array:
     if what == "decode":
-        return net.decode(x)
+        return objective.loss.shown(net.decode(x))
     if what == "encode" and layer is not None:
         return Net(net.encoder[:layer], ()).encode(objective.loss.seen(x))
     result: Array = getattr(objective, what)(net, x)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.parts import largest_at_most
+from isthmus.parts import Loss, largest_at_most
 from isthmus.training.batches import map_batches, rows_per_call
 
 if TYPE_CHECKING:
@@ -61,11 +61,15 @@ def losses_of_pairs(
 def _shares(objective: Objective, x_out: Array, x: Array) -> Array:
     inside, _ = objective.loss.outside(x)
     shares = objective.loss.columns(x_out, inside)
+    if objective.loss.domain == Loss.domain:
+        return largest_at_most(shares)
     return largest_at_most(shares + jnp.abs(x - inside) / x.shape[1])
 
 
 def column_shares(objective: Objective, x_out: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return what each column adds to the excess of given reconstructions; float64, (n, d).
+
+    Of rows of mixed types, what each value of compact rows adds.
 
     What a row pays for lying outside the loss's domain is among it.
     """
@@ -82,6 +86,6 @@ def _in_batches(
     """Yield what a program makes of pairs of rows, in batches of one shape."""
     for begin in range(0, len(x), size):
         n = len(x[begin : begin + size])
-        pair = [np.zeros((size, x.shape[1]), x.dtype) for _ in range(2)]
+        pair = [np.zeros((size, rows.shape[1]), x.dtype) for rows in (x_out, x)]
         pair[0][:n], pair[1][:n] = x_out[begin : begin + size], x[begin : begin + size]
         yield np.asarray(call(*pair))[:n]

@@ -40,7 +40,7 @@ class Objective(NamedTuple):
 
     def reconstruct(self, net: Net, x: Array) -> Array:
         """Return the reconstructions of clean inputs."""
-        return net.decode(self.encode(net, x))
+        return self.loss.shown(net.decode(self.encode(net, x)))
 
     def losses(self, net: Net, x: Array) -> Array:
         """Return the loss of each clean input; shape (n,).

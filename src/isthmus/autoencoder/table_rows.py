@@ -1,0 +1,90 @@
+"""Rows of a table of mixed types: a frame whose rows are encoded when they are asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isthmus.words import is_or_are
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isthmus.schema import Schema
+
+
+class TableRows:
+    """The rows of a frame, or of an array with missing cells, as its schema encodes them.
+
+    What is asked for by a slice or by numbers is encoded then, so that a large frame takes no more
+    memory than it has; `np.asarray` gives all.
+    """
+
+    ndim, dtype = 2, np.dtype(float)
+
+    def __init__(self, schema: Schema, frame: Any) -> None:
+        self.schema, self.frame = schema, frame
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of rows and of values in a row."""
+        return len(self), len(self.schema.values)
+
+    @property
+    def size(self) -> int:
+        """The number of all values."""
+        return len(self) * len(self.schema.values)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Return some rows; ValueError for one of which no cell is there."""
+        encoded = self.schema.encode(some_rows(self.frame, rows))
+        empty = np.flatnonzero(np.isnan(encoded).all(axis=1))
+        if len(empty):
+            number = np.arange(len(self))[rows][empty[0]]
+            raise ValueError(
+                f"Row {number} of X has no cell that is there among the columns used: leave such rows "
+                "out."
+            )
+        return encoded
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self[:].astype(dtype or float, copy=False)
+
+
+def some_rows(frame: Any, rows: slice | np.ndarray) -> Any:
+    """Return some rows of a frame or an array, by a slice, numbers or flags."""
+    if isinstance(frame, np.ndarray):
+        return frame[rows]
+    if hasattr(frame, "iloc"):
+        return frame.iloc[rows]
+    if isinstance(rows, slice):
+        begin, end, step = rows.indices(len(frame))
+        if step == 1:
+            return frame.slice(begin, max(end - begin, 0))
+    numbers = np.arange(len(frame))[rows]
+    return frame.take(numbers) if hasattr(frame, "take") else frame[numbers]
+
+
+def weights_of_columns(
+    given: Mapping[str, float] | None, schema: Schema | None
+) -> np.ndarray | None:
+    """Return what each used column counts; ValueError for names that are no such columns."""
+    if schema is None:
+        if given:
+            raise ValueError(
+                "The parameter column_weights is for tables of mixed types, or with missing cells, and "
+                "X is plain numbers: leave it out, or multiply the columns."
+            )
+        return None
+    names = [column.name for column in schema.used]
+    odd = [name for name in given or {} if name not in names]
+    if odd:
+        raise ValueError(
+            f"The parameter column_weights names {', '.join(map(repr, odd))}, which {is_or_are(odd)} "
+            f"not among the columns used: {', '.join(names[:10])}{' ...' if len(names) > 10 else ''}."
+        )
+    return np.array([float((given or {}).get(name, 1.0)) for name in names])
