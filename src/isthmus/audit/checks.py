@@ -52,12 +52,12 @@ FUNCTIONS = ("one-to-one columns", "broken one-to-one", "function of a column", 
 RECKONED = ("reckoned column", "broken sum")
 
 
-def find_problems(frame: pl.DataFrame) -> list[Finding]:
+def find_problems(table: pl.DataFrame | Profile) -> list[Finding]:
     """Return what is wrong with a table, or may be, the worst first.
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    table : polars.DataFrame or Profile
         The table; NaN counts as missing.
 
     Returns
@@ -72,7 +72,7 @@ def find_problems(frame: pl.DataFrame) -> list[Finding]:
     >>> print(find_problems(frame)[0].text)
     city may have typos in 1 row: 'Berlni' for 'Berlin'.
     """
-    profile = Profile(frame)
+    profile = table if isinstance(table, Profile) else Profile(table)
     between = without_twice([f for check in BETWEEN_COLUMNS for f in check(profile)])
     profile.redundant = {name for finding in between for name in _redundant(finding)}
     before = [f for check in OF_ROWS_AND_CELLS for f in check(profile)]

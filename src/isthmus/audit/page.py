@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from isthmus.audit.findings import Finding
     from isthmus.audit.profile import Column
 
-MOST_CELLS = 200  # on the page; the table has all
+FIRST_CELLS, MOST_CELLS = 30, 300  # on the page: at once, and in all; the table has all
 MOST_COLUMNS = 200
 EXCERPT_ROWS, EXCERPT_COLUMNS = 6, 8
 BARS = 16
@@ -71,6 +71,7 @@ def to_html(audit: Audit, title: str, command: str | None = None) -> str:
             headlines=[f for f in audit.findings_ if f.severity != "note"][:5],
             tiles=_tiles(audit),
             cells=cells,
+            first_cells=FIRST_CELLS,
             cell_text=cells_text(audit),
             more_cells=audit.cells_.height - len(cells),
             ids=audit.ids_,

@@ -5,6 +5,7 @@ from isthmus.schema.columns import MAX_LEVELS as MAX_LEVELS
 from isthmus.schema.columns import Column as Column
 from isthmus.schema.columns import Value as Value
 from isthmus.schema.columns import level_texts as level_texts
+from isthmus.schema.frames import columns_of as columns_of
 from isthmus.schema.frames import is_frame as is_frame
 from isthmus.schema.inference import infer_schema as infer_schema
 from isthmus.schema.plain import is_plain as is_plain
