@@ -122,7 +122,7 @@ def test_cells_that_are_numbers(read, cell, value):
 @pytest.mark.parametrize(
     "cell",
     "- -- 5% (5) $5 1,05,000 1.2.3 1_000 0x1F 1e 5kg \u0661\u0662 01.02.2020 2020-01-02 1.05.000"
-    " + . n/a --5 1,,5".split(),
+    " + . none --5 1,,5".split(),
 )
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_cells_that_are_none_are_named_by_line(read, fails, separator, cell):
@@ -135,6 +135,8 @@ def test_cells_that_are_none_are_named_by_line(read, fails, separator, cell):
 def test_missing_and_infinite_cells_are_no_numbers(read, fails):
     table = read("a,b", "1,NaN", "Infinity,nan", "-inf,-nan", "2,NAN", "3,")
     fails("has missing cells in 'b' (5): fill", choose_columns, table)
+    others = read("a", "N/A", "n/a", "#N/A", "<NA>", "NaT", "NULL", "1")
+    fails("has missing cells in 'a' (6): fill", choose_columns, others)
     fails("has infinite cells in 'a' (2): fill", choose_columns, table, columns=["a"])
     fails("'a' (the first is in line 3).", choose_columns, table, columns=["a"])
     fails("with --id (line 2: 'x').", choose_columns, read("a,b", "x,1", "y,2"))

@@ -12,7 +12,7 @@ from isthmus.io.numbers import as_numbers
 from isthmus.words import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from isthmus.io.cells import Cells
     from isthmus.io.table import Table
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 3  # that the reason of one row names
 
 
-def bad_rows(table: Table, names: Sequence[str]) -> pl.Series:
+def bad_rows(table: Table, names: Sequence[str], *, gaps: bool = False) -> pl.Series:
     """Return why no model can take a row, for each row of a table; null where one can.
 
     Parameters
@@ -29,11 +29,18 @@ def bad_rows(table: Table, names: Sequence[str]) -> pl.Series:
         What was read.
     names : sequence of str
         The columns that a model takes; those of an array have none, and all are taken.
+    gaps : bool
+        Whether a model takes missing cells of an array.
     """
     if isinstance(table.rows, np.ndarray):
-        cells, count = _cells_of_array(table.rows), len(table.rows)
+        cells, count = _cells_of_array(table.rows, gaps), len(table.rows)
     else:
         cells, count = _cells_of_frame(table, names), table.rows.height
+    return reasons_of(cells, count)
+
+
+def reasons_of(cells: Iterable[tuple[int, str]], count: int) -> pl.Series:
+    """Return what is wrong with each of so many rows, by what is wrong with cells; else null."""
     reasons: dict[int, list[str]] = {}
     for row, reason in cells:
         reasons.setdefault(row, []).append(reason)
@@ -41,11 +48,11 @@ def bad_rows(table: Table, names: Sequence[str]) -> pl.Series:
     return pl.Series("problem", texts, dtype=pl.String)
 
 
-def _cells_of_array(array: np.ndarray) -> Iterator[tuple[int, str]]:
+def _cells_of_array(array: np.ndarray, gaps: bool) -> Iterator[tuple[int, str]]:
     if array.dtype.kind != "f":
         return
     flat = array.reshape(len(array), -1)
-    for row, column in np.argwhere(~np.isfinite(flat)):
+    for row, column in np.argwhere(np.isinf(flat) if gaps else ~np.isfinite(flat)):
         kind = "missing" if np.isnan(flat[row, column]) else "infinite"
         yield int(row), f"x{column} is {kind}"
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 Decimal = Literal["point", "comma"]
 
-MISSING_CELLS = ("", "NA", "NaN", "nan", "null", "?")
+MISSING_CELLS = (
+    "", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL", "?",
+)  # fmt: skip
 MINUS = "\u2212"
 # Marks between thousands that are no decimal marks anywhere: spaces, some of them narrow or
 # unbreakable, and apostrophes.
@@ -153,14 +155,14 @@ def first_cell(text: pl.Series, which: pl.Series) -> Cell:
     return Cell(row, text.name, text[row])
 
 
-def parsed(cells: Cells, decimal: Decimal) -> tuple[pl.Series, Cell | None]:
-    """Return cells as numbers, and the first that is none with this decimal mark."""
+def parsed(cells: Cells, decimal: Decimal) -> tuple[pl.Series, pl.Series | None]:
+    """Return cells as numbers, and which are none with this decimal mark; None if all are numbers."""
     if decimal == "point" and cells.plain is not None:
         return cells.plain, None
     if (words := truths(cells)) is not None:
         return words, None
     odd = ~cells.text.str.contains(NUMBER[decimal]).fill_null(True)
     mark, thousands = (".", ",") if decimal == "point" else (",", ".")
-    text = cells.text.str.replace_all(thousands, "", literal=True)
+    text = cells.text.set(odd, None).str.replace_all(thousands, "", literal=True)
     numbers = text.str.replace(mark, ".", literal=True).cast(pl.Float64, strict=False)
-    return numbers, first_cell(cells.text, odd) if odd.any() else None
+    return numbers, odd if odd.any() else None

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from isthmus.io.arrays import TableError
-from isthmus.io.bad_rows import bad_rows
+from isthmus.io.bad_rows import bad_rows, reasons_of
 from isthmus.io.cells import only
 from isthmus.io.numbers import numbers_of
 from isthmus.io.table import Rows
+from isthmus.io.typed import typed_of
 from isthmus.words import columns_named, is_or_are, shortened, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from isthmus.io.table import Table
@@ -31,8 +33,10 @@ def choose_columns(
     ids: Sequence[str] = (),
     weight: str | None = None,
     set_apart: bool = False,
+    mixed: bool = False,
+    kinds: Mapping[str, str] = MappingProxyType({}),
 ) -> Rows:
-    """Take the numeric columns to work on, the identifiers and the weights out of a table.
+    """Take the columns to work on, the identifiers and the weights out of a table.
 
     A row index that pandas wrote is an identifier, unless it is asked for or left out.
 
@@ -51,6 +55,12 @@ def choose_columns(
     set_apart : bool
         Whether rows with a cell that is missing, no number or infinite are set apart, as
         `Rows.problems`, and not refused; where no row is left, they are refused all the same.
+    mixed : bool
+        Whether words, truths, dates and missing cells are taken too, and not numbers alone. Columns
+        of text are typed by all their cells; a cell is bad only if it is infinite, or not what
+        `kinds` says that its column is.
+    kinds : mapping of str to str
+        What columns of a mixed table are known to be, in the words of a schema.
 
     Returns
     -------
@@ -67,7 +77,7 @@ def choose_columns(
                 f"{table.path} is an array without column names: --columns, --ignore, --id and "
                 "--weight need a CSV or Parquet file."
             )
-        problems = bad_rows(table, ()) if set_apart else None
+        problems = bad_rows(table, (), gaps=mixed) if set_apart else None
         if problems is None or not _is_some(problems):
             return Rows(table.rows, pl.DataFrame())
         return Rows(table.only(problems.is_null()).rows, pl.DataFrame(), problems=problems)
@@ -86,6 +96,11 @@ def choose_columns(
     _check_read(table, [*taken, *kept, *weights])
     _check_identifiers(table.path, only(frame, kept))
     table = table._replace(is_for_model=names is not None)
+    if mixed:
+        X, problems = _typed(table, taken, kinds, set_apart)
+        good = table if problems is None else table.only(problems.is_null())
+        weigh = numbers_of(good, weights).to_series().to_numpy() if weights else None
+        return Rows(X, only(frame, kept), weigh, problems, table.lines)
     numbers, problems = _numbers(table, list(dict.fromkeys([*taken, *weights])), set_apart)
     weigh = numbers[weights[0]].to_numpy() if weights else None
     return Rows(only(numbers, taken), only(frame, kept), weigh, problems, table.lines)
@@ -102,6 +117,18 @@ def _numbers(
         if problems is None or not _is_some(problems):
             raise
     return numbers_of(table.only(problems.is_null()), names), problems
+
+
+def _typed(
+    table: Table, names: list[str], kinds: Mapping[str, str], set_apart: bool
+) -> tuple[pl.DataFrame, pl.Series | None]:
+    """Return columns with types, and why rows were set apart, if some were."""
+    typed = typed_of(table, names, kinds)
+    problems = reasons_of(typed.bad_cells(), len(table.rows))
+    if set_apart and _is_some(problems):
+        return typed.frame.filter(problems.is_null()), problems
+    typed.check(table)
+    return typed.frame, None
 
 
 def _is_some(problems: pl.Series) -> bool:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from isthmus.io.table import Table
 
 FLOATS = selectors.float()
-MISSING = (pl.all().is_null(), FLOATS.is_nan())
-INFINITE = (FLOATS.is_infinite(),)
+HOLES = {
+    "missing": (pl.all().is_null(), FLOATS.is_nan()),
+    "infinite": (FLOATS.is_infinite(),),
+}
 
 
 def numbers_of(table: Table, names: Sequence[str]) -> pl.DataFrame:
@@ -35,7 +37,7 @@ def numbers_of(table: Table, names: Sequence[str]) -> pl.DataFrame:
         if odd:
             raise not_numeric(table, odd)
         numbers = pl.DataFrame([column for column in found.values() if column is not None])
-    _check_gaps(table, numbers)
+    check_holes(table, numbers)
     return numbers
 
 
@@ -51,7 +53,7 @@ def as_numbers(column: pl.Series) -> pl.Series | None:
     return column.cast(pl.Float64) if without_numpy else column
 
 
-def _leave_out(table: Table, names: Sequence[str], words: str) -> str:
+def leave_out(table: Table, names: Sequence[str], words: str) -> str:
     """Return the way out by leaving columns out, which those of a model have not."""
     return "" if table.is_for_model else f"{words} --ignore {','.join(names)!r}"
 
@@ -72,9 +74,10 @@ def not_numeric(table: Table, odd: Mapping[str, str]) -> TableError:
     )
 
 
-def _check_gaps(table: Table, frame: pl.DataFrame) -> None:
+def check_holes(table: Table, frame: pl.DataFrame, kinds: Sequence[str] = tuple(HOLES)) -> None:
     """Raise a TableError that names the columns with missing or infinite cells, and how many."""
-    for kind, holes in (("missing", MISSING), ("infinite", INFINITE)):
+    for kind in kinds:
+        holes = HOLES[kind]
         counts: Counter[str] = Counter()
         for hole in holes:
             counts.update(_facts(frame, hole.sum()))
@@ -85,7 +88,7 @@ def _check_gaps(table: Table, frame: pl.DataFrame) -> None:
             first = table.row(min(row for row in rows if row is not None))
             raise TableError(
                 f"{table.path} has {kind} cells in {counted}: fill them or drop these rows first"
-                f"{_leave_out(table, list(bad), ', or leave the columns out with')} (the first is "
+                f"{leave_out(table, list(bad), ', or leave the columns out with')} (the first is "
                 f"in {first})."
             )
 
@@ -106,13 +109,14 @@ def numbers_of_text(table: Table, names: Sequence[str]) -> pl.DataFrame:
     assert isinstance(table.rows, pl.DataFrame)
     columns = cleaned(only(table.rows, names))
     _check_cells(table, columns)
-    decimal = _decimal(table, columns)
+    decimal = decimal_of(table, columns)
     numbers = []
     for cells in columns.values():
         column, odd = parsed(cells, decimal)
         if odd is not None:
+            cell = first_cell(cells.text, odd)
             raise TableError(
-                f"{table.path}, {table.place(odd)} is no number where the {decimal} is the decimal "
+                f"{table.path}, {table.place(cell)} is no number where the {decimal} is the decimal "
                 "mark, as it is elsewhere in the file: write all numbers alike."
             )
         numbers.append(column)
@@ -131,11 +135,11 @@ def _check_cells(table: Table, columns: Mapping[str, Cells]) -> None:
         more = f", and so are {which.sum() - 1:,} more" if which.sum() > 1 else ""
         raise TableError(
             f"{table.path}, {table.place(first[name])} is no number{more}: mend it, or drop its row"
-            f"{_leave_out(table, [name], ' or the column, with')}; a cell that is missing is empty."
+            f"{leave_out(table, [name], ' or the column, with')}; a cell that is missing is empty."
         )
 
 
-def _decimal(table: Table, columns: Mapping[str, Cells]) -> Decimal:
+def decimal_of(table: Table, columns: Mapping[str, Cells]) -> Decimal:
     """Return the decimal mark of a text file: as the user says, or as its cells do."""
     if table.decimal is not None:
         return table.decimal
