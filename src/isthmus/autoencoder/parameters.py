@@ -183,7 +183,7 @@ def _check_column_weights(weights: object) -> None:
             f"The parameter column_weights must be a dict such as {{'age': 2.0}}; got {weights!r}."
         )
     for name, weight in weights.items():
-        ok = isinstance(weight, int | float | np.number) and 0 < weight < np.inf
+        ok = isinstance(weight, int | float | np.number) and bool(0 < weight < np.inf)
         check_real(f"column_weights[{name!r}]", weight, "(0, inf)", ok)
 
 

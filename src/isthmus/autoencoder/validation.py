@@ -28,12 +28,12 @@ class TakesRows(Protocol):
 
 def validate_rows(
     estimator: TakesRows, X: ArrayLike, *, reset: bool, minimum: int = 1
-) -> np.ndarray | TableRows:
+) -> Any:
     """Validate rows for an estimator; images (n, h, w[, c]) become (n, h * w * c).
 
     Whole numbers and bytes keep their type, so that bytes are not blown up to eight times their
     size. Frames give a column for each element of lists of one length. Tables of mixed types, or with
-    missing cells, stay as they are, with a schema by which they are encoded. Sets `n_features_in_`,
+    missing cells, are `TableRows`, which a schema encodes when they are asked for. Sets `n_features_in_`,
     `feature_names_in_` and `sample_shape_` where `reset`.
     """
     X = as_images(X)

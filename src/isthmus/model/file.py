@@ -87,7 +87,7 @@ def pack_model(model: Model, part: str = "model") -> tuple[Tensors, Meta]:
     if model.mixed is not None and model.schema is not None:
         for name in TABLE:
             tensors[f"table.{name}"] = np.asarray(getattr(model.mixed, name), np.float64)
-    fitted = {
+    fitted: Meta = {
         "n_features_in": model.n_features,
         "sample_shape": model.sample_shape,
         "scaling": model.scaling if isinstance(model.scaling, str | None) else CUSTOM,
@@ -260,7 +260,7 @@ def unpack_model(tensors: Tensors, meta: Meta) -> Model:
     if fitted.get("table") is not None:
         schema, slots = _unpack_table(tensors, fitted.record("table"), slots)
     values = d if schema is None else len(schema.values)
-    slots_of_row = d if schema is None else slots.loss.width
+    slots_of_row = slots.loss.width if isinstance(slots.loss, Mixed) else d
     if width != slots_of_row or (schema is not None and len(schema.columns) != d):
         raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
     model = Model(

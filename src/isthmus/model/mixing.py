@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.special
@@ -140,11 +140,9 @@ def _of_numbers(loss: Loss, rows: Present, columns: np.ndarray) -> Known:
 
 def _number_costs(loss: Loss, answer: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return what a constant answer costs for each number."""
-    parts = [
-        np.asarray(loss.columns(np.broadcast_to(answer, x[b].shape), x[b]), float)  # type: ignore[arg-type]
-        for b in blocks(x)
-    ]
-    return x.shape[1] * np.concatenate(parts)
+    columns: Any = loss.columns  # NumPy's arrays will do
+    parts = [columns(np.broadcast_to(answer, x[b].shape), x[b]) for b in blocks(x)]
+    return x.shape[1] * np.concatenate([np.asarray(part, float) for part in parts])
 
 
 def _median(x: np.ndarray, weight: np.ndarray) -> float:

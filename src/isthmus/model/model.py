@@ -153,7 +153,7 @@ class Model:
         if self.mixed is None:
             return self.scaler.inverse(outputs)
         numbers = plan(self.mixed.layout).numbers
-        rows = np.zeros((len(outputs), len(self.scaler.scale)))
+        rows = np.zeros((len(outputs), len(plan(self.mixed.layout).cells)))
         rows[:, numbers] = outputs[:, : len(numbers)]
         unscaled = outputs.astype(float)
         unscaled[:, : len(numbers)] = self.scaler.inverse(rows)[:, numbers]

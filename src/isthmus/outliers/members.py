@@ -77,7 +77,7 @@ def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
         for b in blocks(rows, 2**21):
             losses, _, nearest = member.measured(rows[b], known)
             gaps = sum(distance for _, distance in nearest)
-            gaps = _at_most(gaps / (len(known) * member.model.n_cells))
+            gaps = _at_most(np.asarray(gaps) / (len(known) * member.model.n_cells))
             result[b] += losses.sum(axis=1) + gaps
     return result / len(members)
 
