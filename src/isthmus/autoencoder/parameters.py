@@ -163,8 +163,7 @@ def check_columns(columns: object) -> None:
         return
     if not isinstance(columns, Mapping):
         raise ValueError(
-            "The parameter columns must be a dict such as {'zip': 'category'}; got "
-            f"{columns!r}."
+            f"The parameter columns must be a dict such as {{'zip': 'category'}}; got {columns!r}."
         )
     for name, kind in columns.items():
         if kind not in KINDS:

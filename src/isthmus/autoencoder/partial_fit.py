@@ -10,9 +10,9 @@ import numpy as np
 from isthmus.autoencoder.network import build_net, check_same_layers, warn_of_wide_net
 from isthmus.autoencoder.rows import (
     Prepared,
+    as_prepared,
     check_scaled,
     new_scaler,
-    as_prepared,
     scaled_rows,
     settle_scaling,
 )

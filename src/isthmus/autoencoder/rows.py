@@ -153,9 +153,7 @@ def scaled_rows(
     return ScaledRows(*parts)
 
 
-def new_scaler(
-    scaling: Scaling, given: Rows, train: np.ndarray, slots: Slots
-) -> Scaler:
+def new_scaler(scaling: Scaling, given: Rows, train: np.ndarray, slots: Slots) -> Scaler:
     """Fit the scaler on the rows to train on."""
     X, weight = given.X, given.weight
     part = X if len(train) == len(X) else X[train]

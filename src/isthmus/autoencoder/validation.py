@@ -26,15 +26,13 @@ class TakesRows(Protocol):
     sample_shape_: tuple[int, ...] | None
 
 
-def validate_rows(
-    estimator: TakesRows, X: ArrayLike, *, reset: bool, minimum: int = 1
-) -> Any:
+def validate_rows(estimator: TakesRows, X: ArrayLike, *, reset: bool, minimum: int = 1) -> Any:
     """Validate rows for an estimator; images (n, h, w[, c]) become (n, h * w * c).
 
     Whole numbers and bytes keep their type, so that bytes are not blown up to eight times their
     size. Frames give a column for each element of lists of one length. Tables of mixed types, or with
-    missing cells, are `TableRows`, which a schema encodes when they are asked for. Sets `n_features_in_`,
-    `feature_names_in_` and `sample_shape_` where `reset`.
+    missing cells, are `TableRows`, which a schema encodes when they are asked for. Sets
+    `n_features_in_`, `feature_names_in_` and `sample_shape_` where `reset`.
     """
     X = as_images(X)
     if _is_mixed(estimator, X, reset):
@@ -83,9 +81,7 @@ def _table_rows(estimator: TakesRows, X: Any, reset: bool, minimum: int) -> Tabl
     return TableRows(estimator.schema_, X)  # type: ignore[attr-defined]
 
 
-def validate_numbers(
-    estimator: TakesRows, X: Any, *, reset: bool, minimum: int = 1
-) -> np.ndarray:
+def validate_numbers(estimator: TakesRows, X: Any, *, reset: bool, minimum: int = 1) -> np.ndarray:
     """Validate rows of numbers without gaps."""
     X = numeric_frame(X)
     shape = np.shape(X) if isinstance(X, np.ndarray) else ()

@@ -89,7 +89,9 @@ def measure_mixed_errors(model: Model, loss: Mixed, rows: ScaledRows) -> Baselin
     numbers = plan(loss.layout).numbers
     unit, k = model.scaler.inverse(np.ones((1, x.shape[1])))[0, numbers], len(numbers)
     unit = unit - model.scaler.inverse(np.zeros((1, x.shape[1])))[0, numbers]
-    sums = dict.fromkeys((f"{n}{raw}" for n in ("model", "mean", "pca") for raw in ("", "_raw")), 0.0)
+    sums = dict.fromkeys(
+        (f"{n}{raw}" for n in ("model", "mean", "pca") for raw in ("", "_raw")), 0.0
+    )
     for b in blocks(x, 2**20):
         seen = np.asarray(loss.seen(x[b]))  # type: ignore[arg-type]
         again = pca_reconstruction(seen, mean, axes)

@@ -1,4 +1,4 @@
-"""Rows of mixed types on their way to the equation: what is known of their values from training rows."""
+"""Rows of mixed types on their way to the equation: what training rows say of their values."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Present(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What the training rows say of some values: by slot, and what the constant answer costs, by value."""
+    """What the training rows say of some values: by slot, and by value what the constant costs."""
 
     constant: np.ndarray
     centre: np.ndarray
@@ -110,7 +110,7 @@ def bind_loss(
     weight: np.ndarray,
     column_weights: np.ndarray,
 ) -> Mixed:
-    """Return the loss of rows of mixed types, from scaled compact rows and the used columns' weights."""
+    """Return the loss of rows of mixed types, from scaled compact rows and the columns' weights."""
     p, there = plan(layout), ~np.isnan(x)
     rows = Present(np.where(there, x, 0).astype(float), weight[:, None] * there)
     known = [_of_numbers(numbers, rows, p.numbers), _of_flags(rows, p.flags)]
@@ -124,7 +124,7 @@ def bind_loss(
 
 
 def _of_numbers(loss: Loss, rows: Present, columns: np.ndarray) -> Known:
-    """The constant answer is the mean or the median, whichever the loss likes better."""
+    """Return what is known of numbers; the answer is their mean or median, as the loss likes better."""
     k, x, weight = len(columns), rows.filled[:, columns], rows.weight[:, columns]
     mean = rows.mean(columns, x)
     answers = [mean, np.array([_median(*pair) for pair in zip(x.T, weight.T, strict=True)])]

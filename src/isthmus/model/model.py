@@ -160,7 +160,7 @@ class Model:
         return unscaled
 
     def probabilities(self, outputs: np.ndarray) -> dict[int, np.ndarray]:
-        """Return by the number of the value its levels' probabilities, (n, levels), or a flag's, (n,)."""
+        """Return by the value's number its levels' probabilities, (n, levels), or a flag's, (n,)."""
         return {} if self.mixed is None else probabilities(self.mixed, outputs)
 
     @property

@@ -1,8 +1,9 @@
 """The equation on tables of mixed types: what the encoder sees of a row, and what each cell costs.
 
-A compact row has a number for each value of the table: a number itself, 0 or 1 of a flag, the number of
-a level, the fraction of a turn (of the clock, say); NaN is a cell that is missing. The net sees and makes
-wide rows: a slot for a number or a flag, two for a turn, one for each level, one that marks a missing cell::
+A compact row has a number for each value of the table: a number itself, 0 or 1 of a flag, the number
+of a level, the fraction of a turn (of the clock, say); NaN is a cell that is missing. The net sees and
+makes wide rows: a slot for a number or a flag, two for a turn, one for each level, one that marks a
+missing cell::
 
     l_c  = what the cell costs / what the best constant answer costs on the training rows
     loss = sum_c w_c m_c l_c / sum_c w_c m_c
@@ -97,9 +98,7 @@ def plan(layout: Layout) -> Plan:
         named[g.begin : g.begin + g.real.size] = (np.arange(g.size) < last[:, None]).ravel()
     order = np.concatenate([numbers, flags, turns, *(g.values for g in groups)]).astype(int)
     whole = np.concatenate(owner).astype(int)
-    return Plan(
-        len(whole), cells, numbers, flags, turns, tuple(groups), marks, order, whole, named
-    )
+    return Plan(len(whole), cells, numbers, flags, turns, tuple(groups), marks, order, whole, named)
 
 
 def _rounded(size: int) -> int:
