@@ -94,11 +94,20 @@ def _candidates(
     for a, t in combinations(every, 2):
         line = line_through(few[a], few[t])
         if line is not None and _holds(few[t], line[0] * few[a] + line[1], within[t]):
-            yield t, Formula(_line_words(columns[a].name, *line), (columns[a].name,), _line(table[a], line))
+            yield (
+                t,
+                Formula(
+                    _line_words(columns[a].name, *line), (columns[a].name,), _line(table[a], line)
+                ),
+            )
     for (a, b), sign in ((p, s) for s in ("+", "\u00d7") for p in combinations(every, 2)):
         made = few[a] + few[b] if sign == "+" else few[a] * few[b]
         for t in every:
-            if t not in (a, b) and _holds(few[t], made, within[t]) and _both_matter(few, a, b, t, sign):
+            if (
+                t not in (a, b)
+                and _holds(few[t], made, within[t])
+                and _both_matter(few, a, b, t, sign)
+            ):
                 whole = table[a] + table[b] if sign == "+" else table[a] * table[b]
                 names = (columns[a].name, columns[b].name)
                 yield t, Formula(f"{names[0]} {sign} {names[1]}", names, whole)
@@ -124,7 +133,10 @@ def line_through(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
         return None
     order = np.argsort(x, kind="stable")
     half = len(x) // 2
-    run, rise = x[order][half:] - x[order][: len(x) - half], y[order][half:] - y[order][: len(x) - half]
+    run, rise = (
+        x[order][half:] - x[order][: len(x) - half],
+        y[order][half:] - y[order][: len(x) - half],
+    )
     apart = run > 0
     if apart.sum() < 5:
         return None

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from isthmus.audit.cells import CellJudgements, judge_cells
+from isthmus.audit.cells import judge_cells
 from isthmus.audit.checks import find_problems
 from isthmus.audit.findings import value_text
 from isthmus.audit.frames import as_polars
-from isthmus.audit.page import to_html
+from isthmus.audit.page import summary, to_html
+from isthmus.audit.preparing import are_levels, prepared
 from isthmus.audit.profile import Profile
 from isthmus.io import as_json, write_whole
 from isthmus.schema import Schema, infer_schema
@@ -97,7 +98,9 @@ class Audit:
         _check_names(table, self.ids_, "ids")
         self.profile = Profile(table)
         self.findings_: list[Finding] = find_problems(self.profile)
-        self.schema_ = self._inferred()
+        _check_names(table, self.columns, "columns")
+        table, kinds = prepared(self.profile, self.columns, set(self.ids_))
+        self.schema_ = inferred(table, kinds)
         self.judgements = None
         if self.schema_ is not None and folds and table.height >= max(LEAST_ROWS, 2 * folds):
             self.judgements = judge_cells(
@@ -115,9 +118,9 @@ class Audit:
         """Return the suspicious cells, a line for each, the surest first."""
         return self.cells_
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """Return all that was found, as plain data that JSON holds."""
-        found: dict[str, object] = as_json(
+        found: dict[str, Any] = as_json(
             {
                 "rows": self.profile.n_rows,
                 "columns": self.profile.frame.width,
@@ -129,7 +132,9 @@ class Audit:
         )
         return found
 
-    def save(self, path: str | Path, *, title: str | None = None, command: str | None = None) -> Path:
+    def save(
+        self, path: str | Path, *, title: str | None = None, command: str | None = None
+    ) -> Path:
         """Write the audit, whole or not at all: a page (.html), or all that was found (.json).
 
         Parameters
@@ -151,29 +156,34 @@ class Audit:
             known = " or ".join(ENDINGS)
             raise ValueError(f"An audit is written to a file that ends in {known}; got {path}.")
         if path.suffix.lower() == ".json":
-            content = json.dumps(self.to_dict(), allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+            content = (
+                json.dumps(self.to_dict(), allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+            )
         else:
             content = to_html(self, title or "What is wrong with this table?", command)
         write_whole(path, content.encode())
         return path
 
+    def summary(self) -> str:
+        """Return what was found, in a sentence."""
+        return summary(self)
+
     def taken_for(self) -> dict[str, tuple[str, str]]:
         """Return of each column what it is taken for, and why."""
-        if self.schema_ is None:
-            return {}
-        kinds = {c.name: (c.kind, c.why) for c in self.schema_.columns}
-        kinds |= {name: ("identifier", "asked for") for name in self.ids_}
-        return {k: ("left out", w) if kind == "ignore" else (kind, w) for k, (kind, w) in kinds.items()}
-
-    def _inferred(self) -> Schema | None:
-        """Return what columns are taken for; None where none is left to learn from."""
-        table = self.profile.frame
-        _check_names(table, self.columns, "columns")
-        plain = {column.name for column in self.profile}
-        left = {name: "ignore" for name in table.columns if name not in plain or name in self.ids_}
-        asked = self.columns | left
-        dull = all(c.n_distinct < 2 or asked.get(c.name) == "ignore" for c in self.profile)
-        return None if dull else infer_schema(table, asked, warn=False)
+        found = dict.fromkeys(self.profile.frame.columns, ("left out", "asked for"))
+        if self.schema_ is not None:
+            found |= {c.name: (c.kind, c.why) for c in self.schema_.columns}
+        found |= dict.fromkeys(self.ids_, ("identifier", "asked for"))
+        few = ("category", "a few whole numbers")
+        found |= {
+            c.name: few
+            for c in self.profile
+            if c.name not in self.columns and c.name not in self.ids_ and are_levels(c)
+        }
+        return {
+            name: ("left out", why) if k == "ignore" else (k, why)
+            for name, (k, why) in found.items()
+        }
 
     def _suspicious(self) -> pl.DataFrame:
         """Return the cells that models or checks find suspicious, each once, the surest first."""
@@ -188,24 +198,29 @@ class Audit:
             cells = cells.with_columns(p=pl.lit(None, pl.Float64))
         cells = _once(cells)
         frame = self.profile.frame
-        shown = [value_text_of(frame[name][row]) for row, name in cells.select("row", "column").rows()]
+        shown = [
+            value_text_of(frame[name][row]) for row, name in cells.select("row", "column").rows()
+        ]
         ids = frame.select(self.ids_)[cells["row"]] if self.ids_ else pl.DataFrame()
         cells = cells.with_columns(value=pl.Series(shown, dtype=pl.String))
         last = ("column", "value", "expected", "sure", "p", "why")
         return pl.concat([cells.select("row"), ids, cells.select(last)], how="horizontal")
 
 
+def inferred(table: pl.DataFrame, kinds: Mapping[str, str]) -> Schema | None:
+    """Return what columns are taken for; None where none is left to learn from."""
+    dull = all(s.n_unique() - (s.null_count() > 0) < 2 for s in table.get_columns())
+    return None if dull else infer_schema(table, kinds, warn=False)
+
+
 def _once(cells: pl.DataFrame) -> pl.DataFrame:
     """Return each cell once, by its surest finding, with all reasons."""
     ordered = cells.with_row_index("place").sort("sure", "place", descending=[True, False])
-    return (
-        ordered.group_by("row", "column", maintain_order=True)
-        .agg(
-            pl.col("expected").first(),
-            pl.col("sure").first(),
-            pl.col("p").drop_nulls().first(),
-            pl.col("why").unique(maintain_order=True).str.join(", "),
-        )
+    return ordered.group_by("row", "column", maintain_order=True).agg(
+        pl.col("expected").first(),
+        pl.col("sure").first(),
+        pl.col("p").drop_nulls().first(),
+        pl.col("why").unique(maintain_order=True).str.join(", "),
     )
 
 

@@ -45,8 +45,8 @@ class CellJudgements:
         How sure it is that the cell is wrong: one minus the share of false alarms that is to be
         expected among all cells that are at least as surprising.
     flagged : polars.DataFrame
-        A line for each cell with p of at most the target, the surest first: "row", "column", "p",
-        "sure" and "expected".
+        A line for each cell with p of at most the target that is not what was expected, the surest
+        first: "row", "column", "p", "sure" and "expected".
     """
 
     surprise: np.ndarray
@@ -60,7 +60,7 @@ class Kept(NamedTuple):
 
     cell: int
     rows: np.ndarray
-    expected: list[str]
+    expected: list[str | None]
 
 
 def judge_cells(
@@ -157,7 +157,7 @@ def template_for(n: int, schema: Schema, max_epochs: int | None) -> Autoencoder:
 
 def judge_column(
     model: Model, schema: Schema, X: np.ndarray, cell: int, share: float
-) -> tuple[np.ndarray, tuple[np.ndarray, list[str]]]:
+) -> tuple[np.ndarray, tuple[np.ndarray, list[str | None]]]:
     """Return how surprising a column's cells are, and of the most surprising what was expected."""
     places = [i for i, value in enumerate(schema.values) if value.cell == cell]
     there = ~np.isnan(X[:, places[0]])
@@ -268,10 +268,10 @@ def _flagged(
                 "p": p[few.rows, few.cell],
                 "sure": sure[few.rows, few.cell],
                 "tail": tail[few.rows, few.cell],
-                "expected": few.expected,
+                "expected": pl.Series(few.expected, dtype=pl.String),
             }
         )
         for few in kept
     ]
-    table = pl.concat(parts).filter(pl.col("p") <= target_fpr)
+    table = pl.concat(parts).filter(pl.col("p") <= target_fpr).drop_nulls("expected")
     return table.sort("tail", "row", "column").drop("tail")

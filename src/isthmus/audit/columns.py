@@ -123,7 +123,7 @@ def mixed_types(profile: Profile) -> Iterator[Finding]:
     for column in profile.texts():
         known = column.distinct.filter(~is_mark("value"))
         numeric = known.filter(pl.col("value").str.contains(NUMBER))
-        share = numeric["count"].sum() / max(known["count"].sum(), 1)
+        share = int(numeric["count"].sum()) / max(int(known["count"].sum()), 1)
         if share == 1:
             plain.append(column.name)
         elif share >= 0.5 and known.height - numeric.height <= 0.5 * known.height:
@@ -168,12 +168,13 @@ def _partly_numbers(column: Column, share: float) -> Finding:
 def _with_units(column: Column, known: pl.DataFrame) -> Iterator[Finding]:
     """Yield a column whose cells are numbers with units, and the units if they are several."""
     parts = known.with_columns(
-        before=pl.col("value").str.extract(MEASURE, 1), after=pl.col("value").str.extract(MEASURE, 2)
+        before=pl.col("value").str.extract(MEASURE, 1),
+        after=pl.col("value").str.extract(MEASURE, 2),
     ).with_columns(unit=pl.col("before") + pl.col("after").str.to_lowercase())
     units = parts.drop_nulls("unit").group_by("unit").agg(pl.col("count").sum(), pl.col("code"))
     units = units.sort("count", "unit", descending=[True, False])
-    whole = units["count"].sum()
-    if not units.height or whole < 0.95 * known["count"].sum() or units.height > 5:
+    whole, every = int(units["count"].sum()), int(known["count"].sum())
+    if not units.height or whole < 0.95 * every or units.height > 5:
         return
     rare = np.array(units["code"][1:].explode(empty_as_null=False).to_list(), int)
     rows = column.rows_of(rare)
@@ -181,9 +182,7 @@ def _with_units(column: Column, known: pl.DataFrame) -> Iterator[Finding]:
     several = f"in several units ({names})" if units.height > 1 else f"with the unit {names}"
     text = f"{column.name} holds numbers that are written as text, {several}."
     severity = "warning" if units.height > 1 else "note"
-    yield Finding(
-        "numbers in text", severity, text, (column.name,), first_rows(rows), len(rows)
-    )
+    yield Finding("numbers in text", severity, text, (column.name,), first_rows(rows), len(rows))
 
 
 def nested_columns(profile: Profile) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Checks of dates: days that stand for none, days to come, days far from all others or that never were."""
+"""Checks of dates: days that stand for none, that are to come, far from all others, or never were."""
 
 from __future__ import annotations
 

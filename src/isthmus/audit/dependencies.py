@@ -14,6 +14,7 @@ import numpy as np
 
 from isthmus.audit.findings import (
     Finding,
+    Guess,
     count_of,
     first_rows,
     guesses_at,
@@ -251,7 +252,7 @@ def _breaking(a: Column, b: Column, known: np.ndarray, usual: np.ndarray) -> np.
 
 def _guesses(
     a: Column, b: Column, found: Dependency, rows: np.ndarray, sure: float
-) -> tuple[object, ...]:
+) -> tuple[Guess, ...]:
     partner = np.full(len(a.counts), -1)
     partner[found.known] = found.usual
     shown = np.asarray(first_rows(rows), int)
@@ -277,5 +278,3 @@ def _rules(a: Column, b: Column, found: Dependency) -> Iterator[Finding]:
         names, first = (a.name, b.name), first_rows(rows)
         guesses = guesses_at(rows, b.name, there, 0.7)
         yield Finding("broken rule", "warning", text, names, first, odd, numbers, guesses)
-
-

@@ -14,7 +14,23 @@ if TYPE_CHECKING:
 
     from isthmus.audit.profile import Column, Profile
 
-SENTINELS = (-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999, 9999999, -888, 888, 8888)
+SENTINELS = (
+    -1,
+    -9,
+    -99,
+    -999,
+    -9999,
+    -99999,
+    99,
+    999,
+    9999,
+    99999,
+    999999,
+    9999999,
+    -888,
+    888,
+    8888,
+)
 LEAST_DISTINCT = 8
 FAR = 10.0  # how many times the usual range a gap must be for what lies beyond it to be far
 RARE = 0.002  # the share of rows that may be called exceptions
@@ -62,20 +78,22 @@ def _sentinels(
     column: Column, values: np.ndarray, counts: np.ndarray, told: set[float]
 ) -> Iterator[Found]:
     """Yield numbers such as -1 or 9999 at an end, away from all others."""
+    of = dict(zip(values.tolist(), counts.tolist(), strict=True))
     for value, rest, other in _ends(values, counts):
         if value not in SENTINELS or not len(rest):
             continue
         low, high = usual_range(rest, other)
         nearest = float(np.min(np.abs(rest - value)))
-        alone = value < 0 <= rest[0] or nearest > 0.5 * (high - low)
-        if alone and nearest >= 1:
+        wide = nearest > 0.5 * (high - low)
+        alone = value < 0 <= rest[0] and (nearest > 1 or _unlike(of[value], other[:5]))
+        if (alone or wide) and nearest >= 1:
             rows = rows_between(column, value, value)
             text = (
-                f"{column.name} is {number_text(value)} in {count_of(len(rows), 'row')}, away from "
+                f"{column.name} is {number_text(value)} in {count_of(len(rows), 'row')}, apart from "
                 f"all others ({number_text(rest[0])} to {number_text(rest[-1])}): it seems to stand "
                 "for a missing value."
             )
-            sure = 0.95 if nearest > 0.5 * (high - low) else 0.6
+            sure = 0.95 if wide else 0.6
             guesses = guesses_at(rows, column.name, "missing", sure)
             severity = "error" if sure > 0.9 else "warning"
             numbers = {"value": value, "next": float(rest[np.argmin(np.abs(rest - value))])}
@@ -88,9 +106,13 @@ def _sentinels(
             )
 
 
-def _ends(
-    values: np.ndarray, counts: np.ndarray
-) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+def _unlike(count: int, beside: np.ndarray) -> bool:
+    """Return whether a value occurs far more or less often than those beside it."""
+    usual = float(np.median(beside))
+    return not usual / 4 <= count <= 4 * usual
+
+
+def _ends(values: np.ndarray, counts: np.ndarray) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
     """Yield the values of both ends, each with the others; of a run of sentinels one by one."""
     for step in (1, -1):
         v, c = values[::step], counts[::step]
@@ -119,9 +141,8 @@ def _far(
         rows = np.flatnonzero(np.isin(column.numbers, odd))
         usual = f"{number_text(values[first])} to {number_text(values[last - 1])}"
         words = shortened([number_text(v) for v in odd], 4)
-        text = (
-            f"{column.name} is {words} in {count_of(len(rows), 'row')}, far from all others ({usual})."
-        )
+        where = f"{words} in {count_of(len(rows), 'row')}"
+        text = f"{column.name} is {where}, far from all others ({usual})."
         guesses = guesses_at(rows, column.name, usual, 0.9)
         names, first_of = (column.name,), first_rows(rows)
         yield (

@@ -23,7 +23,8 @@ def as_polars(frame: Any) -> pl.DataFrame:
     """
     if not is_frame(frame):
         raise TypeError(
-            f"An audit is of a DataFrame of pandas or polars, or a table of Arrow; got {type(frame).__name__}."
+            f"An audit is of a DataFrame of pandas or polars, or a table of Arrow; got "
+            f"{type(frame).__name__}."
         )
     table = columns_of(frame)
     twice = [name for name, count in Counter(table.names).items() if count > 1]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isthmus.audit.findings import Finding, count_of, marked_rows, share_text
+from isthmus.audit.findings import Finding, count_of, first_rows, marked_rows, share_text
 from isthmus.audit.repeats import mixed
 from isthmus.words import listed, shortened
 
@@ -71,8 +71,8 @@ def nearly_empty_rows(profile: Profile) -> Iterator[Finding]:
     columns = [c for c in profile if c.n_missing < MOSTLY * profile.n_rows]
     if len(columns) < 4:
         return
-    missing = np.sum([c.missing for c in columns], axis=0, dtype=np.int32)
-    empty = missing >= NEARLY_ALL * len(columns)
+    missing = np.stack([c.missing for c in columns]).sum(axis=0)
+    empty: np.ndarray = missing >= NEARLY_ALL * len(columns)
     count = int(empty.sum())
     if count:
         least = int(missing[empty].min())
@@ -88,13 +88,13 @@ def missing_runs(profile: Profile) -> Iterator[Finding]:
     found: dict[tuple[int, int], list[str]] = {}
     for column in profile:
         if 10 <= column.n_missing <= MOSTLY * profile.n_rows:
-            rows = np.flatnonzero(column.missing)
-            if rows[-1] - rows[0] + 1 <= 1.05 * len(rows):
-                found.setdefault((int(rows[0]), int(rows[-1])), []).append(column.name)
+            gaps = np.flatnonzero(column.missing)
+            if gaps[-1] - gaps[0] + 1 <= 1.05 * len(gaps):
+                found.setdefault((int(gaps[0]), int(gaps[-1])), []).append(column.name)
     for (first, last), names in found.items():
         text = (
             f"{shortened(names, SHOWN)} {'is' if len(names) == 1 else 'are'} missing from row "
             f"{first:,} to row {last:,} and nowhere else."
         )
-        rows = tuple(range(first, last + 1))[:1000]
+        rows = first_rows(range(first, last + 1))
         yield Finding("missing stretch", "warning", text, tuple(names), rows, last - first + 1)

@@ -31,7 +31,7 @@ class Level(NamedTuple):
 
     code: int
     text: str
-    count: int
+    n: int
 
 
 def levels_of(column: Column) -> list[Level]:
@@ -142,7 +142,7 @@ def similar_levels(levels: list[Level]) -> list[tuple[Level, Level]]:
         near = [other for form in forms for other in places.get(form, ())]
         usual = [other for other in near if is_typo(level, other)]
         if usual:
-            found[level] = max(usual, key=lambda other: (other.count, other.text))
+            found[level] = max(usual, key=lambda other: (other.n, other.text))
         else:  # a typo of a typo is one of the right word
             for form in forms:
                 places[form].append(level)
@@ -169,7 +169,7 @@ def is_typo(rare: Level, usual: Level) -> bool:
         return False
     allowed = 2 if min(len(a), len(b)) >= 9 else 1
     apart = edit_distance(a, b)
-    return apart <= allowed and rare.count * RARER**apart <= usual.count
+    return apart <= allowed and rare.n * RARER**apart <= usual.n
 
 
 def edit_distance(a: str, b: str) -> int:
@@ -197,7 +197,7 @@ def _typos(column: Column, pairs: list[tuple[Level, Level]]) -> Finding:
     words = [f"{value_text(a.text)} for {value_text(b.text)}" for a, b in pairs]
     guesses: list[Guess] = []
     for rare, usual in pairs:
-        sure = 1 - 1 / (2 + np.log10(usual.count / rare.count))
+        sure = 1 - 1 / (2 + np.log10(usual.n / rare.n))
         rows = column.rows_of([rare.code])
         guesses += guesses_at(rows, column.name, value_text(usual.text), float(sure))
     rows = column.rows_of([rare.code for rare, _ in pairs])

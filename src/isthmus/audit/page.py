@@ -27,7 +27,11 @@ FIRST_CELLS, MOST_CELLS = 30, 300  # on the page: at once, and in all; the table
 MOST_COLUMNS = 200
 EXCERPT_ROWS, EXCERPT_COLUMNS = 6, 8
 BARS = 16
-WORDS = {"error": ("error", "errors"), "warning": ("warning", "warnings"), "note": ("note", "notes")}
+WORDS = {
+    "error": ("error", "errors"),
+    "warning": ("warning", "warnings"),
+    "note": ("note", "notes"),
+}
 
 
 class Tile(NamedTuple):
@@ -216,7 +220,9 @@ def _column_lines(audit: Audit) -> list[ColumnLine]:
     lines = []
     for column in audit.profile.columns[:MOST_COLUMNS]:
         kind, why = taken.get(column.name, ("\u2013", ""))
-        missing = share_text(column.n_missing, audit.profile.n_rows) if column.n_missing else "\u2013"
+        missing = (
+            share_text(column.n_missing, audit.profile.n_rows) if column.n_missing else "\u2013"
+        )
         lines.append(
             ColumnLine(
                 column.name,
@@ -254,7 +260,9 @@ def _picture(column: Column) -> Markup:
         f'<rect x="{i * width:.1f}" y="{24 - h:.1f}" width="{max(width - 1, 1):.1f}" height="{h:.1f}"/>'
         for i, h in enumerate(np.maximum(24 * counts / most, counts > 0))
     )
-    return Markup(f'<svg viewBox="0 0 96 24" width="96" height="24" aria-hidden="true">{bars}</svg>')
+    return Markup(
+        f'<svg viewBox="0 0 96 24" width="96" height="24" aria-hidden="true">{bars}</svg>'
+    )
 
 
 def _bar_counts(column: Column) -> np.ndarray:
@@ -272,4 +280,3 @@ def _bar_counts(column: Column) -> np.ndarray:
 def sure_text(sure: float) -> str:
     """Return how sure something is, as a percentage that is never 100."""
     return f"{min(100 * sure, 99):.0f} %"
-

@@ -52,7 +52,7 @@ class Column:
 
     @cached_property
     def distinct(self) -> pl.DataFrame:
-        """The distinct values, without a missing one: "code", "value" and "count", most frequent first."""
+        """The distinct values but for a missing one, most frequent first: code, value and count."""
         values = self.values.gather(self.first).alias("value")
         table = pl.DataFrame({"value": values, "count": self.counts}).with_row_index("code")
         return table.filter(pl.col("value").is_not_null()).sort(

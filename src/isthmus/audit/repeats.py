@@ -45,13 +45,16 @@ def mixed(x: np.ndarray) -> np.ndarray:
 
 
 def cell_bits(columns: list[Column], n: int) -> np.ndarray:
-    """Return how telling each cell is, (columns, rows): -log2 of its value's share."""
+    """Return how telling each cell is, (columns, rows)."""
     return np.stack([value_bits(c, n)[c.codes] for c in columns])
 
 
 def value_bits(column: Column, n: int) -> np.ndarray:
-    """Return how telling each value is; missing ones, which often come together, are not."""
-    bits = np.log2(n / column.counts).astype(np.float32)
+    """Return how telling it is that another row has the value too: -log2 of how many others have.
+
+    Missing ones, which often come together, are not.
+    """
+    bits = np.log2(n / np.maximum(column.counts - 1, 1)).astype(np.float32)
     bits[column.gap if column.n_missing else len(bits) :][:1] = 0
     return bits
 
@@ -92,7 +95,7 @@ def repeats(hashes: np.ndarray) -> np.ndarray:
 def _exact(profile: Profile, later: np.ndarray) -> Finding:
     count = int(later.sum())
     telling = _telling(_independent(profile, profile.columns), later, profile.n_rows)
-    by_chance = "" if telling else "; with so few different values that is to be expected"
+    by_chance = "" if telling else "; where values repeat so often, chance may do that"
     text = (
         f"{count_of(count, 'row repeats', 'rows repeat')} an earlier row in all cells{by_chance}."
     )
@@ -111,7 +114,7 @@ def _telling(columns: list[Column], rows: np.ndarray, n: int) -> int:
 def _but_for_identifiers(profile: Profile, rest: list[Column], later: np.ndarray) -> Finding:
     names = [c.name for c in profile if c.is_identifier]
     count, telling = int(later.sum()), _telling(_independent(profile, rest), later, profile.n_rows)
-    by_chance = "" if telling else "; with so few different values that is to be expected"
+    by_chance = "" if telling else "; where values repeat so often, chance may do that"
     text = (
         f"{count_of(count, 'row repeats', 'rows repeat')} an earlier row in all cells but "
         f"{listed(names, 'and')}{by_chance}."

@@ -23,10 +23,12 @@ from isthmus.cli.options import (
     spelt,
 )
 from isthmus.cli.outputs import TABLES, check_columns, check_output, end
-from isthmus.cli.sources import Source, read_frame, use_cache
+from isthmus.cli.sources import Source, use_cache
 from isthmus.cli.terminal import UsageError, usage_errors
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from isthmus.audit import Audit
 
 AUDIT = panel("The audit")
@@ -105,8 +107,7 @@ def audit(
     source = Source(data, columns)
     path = result.output or Path(f"{_stem(data)}-audit.html")
     _check(source, result, judging, path)
-    frame = read_frame(source)
-    check_columns(frame.select(columns.id), COLUMNS)
+    frame, ids = _read(source)
     from isthmus.audit import Audit
 
     use_cache()
@@ -114,7 +115,7 @@ def audit(
         found = Audit(
             frame,
             target_fpr=judging.target_fpr,
-            ids=columns.id,
+            ids=ids,
             folds=judging.folds,
             random_state=judging.seed,
             max_epochs=judging.max_epochs,
@@ -149,6 +150,26 @@ def _check(source: Source, result: Page, judging: Judging, path: Path) -> None:
     check_output(path, ENDINGS, source.path, force=result.force)
     if result.table is not None:
         check_output(result.table, TABLES, source.path, path, force=result.force)
+
+
+def _read(source: Source) -> tuple[pl.DataFrame, list[str]]:
+    """Return the columns to look at, and the names of the identifiers among them."""
+    import polars as pl
+
+    from isthmus.io import choose_columns, read_table
+
+    chosen = source.columns
+    table = read_table(source.path, key=chosen.key, header=not chosen.no_header)
+    rows = choose_columns(
+        table._replace(decimal=chosen.decimal),
+        columns=chosen.columns,
+        ignore=chosen.ignore,
+        ids=chosen.id,
+        mixed=True,
+    )
+    check_columns(rows.ids, COLUMNS)
+    assert isinstance(rows.X, pl.DataFrame)
+    return pl.concat([rows.ids, rows.X], how="horizontal"), rows.ids.columns
 
 
 def _stem(data: Path) -> str:

@@ -1,0 +1,62 @@
+"""A table as models judge it: what checks have read in its text, and small whole numbers as levels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from isthmus.audit.dates import date_seconds
+from isthmus.audit.profile import is_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from isthmus.audit.profile import Column, Profile
+
+FEW = 10  # whole numbers that are judged as levels: of these a mean says little
+
+
+def prepared(
+    profile: Profile, asked: Mapping[str, str], left_out: set[str]
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Return the columns that models see, and what some of them are to be taken for.
+
+    Text of which nearly all cells are numbers or days becomes these; what else is there counts as
+    missing, since a check names it. Columns that the user says something of stay as they are.
+    """
+    kinds, columns = dict(asked), []
+    for column in profile:
+        if column.name in left_out or asked.get(column.name) == "ignore":
+            continue
+        columns.append(column.values if column.name in asked else read_text(column))
+        if column.name not in asked and are_levels(column):
+            kinds[column.name] = "category"
+    names = {series.name for series in columns}
+    return pl.DataFrame(columns), {name: kind for name, kind in kinds.items() if name in names}
+
+
+def read_text(column: Column) -> pl.Series:
+    """Return what text says: numbers, days, or words without space around them."""
+    if not column.is_text:
+        return column.values
+    if column.looks_numeric:
+        return pl.Series(column.name, column.numbers).fill_nan(None)
+    seconds = date_seconds(column)
+    if seconds is not None:
+        there = np.isfinite(seconds)
+        micros = pl.Series(column.name, np.where(there, seconds, 0) * 1e6).cast(pl.Int64)
+        return micros.set(pl.Series(~there), None).cast(pl.Datetime("us"))
+    table = pl.DataFrame({column.name: column.values.str.strip_chars()})
+    name = pl.col(column.name)
+    return table.select(pl.when(~is_mark(column.name)).then(name).alias(column.name)).to_series()
+
+
+def are_levels(column: Column) -> bool:
+    """Return whether numbers are so few and whole that they are levels."""
+    if not column.looks_numeric or not 2 <= column.n_distinct <= FEW:
+        return False
+    known = column.numbers[column.first]
+    known = known[np.isfinite(known)]
+    return bool((known == np.round(known)).all())
