@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from isthmus import Autoencoder, OutlierDetector
-from isthmus.autoencoder import validate_rows
+from isthmus.autoencoder.validation import validate_numbers
 from isthmus.search import tune
 
 DAY = dt.date(2020, 1, 2)
@@ -26,7 +26,8 @@ def arrow(values, kind):
 
 
 def checked(X):
-    return validate_rows(Autoencoder(), X, reset=True)
+    """Return rows as a model of plain numbers takes them."""
+    return validate_numbers(Autoencoder(), X, reset=True)
 
 
 @pytest.mark.parametrize(

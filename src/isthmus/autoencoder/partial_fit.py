@@ -100,8 +100,8 @@ def _prepared(parameters: Parameters, slots: Slots, given: Rows, before: Fitted 
         scaler = new_scaler(scaling, given, every, slots)
     else:
         scaling, scaler = before.model.scaling, before.model.scaler
-    mixed, split = given.schema is not None, (every, every[:0])
-    rows = scaled_rows(X, weight, split, scaler, parameters.dtype, mixed=mixed)
+    split, schema = (every, every[:0]), given.schema
+    rows = scaled_rows(X, weight, split, scaler, parameters.dtype, schema=schema)
     if before is None or before.model.mixed is None:
         return as_prepared(scaling, scaler, rows, given, slots, parameters.dtype)
     return Prepared(scaling, scaler, rows, before.model.mean_row, before.model.mixed)

@@ -110,7 +110,7 @@ def prepare_rows(
     if ready is not None and key in ready:
         return ready[key]
     scaler = new_scaler(scaling, given, split[0], slots)
-    scaled = scaled_rows(X, weight, split, scaler, e.dtype, mixed=given.schema is not None)
+    scaled = scaled_rows(X, weight, split, scaler, e.dtype, schema=given.schema)
     prepared = as_prepared(scaling, scaler, scaled, given, slots, e.dtype)
     if ready is not None:
         ready[key] = prepared
@@ -138,19 +138,26 @@ def scaled_rows(
     scaler: Scaler,
     dtype: str,
     *,
-    mixed: bool = False,
+    schema: Schema | None = None,
 ) -> ScaledRows:
     """Scale the rows to train on and to hold out; mixed rows may have missing cells."""
     parts: list[np.ndarray] = []
+    mixed, names = schema is not None, None if schema is None else value_names(schema)
     for index in split:
         whole = aligned_rows(len(index), X.shape[1], dtype)
         part = whole[: len(index)]
         scale_rows(scaler, X, index, part)
         for b in blocks(part):
-            if np.isinf(part[b]).any() or not (mixed or np.isfinite(part[b]).all()):
-                raise too_large(X[index[b]], part[b], rows=index[b])
+            good = ~np.isinf(part[b]) if mixed else np.isfinite(part[b])
+            if not good.all():
+                raise too_large(X[index[b]], part[b], names=names, rows=index[b])
         parts += [whole, weight[index]]
     return ScaledRows(*parts)
+
+
+def value_names(schema: Schema) -> list[str]:
+    """Return of each value of compact rows the name of its column."""
+    return [schema.used[value.cell].name for value in schema.values]
 
 
 def new_scaler(scaling: Scaling, given: Rows, train: np.ndarray, slots: Slots) -> Scaler:

@@ -14,7 +14,7 @@ from isthmus.autoencoder.table_rows import TableRows
 from isthmus.schema import infer_schema, is_frame, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
 
@@ -44,12 +44,8 @@ def _is_mixed(estimator: TakesRows, X: Any, reset: bool) -> bool:
     """Return whether rows go the way of tables of mixed types."""
     if not reset:
         return getattr(estimator, "schema_", None) is not None
-    asked: Mapping[str, str] = getattr(estimator, "columns", None) or {}
-    if is_frame(X):
-        return not is_plain(X, asked)
-    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind != "f" or X.size == 0:
-        return False
-    return bool(np.isnan(X.min())) and len(X) > 1
+    table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "fiub")
+    return table and (bool(getattr(estimator, "columns", None)) or not is_plain(X))
 
 
 def _table_rows(estimator: TakesRows, X: Any, reset: bool, minimum: int) -> TableRows:
@@ -159,7 +155,8 @@ def too_large(
     rows: np.ndarray | None = None,
 ) -> ValueError:
     """Return the error for rows that are not finite once they are scaled; `rows` are their numbers."""
-    row, column = (int(i) for i in np.argwhere(~np.isfinite(scaled))[0])
+    bad = ~np.isfinite(scaled) & ~np.isnan(X)  # missing cells of a table are no such
+    row, column = (int(i) for i in np.argwhere(bad)[0])
     label = column if names is None else repr(str(names[column]))
     number = row if rows is None else int(rows[row])
     single = scaled.dtype == np.float32
