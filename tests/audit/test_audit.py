@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from isthmus import Audit
-from isthmus.audit.cells import false_share, ranks, tail_probability
+from isthmus.audit.cells import false_share, parted, ranks, tail_probability
 from isthmus.audit.expected import expected_ranges
 
 COLUMNS = ["row", "name", "column", "value", "expected", "sure", "p", "why"]
@@ -184,3 +184,25 @@ def test_json_says_all_that_was_found(audit, tmp_path):
 def test_other_endings_are_refused(audit, tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.html or \.json"):
         audit.save(tmp_path / "a.pdf")
+
+
+def test_one_wrong_cell_explains_a_broken_sum():
+    rng = np.random.default_rng(0)
+    price, fee = rng.uniform(5, 50, 200).round(2), rng.uniform(1, 3, 200).round(2)
+    table = pl.DataFrame({"price": price, "fee": fee, "total": (price + fee).round(2)})
+    table[7, "price"] = 4_000_000.0
+    cells = Audit(table, folds=0).cells_
+    assert cells.select("row", "column", "why").rows() == [(7, "price", "far number")]
+
+
+def test_a_wrong_cell_does_not_make_its_row_look_wrong(audit, people):
+    """The tax of those whose wage is wrong is right."""
+    wrong = audit.cells_.filter(pl.col("row").is_in(people[1]), pl.col("sure") > 0.5)
+    assert set(wrong["column"]) == {"wage"}
+
+
+def test_equal_rows_are_in_one_fold():
+    X = np.array([[1.0, np.nan], [2.0, 3.0], [4.0, 1.0]])[np.arange(60) % 3]
+    held = parted(X, 3, np.random.default_rng(0))
+    assert sorted(map(len, held)) == [20, 20, 20]
+    assert all(len(np.unique(X[rows], axis=0)) == 1 for rows in held)

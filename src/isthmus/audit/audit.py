@@ -23,10 +23,11 @@ from isthmus.words import columns_named, suggestion
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from isthmus.audit.findings import Finding
+    from isthmus.audit.findings import Finding, Guess
 
 ENDINGS = (".html", ".json")
 LEAST_ROWS = 20  # that a model is fitted to
+SURE = 0.8  # how sure a check must be for a cell to count as wrong
 OF_MODEL = "the rest of its row"
 
 
@@ -99,7 +100,8 @@ class Audit:
         self.profile = Profile(table)
         self.findings_: list[Finding] = find_problems(self.profile)
         _check_names(table, self.columns, "columns")
-        table, kinds = prepared(self.profile, self.columns, set(self.ids_))
+        self._wrong = self._surely_wrong()
+        table, kinds = prepared(self.profile, self.columns, self.ids_, self._wrong)
         self.schema_ = inferred(table, kinds)
         self.judgements = None
         if self.schema_ is not None and folds and table.height >= max(LEAST_ROWS, 2 * folds):
@@ -185,9 +187,28 @@ class Audit:
             for name, (k, why) in found.items()
         }
 
+    def _surely_wrong(self) -> dict[str, list[int]]:
+        """Return the cells that are wrong by a check, rows by column: models are not to learn them."""
+        wrong: dict[str, set[int]] = {}
+        for guess in (g for f in self.findings_ for g in f.guesses if g.sure >= SURE):
+            wrong.setdefault(guess.column, set()).add(guess.row)
+        return {name: sorted(rows) for name, rows in wrong.items()}
+
+    def _believed(self, finding: Finding) -> list[Guess]:
+        """Return the cells that are wrong by a finding, unless others of its columns explain it."""
+        others = [set(self._wrong.get(name, ())) for name in finding.columns]
+        return [
+            guess
+            for guess in finding.guesses
+            if not any(
+                guess.row in rows and name != guess.column
+                for name, rows in zip(finding.columns, others, strict=True)
+            )
+        ]
+
     def _suspicious(self) -> pl.DataFrame:
         """Return the cells that models or checks find suspicious, each once, the surest first."""
-        guesses = [(*guess, f.kind) for f in self.findings_ for guess in f.guesses]
+        guesses = [(*guess, f.kind) for f in self.findings_ for guess in self._believed(f)]
         names = ["row", "column", "expected", "sure", "why"]
         types = [pl.UInt32, pl.String, pl.String, pl.Float64, pl.String]
         parts = [pl.DataFrame(guesses, dict(zip(names, types, strict=True)), orient="row")]
@@ -214,14 +235,21 @@ def inferred(table: pl.DataFrame, kinds: Mapping[str, str]) -> Schema | None:
 
 
 def _once(cells: pl.DataFrame) -> pl.DataFrame:
-    """Return each cell once, by its surest finding, with all reasons."""
+    """Return each cell once, the surest first, with all that found it.
+
+    Checks share what they know, and models know other things: what both find is surer than by one.
+    """
+    by_model = pl.col("why") == OF_MODEL
+    most = [pl.col("sure").filter(which).max().fill_null(0) for which in (by_model, ~by_model)]
     ordered = cells.with_row_index("place").sort("sure", "place", descending=[True, False])
-    return ordered.group_by("row", "column", maintain_order=True).agg(
+    once = ordered.group_by("row", "column", maintain_order=True).agg(
+        pl.col("place").first(),
         pl.col("expected").first(),
-        pl.col("sure").first(),
-        pl.col("p").drop_nulls().first(),
-        pl.col("why").unique(maintain_order=True).str.join(", "),
+        sure=1 - (1 - most[0]) * (1 - most[1]),
+        p=pl.col("p").drop_nulls().first(),
+        why=pl.col("why").unique(maintain_order=True).str.join(", "),
     )
+    return once.sort("sure", "place", descending=[True, False])
 
 
 def value_text_of(value: object) -> str | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 STEPS = 1500
 WIDTH = 32  # code units at most
 TAIL = 0.02  # the share of cells from whose surprise that of rarer ones is extrapolated
+DOUBTED = 0.5  # how sure it must be that a cell is wrong to judge its row without it
 SPARE = 3.0  # how many times the share to be flagged is kept of each fold, for its expectations
 
 
@@ -98,21 +99,107 @@ def judge_cells(
         The judgements.
     """
     rng = np.random.default_rng(random_state)
-    held = np.array_split(rng.permutation(len(X)), folds)
+    held = parted(X, folds, rng)
     models = trained_models(X, schema, held, rng, max_epochs, verbose)
-    surprise = np.full((len(X), len(schema.used)), np.nan)
-    kept: list[Kept] = []
-    share = SPARE * target_fpr
-    with closing(Progress("audit: judging", verbose, folds * len(schema.used), "columns")) as count:
-        for model, rows in zip(models, held, strict=True):
-            for cell in range(len(schema.used)):
-                surprise[rows, cell], expected = judge_column(model, schema, X[rows], cell, share)
-                kept += [Kept(cell, rows[few], text) for few, text in [expected] if len(few)]
-                count(1)
-    p = ranks(surprise)
-    tail = np.stack([tail_probability(column) for column in surprise.T], axis=1)
-    sure = 1 - false_share(tail)
-    return CellJudgements(surprise, p, sure, _flagged(schema, kept, p, tail, sure, target_fpr))
+    judge = Judge(X, schema, list(zip(models, held, strict=True)), SPARE * target_fpr)
+    with closing(Progress("audit: judging", verbose, 2 * folds, "folds")) as count:
+        first = judge.look(X, count)
+        doubted = without_doubted(X, schema, first.sure)
+        last = first if doubted is None else judge.look(doubted, count)
+    return CellJudgements(last.surprise, last.p, last.sure, last.flagged(schema, target_fpr))
+
+
+def parted(X: np.ndarray, folds: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return the rows of each fold; equal rows are in one, so that none is judged by its like."""
+    hashes = pl.DataFrame(X).fill_nan(None).hash_rows().to_numpy()
+    _, like = np.unique(hashes, return_inverse=True)
+    fold = rng.permutation(np.arange(like.max() + 1) % folds)[like]
+    return [np.flatnonzero(fold == k) for k in range(folds)]
+
+
+def without_doubted(X: np.ndarray, schema: Schema, sure: np.ndarray) -> np.ndarray | None:
+    """Return rows in which the most doubtful cell is hidden, if it is doubtful; None if none is.
+
+    A wrong cell makes the others of its row look wrong too: they are judged again without it.
+    """
+    rows = np.flatnonzero(np.nanmax(np.nan_to_num(sure), axis=1) >= DOUBTED)
+    if not len(rows):
+        return None
+    worst = np.nan_to_num(sure[rows]).argmax(axis=1)
+    owner = np.array([value.cell for value in schema.values])
+    hidden = X.copy()
+    hidden[rows] = np.where(owner == worst[:, None], np.nan, X[rows])
+    return hidden
+
+
+class Look(NamedTuple):
+    """How surprising all cells are in what was shown of their rows."""
+
+    surprise: np.ndarray
+    p: np.ndarray
+    tail: np.ndarray
+    sure: np.ndarray
+    kept: list[Kept]
+
+    def flagged(self, schema: Schema, target_fpr: float) -> pl.DataFrame:
+        """Return the flagged cells, the surest first."""
+        parts = [
+            pl.DataFrame(
+                {
+                    "row": few.rows.astype(np.uint32),
+                    "column": [schema.used[few.cell].name] * len(few.rows),
+                    "p": self.p[few.rows, few.cell],
+                    "sure": self.sure[few.rows, few.cell],
+                    "tail": self.tail[few.rows, few.cell],
+                    "expected": pl.Series(few.expected, dtype=pl.String),
+                }
+            )
+            for few in self.kept
+        ]
+        table = pl.concat(parts).filter(pl.col("p") <= target_fpr).drop_nulls("expected")
+        return table.sort("tail", "row", "column").drop("tail")
+
+
+class Judge:
+    """Models, each with the rows that it did not train on, and the true cells."""
+
+    def __init__(
+        self, X: np.ndarray, schema: Schema, parts: list[tuple[Model, np.ndarray]], share: float
+    ) -> None:
+        self.X, self.schema, self.parts, self.share = X, schema, parts, share
+
+    def look(self, shown: np.ndarray, count: Progress) -> Look:
+        """Judge each cell by what is shown of its row, without the cell itself."""
+        surprise = np.full((len(self.X), len(self.schema.used)), np.nan)
+        kept: list[Kept] = []
+        for model, rows in self.parts:
+            for cell in range(surprise.shape[1]):
+                hidden = self._hidden(shown[rows], cell)
+                outputs = model.outputs(hidden)
+                surprise[rows, cell] = cost = self._costs(model, self.X[rows], outputs, cell)
+                few = self._most_surprising(cost)
+                text = expectations(model, self.schema, self.X[rows], outputs, cell, few)
+                kept.append(Kept(cell, rows[few], text))
+            count(1)
+        tail = np.stack([tail_probability(column) for column in surprise.T], axis=1)
+        return Look(surprise, ranks(surprise), tail, 1 - false_share(tail), kept)
+
+    def _hidden(self, shown: np.ndarray, cell: int) -> np.ndarray:
+        owner = np.array([value.cell for value in self.schema.values])
+        return np.where(owner == cell, np.nan, shown)
+
+    def _costs(self, model: Model, X: np.ndarray, outputs: np.ndarray, cell: int) -> np.ndarray:
+        """Return what a column's cells cost, NaN where they are missing."""
+        cells = np.array([value.cell for value in self.schema.values])
+        known = ~np.isnan(X[:, np.searchsorted(cells, np.arange(len(self.schema.used)))])
+        shares = model.cell_losses(X, outputs)[:, cell]  # of the mean over the cells that are there
+        return np.where(known[:, cell], shares * known.sum(axis=1), np.nan)
+
+    def _most_surprising(self, cost: np.ndarray) -> np.ndarray:
+        """Return the rows whose expectations may be asked for, the most surprising first."""
+        there = int((~np.isnan(cost)).sum())
+        most = min(int(np.ceil(self.share * there)) + 1, there)
+        return np.argsort(np.where(np.isnan(cost), np.inf, -cost), kind="stable")[:most]
 
 
 def trained_models(
@@ -153,29 +240,6 @@ def template_for(n: int, schema: Schema, max_epochs: int | None) -> Autoencoder:
         learning_rate=0.005,
         early_stopping=False,
     )
-
-
-def judge_column(
-    model: Model, schema: Schema, X: np.ndarray, cell: int, share: float
-) -> tuple[np.ndarray, tuple[np.ndarray, list[str | None]]]:
-    """Return how surprising a column's cells are, and of the most surprising what was expected."""
-    places = [i for i, value in enumerate(schema.values) if value.cell == cell]
-    there = ~np.isnan(X[:, places[0]])
-    hidden = X.copy()
-    hidden[:, places] = np.nan
-    outputs = model.outputs(hidden)
-    each = model.cell_losses(X, outputs)[:, cell]
-    known = ~np.isnan(X[:, _first_places(schema)])
-    surprise = np.where(there, each * np.maximum(known.sum(axis=1), 1), np.nan)
-    most = min(int(np.ceil(share * there.sum())) + 1, int(there.sum()))
-    few = np.argsort(np.where(there, -surprise, np.inf), kind="stable")[:most]
-    return surprise, (few, expectations(model, schema, X, outputs, cell, few))
-
-
-def _first_places(schema: Schema) -> list[int]:
-    """Return where the first value of each cell stands in compact rows."""
-    cells = [value.cell for value in schema.values]
-    return [cells.index(cell) for cell in range(len(schema.used))]
 
 
 # -- from surprise to how sure -----------------------------------------------------------------------
@@ -249,29 +313,3 @@ def false_share(p: np.ndarray) -> np.ndarray:
     back[order] = np.minimum(lowest, 1)
     found[known] = back
     return found
-
-
-def _flagged(
-    schema: Schema,
-    kept: list[Kept],
-    p: np.ndarray,
-    tail: np.ndarray,
-    sure: np.ndarray,
-    target_fpr: float,
-) -> pl.DataFrame:
-    """Return the flagged cells, the surest first."""
-    parts = [
-        pl.DataFrame(
-            {
-                "row": few.rows.astype(np.uint32),
-                "column": [schema.used[few.cell].name] * len(few.rows),
-                "p": p[few.rows, few.cell],
-                "sure": sure[few.rows, few.cell],
-                "tail": tail[few.rows, few.cell],
-                "expected": pl.Series(few.expected, dtype=pl.String),
-            }
-        )
-        for few in kept
-    ]
-    table = pl.concat(parts).filter(pl.col("p") <= target_fpr).drop_nulls("expected")
-    return table.sort("tail", "row", "column").drop("tail")

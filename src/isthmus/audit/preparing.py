@@ -11,7 +11,7 @@ from isthmus.audit.dates import date_seconds
 from isthmus.audit.profile import is_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from isthmus.audit.profile import Column, Profile
 
@@ -19,18 +19,24 @@ FEW = 10  # whole numbers that are judged as levels: of these a mean says little
 
 
 def prepared(
-    profile: Profile, asked: Mapping[str, str], left_out: set[str]
+    profile: Profile,
+    asked: Mapping[str, str],
+    left_out: Collection[str],
+    wrong: Mapping[str, list[int]],
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Return the columns that models see, and what some of them are to be taken for.
 
     Text of which nearly all cells are numbers or days becomes these; what else is there counts as
-    missing, since a check names it. Columns that the user says something of stay as they are.
+    missing, since a check names it, and so do the cells that are `wrong`, rows by column. Columns
+    that the user says something of stay as they are.
     """
     kinds, columns = dict(asked), []
     for column in profile:
         if column.name in left_out or asked.get(column.name) == "ignore":
             continue
-        columns.append(column.values if column.name in asked else read_text(column))
+        values = column.values if column.name in asked else read_text(column)
+        rows = wrong.get(column.name, [])
+        columns.append(values.scatter(rows, None) if rows else values)
         if column.name not in asked and are_levels(column):
             kinds[column.name] = "category"
     names = {series.name for series in columns}
