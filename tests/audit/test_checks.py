@@ -139,6 +139,9 @@ def test_columns_that_are_missing_together_are_told():
         ("far number", changed(X, 7, 50_123.0), (7,)),
         ("far number", changed([str(v) for v in X], 7, "50123"), (7,)),
         ("odd sign", changed(np.abs(X) + 1, 7, -31.5), (7,)),
+        ("far number", changed(RNG.integers(0, 2, N), 7, 1000), (7,)),
+        ("far number", np.where(np.arange(N) < 8, 50_000 + X, X), tuple(range(8))),
+        ("odd decimals", changed(RNG.integers(0, 3, N).astype(float), 7, 0.01), (7,)),
         ("limit", np.minimum(RNG.integers(0, 300, N), 200), None),
     ],
 )
@@ -152,7 +155,13 @@ def test_odd_numbers_are_found(kind, values, rows):
 
 @pytest.mark.parametrize(
     "values",
-    [RNG.lognormal(0, 1, N), RNG.standard_t(3, N), RNG.poisson(3, N), RNG.integers(-1, 30, N)],
+    [
+        RNG.lognormal(0, 2, N),
+        RNG.standard_t(2, N),
+        RNG.pareto(1, N),
+        RNG.poisson(3, N),
+        RNG.integers(-1, 30, N),
+    ],
 )
 def test_usual_numbers_are_left_alone(values):
     kinds = ("sentinel number", "far number", "odd sign")

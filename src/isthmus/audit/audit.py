@@ -14,7 +14,7 @@ from isthmus.audit.checks import find_problems
 from isthmus.audit.findings import value_text
 from isthmus.audit.frames import as_polars
 from isthmus.audit.page import summary, to_html
-from isthmus.audit.preparing import are_levels, prepared
+from isthmus.audit.preparing import prepared
 from isthmus.audit.profile import Profile
 from isthmus.io import as_json, write_whole
 from isthmus.schema import Schema, infer_schema
@@ -102,6 +102,7 @@ class Audit:
         _check_names(table, self.columns, "columns")
         self._wrong = self._surely_wrong()
         table, kinds = prepared(self.profile, self.columns, self.ids_, self._wrong)
+        self._few = [name for name in kinds if name not in self.columns]
         self.schema_ = inferred(table, kinds)
         self.judgements = None
         if self.schema_ is not None and folds and table.height >= max(LEAST_ROWS, 2 * folds):
@@ -176,12 +177,7 @@ class Audit:
         if self.schema_ is not None:
             found |= {c.name: (c.kind, c.why) for c in self.schema_.columns}
         found |= dict.fromkeys(self.ids_, ("identifier", "asked for"))
-        few = ("category", "a few whole numbers")
-        found |= {
-            c.name: few
-            for c in self.profile
-            if c.name not in self.columns and c.name not in self.ids_ and are_levels(c)
-        }
+        found |= dict.fromkeys(self._few, ("category", "a few whole numbers"))
         return {
             name: ("left out", why) if k == "ignore" else (k, why)
             for name, (k, why) in found.items()

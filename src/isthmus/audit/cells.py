@@ -100,13 +100,26 @@ def judge_cells(
     """
     rng = np.random.default_rng(random_state)
     held = parted(X, folds, rng)
-    models = trained_models(X, schema, held, rng, max_epochs, verbose)
+    tame = without_extremes(X, schema)
+    models = trained_models(tame, schema, held, rng, max_epochs, verbose)
     judge = Judge(X, schema, list(zip(models, held, strict=True)), SPARE * target_fpr)
     with closing(Progress("audit: judging", verbose, 2 * folds, "folds")) as count:
-        first = judge.look(X, count)
-        doubted = without_doubted(X, schema, first.sure)
+        first = judge.look(tame, count)
+        doubted = without_doubted(tame, schema, first.sure)
         last = first if doubted is None else judge.look(doubted, count)
     return CellJudgements(last.surprise, last.p, last.sure, last.flagged(schema, target_fpr))
+
+
+def without_extremes(X: np.ndarray, schema: Schema) -> np.ndarray:
+    """Return rows as models see them: numbers far out are brought to the ends of what is usual.
+
+    One wrong number would else rule the units of its column, and what the others of its row look like.
+    """
+    tame = X.copy()
+    for j in (j for j, value in enumerate(schema.values) if value.kind == "number"):
+        low, high = np.nanquantile(X[:, j], [0.01, 0.99])
+        np.clip(X[:, j], 2 * low - high, 2 * high - low, out=tame[:, j])
+    return tame
 
 
 def parted(X: np.ndarray, folds: int, rng: np.random.Generator) -> list[np.ndarray]:

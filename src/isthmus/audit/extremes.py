@@ -32,8 +32,9 @@ SENTINELS = (
     8888,
 )
 LEAST_DISTINCT = 8
-FAR = 10.0  # how many times the usual range a gap must be for what lies beyond it to be far
-RARE = 0.002  # the share of rows that may be called exceptions
+FAR, TIMES = 5.0, 3.0  # what is far: gaps of so many usual ranges, and so many times as far out
+FEW = 0.015  # the share of rows that may be far, or have decimals where others have none
+RARE = 0.01  # the share of rows that may be negative where others are not
 PILE = 5.0  # how many times as often as its neighbours the last value occurs at a limit
 
 
@@ -41,10 +42,11 @@ def odd_numbers(profile: Profile) -> Iterator[Finding]:
     """Yield sentinels, odd signs, far numbers and limits, one of them for each value."""
     for column in profile.numeric():
         values, counts = sorted_values(column)
-        if len(values) < LEAST_DISTINCT or column.is_identifier:
+        if len(values) < 3 or column.is_identifier:
             continue
         told: set[float] = set()
-        for check in (_sentinels, _far, _signs, _limits):
+        many = len(values) >= LEAST_DISTINCT
+        for check in (_sentinels, _far, _signs, _parts, _limits) if many else (_far, _parts):
             for finding, of in check(column, values, counts, told):
                 told |= of
                 yield finding
@@ -128,14 +130,8 @@ def _far(
     """Yield few numbers that lie many times the usual range away from all others."""
     keep = np.array([v not in told for v in values])
     values, counts = values[keep], counts[keep]
-    low, high = usual_range(values, counts)
-    least = FAR * (high - low)
-    gaps = np.diff(values)
-    allowed = max(RARE * counts.sum(), 1)
-    wide = np.flatnonzero(gaps > least) if least > 0 else np.array([], int)
-    above = [i + 1 for i in wide if values[i + 1] > high and counts[i + 1 :].sum() <= allowed]
-    below = [i + 1 for i in wide if values[i] < low and counts[: i + 1].sum() <= allowed]
-    first, last = max(below, default=0), min(above, default=len(values))
+    last = len(values) - far_above(values, counts)
+    first = far_above(-values[::-1], counts[::-1])
     odd = np.r_[values[:first], values[last:]]
     if len(odd):
         rows = np.flatnonzero(np.isin(column.numbers, odd))
@@ -148,6 +144,45 @@ def _far(
         yield (
             Finding("far number", "error", text, names, first_of, len(rows), guesses=guesses),
             set(odd.tolist()),
+        )
+
+
+def far_above(values: np.ndarray, counts: np.ndarray) -> int:
+    """Return how many of the largest distinct values are far above all others.
+
+    Beyond a gap of many times the usual range, and many times as far from the middle as the largest of
+    the others; where these go on far beyond the usual range themselves, as incomes do, many more times.
+    """
+    share = np.cumsum(counts) / counts.sum()
+    low, middle, high = values[
+        np.minimum(np.searchsorted(share, [0.05, 0.5, 0.95]), len(values) - 1)
+    ]
+    if high == middle:
+        return 0
+    above = 1 - share[:-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times = (values[1:] - middle) / (values[:-1] - middle)
+        stretch = ((values[:-1] - middle) / (high - middle)) ** 2
+    gap = (np.diff(values) > FAR * (high - low)) & (values[:-1] >= high)
+    places = np.flatnonzero(gap & (times > np.maximum(stretch, TIMES)) & (above <= FEW))
+    return len(values) - 1 - int(places[0]) if len(places) else 0
+
+
+def _parts(
+    column: Column, values: np.ndarray, counts: np.ndarray, told: set[float]
+) -> Iterator[Found]:
+    """Yield few numbers with decimals in a column of whole ones."""
+    broken = (values != np.round(values)) & np.array([v not in told for v in values])
+    count = int(counts[broken].sum())
+    if 0 < count <= FEW * counts.sum() and (~broken).sum() >= 2:
+        rows = np.flatnonzero(np.isin(column.numbers, values[broken]))
+        words = shortened([number_text(v) for v in values[broken]], 4)
+        text = f"{column.name} is whole but for {count_of(count, 'row')}: {words}."
+        guesses = guesses_at(rows, column.name, "a whole number", 0.8)
+        names, first = (column.name,), first_rows(rows)
+        yield (
+            Finding("odd decimals", "warning", text, names, first, count, guesses=guesses),
+            set(values[broken].tolist()),
         )
 
 

@@ -37,7 +37,7 @@ def prepared(
         values = column.values if column.name in asked else read_text(column)
         rows = wrong.get(column.name, [])
         columns.append(values.scatter(rows, None) if rows else values)
-        if column.name not in asked and are_levels(column):
+        if column.name not in asked and are_levels(columns[-1]):
             kinds[column.name] = "category"
     names = {series.name for series in columns}
     return pl.DataFrame(columns), {name: kind for name, kind in kinds.items() if name in names}
@@ -59,10 +59,9 @@ def read_text(column: Column) -> pl.Series:
     return table.select(pl.when(~is_mark(column.name)).then(name).alias(column.name)).to_series()
 
 
-def are_levels(column: Column) -> bool:
+def are_levels(values: pl.Series) -> bool:
     """Return whether numbers are so few and whole that they are levels."""
-    if not column.looks_numeric or not 2 <= column.n_distinct <= FEW:
+    if not values.dtype.is_numeric():
         return False
-    known = column.numbers[column.first]
-    known = known[np.isfinite(known)]
-    return bool((known == np.round(known)).all())
+    known = values.drop_nulls().unique().cast(pl.Float64)
+    return 2 <= len(known) <= FEW and bool((known == known.round()).all())
