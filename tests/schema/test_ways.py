@@ -174,3 +174,15 @@ def test_an_array_with_gaps():
 def test_a_schema_in_json(schema, panda):
     for known in (schema, infer_schema(panda)):
         assert Schema.from_dict(json.loads(json.dumps(known.to_dict()))) == known
+
+
+def test_a_slice_of_many_categories():
+    frame = pd.DataFrame({"k": pd.Categorical(["b", None, "a", "b"], list("zyxwvutsba"))})
+    schema = infer_schema(frame)
+    np.testing.assert_array_equal(schema.encode(frame)[:, 0], [0, np.nan, 1, 0])
+    np.testing.assert_array_equal(schema.encode(frame[2:])[:, 0], [1, 0])
+    same_pandas(schema.decode(schema.encode(frame), frame), frame)
+    fewer = frame.assign(k=pd.Categorical([None] * 4, ["a"]))
+    back = schema.decode(schema.encode(frame), fewer)["k"]
+    assert back.tolist()[0] == "b"
+    assert list(back.cat.categories) == ["a", "b"]

@@ -78,7 +78,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         E and D; see `isthmus.architectures`.
     corruption : spec or tuple of specs, optional
         Noise on the scaled input, in training only; see `isthmus.corruptions`. A function is
-        called as `function(key, x)`.
+        called as `function(key, x)`. "auto" is "swap" for tables of mixed types, else none.
     sparsity : spec, optional
         Which code units may be active; see `isthmus.sparsity`.
     penalty : spec or tuple of specs, optional
@@ -87,11 +87,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     loss : spec
         How far a reconstruction is from its input; see `isthmus.losses`. A function is called as
         `function(x_out, x)` and returns one value per row.
-    scaling : {"auto", "standard", "minmax", "robust", "range"}, None or transformer
+    scaling : {"auto", "standard", "asinh", "minmax", "robust", "range"}, None or transformer
         "auto" is none for losses on raw data (BCE, Poisson), "range" (one map to [0, 1] for all
-        columns) for images and bytes, "minmax" where the output is bounded, else "standard".
+        columns) for images and bytes, "asinh" for tables of mixed types, "minmax" where the output is
+        bounded, else "standard". "asinh" is "standard" but for columns with heavy tails, whose values
+        become asinh of their distance from the median first.
         "standard" and "robust" keep the two values of a rare flag within ten units, and the unit of a
         column that was constant is a tenth of its size.
+    columns : dict, optional
+        What columns of a table are, by name, where the data do not tell: "number", "category",
+        "boolean", "date", "time", "duration", or "ignore" to leave one out.
+    column_weights : dict, optional
+        What columns of a table of mixed types count in the loss, by name; 1 by default.
     pretrain : None, "layerwise" or int
         Whether each layer first learns to code the one below, under the same constraints where its
         activation can carry them, before the whole is trained: "layerwise" shares out `max_epochs`
@@ -143,6 +150,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         Epochs trained, weights, columns.
     feature_names_in_ : ndarray of str
         The columns' names, for DataFrames.
+    schema_ : Schema or None
+        Of a table of mixed types what each column is taken for, and why; None for plain numbers.
 
     Raises
     ------

@@ -94,6 +94,7 @@ def settle_scaling(scaling: Scaling, rows: Rows, slots: Slots) -> Scaling:
         ),
         raw_loss=slots.loss.domain[0] == 0,
         bounded=slots.output_interval is not None,
+        mixed=rows.schema is not None,
     )
 
 

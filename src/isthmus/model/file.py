@@ -19,6 +19,7 @@ import numpy as np
 
 from isthmus import __version__
 from isthmus.io import DIGEST, ModelFileError, read_tensors, write_tensors
+from isthmus.model.bending import Bent
 from isthmus.model.earlier import keep_losses, warn_of_kept
 from isthmus.model.fitted import Fitted
 from isthmus.model.mixing import bind_slots, layout_with
@@ -72,13 +73,13 @@ def write_model_file(path: str | Path, tensors: Tensors, meta: Meta) -> None:
 
 def pack_model(model: Model, part: str = "model") -> tuple[Tensors, Meta]:
     """Return a model as arrays by name and JSON."""
-    if not isinstance(model.scaler, Affine):
+    if not isinstance(model.scaler, Affine | Bent):
         raise ModelFileError(
             f"A model file holds only scalings that are one line a column, not "
             f"{model.scaler.transformer!r}: put it before the Autoencoder in a Pipeline, with "
             "scaling=None."
         )
-    _check_affine(model.scaler)
+    _check_lines(model.scaler)
     net = model.net if part == "model" else Net(model.net.encoder, ())
     tensors, layers = _pack_net(net, "net")
     for name, values in model.scaler._asdict().items():
@@ -301,15 +302,18 @@ def _unpack_table(tensors: Tensors, table: Record, slots: Slots) -> tuple[Schema
     return schema, bind_slots(slots, Mixed(slots.loss, layout, **arrays))
 
 
-def _unpack_scaler(tensors: Tensors, d: int) -> Affine:
-    names = "scaling.centre", "scaling.scale"
-    scaler = Affine(*(array_of(tensors, name, (d,), "float64") for name in names))
-    _check_affine(scaler)
+def _unpack_scaler(tensors: Tensors, d: int) -> Affine | Bent:
+    kind: type[Affine | Bent] = Bent if "scaling.unit" in tensors else Affine
+    names = (f"scaling.{name}" for name in kind._fields)
+    scaler = kind(*(array_of(tensors, name, (d,), "float64") for name in names))
+    _check_lines(scaler)
     return scaler
 
 
-def _check_affine(scaler: Affine) -> None:
+def _check_lines(scaler: Affine | Bent) -> None:
     """Raise a ModelFileError where a column cannot be scaled back."""
+    if isinstance(scaler, Bent) and (scaler.unit < 0).any():
+        raise ModelFileError("The scaling bends a column by a negative unit.")
     bad = np.flatnonzero(~(scaler.scale > 0))
     if len(bad):
         raise ModelFileError(

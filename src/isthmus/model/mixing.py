@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import scipy.special
 
+from isthmus.model.bending import Bent
 from isthmus.model.scaling import Affine, blocks, fit_scaler
 from isthmus.parts import Layout, Masking, Mixed, OnCells, Value, plan
 
@@ -68,17 +69,19 @@ def bind_slots(slots: Slots, loss: Mixed) -> Slots:
 
 def fit_table_scaler(
     scaling: str | None, X: np.ndarray, weight: np.ndarray, layout: Layout
-) -> Affine:
+) -> Affine | Bent:
     """Learn the map of a settled scaling for the numbers of compact rows; others stay as they are."""
-    centre, scale, numbers = np.zeros(X.shape[1]), np.ones(X.shape[1]), plan(layout).numbers
+    numbers = plan(layout).numbers
+    maps = [np.zeros(X.shape[1]), np.ones(X.shape[1]), *np.zeros((2, X.shape[1]))]
     gaps = np.isnan(X[:, numbers]).any(axis=0)
     for columns in (numbers[~gaps], *numbers[gaps][:, None]):
         there = ~np.isnan(X[:, columns]).any(axis=1)
         if len(columns) and there.any():
             fitted = fit_scaler(scaling, X[np.ix_(there, columns)], weight[there])
-            assert isinstance(fitted, Affine)
-            centre[columns], scale[columns] = fitted
-    return Affine(centre, scale)
+            assert isinstance(fitted, Affine | Bent)
+            for whole, part in zip(maps, fitted, strict=False):
+                whole[columns] = part
+    return Bent(*maps) if scaling == "asinh" else Affine(*maps[:2])
 
 
 class Present(NamedTuple):

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 import isthmus
+from isthmus.model.bending import Bent
 from isthmus.model.scaling import Affine
 from isthmus.nets import OPSET, Graph, Stored
 from isthmus.parts import Loss
@@ -130,9 +131,8 @@ def _lines(scaler: Scaler) -> Affine:
     """Return a scaling that is one line a column; a NoFormError if it is another."""
     if isinstance(scaler, Affine):
         return scaler
-    raise NoFormError(
-        f"the scaling {scaler.transformer!r} is not one line a column; fit with a built-in scaling"
-    )
+    named = "'asinh'" if isinstance(scaler, Bent) else repr(scaler.transformer)
+    raise NoFormError(f"the scaling {named} is not one line a column; fit with a built-in scaling")
 
 
 def add_code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: str) -> str:

@@ -5,10 +5,12 @@ A score is in scaled units, so that a column of large numbers does not drown the
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from isthmus.model.bending import Bent, fit_bent
 from isthmus.model.transformers import is_line, learnt_line
 from isthmus.words import none_meant
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-SCALINGS = ("auto", "standard", "minmax", "robust", "range", None)
+SCALINGS = ("auto", "standard", "asinh", "minmax", "robust", "range", None)
 FLOOR = 0.1  # of the median column's deviation, both in units of the column's own range
 ROUNDING = 1e-14  # of its size: what a constant that was computed may vary by
 FLAG = 10  # scaled units at most between the two values of a flag, or to a constant's new one
@@ -67,7 +69,7 @@ class Wrapped(NamedTuple):
         return np.asarray(self.transformer.inverse_transform(x))
 
 
-Scaler = Affine | Wrapped
+Scaler = Affine | Bent | Wrapped
 
 
 def check_scaling(scaling: object) -> None:
@@ -75,20 +77,26 @@ def check_scaling(scaling: object) -> None:
     known = isinstance(scaling, str | None) and scaling in SCALINGS
     if not known and not isinstance(scaling, Transformer):
         raise ValueError(
-            "The scaling must be 'auto', 'standard', 'minmax', 'robust', 'range', None or a "
+            "The scaling must be 'auto', 'standard', 'asinh', 'minmax', 'robust', 'range', None or a "
             f"transformer with fit, transform and inverse_transform; got {scaling!r}."
             f"{none_meant(scaling)}"
         )
 
 
-def choose_scaling(scaling: Scaling, *, alike: bool, raw_loss: bool, bounded: bool) -> Scaling:
-    """Settle "auto": none for losses on raw data, one map where columns are alike, else one each."""
+def choose_scaling(
+    scaling: Scaling, *, alike: bool, raw_loss: bool, bounded: bool, mixed: bool = False
+) -> Scaling:
+    """Settle "auto": none for losses on raw data, one map where columns are alike, else one each, which
+    bends those with heavy tails in tables of mixed types.
+    """
     if not isinstance(scaling, str) or scaling != "auto":
         return scaling
     if raw_loss:
         return None
     if alike:
         return "range"
+    if mixed:
+        return "asinh"
     return "minmax" if bounded else "standard"
 
 
@@ -97,10 +105,19 @@ def fit_scaler(
 ) -> Scaler:
     """Learn the map of a settled scaling from weighted rows; `target` is for "range" and "minmax"."""
     d = x.shape[1]
+    if scaling == "asinh":
+        return fit_bent(x, weight, partial(_fit_affine, "standard"))
     if scaling is None:
         return Affine(np.zeros(d), np.ones(d))
     if not isinstance(scaling, str):
         return _wrapped(scaling, x, weight)
+    return _fit_affine(scaling, x, weight, target)
+
+
+def _fit_affine(
+    scaling: str, x: np.ndarray, weight: np.ndarray, target: tuple[float, float] = (0.0, 1.0)
+) -> Affine:
+    d = x.shape[1]
     low = x.min(axis=0).astype(float)
     high = x.max(axis=0).astype(float)
     if scaling == "range":

@@ -63,6 +63,7 @@ FEW_REFERENCES, DRAWS = 16, 8
 FIRST_DRAWS, FIRST_VALUES = 32, 2**17
 MANY_REFERENCES = 2048  # reference rows at most, in one draw, where they are clean
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
+CLEAN_STEPS = 1000  # of that for tables of mixed types, where the rows are clean
 USUAL_RATE = 0.05  # the false-positive rate on clean training data where none is given
 
 
@@ -297,7 +298,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         """Return what all members have in common."""
         given = self.autoencoder
         if isinstance(given, Mapping | None):
-            given = default_autoencoder(train, mixed=mixed).set_params(**(given or {}))
+            clean = self.contamination == "none"
+            usual = default_autoencoder(train, mixed=mixed, clean=clean)
+            given = usual.set_params(**(given or {}))
         template: Autoencoder = clone(given).set_params(verbose=0, warm_start=False)
         check_parameters(template)
         return template
@@ -551,15 +554,20 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         return np.array([f"code{i}" for i in range(self._n_features_out)], object)
 
 
-def default_autoencoder(train: np.ndarray, *, mixed: bool = False) -> Autoencoder:
-    """Return the autoencoder of a detector that was given none, for these rows."""
+def default_autoencoder(
+    train: np.ndarray, *, mixed: bool = False, clean: bool = False
+) -> Autoencoder:
+    """Return the autoencoder of a detector that was given none, for these rows.
+
+    Rows of mixed types take longer, and relations of columns are learnt by hiding and swapping cells.
+    """
     n, d = train.shape
-    noise = "gaussian:std=0.1"
+    steps = (CLEAN_STEPS if clean else 2 * STEPS) if mixed else STEPS
     return Autoencoder(
         min(d, 32),
-        "dense:hidden=[64],activation=tanh",
-        corruption=("swap:rate=0.1", noise) if mixed else noise,
-        max_epochs=max(math.ceil(STEPS / math.ceil(n / 128)), 1),
+        f"dense:hidden=[{128 if mixed else 64}],activation=tanh",
+        corruption=("masking:rate=0.2", "swap:rate=0.1") if mixed else "gaussian:std=0.1",
+        max_epochs=max(math.ceil(steps / math.ceil(n / 128)), 1),
         batch_size=128,
         learning_rate=0.01,
         early_stopping=False,

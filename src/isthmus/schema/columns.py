@@ -122,7 +122,7 @@ def level_texts(levels: Sequence[Level]) -> list[str]:
     >>> level_texts([1.0, 0.5]), level_texts([1, "1", True])
     (['1', '0.5'], ['1', '1', 'True'])
     """
-    if all(isinstance(level, float) for level in levels):
+    if levels and all(isinstance(level, float) for level in levels):
         return texts(pl.Series(levels, dtype=pl.Float64)).to_list()
     return [str(level) for level in levels]
 
@@ -144,6 +144,16 @@ def _number_texts(series: pl.Series) -> pl.Series:
     if whole.fill_null(True).all():
         return plain
     return plain.zip_with(whole.fill_null(False), series.cast(pl.String))
+
+
+def nan_missing(values: np.ndarray) -> pl.Series:
+    """Return numbers as a column, in which NaN is missing."""
+    return pl.Series(np.ascontiguousarray(values), nan_to_null=True)
+
+
+def has_nan(series: pl.Series) -> bool:
+    """Return whether a column without missing cells has NaN, which the least of them is then."""
+    return series.dtype.is_float() and len(series) > 0 and bool(np.isnan(series.to_numpy().min()))
 
 
 def number_of(column: pl.Series) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from isthmus.schema.columns import UNITS, Column, number_of
+from isthmus.schema.columns import UNITS, Column, nan_missing, number_of
 
 PER_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9}
 FIRST, LAST = -62135596800.0, 253402300799.999999  # the years 1 to 9999
@@ -34,14 +34,28 @@ def as_dates(since: np.ndarray, unit: str = "us") -> pl.Series:
 
 def whole_units(since: np.ndarray, unit: str) -> pl.Series:
     """Return seconds as whole numbers of a unit; NaN becomes missing."""
-    return pl.Series(np.rint(since * PER_SECOND[unit])).fill_nan(None).cast(pl.Int64)
+    return nan_missing(np.rint(since * PER_SECOND[unit])).cast(pl.Int64)
+
+
+def in_zone(utc: pl.Series, zone: str) -> pl.Series:
+    """Return dates in UTC as those of a zone.
+
+    Raises
+    ------
+    ValueError
+        If nobody knows the zone.
+    """
+    try:
+        return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    except pl.exceptions.ComputeError:
+        raise ValueError(f"{zone[:40]!r} is no time zone") from None
 
 
 def to_local(since: np.ndarray, zone: str) -> np.ndarray:
     """Return what clocks in a zone show, as seconds, at these seconds since 1970."""
     if not zone:
         return since
-    there = as_dates(since).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    there = in_zone(as_dates(since), zone)
     return seconds(there.dt.replace_time_zone(None))
 
 

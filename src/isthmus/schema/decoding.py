@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from isthmus.schema.columns import Column
-from isthmus.schema.dates import as_dates, rounded, whole_units
+from isthmus.schema.columns import WORDS, Column, nan_missing
+from isthmus.schema.dates import as_dates, in_zone, rounded, whole_units
 from isthmus.schema.dtypes import type_of
 
 
@@ -22,8 +22,8 @@ def decoded(value: np.ndarray, column: Column) -> pl.Series:
 
 
 def _numbers(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
-    found = pl.Series(np.rint(value) if column.whole else value).fill_nan(None)
-    if dtype == pl.String:
+    found = nan_missing(np.rint(value) if column.whole else value)
+    if isinstance(dtype, WORDS):
         whole = found.cast(pl.Int64, strict=False) if column.whole else found
         return whole.cast(pl.String)
     if isinstance(dtype, pl.Decimal):
@@ -32,15 +32,15 @@ def _numbers(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
 
 
 def _flags(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
-    found = pl.Series(np.rint(value)).fill_nan(None)
-    if dtype == pl.String:
+    found = nan_missing(np.rint(value))
+    if isinstance(dtype, WORDS):
         return found.replace_strict({0: "False", 1: "True"}, return_dtype=pl.String)
-    return found.cast(dtype if dtype.is_numeric() else pl.Boolean)
+    return found.cast(dtype)
 
 
 def _levels(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
     """Return the levels; what is "other" has no name, and is missing."""
-    places = pl.Series(np.rint(value)).fill_nan(None).cast(pl.Int64)
+    places = nan_missing(np.rint(value)).cast(pl.Int64)
     inside = places.set((places < 0) | (places >= len(column.levels)), None)
     if dtype == pl.String or not column.levels:
         return pl.Series(column.level_texts, dtype=pl.String).gather(inside)
@@ -53,9 +53,9 @@ def _dates(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
         found = as_dates(since, dtype.time_unit)
         if dtype.time_zone is None:
             return found
-        return found.dt.replace_time_zone("UTC").dt.convert_time_zone(dtype.time_zone)
+        return in_zone(found, dtype.time_zone)
     if dtype == pl.Date:
-        return pl.Series(np.rint(since / 86400)).fill_nan(None).cast(pl.Int32).cast(pl.Date)
+        return nan_missing(np.rint(since / 86400)).cast(pl.Int32).cast(pl.Date)
     return _date_text(since, column)
 
 

@@ -67,13 +67,14 @@ def columns_of(X: Any) -> Opened:
     if isinstance(X, pl.DataFrame):
         return Opened(X.columns, lambda j: settled(X.to_series(j)), X.height)
     if is_arrow(X):
-        return Opened(list(X.column_names), lambda j: _from_arrow(X, j), X.num_rows)
+        names = list(X.column_names)
+        return Opened(names, lambda j: _from_arrow(X.column(j), names[j]), X.num_rows)
     return Opened([str(c) for c in X.columns], lambda j: from_pandas(X.iloc[:, j]), len(X))
 
 
-def _from_arrow(X: Any, j: int) -> pl.Series | Odd:
-    found: Any = pl.from_arrow(X.column(j))
-    return settled(found.alias(X.column_names[j]))
+def _from_arrow(column: Any, name: str) -> pl.Series | Odd:
+    found: Any = pl.from_arrow(column)
+    return settled(found.alias(name))
 
 
 def as_library(series: dict[str, pl.Series], like: Any) -> Any:
@@ -81,7 +82,8 @@ def as_library(series: dict[str, pl.Series], like: Any) -> Any:
     if like is None:
         return pl.DataFrame(list(series.values()))
     if isinstance(like, pl.DataFrame):
-        return pl.DataFrame([_cast(s, like.schema.get(name)) for name, s in series.items()])
+        types = like.schema
+        return pl.DataFrame([_cast(s, types.get(name)) for name, s in series.items()])
     if is_arrow(like):
         return _to_arrow(series, like)
     return to_pandas(series, like)

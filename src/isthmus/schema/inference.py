@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from isthmus.schema.cells import Odd
-from isthmus.schema.columns import KINDS, MAX_LEVELS, WORDS, Column
+from isthmus.schema.columns import KINDS, MAX_LEVELS, WORDS, Column, has_nan, nan_missing
 from isthmus.schema.details import detailed
 from isthmus.schema.dtypes import type_text
 from isthmus.schema.frames import Opened, opened
@@ -95,7 +95,7 @@ def check_asked(asked: Mapping[str, str], names: list[str]) -> None:
         if name not in known:
             raise ValueError(f"columns names {name!r}, which X lacks.{suggestion(name, names)}")
         if kind not in KINDS:
-            raise ValueError(f"columns has {kind!r} for {name!r}: {did_you_mean(str(kind), KINDS)}")
+            raise ValueError(f"columns has {kind!r} for {name!r}.{did_you_mean(str(kind), KINDS)}")
 
 
 def _cells(table: Opened, asked: Mapping[str, str]) -> dict[str, pl.Series]:
@@ -116,7 +116,9 @@ def _cells(table: Opened, asked: Mapping[str, str]) -> dict[str, pl.Series]:
 
 def _known(cells: pl.Series) -> pl.Series:
     """Return cells with null for NaN."""
-    return cells.fill_nan(None) if cells.dtype.is_float() else cells
+    if not cells.dtype.is_float() or not (cells.null_count() or has_nan(cells)):
+        return cells
+    return nan_missing(cells.to_numpy()).alias(cells.name)
 
 
 def _refuse(odd: dict[str, Odd]) -> None:

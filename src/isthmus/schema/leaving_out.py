@@ -9,7 +9,7 @@ import polars as pl
 
 from isthmus.schema.columns import WORDS, Column
 from isthmus.schema.encoding import parsed
-from isthmus.words import is_or_are, shortened
+from isthmus.words import shortened
 
 SHOWN = 20  # names of columns for each reason
 TO_ASK = 20  # numbers in text, beyond which the warning says how to take them as numbers
@@ -26,7 +26,7 @@ def warn_of(columns: list[Column], taken: Mapping[str, pl.Series]) -> None:
     if digits:
         shown = shortened([repr(name) for name in digits], SHOWN)
         said.append(
-            f"the text of {shown} {is_or_are(digits)} mostly numbers: columns={{{digits[0]!r}: "
+            f"the text of {shown} is mostly numbers: columns={{{digits[0]!r}: "
             "'number'} takes it as such"
         )
     if said:

@@ -86,6 +86,10 @@ def _categories(column: pd.Series, name: str) -> pl.Series | Odd:
     """Return a column of categories: of its text, or of truth values."""
     codes = column.cat.codes.to_numpy().astype(np.int64)
     categories = column.cat.categories
+    if len(categories) > len(codes):  # a slice of a long column costs what it holds
+        used, inverse = np.unique(codes[codes >= 0], return_inverse=True)
+        categories = categories.take(used)
+        codes[codes >= 0] = inverse
     found = from_pandas(categories.to_series().reset_index(drop=True))
     if isinstance(found, Odd):
         found = pl.Series([str(c) for c in categories])
@@ -154,7 +158,7 @@ def _categorical(pandas: Any, column: pl.Series, dtype: Any, index: Any) -> Any:
         [str(c) for c in dtype.categories] if isinstance(known, Odd) else texts(known).to_list()
     )
     cells = texts(column)
-    new = [c for c in cells.unique(maintain_order=True).drop_nulls() if c not in set(labels)]
+    new = sorted(set(cells.drop_nulls().unique()) - set(labels))
     places = cells.replace_strict(
         labels + new, range(len(labels) + len(new)), default=None, return_dtype=pl.Int64
     )

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from isthmus.schema.cells import COMPLEX, LISTS, SPARSE, Odd
+from isthmus.schema.columns import has_nan
 from isthmus.schema.frames import columns_of, is_frame
 
 
@@ -42,4 +43,4 @@ def _whole(cells: pl.Series | Odd) -> bool:
         return cells.held in (LISTS.held, SPARSE.held, COMPLEX.held)
     if not cells.dtype.is_numeric() or cells.null_count():
         return False
-    return not (cells.dtype.is_float() and cells.is_nan().any())
+    return not has_nan(cells)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import MISSING, fields
 from typing import Any
 
-from isthmus.schema.columns import CYCLES, KINDS, UNITS, Column
+import numpy as np
+import polars as pl
+
+from isthmus.schema.columns import CYCLES, KINDS, UNITS, WORDS, Column
+from isthmus.schema.dates import LAST, to_local
 from isthmus.schema.dtypes import type_of
 
 MOST_COLUMNS = 1_000_000
 MOST_LEVELS = 1_000_000  # of all columns together
 LONGEST = 10_000  # characters of a name, a reason or a level
 DEFAULTS = {f.name: f.default for f in fields(Column) if f.default is not MISSING}
+OF_NUMBERS = ("number", "boolean", "category")
+OF_TEXT = (*OF_NUMBERS, "date")
+TEMPORAL = {"date": (pl.Date, pl.Datetime), "time": (pl.Time,), "duration": (pl.Duration,)}
+LARGEST = {"date": LAST, "time": 86400.0, "duration": 9e9}  # of a range
 BY_TYPE: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("name", "kind", "why", "unit", "dtype"), (str,)),
     **dict.fromkeys(("other", "whole", "gaps"), (bool,)),
@@ -87,14 +94,26 @@ def _check_words(column: Column) -> None:
         raise ValueError(f"the column {column.name[:40]!r} is of an unknown kind or unit")
     if column.cycles != tuple(c for c in CYCLES if c in column.cycles):
         raise ValueError(f"the column {column.name[:40]!r} has unknown cycles")
-    if column.kind != "ignore":
-        type_of(column.dtype)
+    if column.kind != "ignore" and not _fits(column):
+        raise ValueError(
+            f"the column {column.name[:40]!r} is of a type that its kind does not have"
+        )
+
+
+def _fits(column: Column) -> bool:
+    """Return whether a column's type is one of its kind; a time zone must be known."""
+    dtype = type_of(column.dtype)
+    if column.zone:
+        to_local(np.zeros(1), column.zone)
+    if dtype.is_temporal():
+        return dtype.base_type() in TEMPORAL.get(column.kind, ())
+    return column.kind in OF_TEXT if isinstance(dtype, WORDS) else column.kind in OF_NUMBERS
 
 
 def _check_range(column: Column) -> None:
     ends = [end for end in (column.low, column.high) if end is not None]
-    if len(ends) == 1 or not all(abs(e) < 1e308 and math.isfinite(e) for e in ends):
-        raise ValueError(f"the range of the column {column.name[:40]!r} is not finite")
+    if len(ends) == 1 or not all(abs(e) <= LARGEST.get(column.kind, 1e308) for e in ends):
+        raise ValueError(f"the range of the column {column.name[:40]!r} is too wide")
     if len(ends) == 2 and ends[0] > ends[1]:
         raise ValueError(f"the range of the column {column.name[:40]!r} ends before it begins")
 
