@@ -139,6 +139,7 @@ def test_columns_that_are_missing_together_are_told():
         ("far number", changed(X, 7, 50_123.0), (7,)),
         ("far number", changed([str(v) for v in X], 7, "50123"), (7,)),
         ("odd sign", changed(np.abs(X) + 1, 7, -31.5), (7,)),
+        ("odd sign", changed(RNG.integers(1, 4, N), 7, -2), (7,)),
         ("far number", changed(RNG.integers(0, 2, N), 7, 1000), (7,)),
         ("far number", np.where(np.arange(N) < 8, 50_000 + X, X), tuple(range(8))),
         ("odd decimals", changed(RNG.integers(0, 3, N).astype(float), 7, 0.01), (7,)),

@@ -46,7 +46,9 @@ def odd_numbers(profile: Profile) -> Iterator[Finding]:
             continue
         told: set[float] = set()
         many = len(values) >= LEAST_DISTINCT
-        for check in (_sentinels, _far, _signs, _parts, _limits) if many else (_far, _parts):
+        for check in (
+            (_sentinels, _far, _signs, _parts, _limits) if many else (_far, _signs, _parts)
+        ):
             for finding, of in check(column, values, counts, told):
                 told |= of
                 yield finding
@@ -192,7 +194,7 @@ def _signs(
     """Yield few negative numbers in a column that has none else."""
     negative = np.array([v < 0 and v not in told for v in values])
     count = int(counts[negative].sum())
-    if 0 < count <= RARE * counts.sum() and (values > 0).sum() >= LEAST_DISTINCT:
+    if 0 < count <= RARE * counts.sum() and (values > 0).sum() >= 2:
         rows = np.flatnonzero(np.isin(column.numbers, values[negative]))
         words = shortened([number_text(v) for v in values[negative]], 4)
         text = (
