@@ -104,6 +104,7 @@ def test_what_a_message_says_to_install_is_an_extra():
     extras = project["optional-dependencies"]
     known = {Requirement(line).name for lines in extras.values() for line in lines}
     named = [*PACKAGES.values(), "onnx", "onnxruntime", "optuna"]
+    named += ["fastexcel", "xlsxwriter", "duckdb", "zstandard", "pyarrow"]
     assert {install(name).split()[-1] for name in named} <= known
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.py")]:
         assert "isthmus[" not in page.read_text(), page  # the index does not have it
@@ -219,11 +220,11 @@ from isthmus.io import choose_columns, read_table
 again = isthmus.load("gained.isthmus").transform(X)
 np.testing.assert_array_equal(again, ae.transform(X))
 ae.export("gained.onnx")
-Path("rows.jsonl").write_text('{"a": 1}\\n{"a": 2.5}\\n')
-print(choose_columns(read_table(Path("rows.jsonl"))).X.rows())
+Path("rows.dat").write_text("a b\\n1 2\\n2.5 3\\n")
+print(choose_columns(read_table(Path("rows.dat"))).X.rows())
 """
     code = ["import warnings; warnings.simplefilter('ignore'); from pathlib import Path", *examples]
-    assert run("\n".join([*code, use]), tmp_path) == "[(1.0,), (2.5,)]\n"
+    assert run("\n".join([*code, use]), tmp_path) == "[(1.0, 2.0), (2.5, 3.0)]\n"
     assert (tmp_path / "charbonnier.onnx").exists()
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-CELLS = {"": "b is missing", "n/a": "b is 'n/a'", "inf": "b is infinite"}
-REASONS = {2: "b is missing", 5: "b is 'n/a'", 7: "b is infinite, d is missing"}
+CELLS = {"": "b is missing", "none": "b is 'none'", "inf": "b is infinite"}
+REASONS = {2: "b is missing", 5: "b is 'none'", 7: "b is infinite, d is missing"}
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_explanations_have_a_line_for_each_bad_row(ready):
     assert table.height == 40
     assert table["name"].to_list() == [f"n{i:02}" for i in range(40)]
     assert table["column"].null_count() == 3
-    assert table["problem"][5] == "b is 'n/a'"
+    assert table["problem"][5] == "b is 'none'"
     few = ready("explain d.isthmus bad.csv -o p.csv --json")
     assert json.loads(few.out)["unscored"] == 3
 
@@ -174,8 +174,8 @@ def test_a_result_of_the_same_name_is_kept(ready):
 @pytest.mark.parametrize(
     ("words", "text", "status"),
     [
-        ("score m.isthmus bad.csv --bad-rows fail", "bad.csv, line 7: 'n/a' in the column 'b'", 1),
-        ("detect bad.csv --id name --ignore kind,x", "line 7: 'n/a' in the column 'b'", 1),
+        ("score m.isthmus bad.csv --bad-rows fail", "bad.csv, line 7: 'none' in the column 'b'", 1),
+        ("detect bad.csv --id name --ignore kind,x", "line 7: 'none' in the column 'b'", 1),
         ("detect t.csv --bad-rows mark", "--bad-rows is for rows that are decided on", 2),
         ("score m.isthmus all.csv", "the column 'b' is not numeric, and the model was", 1),
         ("score m.isthmus none.csv", "has missing cells in 'b' (40): fill them or drop", 1),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import encodings.cp1252
+import encodings.unicode_escape
+import encodings.utf_16  # noqa: F401 (else they are loaded where they are used first)
 import os
 import re
 import signal
@@ -44,7 +47,8 @@ REFUSED = (
     "webbrowser.",
     "exec",
     "code.__new__",
-    "sqlite3.",
+    "sqlite3.enable_load_extension",
+    "sqlite3.load_extension",
     "glob.",
 )
 
@@ -72,6 +76,10 @@ class Watch:
             name = str(arguments[0])
             if name not in sys.modules and not name.startswith("PIL."):  # it loads its parts late
                 self._keep(event, arguments[0])
+        elif event == "sqlite3.connect":
+            address = str(arguments[0])
+            if not (address.startswith(f"file:{self.allowed}") and "?mode=ro" in address):
+                self._keep(event, address)
         elif event.startswith(REFUSED):
             self._keep(event, arguments[0] if arguments else "")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fuzz import formats, seeds_arrays, seeds_models, seeds_tables
-from fuzz.mutate import Change
+from fuzz.mutate import BYTES, Change
 
 import isthmus
 from isthmus.io import ModelFileError, TableError, choose_columns, read_images, read_table
@@ -35,6 +35,13 @@ def model(path: Path) -> object:
 def table(path: Path) -> object:
     """Read a table, and take all its columns as numbers."""
     return choose_columns(read_table(path))
+
+
+def mixed(path: Path) -> object:
+    """Read a table, and take its columns as what they are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # such as that of a cell that makes a column text
+        return choose_columns(read_table(path), mixed=True)
 
 
 def without_header(path: Path) -> object:
@@ -75,6 +82,12 @@ READERS = {
     "tsv": _TEXT._replace(file="x.tsv", seeds=seeds_tables.tab_seeds),
     "no-header": _TEXT._replace(read=without_header, seeds=seeds_tables.nameless_seeds),
     "bad-rows": _TEXT._replace(read=set_apart, seeds=seeds_tables.bad_seeds),
+    "mixed": _TEXT._replace(read=mixed),
+    "json-lines": Reader("x.jsonl", mixed, TableError, seeds_tables.json_seeds, formats.CSV),
+    "arff": Reader("x.arff", mixed, TableError, seeds_tables.arff_seeds, formats.CSV),
+    "arrow": Reader("x.arrow", mixed, TableError, seeds_tables.arrow_seeds, BYTES),
+    "sqlite": Reader("x.db", mixed, TableError, seeds_tables.sqlite_seeds, BYTES),
+    "mat": Reader("x.mat", mixed, TableError, seeds_arrays.mat_seeds, BYTES),
     "parquet": Reader("x.parquet", table, TableError, seeds_tables.parquet_seeds, formats.PARQUET),
     "npy": Reader("x.npy", table, TableError, seeds_arrays.npy_seeds, formats.NPY),
     "npz": Reader("x.npz", table, TableError, seeds_arrays.npz_seeds, formats.NPZ),

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 from PIL import Image
+from scipy.io import savemat
 
 ROWS = np.arange(12.0).reshape(4, 3)
 PIXELS = np.arange(5 * 7, dtype=np.uint8).reshape(5, 7) * 7
@@ -121,3 +122,14 @@ def _npz(packed: bool = False, **arrays: np.ndarray) -> bytes:
     file = io.BytesIO()
     (np.savez_compressed if packed else np.savez)(file, **arrays)
     return file.getvalue()
+
+
+def mat_seeds() -> list[bytes]:
+    """Return MATLAB files of version 5, packed and not."""
+    held = {"X": ROWS, "y": np.array([[0], [1], [0], [1]], "u1"), "s": "text"}
+    found = []
+    for packed in (False, True):
+        file = io.BytesIO()
+        savemat(file, held, do_compression=packed)
+        found.append(file.getvalue())
+    return found

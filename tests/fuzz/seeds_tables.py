@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import sqlite3
+from contextlib import closing
 
 import polars as pl
 
@@ -12,7 +14,7 @@ import polars as pl
 def seeds() -> list[bytes]:
     """Return text files; the first is the plainest."""
     plain = "name,a,b\nx,1,2.5\ny,3,-4e2\nz,5,6\n"
-    return [text.encode("utf-8") for text in (
+    return [text.encode() for text in (
         plain,
         plain.replace(",", ";").replace(".", ","),
         plain.replace(",", "\t"),
@@ -28,7 +30,8 @@ def seeds() -> list[bytes]:
         "date,temp\n2020-01-01,1.5\n2020-01-02,2.5\n",
         "1,2,3\n4,5,6\n7,8,9\n",
         ",a,b\n0,1,2\n1,3,4\n",
-    )]  # fmt: skip
+        "when,zip,ok\n31.1.2020 10:30,01234,yes\n1.2.2021,90210,no\n",
+    )] + ["a,b\né,1\n".encode(encoding) for encoding in ("cp1252", "utf-16")]  # fmt: skip
 
 
 def packed_seeds() -> list[bytes]:
@@ -74,6 +77,51 @@ def parquet_seeds() -> list[bytes]:
     files = [(numbers, "uncompressed"), (widths, "uncompressed"), (others, "uncompressed")]
     files += [(vectors, "uncompressed"), (numbers, "zstd"), (numbers, "snappy"), (numbers, "gzip")]
     return [_parquet(frame, kind) for frame, kind in files]
+
+
+def json_seeds() -> list[bytes]:
+    """Return JSON by lines: numbers, words, lists, dates and gaps."""
+    return [
+        b'{"a": 1, "b": 2.5}\n{"a": 3, "b": null}\n{"b": -4e2}\n',
+        b'{"w": "x", "t": true, "d": "2020-01-31"}\n{"w": "", "t": false, "d": "2021-02-01"}\n',
+        b'{"e": [1, 2], "s": {"p": 1}}\n\n{"e": [3, 4], "s": {"p": null}}\n',
+    ]
+
+
+def arff_seeds() -> list[bytes]:
+    """Return ARFF files, dense and sparse, with quotes and without."""
+    head = (
+        "% note\n@relation r\n@attribute 'my a' real\n@attribute k {u,'v w'}\n@attribute s string\n"
+    )
+    return [
+        (head + "@data\n1.5,u,x\n?,'v w','it\\'s, so'\n").encode(),
+        (head + "@attribute d date\n@data\n1,u,x,2020-01-31\n2,u,y,?\n").encode(),
+        (head + "@data\n{0 1, 1 'v w', 2 x}\n{}\n").encode(),
+    ]
+
+
+def arrow_seeds() -> list[bytes]:
+    """Return files and streams of Arrow, packed and not."""
+    frame = pl.DataFrame({"a": [1.5, None], "b": [1, 2], "w": ["x", None], "t": [True, False]})
+    found = []
+    for write in (frame.write_ipc, frame.write_ipc_stream):
+        for compression in ("uncompressed", "lz4", "zstd"):
+            file = io.BytesIO()
+            write(file, compression=compression)
+            found.append(file.getvalue())
+    return found
+
+
+def sqlite_seeds() -> list[bytes]:
+    """Return databases of one table."""
+    found = []
+    for rows in ("(1, 0.5, 'x'), (2, NULL, 'y')", "('1', x'00', 'u'), ('', 2, 3)"):
+        with closing(sqlite3.connect(":memory:")) as held:
+            held.execute("CREATE TABLE t (a, b, c)")
+            held.execute(f"INSERT INTO t VALUES {rows}")
+            held.commit()
+            found.append(held.serialize())
+    return found
 
 
 def _parquet(frame: pl.DataFrame, compression: str) -> bytes:

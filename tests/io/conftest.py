@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from isthmus.io.arrays import TableError
+from isthmus.io.choices import TableError
 
 
 @pytest.fixture

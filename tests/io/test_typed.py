@@ -12,6 +12,8 @@ import pytest
 
 from isthmus.io.columns import choose_columns
 from isthmus.io.dates import TwoReadings, as_dates, as_times
+from isthmus.io.filling import filled
+from isthmus.io.table import Table
 from isthmus.io.tables import read_table
 
 US, ZONED = pl.Datetime("us"), pl.Datetime("us", "UTC")
@@ -113,6 +115,15 @@ def test_numbers_without_gaps_come_as_they_do_alone(read, tmp_path):
     assert np.isnan(rows.X).sum() == 1
 
 
+def test_numbers_of_another_mark_are_text_if_it_is_known(read, fails):
+    table = read("g,x", '"18,35",1.5', '"1,2",2')
+    way_out = (
+        "'g'): write all alike, or say which mark is decimal, with --decimal: others are text then."
+    )
+    fails(way_out, mixed, table)
+    assert mixed(table._replace(decimal="point")).X.rows() == [("18,35", 1.5), ("1,2", 2)]
+
+
 def test_typed_files_keep_their_types(tmp_path, fails):
     frame = pl.DataFrame({
         "n": pl.Series([1, None], dtype=pl.Int16), "x": [0.5, float("nan")], "w": ["01", ""],
@@ -181,3 +192,35 @@ def test_weights_stay_numbers(read, fails):
     fails("has missing cells in 'w' (1)", mixed, table, weight="w")
     rows = mixed(read("a,w,b", "x,1,inf", "y,2,1"), weight="w", set_apart=True)
     assert (rows.X.rows(), rows.weight.tolist()) == ([("y", 1)], [2])
+
+
+def test_missing_cells_are_filled_in_the_style_of_their_column(read):
+    lines = [
+        "n;m;w;b;d;t;o",
+        "1.000,5;7;a;YES;3.1.2020;01/31/2020 10:30;=x",
+        "?;;NA;;;;",
+        "2;8; b;NO;31.12.2020;02/28/2020 09:05;z",
+        "bad;;;;;;",
+    ]
+    table = read(*lines)
+    kinds = {"n": "number"}
+    rows = choose_columns(table, mixed=True, kinds=kinds, ignore=["o"], set_apart=True)
+    values = pl.DataFrame({
+        "n": [9.0, 0.25, 9], "m": [9.0, 3, 9], "w": ["v", "v", "v"], "b": [True, True, True],
+        "d": [day(2021, 2, 1)] * 3, "t": [moment(2021, 2, 1, 7, 5)] * 3,
+    })  # fmt: skip
+    assert values.columns == rows.X.columns
+    assert values["t"].dtype == rows.X["t"].dtype
+    out = filled(table, values, rows.numbers)
+    assert out.rows()[1][:-1] == ("0,25", "3", "v", "YES", "1.2.2021", "02/01/2021 07:05")
+    assert [r for i, r in enumerate(out.rows()) if i != 1] == [
+        r for i, r in enumerate(table.rows.rows()) if i != 1
+    ]
+    zoned = read("t", "2020-01-03T10:00+02:00", "NA")
+    out = filled(zoned, mixed(zoned).X[[0, 0]], np.arange(2))
+    assert out["t"].to_list() == ["2020-01-03T10:00+02:00", "2020-01-03T08:00:00Z"]
+    typed = Table(
+        table.path, pl.DataFrame({"a": pl.Series([1, None], dtype=pl.Int8), "w": ["", None]})
+    )
+    out = filled(typed, pl.DataFrame({"a": [0.0, 3.0], "w": ["x", "y"]}), np.arange(2))
+    assert (out["a"].to_list(), out["a"].dtype, out["w"].to_list()) == ([1, 3], pl.Int8, ["", "y"])

@@ -4,13 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 _HOMES = {
-    "arrays": ["TableError"],
     "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
+    "choices": ["TableError"],
     "columns": ["choose_columns", "looks_headless"],
-    "endings": ["TEXT_ENDINGS", "file_ending", "file_stem"],
+    "endings": ["IMAGE_ENDINGS", "TEXT_ENDINGS", "file_ending", "file_stem"],
     "image_file": ["nearest_pixels"],
     "image_folder": [
-        "IMAGE_ENDINGS",
         "ImageFolder",
         "Images",
         "check_image_folder",
@@ -21,11 +20,16 @@ _HOMES = {
     ],
     "labels": ["column_values", "column_words"],
     "plain": ["as_json"],
+    "filling": ["filled"],
+    "folders": ["table_files"],
     "lists": ["spread_lists"],
+    "optional": ["needed"],
+    "places": ["row_place"],
+    "reading": ["options_of", "reader"],
     "streams": ["discard", "lasting_errors"],
-    "table": ["Rows", "Table", "row_place"],
+    "table": ["Rows", "Table"],
+    "tabled": ["typed_table"],
     "tables": [
-        "READERS",
         "check_table_output",
         "csv_text",
         "read_table",
@@ -37,18 +41,20 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
-    from isthmus.io.arrays import TableError as TableError
     from isthmus.io.atomic import FileError as FileError
     from isthmus.io.atomic import keep_previous as keep_previous
     from isthmus.io.atomic import previous_of as previous_of
     from isthmus.io.atomic import write_whole as write_whole
+    from isthmus.io.choices import TableError as TableError
     from isthmus.io.columns import choose_columns as choose_columns
     from isthmus.io.columns import looks_headless as looks_headless
+    from isthmus.io.endings import IMAGE_ENDINGS as IMAGE_ENDINGS
     from isthmus.io.endings import TEXT_ENDINGS as TEXT_ENDINGS
     from isthmus.io.endings import file_ending as file_ending
     from isthmus.io.endings import file_stem as file_stem
+    from isthmus.io.filling import filled as filled
+    from isthmus.io.folders import table_files as table_files
     from isthmus.io.image_file import nearest_pixels as nearest_pixels
-    from isthmus.io.image_folder import IMAGE_ENDINGS as IMAGE_ENDINGS
     from isthmus.io.image_folder import ImageFolder as ImageFolder
     from isthmus.io.image_folder import Images as Images
     from isthmus.io.image_folder import check_image_folder as check_image_folder
@@ -59,13 +65,16 @@ if TYPE_CHECKING:
     from isthmus.io.labels import column_values as column_values
     from isthmus.io.labels import column_words as column_words
     from isthmus.io.lists import spread_lists as spread_lists
+    from isthmus.io.optional import needed as needed
+    from isthmus.io.places import row_place as row_place
     from isthmus.io.plain import as_json as as_json
+    from isthmus.io.reading import options_of as options_of
+    from isthmus.io.reading import reader as reader
     from isthmus.io.streams import discard as discard
     from isthmus.io.streams import lasting_errors as lasting_errors
     from isthmus.io.table import Rows as Rows
     from isthmus.io.table import Table as Table
-    from isthmus.io.table import row_place as row_place
-    from isthmus.io.tables import READERS as READERS
+    from isthmus.io.tabled import typed_table as typed_table
     from isthmus.io.tables import check_table_output as check_table_output
     from isthmus.io.tables import csv_text as csv_text
     from isthmus.io.tables import read_table as read_table

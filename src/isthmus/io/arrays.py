@@ -12,9 +12,10 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from isthmus.io.atomic import FileError
+from isthmus.io.choices import TableError as TableError
+from isthmus.io.choices import chosen
 from isthmus.io.unpacking import most_unpacked
-from isthmus.words import first_line, shortened
+from isthmus.words import first_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +43,6 @@ HEADER = re.compile(  # a dict as Python writes it
 PLAIN_DTYPE = re.compile(r"[<>|=]?[A-Za-z?][0-9]{0,9}")
 
 
-class TableError(FileError):
-    """A table cannot be read, used or written."""
-
-
 def read_npy(path: Path) -> np.ndarray:
     """Return the array of a `.npy` file."""
     with path.open("rb") as file:
@@ -57,7 +54,7 @@ def read_npz(path: Path, key: str | None) -> np.ndarray:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
-            member = members[_chosen_key(path, list(members), key)]
+            member = members[chosen(path, "key", list(members), key)]
             _check_unpacked(path, member)
             with archive.open(member) as file:
                 return _read_array(file, member.file_size, f"{path}, array {member.filename!r}")
@@ -68,16 +65,6 @@ def read_npz(path: Path, key: str | None) -> np.ndarray:
             raise
         reason = first_line(error) or type(error).__name__
         raise TableError(f"{path} is no .npz file, or is damaged: {reason}.") from error
-
-
-def _chosen_key(path: Path, keys: list[str], key: str | None) -> str:
-    if key is None and len(keys) == 1:
-        return keys[0]
-    if key in keys:
-        return key
-    found = f"no array {key!r}" if key is not None else f"{len(keys)} arrays"
-    names = shortened([name if name.isprintable() else ascii(name) for name in keys])
-    raise TableError(f"{path} has {found}; choose one with --key: {names or 'none'}.")
 
 
 def _check_unpacked(path: Path, member: zipfile.ZipInfo) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from isthmus.io.arrays import TableError
 from isthmus.io.bad_rows import bad_rows, reasons_of
 from isthmus.io.cells import only
+from isthmus.io.choices import TableError
+from isthmus.io.labels import column_words
 from isthmus.io.numbers import numbers_of
 from isthmus.io.table import Rows
 from isthmus.io.typed import typed_of
@@ -85,14 +86,16 @@ def choose_columns(
     kept, left, chosen = (_resolved(table, some) for some in (ids, ignore, columns))
     weights = [] if weight is None else _resolved(table, [weight])
     wanted = [*(chosen if names is None else names), *kept, *left, *weights]
-    index = [n for n in table.row_index if n not in wanted]
+    index, answers = (
+        [n for n in some if n not in wanted] for some in (table.row_index, table.answers)
+    )
     known = [*frame.columns, *table.unread]
     if names is not None:
         _check_needed(table.path, names, left, chosen)
-    taken = _taken(table.path, known, names, chosen, [*kept, *left, *weights], index)
+    taken = _taken(table.path, known, names, chosen, [*kept, *left, *weights, *answers], index)
     if index and names is None and not chosen:
         _warn_of_index(table.path, index)
-    kept += index
+    kept += [*answers, *index]
     _check_read(table, [*taken, *kept, *weights])
     _check_identifiers(table.path, only(frame, kept))
     table = table._replace(is_for_model=names is not None)
@@ -223,6 +226,15 @@ def _taken(
 
 
 def looks_headless(table: Table, names: Sequence[str]) -> bool:
-    """Return whether the names of a text file's columns look like a row of data."""
-    cells = pl.Series(names, dtype=pl.String).cast(pl.Float64, strict=False)
-    return table.separator is not None and len(names) > 0 and cells.null_count() == 0
+    """Return whether the names of a text file's columns look like a row of data.
+
+    They do if each is a number, or a word that stands in its column too.
+    """
+    if table.separator is None or not names or isinstance(table.rows, np.ndarray):
+        return False
+    numbers = pl.Series(names, dtype=pl.String).cast(pl.Float64, strict=False)
+    rows = table.rows
+    return all(
+        number is not None or bool((column_words(rows[name]) == name).any())
+        for name, number in zip(names, numbers, strict=True)
+    )

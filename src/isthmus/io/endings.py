@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
-TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+PACKED = (".gz", ".zst")  # what may stand behind the ending of a format
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+TEXT_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
 
 
 def file_ending(path: Path) -> str:
     """Return the ending that decides on the format: `.csv.gz` for `a.b.csv.gz`."""
     suffixes = [s.lower() for s in path.suffixes]
-    return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
+    return (
+        "".join(suffixes[-2:]) if suffixes[-1:] in ([p] for p in PACKED) else "".join(suffixes[-1:])
+    )
 
 
 def file_stem(path: Path) -> str:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from isthmus.io.arrays import TableError
+from isthmus.io.choices import TableError
 from isthmus.words import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STANDARD_ERROR = 2
+PANIC = "PanicException"
 ALONE = threading.RLock()  # two threads would put back each other's standard error
 
 
@@ -33,6 +34,25 @@ def polars_errors(what: str) -> Iterator[None]:
     except pl.exceptions.NoDataError:
         raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise TableError(f"{what}: {first_line(error)}.") from error
+
+
+@contextmanager
+def quiet(what: str, library_error: type[Exception]) -> Iterator[None]:
+    """Make the errors and panics of another reader one sentence, as those of polars.
+
+    What is wrong with the choice of its user, or with the file as such, passes.
+    """
+    try:
+        with ALONE, _silence():
+            yield
+    except (TableError, OSError):
+        raise
+    except (library_error, pl.exceptions.PolarsError) as error:
+        raise TableError(f"{what}: {first_line(error)}.") from error
+    except BaseException as error:
+        if type(error).__name__ != PANIC:  # each library written in Rust has a class of its own
+            raise
         raise TableError(f"{what}: {first_line(error)}.") from error
 
 

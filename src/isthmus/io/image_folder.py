@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 import numpy as np
 from PIL import Image
 
-from isthmus.io.arrays import TableError
 from isthmus.io.atomic import write_whole
+from isthmus.io.choices import TableError
+from isthmus.io.endings import IMAGE_ENDINGS
 from isthmus.io.image_file import (
     BadImageError,
     decode_image,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
         ImageSize,
     )
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 LOSSLESS_FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
 COLOUR_MODES = ("auto", "grey", "colour")
 MOST_BYTES = 2**33  # of all images together

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 from polars import selectors
 
-from isthmus.io.arrays import TableError
 from isthmus.io.cells import cleaned, first_cell, no_numbers, only, parsed, signs_of
+from isthmus.io.choices import TableError
 from isthmus.words import columns_named, is_or_are
 
 if TYPE_CHECKING:
@@ -139,7 +139,9 @@ def _check_cells(table: Table, columns: Mapping[str, Cells]) -> None:
         )
 
 
-def decimal_of(table: Table, columns: Mapping[str, Cells]) -> Decimal:
+def decimal_of(
+    table: Table, columns: Mapping[str, Cells], way_out: str = "write all alike"
+) -> Decimal:
     """Return the decimal mark of a text file: as the user says, or as its cells do."""
     if table.decimal is not None:
         return table.decimal
@@ -151,7 +153,7 @@ def decimal_of(table: Table, columns: Mapping[str, Cells]) -> Decimal:
     if signs.point and signs.comma:
         raise TableError(
             f"{table.path} has numbers with a decimal point and others with a decimal comma "
-            f"({table.place(signs.point)}, {table.place(signs.comma)}): write all alike."
+            f"({table.place(signs.point)}, {table.place(signs.comma)}): {way_out}."
         )
     if signs.point or signs.comma or signs.doubtful is None:
         return "comma" if signs.comma else "point"

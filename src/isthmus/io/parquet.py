@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from isthmus.io.arrays import TableError
+from isthmus.io.choices import TableError
 from isthmus.io.foreign import polars_errors
 from isthmus.io.parquet_sizes import Damaged, unpacked_size
 from isthmus.io.unpacking import most_unpacked
@@ -41,7 +41,7 @@ def read_parquet(path: Path) -> Parquet:
     """Read all columns that can be read, once it is clear that they fit into memory."""
     content = path.read_bytes()
     _check_size(path, content)
-    with polars_errors(_damaged(path)), _intervals():
+    with polars_errors(_damaged(path)), intervals():
         schema = pl.read_parquet_schema(io.BytesIO(content))
         facts = pl.read_parquet_metadata(io.BytesIO(content))
     unread = {name: kind for name, dtype in schema.items() if (kind := _foreign(dtype))}
@@ -83,7 +83,7 @@ def _readable(
     Halves are tried where the whole fails; a file with many such columns is damaged as a whole.
     """
     try:
-        with polars_errors(_damaged(path)), _intervals():
+        with polars_errors(_damaged(path)), intervals():
             frame = pl.read_parquet(io.BytesIO(content), columns=names)
     except TableError as error:
         if len(names) == 1 and len(unread) < MOST_UNREAD:
@@ -102,7 +102,7 @@ def _damaged(path: Path) -> str:
 
 
 @contextmanager
-def _intervals() -> Iterator[None]:
+def intervals() -> Iterator[None]:
     """Let polars take intervals as structs, which it asks its environment."""
     before = os.environ.get(INTERVALS)
     os.environ[INTERVALS] = "1"

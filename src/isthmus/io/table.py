@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
+from isthmus.io.places import Places
+from isthmus.io.places import row_place as row_place
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from isthmus.io.cells import Cell, Decimal
-
-
-def row_place(lines: np.ndarray | None, number: int) -> str:
-    """Return where a row stands, by its line in a text file, as part of a sentence."""
-    return f"row {number}" if lines is None else f"line {lines[number]}"
 
 
 class Table(NamedTuple):
@@ -30,18 +28,22 @@ class Table(NamedTuple):
     path: Path
     rows: pl.DataFrame | np.ndarray
     separator: str | None = None
-    lines: np.ndarray | None = None  # where each row of a text file begins
+    lines: np.ndarray | Places | None = None  # where each row of a text file begins
     decimal: Decimal | None = None  # the decimal mark of a text file, if the user knows it
     row_index: tuple[str, ...] = ()  # columns that only number the rows
     parts: Mapping[str, list[str]] = MappingProxyType({})  # columns by the list they were part of
     unread: Mapping[str, str] = MappingProxyType({})  # columns that cannot be read, and why
+    answers: tuple[str, ...] = ()  # columns of what is known of the rows, such as their classes
+    worded_dates: bool = False  # whether dates are words, as in formats that have no dates
     is_for_model: bool = False  # which was fitted on these columns, so that none can be left out
 
     def only(self, which: pl.Series) -> Table:
         """Return the table with these rows alone."""
         chosen = which.to_numpy()
         rows = self.rows[chosen] if isinstance(self.rows, np.ndarray) else self.rows.filter(which)
-        lines = None if self.lines is None else self.lines[chosen]
+        lines = self.lines
+        if lines is not None:
+            lines = lines.only(chosen) if isinstance(lines, Places) else lines[chosen]
         return self._replace(rows=rows, lines=lines)
 
     def row(self, number: int) -> str:
@@ -64,7 +66,7 @@ class Rows(NamedTuple):
     ids: pl.DataFrame
     weight: np.ndarray | None = None
     problems: pl.Series | None = None
-    lines: np.ndarray | None = None  # where each of all rows begins in a text file
+    lines: np.ndarray | Places | None = None  # where each of all rows begins in a text file
     image_scale: float | None = None  # by how much images of a folder were resized
 
     @property

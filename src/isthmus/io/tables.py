@@ -1,4 +1,4 @@
-"""Tables in and out: CSV, Parquet, `.npy` and `.npz` files as rows for an estimator.
+"""Tables in and out: files of many formats as rows for an estimator.
 
 A file is untrusted: nothing is unpickled, no size is allocated that the file does not hold, and
 each error names the file, the line or the columns, and what to do.
@@ -14,37 +14,45 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from isthmus.io.arrays import TableError as TableError
-from isthmus.io.arrays import read_npy, read_npz
 from isthmus.io.atomic import write_whole
-from isthmus.io.endings import TEXT_ENDINGS, file_ending
-from isthmus.io.lists import spread_others
-from isthmus.io.parquet import read_parquet
+from isthmus.io.choices import TableError as TableError
+from isthmus.io.endings import file_ending
+from isthmus.io.folders import read_several, table_files
+from isthmus.io.optional import needed
+from isthmus.io.reading import check_choice, reader_of
 from isthmus.io.table import Table as Table
-from isthmus.io.text import read_text
 from isthmus.words import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-WRITTEN_ENDINGS = (".csv", ".csv.gz", ".parquet", ".npy")
 
 
 # -- reading -------------------------------------------------------------------------------------
 
 
-def read_table(path: Path, *, key: str | None = None, header: bool = True) -> Table:
+def read_table(
+    path: Path,
+    *,
+    key: str | None = None,
+    sheet: str | None = None,
+    table: str | None = None,
+    encoding: str | None = None,
+    header: bool = True,
+) -> Table:
     """Read a table.
 
     Parameters
     ----------
     path : Path
-        A `.csv`, `.tsv` (both also with `.gz`), `.parquet`, `.npy` or `.npz` file.
-    key : str, optional
-        Which array of a `.npz` file.
+        A file whose ending is known, a folder of such files of one format, or a pattern that fits
+        some: their rows follow each other, in the order of the files' names.
+    key, sheet, table : str, optional
+        Which array of a file, which sheet of a workbook, which table of a database.
+    encoding : str, optional
+        How the bytes of a text file are characters; by default UTF-8, or as the file shows.
     header : bool
-        Whether the first line of a text file holds the names of its columns.
+        Whether the first line of a text file or a sheet holds the names of its columns.
 
     Returns
     -------
@@ -55,44 +63,24 @@ def read_table(path: Path, *, key: str | None = None, header: bool = True) -> Ta
     TableError
         If the file is missing, foreign, damaged or empty.
     """
-    kind = file_ending(path)
-    if kind not in READERS:
-        raise TableError(f"{path} has the ending {kind!r}; tables end in {listed([*READERS])}.")
-    if key is not None and kind != ".npz":
-        raise TableError(f"{path} is one table: --key chooses an array of a .npz file.")
+    choices = {"key": key, "sheet": sheet, "table": table}
+    options: dict[str, object] = {n: value for n, value in choices.items() if value is not None}
+    files = table_files(path)
+    for name in options:
+        check_choice((files or [path])[0], name)
+    options |= {"header": header, "encoding": encoding}
     try:
-        return READERS[kind](path, key, header)
+        if files is not None:
+            return read_several(path, files, lambda file: _read(file, options))
+        return _read(path, options)
     except OSError as error:
         raise TableError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
-def _read_text(path: Path, key: str | None, header: bool) -> Table:
-    text = read_text(path, header=header)
-    return Table(path, text.frame, text.separator, lines=text.lines, row_index=text.row_index)
-
-
-def _read_parquet(path: Path, key: str | None, header: bool) -> Table:
-    held = read_parquet(path)
-    frame, parts, clashing = spread_others(held.frame)
-    unread = held.unread | clashing
-    return Table(path, frame, parts=parts, row_index=held.row_index, unread=unread)
-
-
-def _read_npy(path: Path, key: str | None, header: bool) -> Table:
-    return Table(path, read_npy(path))
-
-
-def _read_npz(path: Path, key: str | None, header: bool) -> Table:
-    return Table(path, read_npz(path, key))
-
-
-# What reads a file of each ending, given `key` and `header` of `read_table`.
-READERS: dict[str, Callable[[Path, str | None, bool], Table]] = {
-    **dict.fromkeys(TEXT_ENDINGS, _read_text),
-    ".parquet": _read_parquet,
-    ".npy": _read_npy,
-    ".npz": _read_npz,
-}
+def _read(path: Path, options: Mapping[str, object]) -> Table:
+    """Read one file with those options that its format has."""
+    reader = reader_of(path)
+    return reader.read(path, **{n: value for n, value in options.items() if n in reader.options})
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -104,6 +92,8 @@ def check_table_output(
     """Raise a TableError unless a file can be written, before work is done that would be lost."""
     if file_ending(path) not in kinds:
         raise TableError(f"The output {path} must end in {listed(kinds)}.")
+    if file_ending(path) == SHEET:
+        needed(path, "xlsxwriter")
     if not path.parent.is_dir():
         raise TableError(f"Cannot write {path}: the folder {path.parent} does not exist.")
     if path.is_dir():
@@ -125,23 +115,53 @@ def write_table(path: Path, frame: pl.DataFrame, *, raw: bool = False) -> None:
     Parameters
     ----------
     path : Path
-        A `.csv`, `.csv.gz`, `.parquet` or `.npy` file; `.npy` takes numbers only.
+        A `.csv`, `.csv.gz`, `.parquet`, `.arrow`, `.feather`, `.jsonl`, `.xlsx` or `.npy` file;
+        `.npy` takes numbers only, and `.xlsx` needs XlsxWriter.
     frame : DataFrame
         The columns.
     raw : bool
         Whether text in CSV files is written as it is; otherwise text that a spreadsheet would run
         as a formula gets an apostrophe in front.
     """
-    kind, file = file_ending(path), io.BytesIO()
-    if kind == ".parquet":
-        frame.write_parquet(file)
-        content = file.getvalue()
-    elif kind == ".npy":
+    kind = file_ending(path)
+    if kind == ".npy":
         content = array_bytes(frame.to_numpy())
+    elif kind in WRITERS:
+        if kind == SHEET:
+            _check_sheet(path, frame)
+        file = io.BytesIO()
+        WRITERS[kind](frame, file)
+        content = file.getvalue()
     else:
         content = csv_text(frame, raw=raw).encode()
         content = gzip.compress(content, mtime=0) if kind == ".csv.gz" else content
     write_whole(path, content)
+
+
+def _worded(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(_as_text(c) for c in frame)
+
+
+SHEET, LARGEST_SHEET = ".xlsx", (2**20 - 1, 2**14)  # rows below the names, and columns
+WRITERS: dict[str, Callable[[pl.DataFrame, io.BytesIO], object]] = {
+    ".parquet": pl.DataFrame.write_parquet,
+    ".arrow": pl.DataFrame.write_ipc,
+    ".feather": pl.DataFrame.write_ipc,
+    ".jsonl": lambda frame, file: _worded(frame).write_ndjson(file),
+    SHEET: lambda frame, file: _worded(frame).write_excel(
+        file
+    ),  # what looks like a formula is text
+}
+
+
+def _check_sheet(path: Path, frame: pl.DataFrame) -> None:
+    """Raise a TableError for what no workbook holds, or where nothing writes one."""
+    needed(path, "xlsxwriter")
+    if any(size > most for size, most in zip(frame.shape, LARGEST_SHEET, strict=True)):
+        raise TableError(
+            f"Cannot write {path}: {frame.height:,} rows and {frame.width:,} columns are more than a "
+            "sheet holds; write .parquet or .csv."
+        )
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from isthmus.io.arrays import TableError
+from isthmus.io.choices import TableError
+from isthmus.io.encodings import decoded
 from isthmus.io.endings import file_ending
 from isthmus.io.foreign import polars_errors
-from isthmus.io.unpacking import most_unpacked
+from isthmus.io.packed import unpacked
 from isthmus.words import first_line
 
 if TYPE_CHECKING:
@@ -34,9 +33,9 @@ class Text(NamedTuple):
     row_index: tuple[str, ...]  # of the first column, if it only counts rows
 
 
-def read_text(path: Path, *, header: bool) -> Text:
+def read_text(path: Path, *, header: bool, encoding: str | None = None) -> Text:
     """Read the cells of a text file, after a look at each line."""
-    text = _decoded(path)
+    text = decoded(path, unpacked(path), encoding)
     separator = "\t" if file_ending(path).startswith(".tsv") else _separator(text)
     first, numbers, text = _checked_lines(path, text, separator)
     names = [name if header and name else f"column_{i + 1}" for i, name in enumerate(first)]
@@ -59,31 +58,6 @@ def _parsed(path: Path, text: str, separator: str, header: bool) -> pl.DataFrame
     if frame.is_empty():
         raise TableError(f"{path} has a header, but no rows.")
     return frame
-
-
-def _decoded(path: Path) -> str:
-    content = _unpacked(path) if path.suffix.lower() == ".gz" else path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise TableError(f"{path}, line {line}: this is not UTF-8; save it as UTF-8.") from error
-    if not text.strip():
-        raise TableError(f"{path} is empty.")
-    return text if "\n" in text else text.replace("\r", "\n")
-
-
-def _unpacked(path: Path) -> bytes:
-    """Return what a gzip file holds; refuse a bomb before it takes the memory."""
-    most = most_unpacked(path.stat().st_size, text=True)
-    try:
-        with gzip.open(path) as file:
-            content = file.read(most + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise TableError(f"{path} is no gzip file, or is cut off or damaged.") from error
-    if len(content) > most:
-        raise TableError(f"{path} unpacks to more than {most:,} bytes: if it is right, unpack it.")
-    return content
 
 
 def _separator(text: str) -> str:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from isthmus.io.arrays import TableError
 from isthmus.io.cells import cleaned, first_cell, no_numbers, only, parsed, truths
+from isthmus.io.choices import TableError
 from isthmus.io.dates import TwoReadings, as_dates, as_spans, as_times
 from isthmus.io.labels import column_words
 from isthmus.io.numbers import as_numbers, check_holes, decimal_of, leave_out
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PAIRS = ({"true": True, "false": False}, {"yes": True, "no": False}, {"1": True, "0": False})
 CODE = "^0[0-9]+$"  # such as a zip code: no number is written so
 FEW = 0.1  # of a column's cells: if all others say what it is, these are worth a word
+WAY_OUT = "write all alike, or say which mark is decimal, with --decimal: others are text then"
 OPEN_ORDER = "may begin with its day or its month"
 
 
@@ -104,6 +105,8 @@ def _needs_reading(table: Table, column: pl.Series, kind: str | None) -> bool:
     """Return whether cells are text that may say more: in files without types, or as is known."""
     if table.separator is not None:
         return True
+    if kind is None:
+        return table.worded_dates and column.dtype == pl.String
     worded = isinstance(column.dtype, pl.String | pl.Categorical | pl.Enum)
     return worded and (kind == "number" or kind in READ)
 
@@ -126,7 +129,8 @@ READ: dict[str, tuple[Reader, str]] = {  # and what a cell is that cannot be rea
     "boolean": (_truths, "neither true nor false"),
     "duration": (as_spans, "no span of time"),
 }
-GUESSED = ("date", "time", "boolean")
+DATED = ("date", "time")
+GUESSED = (*DATED, "boolean")
 
 
 class _Text:
@@ -138,7 +142,7 @@ class _Text:
         self.hints: list[str] = []
         cells = cleaned(frame)
         numbers = {name: cells[name] for name in self._numeric(cells)}
-        decimal = decimal_of(table, numbers)
+        decimal = decimal_of(table, numbers, WAY_OUT)
         self.numbers = {name: parsed(found, decimal) for name, found in numbers.items()}
 
     def typed(self) -> dict[str, pl.Series]:
@@ -153,12 +157,13 @@ class _Text:
 
     def _numeric(self, cells: Mapping[str, Cells]) -> list[str]:
         """Return the names of the columns that are numbers, as is known or as all their cells are."""
+        guessed = set() if self.table.separator is None else {*cells} - {*self.known}
         codes = self.frame.select(pl.all().str.strip_chars().str.contains(CODE).any())
         return [
             name
             for name, found in cells.items()
             if self.known.get(name) == "number"
-            or (name not in self.known and not codes[name][0] and self._fits_numbers(found))
+            or (name in guessed and not codes[name][0] and self._fits_numbers(found))
         ]
 
     def _fits_numbers(self, cells: Cells) -> bool:
@@ -187,7 +192,7 @@ class _Text:
 
     def _guessed(self, words: pl.Series) -> pl.Series:
         """Return words as what all of them are."""
-        for kind in GUESSED:
+        for kind in GUESSED if self.table.separator is not None else DATED:
             try:
                 column, odd = _read(words, *READ[kind])
             except TwoReadings:

@@ -48,7 +48,7 @@ class WindowedLayer(Layer):
         axes = given if isinstance(given, list) else []
         window = tuple(Axis(**{k: int(v) for k, v in axis.items()}) for axis in axes)
         if not window or not all(axis.possible for axis in window):
-            raise ValueError(f"its window {given} is impossible")
+            raise ValueError(f"its window {ascii(given)[:100]} is impossible")
         return super().rebuild(arrays, {**settings, "window": window})
 
 

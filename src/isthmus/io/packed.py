@@ -1,0 +1,64 @@
+"""The content of files that are packed as a whole, up to a size."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from isthmus.io.choices import TableError
+from isthmus.io.optional import needed
+from isthmus.io.unpacking import most_unpacked
+
+MOST_WINDOW = 2**27  # bytes that a reader of Zstandard holds, as its own command allows by default
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes, or less at the end."""
+
+
+def unpacked(path: Path) -> bytes:
+    """Return what a file holds, unpacked if its last ending says that it is packed.
+
+    Raises
+    ------
+    TableError
+        If it is damaged, or unpacks to so much that it is a bomb.
+    """
+    opened = {".gz": _gzip, ".zst": _zstd}.get(path.suffix.lower())
+    if opened is None:
+        return path.read_bytes()
+    most = most_unpacked(path.stat().st_size, text=True)
+    with opened(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise TableError(f"{path} unpacks to more than {most:,} bytes: if it is right, unpack it.")
+    return content
+
+
+@contextmanager
+def _gzip(path: Path) -> Iterator[Readable]:
+    try:
+        with gzip.open(path) as file:
+            yield file
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TableError(f"{path} is no gzip file, or is cut off or damaged.") from error
+
+
+@contextmanager
+def _zstd(path: Path) -> Iterator[Readable]:
+    zstandard = needed(path, "zstandard")
+    packed = zstandard.ZstdDecompressor(max_window_size=MOST_WINDOW)
+    try:
+        with path.open("rb") as raw, packed.stream_reader(raw, read_across_frames=True) as file:
+            yield file
+    except zstandard.ZstdError as error:
+        raise TableError(f"{path} is no Zstandard file, or is damaged.") from error

@@ -1,0 +1,1 @@
+"""Readers of tables, a file for each format."""
