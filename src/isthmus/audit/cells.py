@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from isthmus.schema import Schema
 
 STEPS = 1500
-WIDTH = 32  # code units at most
+WIDTH = 64  # code units: what is hidden, and not a narrow code, keeps a model from copying
 TAIL = 0.02  # the share of cells from whose surprise that of rarer ones is extrapolated
 DOUBTED = 0.5  # how sure it must be that a cell is wrong to judge its row without it
 SPARE = 3.0  # how many times the share to be flagged is kept of each fold, for its expectations
@@ -194,7 +194,7 @@ class Judge:
                 text = expectations(model, self.schema, self.X[rows], outputs, cell, few)
                 kept.append(Kept(cell, rows[few], text))
             count(1)
-        tail = np.stack([tail_probability(column) for column in surprise.T], axis=1)
+        tail = rarity(surprise)
         return Look(surprise, ranks(surprise), tail, 1 - false_share(tail), kept)
 
     def _hidden(self, shown: np.ndarray, cell: int) -> np.ndarray:
@@ -224,7 +224,7 @@ def trained_models(
     verbose: int,
 ) -> list[Model]:
     """Return a model for each fold, trained on the rows of all others."""
-    template = template_for(len(X) - len(held[0]), schema, max_epochs)
+    template = template_for(len(X) - len(held[0]), max_epochs)
     slots = resolve_slots(template, mixed=True)
     courses = []
     with closing(Progress("audit: training", verbose)) as count:
@@ -240,12 +240,12 @@ def trained_models(
     return [course.fitted().model for course in courses]
 
 
-def template_for(n: int, schema: Schema, max_epochs: int | None) -> Autoencoder:
+def template_for(n: int, max_epochs: int | None) -> Autoencoder:
     """Return the autoencoder that learns to restore cells of tables."""
     batch = 128 if n < 20_000 else 256
     epochs = max(math.ceil(STEPS / math.ceil(n / batch)), 2) if max_epochs is None else max_epochs
     return Autoencoder(
-        min(max(2 * len(schema.used), 4), WIDTH),
+        WIDTH,
         "dense:hidden=[128]",
         corruption=("swap:rate=0.1", "masking:rate=0.25"),
         max_epochs=epochs,
@@ -301,6 +301,21 @@ def tail_probability(surprise: np.ndarray) -> np.ndarray:
         falls = (1 + shape * beyond) ** (-1 / shape) if shape > 1e-6 else np.exp(-beyond)
         far: np.ndarray = np.where(surprise > high, np.minimum(share * falls, p), p)
     return far
+
+
+def rarity(surprise: np.ndarray) -> np.ndarray:
+    """Return how rare cells are: in their columns and among all cells, `e` times the geometric mean.
+
+    The one knows how surprising cells of a column are; the other that a column which can be told from
+    the others is to be believed more. The factor makes a p-value of the mean of any two.
+
+    References
+    ----------
+    Vovk and Wang, "Combining p-values via Averaging", 2020.
+    """
+    own = np.stack([tail_probability(column) for column in surprise.T], axis=1)
+    among_all = tail_probability(surprise.ravel()).reshape(surprise.shape)
+    return np.minimum(np.e * np.sqrt(own * among_all), 1)
 
 
 def false_share(p: np.ndarray) -> np.ndarray:
