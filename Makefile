@@ -7,6 +7,10 @@ BIN = $(VENV)/bin
 BENCH = .venv-bench
 DATA ?= ../shared/data/adbench
 
+# `make bench-tables` has another, with the peers that take tables; H2O needs Java.
+TABLES = .venv-tables
+TABLES_DATA ?= ../shared/data
+
 # `make test-newest` has one too. Its quick tests, a third of all, are those of the rooms that lean on what
 # others release: JAX (nets, parts), scikit-learn (its estimator checks), polars, NumPy and Pillow (io),
 # safetensors and ONNX (model), and all of them together (outliers).
@@ -21,7 +25,8 @@ FUZZ = .venv-fuzz
 READERS ?=
 READER ?= npy
 
-.PHONY: help demo test test-newest fuzz fuzz-guided properties faults lint format bench bench-mnist images clean
+.PHONY: help demo test suite bits test-newest fuzz fuzz-guided properties faults lint format bench bench-mnist \
+	bench-tables images clean
 
 help: ## print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +34,13 @@ help: ## print what there is to make
 demo: $(VENV)/installed ## train autoencoders on handwritten digits, write demo/report.html
 	$(BIN)/isthmus demo --output demo
 
-test: $(VENV)/installed-dev lint ## lint, check types and run all tests
+test: $(VENV)/installed-dev ## lint, check types and run all tests, side by side
+	$(MAKE) --no-print-directory --jobs 2 lint suite bits
+
+suite: $(VENV)/installed-dev ## run all tests
 	$(BIN)/python -m pytest -n 2
+
+bits: $(VENV)/installed-dev ## run what holds to the bit once more, compiled as for users
 	JAX_DISABLE_MOST_OPTIMIZATIONS=0 XLA_FLAGS= $(BIN)/python -m pytest \
 		tests/autoencoder/test_input.py tests/nets/test_convolution.py -k does_not_depend
 
@@ -68,6 +78,12 @@ bench: $(BENCH)/installed ## measure speed beside PyTorch, scikit-learn and PyOD
 bench-mnist: $(VENV)/installed ## measure errors on MNIST
 	$(BIN)/python benchmarks/mnist.py
 
+bench-tables: $(TABLES)/installed ## measure wrong cells, attacks, imputation and mixed columns beside peers
+	$(TABLES)/bin/python benchmarks/cells.py --data $(TABLES_DATA)/tables --results $(TABLES)/cells.jsonl
+	$(TABLES)/bin/python benchmarks/attacks.py --data $(TABLES_DATA)/tables
+	$(TABLES)/bin/python benchmarks/impute.py --data $(TABLES_DATA)/adbench --results $(TABLES)/impute.jsonl
+	$(TABLES)/bin/python benchmarks/mixed.py --data $(TABLES_DATA)/tables
+
 images: $(VENV)/installed ## draw the pictures of the README and the guides
 	$(BIN)/python docs/make_images.py
 
@@ -76,13 +92,19 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
+$(VENV)/installed-dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
-	touch $@
+	touch $(VENV)/installed $@
 
 $(BENCH)/installed: pyproject.toml constraints.txt
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[peers]"
+	touch $@
+
+$(TABLES)/installed: pyproject.toml constraints.txt
+	test -x $(TABLES)/bin/python || $(PYTHON) -m venv $(TABLES)
+	$(TABLES)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[table-peers]"
 	touch $@
 
 $(FUZZ)/installed: pyproject.toml constraints.txt
@@ -91,4 +113,4 @@ $(FUZZ)/installed: pyproject.toml constraints.txt
 	touch $@
 
 clean: ## remove environments, caches and the demonstration
-	rm -rf $(VENV) $(BENCH) $(NEWEST) $(FUZZ) .fuzz .faults demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) $(TABLES) $(NEWEST) $(FUZZ) .fuzz .faults demo .pytest_cache .mypy_cache .ruff_cache

@@ -6,6 +6,7 @@ takes most of the time; `make test` runs what holds to the bit once more as user
 
 import os
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ if version("jaxlib").startswith("0.10."):  # XLA ends a process that names a fla
         "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
     )
 
+import jax
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_iris, load_wine
@@ -25,7 +27,9 @@ import isthmus
 from isthmus.__main__ import main
 from isthmus.training.runtime import release_programs
 
-isthmus.enable_compilation_cache(Path(__file__).parents[1] / ".pytest_cache" / "jax", max_bytes=-1)
+ENDED = count(1)  # tests of this process
+CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
+isthmus.enable_compilation_cache(CACHE, max_bytes=-1)
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +54,21 @@ def rng():
 
 @pytest.fixture(autouse=True)
 def few_programs():
-    """Thousands of programs in one process would exceed what Linux lets it map."""
+    """Thousands of programs in one process would exceed what Linux lets it map.
+
+    Counting what is mapped takes longer than most tests, and no twenty of them map half of that.
+    """
     yield
-    release_programs()
+    if next(ENDED) % 20 == 0:
+        release_programs()
+
+
+@pytest.fixture(autouse=True)
+def one_cache():
+    """A command sets the cache of users, where the tests after it would find nothing."""
+    yield
+    if jax.config.jax_compilation_cache_dir != str(CACHE):
+        isthmus.enable_compilation_cache(CACHE, max_bytes=-1)
 
 
 class Ended(NamedTuple):

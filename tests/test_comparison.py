@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits, load_iris
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from isthmus import Autoencoder, compare
 from isthmus.training.runtime import draw_seed
@@ -288,3 +289,40 @@ def test_the_guide_runs(capsys):
     assert space["own"].table[0]["classifier"] == "forest"
     assert (space["few"].rows, space["few"].unlabelled) == (200, 1000)
     assert "1,000 without a label trained the model" in capsys.readouterr().out
+
+
+# -- tables of mixed types -----------------------------------------------------------------------------
+
+
+def mixed_table(n=60):
+    rng = np.random.default_rng(0)
+    town = rng.choice(["Ulm", "Kiel"], n)
+    age = [None if i == 5 else float(v) for i, v in enumerate(rng.integers(1, 90, n))]
+    return pl.DataFrame({"age": age, "town": town}), np.where(town == "Ulm", "yes", "no")
+
+
+def test_mixed_tables_are_compared_with_one_hot_columns():
+    table, y = mixed_table()
+    result = compare(quick(1, random_state=0), table, y, cv=2, classifiers=["logistic"])
+    assert [row["width"] for row in result.table] == [5, 1, 1]  # a number, its gap, three levels
+    assert result.table[0]["mean"] == 1
+    assert result.one_hot
+    assert "a column for each level" in str(result)
+
+
+def test_a_gap_in_one_fold_alone_is_a_gap_in_all():
+    gappy = np.random.default_rng(0).normal(size=(40, 3))
+    gappy[7, 1] = np.nan
+    result = compare(quick(2, random_state=0), gappy, np.arange(40) % 2, cv=2)
+    assert [row["width"] for row in result.table[:3]] == [4, 2, 2]
+
+
+def test_rows_of_other_transformers_are_one_hot_as_well():
+    table, y = mixed_table()
+    words = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), ["town"]), remainder="drop"
+    ).set_output(transform="polars")
+    for rows in (table, table.to_pandas()):
+        result = compare(make_pipeline(words, PCA(1)), rows, y, cv=2, classifiers=["logistic"])
+        assert [row["width"] for row in result.table] == [5, 1, 1]
+        assert result.table[2]["mean"] == 1

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypedDict
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
@@ -20,8 +21,17 @@ from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from isthmus.autoencoder import Autoencoder, as_images, check_one_of, check_whole, validate_rows
-from isthmus.model import pca_axes
+from isthmus.autoencoder import (
+    Autoencoder,
+    as_images,
+    check_one_of,
+    check_whole,
+    is_mixed,
+    schema_of,
+    validate_rows,
+)
+from isthmus.model import bind_loss, fit_table_scaler, layout_of, pca_axes
+from isthmus.parts import MSE
 from isthmus.plots import (
     FAINT_GREY,
     LINE_COLOURS,
@@ -30,16 +40,18 @@ from isthmus.plots import (
     missing_labels,
     short_text,
 )
-from isthmus.training import computing, draw_seed
+from isthmus.schema import infer_schema
+from isthmus.training import draw_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from matplotlib.figure import Figure
 
 INPUTS = ("raw columns", "PCA", "codes")
 CLASSIFIERS = ("logistic", "neighbours")
 UNLABELLED = ("refuse", "drop", "use")
+ONE_HOT = "Raw columns are standardised numbers, and a column for each level and each kind of gap."
 
 
 class Line(TypedDict):
@@ -114,6 +126,8 @@ class Comparison:
         Whether the model was fitted before, so that it may have seen the rows it is tested on.
     encode_seconds : dict
         Mean seconds to fit and apply PCA and the model.
+    one_hot : bool
+        Whether the rows are a table of mixed types, which raw columns and PCA take one-hot.
     """
 
     table: list[Line]
@@ -124,6 +138,7 @@ class Comparison:
     most_frequent: float
     seen: bool
     encode_seconds: dict[str, float] = field(repr=False)
+    one_hot: bool = False
 
     def facts(self) -> dict[str, object]:
         """Return everything as JSON takes it."""
@@ -147,6 +162,8 @@ class Comparison:
             f"{self.rows:,} rows, {self.classes} classes, {how}{more}.",
             f"Always naming the most frequent class: {self.most_frequent:.3f}.",
         ]
+        if self.one_hot:
+            notes.append(ONE_HOT)
         if self.seen:
             notes.append(
                 "The model was fitted before: it may have seen the rows that it is tested on."
@@ -199,7 +216,9 @@ def compare(
     """Compare classifiers on raw columns, on PCA of the same width and on the codes.
 
     A model that is not fitted is fitted anew on the training rows of each fold, so that nothing of
-    the rows that are tested is known. Raw columns and PCA see rows scaled as the model scales them.
+    the rows that are tested is known. Raw columns and PCA see rows scaled as the model scales them;
+    of a table of mixed types a column for each level, and one for the gaps of each column that has any.
+    What its columns are taken for is settled once, by all rows.
 
     Parameters
     ----------
@@ -248,7 +267,7 @@ def compare(
     seed = draw_seed(random_state) % 2**32
     data = _labelled(X, y, unlabelled)
     test = None if X_test is None and y_test is None else _test_rows(X_test, y_test, data.kinds)
-    model = model if seen else _seeded(model, seed)
+    model = model if seen else _with_schema(_seeded(model, seed), data)
     folds = [_Fold(model, seen, split) for split in _splits(data, test, cv, seed)]
     table = [_line(name, c, j, folds) for name, c in chosen.items() for j in range(len(INPUTS))]
     return Comparison(
@@ -263,6 +282,7 @@ def compare(
             name: float(np.mean([fold.seconds[name] for fold in folds]))
             for name in ("PCA", "codes")
         },
+        one_hot=folds[0].one_hot,
     )
 
 
@@ -280,8 +300,9 @@ class _Fold:
         fitted = model if seen else clone(model).fit(every)
         codes = tuple(_flat(fitted.transform(part)) for part in (X, X_test))
         middle = time.perf_counter()
-        raw = tuple(_scaled(fitted, part) for part in (X, X_test))
-        wide = raw[0] if rest is None else _scaled(fitted, every)
+        scaled, self.one_hot = _scaling_of(fitted, every)
+        raw = tuple(scaled(part) for part in (X, X_test))
+        wide = raw[0] if rest is None else scaled(every)
         start = time.perf_counter()
         reduced = _by_axes(wide, min(codes[0].shape[1], *wide.shape), raw)
         self.inputs = (raw, reduced, codes)
@@ -446,13 +467,42 @@ def _flat(x: ArrayLike) -> np.ndarray:
     return rows.reshape(len(rows), -1)
 
 
-def _scaled(model: Transformer, X: ArrayLike) -> np.ndarray:
-    """Return rows as the model scales them; as they are for other transformers."""
-    if not isinstance(model, Autoencoder):
-        return _flat(X)
-    with computing(model.dtype, model.device):
-        rows = validate_rows(model, X, reset=False)
-        return np.asarray(model.scaler_.forward(rows, model.dtype))
+def _with_schema(model: Transformer, data: _Labelled) -> Transformer:
+    """Return a model that takes the columns of a table for the same in all folds."""
+    every = data.X if data.rest is None else _stacked(data.X, data.rest)
+    schema = schema_of(model, every) if isinstance(model, Autoencoder) else None
+    if schema is not None:
+        model.set_params(columns=schema)
+    return model
+
+
+def _scaling_of(
+    model: Transformer, train: ArrayLike
+) -> tuple[Callable[[ArrayLike], np.ndarray], bool]:
+    """Return what scales rows as the model does, and whether it makes them one-hot.
+
+    Those of a table in front of another transformer are made so as an Autoencoder would; rows of
+    numbers are left as they are.
+    """
+    if isinstance(model, Autoencoder):
+        return (lambda X: _seen(model, X)), model.schema_ is not None
+    return (_flat, False) if not is_mixed(train) else (_one_hot(train), True)
+
+
+def _seen(model: Autoencoder, X: ArrayLike) -> np.ndarray:
+    """Return rows as a model scales them."""
+    rows = validate_rows(model, X, reset=False)
+    return model.fitted_.model.seen(np.asarray(rows))
+
+
+def _one_hot(train: ArrayLike) -> Callable[[ArrayLike], np.ndarray]:
+    """Return what makes rows of a table one-hot and scales them, as these rows tell."""
+    schema = infer_schema(train, warn=False)
+    layout, rows, weight = layout_of(schema), schema.encode(train), np.ones(_num_samples(train))
+    scaler = fit_table_scaler("standard", rows, weight, layout)
+    alike = np.ones(len(schema.used))
+    loss = bind_loss(MSE(), layout, scaler.forward(rows, "float64"), weight, alike)
+    return lambda X: np.asarray(loss.seen(jnp.asarray(scaler.forward(schema.encode(X), "float32"))))
 
 
 def _share_of_most_frequent(fold: _Fold) -> float:

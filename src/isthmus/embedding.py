@@ -16,7 +16,7 @@ from sklearn.utils import check_array
 from threadpoolctl import threadpool_limits
 
 from isthmus import plots
-from isthmus.autoencoder import as_images, check_whole
+from isthmus.autoencoder import as_images, check_whole, is_mixed
 from isthmus.io import as_json
 from isthmus.training import Progress, draw_seed
 from isthmus.words import install
@@ -228,10 +228,21 @@ def _codes(model: Encoder | None, X: ArrayLike) -> np.ndarray:
     """Return what is laid out, in float64."""
     if model is not None and not hasattr(model, "transform"):
         raise TypeError(f"{type(model).__name__} has no transform: give a fitted model, or None.")
-    codes = as_images(X) if model is None else np.asarray(model.transform(X))
+    codes = _own_rows(X) if model is None else np.asarray(model.transform(X))
     if getattr(codes, "ndim", 0) > 2:
         codes = codes.reshape(len(codes), -1)
     return check_array(codes, dtype=np.float64, input_name="X" if model is None else "The code")
+
+
+def _own_rows(X: ArrayLike) -> Any:
+    """Return rows that are laid out as they are; ValueError for a table of mixed types."""
+    rows = as_images(X)
+    if is_mixed(rows):
+        raise ValueError(
+            "X is a table of mixed types, or with missing cells, which has no distances of its own: "
+            "give a fitted model, whose codes are laid out."
+        )
+    return rows
 
 
 def _method_name(method: str | Layout, width: int) -> str:

@@ -764,7 +764,7 @@ def test_a_grid_search_over_numbers_and_folds_compiles_nothing_new(digits, compi
         model.fit(fold).score(X)
     assert compilations  # the listener listens
     compilations.clear()
-    grid = {
+    numbers = {
         "sparsity__rho": [0.1, 0.2],
         "sparsity__weight": [1, np.float64(0.5)],
         "corruption__0__std": [0.1, np.float32(0.2)],
@@ -775,7 +775,9 @@ def test_a_grid_search_over_numbers_and_folds_compiles_nothing_new(digits, compi
         "learning_rate": [1e-2, 0.001],
         "max_epochs": [3],
     }
-    GridSearchCV(model, grid, cv=3, refit=False).fit(X[:598])
+    grid = [{name: values} for name, values in numbers.items()]
+    together = {name: values[-1:] for name, values in numbers.items()}
+    GridSearchCV(model, [*grid, together], cv=3, refit=False).fit(X[:598])
     assert compilations == []
 
 

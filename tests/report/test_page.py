@@ -157,7 +157,7 @@ def test_strange_rows_are_those_of_the_lowest_scores(report, model, table, label
 
 def test_causes_are_the_columns_shares_of_the_loss_in_the_datas_units(report, model, table):
     found, X = report.facts()["outliers"]["rows"][0], table.to_numpy()
-    made = model.reconstruct(table)[found["row"]]
+    made = model.reconstruct(table).to_numpy()[found["row"]]
     parts = ((made - X[found["row"]]) / model.scaler_.scale) ** 2
     cause = found["causes"][0]
     j = int(np.argmax(parts))

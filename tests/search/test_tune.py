@@ -739,3 +739,46 @@ def test_what_goes_wrong_beside_the_training_is_told(iris, monkeypatch):
     monkeypatch.setattr(Scorer, "_ready", second)
     with pytest.raises(ZeroDivisionError):
         tune(ae, grid, iris, cv=3)
+
+
+# -- tables of mixed types -----------------------------------------------------------------------------
+
+
+def gappy(n=40):
+    """A table with a gap in one row alone, and a level in one row alone."""
+    rng = np.random.default_rng(0)
+    town = ["Rom", *rng.choice(["Ulm", "Kiel"], n - 1)]
+    return pl.DataFrame({"x": [*rng.normal(size=n - 1), None], "town": town})
+
+
+def test_candidates_on_a_mixed_table_are_what_fits_are():
+    table, ae = gappy(), Autoencoder(**SMALL)
+    grid = {"column_weights": [None, {"town": 5.0}], "learning_rate": [0.001, 0.01]}
+    found = tune(ae, grid, table, cv=KFold(2))
+    train, held = next(iter(KFold(2).split(table)))
+    for i, params in enumerate(found.cv_results_["params"]):
+        alone = Autoencoder(**SMALL, columns=found.best_estimator_.schema_).set_params(**params)
+        score = alone.fit(table[train]).score(table[held])
+        assert found.cv_results_["split0_test_score"][i] == pytest.approx(score, abs=1e-4)
+    assert found.best_estimator_.columns is None
+    assert [c.kind for c in found.best_estimator_.schema_.columns] == ["number", "category"]
+    assert len(set(found.cv_results_["mean_test_score"])) == 4
+
+
+@pytest.mark.parametrize(
+    ("grid", "words"),
+    [
+        ({"columns": [{"x": "number"}]}, "all candidates must see the same"),
+        ({"column_weights": [{"y": 1.0}]}, "column_weights names 'y'"),
+    ],
+)
+def test_what_a_grid_cannot_say_of_columns_is_refused(grid, words):
+    with pytest.raises(ValueError, match=words):
+        tune(Autoencoder(**SMALL), grid, gappy())
+
+
+def test_codes_of_a_mixed_table_are_probed():
+    table = gappy()
+    y = (table["town"] == "Ulm").to_numpy()
+    found = tune(Autoencoder(**SMALL), {"learning_rate": [0.01]}, table, y, scoring="probe", cv=2)
+    assert 0.4 < found.best_score_ <= 1

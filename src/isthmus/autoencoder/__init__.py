@@ -1,10 +1,15 @@
 """The scikit-learn estimator, and how it is fitted."""
 
 from isthmus.autoencoder.estimator import Autoencoder as Autoencoder
+from isthmus.autoencoder.explanation import Explanation as Explanation
+from isthmus.autoencoder.explanation import expected_words as expected_words
+from isthmus.autoencoder.explanation import phrase as phrase
+from isthmus.autoencoder.file import pack_columns as pack_columns
 from isthmus.autoencoder.file import pack_names as pack_names
 from isthmus.autoencoder.file import pack_parameters as pack_parameters
 from isthmus.autoencoder.file import plain_parameters as plain_parameters
 from isthmus.autoencoder.file import unpack_autoencoder as unpack_autoencoder
+from isthmus.autoencoder.file import unpack_columns as unpack_columns
 from isthmus.autoencoder.file import unpack_parameters as unpack_parameters
 from isthmus.autoencoder.many import Course as Course
 from isthmus.autoencoder.many import Courses as Courses
@@ -25,6 +30,8 @@ from isthmus.autoencoder.validation import check_one_of as check_one_of
 from isthmus.autoencoder.validation import check_real as check_real
 from isthmus.autoencoder.validation import check_whole as check_whole
 from isthmus.autoencoder.validation import column_names as column_names
+from isthmus.autoencoder.validation import is_mixed as is_mixed
 from isthmus.autoencoder.validation import layer_number as layer_number
+from isthmus.autoencoder.validation import schema_of as schema_of
 from isthmus.autoencoder.validation import validate_rows as validate_rows
 from isthmus.autoencoder.validation import validate_weights as validate_weights

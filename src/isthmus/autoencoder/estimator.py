@@ -5,13 +5,16 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus.autoencoder.advice import warn_of_results
+from isthmus.autoencoder.answers import answer, with_probabilities
+from isthmus.autoencoder.explanation import Explanation, explained
+from isthmus.autoencoder.imputation import imputed
 from isthmus.autoencoder.listener import Listener
 from isthmus.autoencoder.network import check_same_layers, transferred_net, warn_of_wide_net
 from isthmus.autoencoder.parameters import check_parameters
@@ -19,8 +22,9 @@ from isthmus.autoencoder.partial_fit import fit_partially
 from isthmus.autoencoder.rows import Rows
 from isthmus.autoencoder.run import Origin, begin_run, fingerprint, settings_mark
 from isthmus.autoencoder.stored import Stored
-from isthmus.autoencoder.table_rows import TableRows, weights_of_columns
+from isthmus.autoencoder.table_rows import TableRows, rows_to_learn_from, weights_of_columns
 from isthmus.autoencoder.validation import (
+    column_names,
     layer_number,
     validate_codes,
     validate_rows,
@@ -41,6 +45,8 @@ from isthmus.training import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
     from sklearn.utils import Tags
 
@@ -209,16 +215,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """
         check_parameters(self)
         before = self.fitted_ if self.warm_start and hasattr(self, "fitted_") else None
-        rows = self._given(X, sample_weight, reset=before is None, minimum=2)
+        source = _fitted_of(init) if before is None or init is not None else before
+        anew = before is None or init is not None
+        rows = self._given(X, sample_weight, source, reset=anew, minimum=2)
         release_programs()
         with computing(self.dtype, self.device):
             slots = resolve_slots(self, mixed=rows.schema is not None)
             slots.check_functions(rows.X.shape[1])
             before = before if init is None else None
             origin, last = self._origin(rows, slots, before, init)
-            anew = before is None and init is None
-            starting = None if anew else partial(_starting_net, before, init)
-            source = _fitted_of(init) if before is None else before
+            fresh = before is None and init is None
+            starting = None if fresh else partial(_starting_net, before, init)
             kept = None if source is None else source.model.net
             run = begin_run(self, slots, rows, origin, starting=starting, kept=kept)
             warn_of_wide_net(run.at.net, slots, stacklevel=3)
@@ -226,14 +233,27 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         return self
 
     def _given(
-        self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool, minimum: int
+        self,
+        X: ArrayLike,
+        sample_weight: ArrayLike | None,
+        source: Fitted | None,
+        *,
+        reset: bool,
+        minimum: int,
     ) -> Rows:
-        """Return the rows that count, checked, and their weights."""
-        found = validate_rows(self, X, reset=reset, minimum=minimum)
+        """Return the rows that count, checked, and their weights.
+
+        The weights of another model mean the levels that it knows, so rows are read by its schema.
+        """
+        schema = None if source is None else source.model.schema
+        found = validate_rows(self, X, reset=reset, minimum=minimum, schema=schema)
         schema = found.schema if isinstance(found, TableRows) else None
-        flat, of_columns = np.asarray(found), weights_of_columns(self.column_weights, schema)
+        of_columns = weights_of_columns(self.column_weights, schema)
+        flat = found.encoded() if isinstance(found, TableRows) else found
         weight = validate_weights(sample_weight, flat)
         counts = weight > 0
+        if schema is not None:
+            counts &= rows_to_learn_from(flat)
         flat = flat if counts.all() else flat[counts]
         return Rows(flat, weight[counts], self.sample_shape_, schema, of_columns)
 
@@ -297,7 +317,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """
         check_parameters(self)
         before = self.fitted_ if hasattr(self, "fitted_") else None
-        rows = self._given(X, sample_weight, reset=before is None, minimum=1)
+        rows = self._given(X, sample_weight, None, reset=before is None, minimum=1)
         with computing(self.dtype, self.device):
             seed = draw_seed(self.random_state)
             slots = resolve_slots(self, mixed=rows.schema is not None)
@@ -359,23 +379,112 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     def inverse_transform(self, X: ArrayLike) -> Any:
         """Decode codes, (n, n_components), to rows in the data's units, (n, d) or (n, h, w[, c]).
 
-        Of a table of mixed types a frame with its used columns and their types.
+        Codes in a frame give a frame. Of a table of mixed types it has the used columns and their
+        types; it is one of polars for an array of codes.
         """
         model = self._model()
         model.check_decoder()
-        rows = model.decode(validate_codes(X, model.n_components, model.dtype))
-        return model.shaped(rows) if model.schema is None else model.schema.decode(rows)
+        flat = model.decode(validate_codes(X, model.n_components, model.dtype))
+        return answer(model, flat, X, self._names())
 
-    def reconstruct(self, X: ArrayLike) -> Any:
-        """Encode and decode rows, which denoises them; floats in the data's units and shape.
+    def decode(self, Z: ArrayLike) -> Any:
+        """Decode codes, as `inverse_transform` does."""
+        return self.inverse_transform(Z)
 
-        `isthmus.images.to_pixels` makes bytes of them. Of a table of mixed types a frame of the same
-        library, columns and types comes back, with the most probable levels.
+    @overload
+    def reconstruct(self, X: np.ndarray) -> np.ndarray: ...
+
+    @overload
+    def reconstruct(self, X: Any, *, proba: bool = False) -> Any: ...
+
+    def reconstruct(self, X: Any, *, proba: bool = False) -> Any:
+        """Encode and decode rows, which denoises them, in the data's units and shape.
+
+        Arrays give arrays of floats (`isthmus.images.to_pixels` makes bytes of them). A frame gives
+        one of the same library, index and columns; of a table of mixed types with the types of its
+        used columns, and the most probable levels.
+
+        Parameters
+        ----------
+        X : array-like (n, d), DataFrame, or images (n, h, w[, c])
+            The rows.
+        proba : bool
+            Whether to return a dict as well, which has for each category and each boolean, by the
+            column's name, a frame with the probabilities of its levels: a column for each, named by
+            its text, and "other" for those that are rarer or were not seen.
         """
         rows, model = self._rows(X), self._model()
-        if model.schema is not None:
-            return model.schema.decode(model.reconstruct(rows), like=X)
-        return model.shaped(model.reconstruct(rows))
+        if proba:
+            return with_probabilities(model, rows, X, self._names())
+        like = rows.frame if isinstance(rows, TableRows) else X
+        return answer(model, model.reconstruct(rows), like, self._names())
+
+    def impute(self, X: Any, *, return_interval: float | None = None) -> Any:
+        """Fill the missing cells of a table; all others stay as they are, to the bit.
+
+        An estimate goes a share of the way from the column's best constant answer (the mean, or the
+        levels' frequencies) to the model's, as far as that helped on cells hidden from rows held out
+        in `fit`; a column that the others say nothing of gets its mean or its mode. Where it helped
+        there, estimates are fed back to the model for some rounds. Columns that are left out of the
+        model keep their gaps.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas or polars, Arrow table or array (n, d)
+            The rows, of which some cells are missing.
+        return_interval : float in (0, 1), optional
+            The probability with which an interval is to hold the true cell.
+
+        Returns
+        -------
+        DataFrame, Table or ndarray
+            The filled table, of the library, index and types of X.
+        dict, with return_interval
+            By the name of each column with missing cells a frame with a line for each of them: "row",
+            from 0, and "low" and "high" of numbers, dates, times and durations; of categories and
+            booleans "levels", a list, the likeliest first.
+
+        Raises
+        ------
+        ValueError
+            For a model of plain numbers, and for intervals without rows held out in `fit`.
+
+        Notes
+        -----
+        Intervals are split conformal: over the draw of the rows held out and of new ones, one column's
+        hold its true cell with at least the probability asked for, where rows are drawn alike, cells
+        are missing at random, and others beside them as often as in the rows trained on. It holds up
+        to what early stopping and the shares take from the same held-out rows, and for cells in the
+        range seen in `fit`. For columns with fewer hidden cells than the probability needs, 9 for 0.9,
+        an interval is the whole range.
+        """
+        rows = self._rows(X) if self.schema_ is not None else X
+        return imputed(self._model(), self.fitted_, rows, return_interval)
+
+    def explain(self, X: ArrayLike) -> Explanation:
+        """Return what each column adds to a row's loss, what was seen there and what was expected.
+
+        The contributions of a row add up to minus its score; missing cells have none.
+
+        Parameters
+        ----------
+        X : array-like (n, d), DataFrame, or images
+            The rows.
+
+        Returns
+        -------
+        Explanation
+            `columns` and, in arrays (n, columns), `contribution`, `observed` and `expected`: numbers
+            in the data's units, and of a table of mixed types words. `frame(top=3)` makes a table of
+            them, `reasons(top=3)` phrases.
+
+        Raises
+        ------
+        ValueError
+            Where the loss is no sum over columns.
+        """
+        rows = self._rows(X)
+        return explained(self._model(), rows, column_names(self))
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return minus the loss of each row, in scaled units: the higher, the more normal.
@@ -407,6 +516,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     def _rows(self, X: ArrayLike) -> Any:
         check_is_fitted(self)
         return validate_rows(self, X, reset=False)
+
+    def _names(self) -> Sequence[str] | None:
+        """Return the names of the columns, where a frame was fitted on."""
+        return getattr(self, "feature_names_in_", None)
 
     def _scores(self, rows: np.ndarray) -> np.ndarray:
         return np.negative(self._model().losses(rows), dtype=float)

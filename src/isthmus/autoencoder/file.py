@@ -16,9 +16,11 @@ from isthmus.model import (
     pack_transformer,
     resolve_slots,
     unpack_fitted,
+    unpack_schema,
     unpack_slots,
     unpack_transformer,
 )
+from isthmus.schema import Schema
 
 if TYPE_CHECKING:
     from isthmus.model import (
@@ -60,7 +62,35 @@ def pack_parameters(ae: Parameters, slots: Slots | None = None) -> Meta:
         "parameters": plain_parameters(params),
         "slots": pack_slots(resolve_slots(ae) if slots is None else slots),
         **named,
+        **pack_columns(ae),
     }
+
+
+def pack_columns(estimator: Any) -> Meta:
+    """Return as JSON what the user said of columns, where it was anything."""
+    kinds, weights = estimator.columns, getattr(estimator, "column_weights", None)
+    packed: Meta = {}
+    if isinstance(kinds, Schema):
+        packed["columns"] = {"schema": kinds.to_dict()}
+    elif kinds:
+        packed["columns"] = {"kinds": {str(name): kind for name, kind in kinds.items()}}
+    if weights:
+        packed["column_weights"] = {str(name): float(weight) for name, weight in weights.items()}
+    return packed
+
+
+def unpack_columns(meta: Meta) -> dict[str, Any]:
+    """Return the parameters that say something of columns; files before 1.5 have none."""
+    found: dict[str, Any] = {}
+    if "columns" in meta:
+        said = Record(meta).record("columns")
+        if "schema" in said:
+            found["columns"] = unpack_schema(said.record("schema"))
+        else:
+            found["columns"] = {name: said.record("kinds").text(name) for name in said["kinds"]}
+    if "column_weights" in meta:
+        found["column_weights"] = dict(Record(meta).record("column_weights").measured())
+    return found
 
 
 def plain_parameters(params: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +121,7 @@ def unpack_parameters(kind: type[Kind], meta: Meta) -> Kind:
         raise ModelFileError(f"The file's parameters have the slot {min(both)!r}.")
     if "scaling" in meta:
         parameters["scaling"] = unpack_transformer(Record(meta).record("scaling"))
-    ae = kind(**{**parameters, "device": None})
+    ae = kind(**{**parameters, "device": None, **unpack_columns(meta)})
     slots = unpack_slots(meta["slots"])
     ae.set_params(**{k: (v or None) if isinstance(v, tuple) else v for k, v in slots.items()})
     check_parameters(ae)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sklearn.exceptions import ConvergenceWarning
 
 from isthmus.autoencoder.run import Origin, begin_run, fingerprint
+from isthmus.autoencoder.table_rows import weights_of_columns
 from isthmus.model import evaluated
 from isthmus.training import (
     computing,
@@ -81,7 +82,9 @@ class Courses:
         with computing(parameters.dtype, parameters.device), _quiet():
             slots.check_functions(self.rows.X.shape[1])
             origin = Origin(seed, self.mark)
-            run = begin_run(parameters, slots, self.rows, origin, ready=self.ready)
+            weights = weights_of_columns(parameters.column_weights, self.rows.schema)
+            rows = self.rows._replace(column_weights=weights)
+            run = begin_run(parameters, slots, rows, origin, ready=self.ready)
             key = id(run.rows)
             if key not in self.placed:
                 self.placed[key] = (run.data, run.validation)

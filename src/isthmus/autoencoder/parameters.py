@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from isthmus.autoencoder.validation import check_one_of, check_real, check_whole
 from isthmus.model import SLOTS, check_scaling
 from isthmus.parts import Part, build
-from isthmus.schema import KINDS
+from isthmus.schema import KINDS, Schema
 from isthmus.words import none_meant
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Parameters(BaseEstimator):
         loss: Spec = "mse",
         *,
         scaling: Scaling = "auto",
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, str] | Schema | None = None,
         column_weights: Mapping[str, float] | None = None,
         pretrain: str | int | None = None,
         freeze: str | int | None = None,
@@ -159,11 +159,12 @@ def check_parameters(e: Parameters) -> None:
 
 def check_columns(columns: object) -> None:
     """Raise a ValueError unless this is None or says of columns by name what they are."""
-    if columns is None:
+    if columns is None or isinstance(columns, Schema):
         return
     if not isinstance(columns, Mapping):
         raise ValueError(
-            f"The parameter columns must be a dict such as {{'zip': 'category'}}; got {columns!r}."
+            "The parameter columns must be a dict such as {'zip': 'category'}, or a Schema; got "
+            f"{columns!r}."
         )
     for name, kind in columns.items():
         if kind not in KINDS:

@@ -106,7 +106,9 @@ def prepare_rows(
     scaling = settle_scaling(e.scaling, given, slots)
     split = split_rows(len(X), e.early_stopping, e.validation_fraction, seed)
     named = scaling if isinstance(scaling, str | None) else id(scaling)
-    of_table = None if given.schema is None else repr((slots.loss, slots.corruption))
+    of_table = None
+    if given.schema is not None:
+        of_table = repr((slots.loss, slots.corruption, parameters.column_weights))
     key = (named, slots.output_interval, e.dtype, len(split[1]) and (seed, len(split[1])), of_table)
     if ready is not None and key in ready:
         return ready[key]

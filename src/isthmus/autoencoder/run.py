@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 def settings_mark(parameters: Parameters) -> str:
     """Return the settings that a run cannot change when it goes on."""
     names = ("scaling", "pretrain", "batch_size", "early_stopping", "validation_fraction", "dtype")
-    values = (getattr(parameters, name) for name in (*names, "freeze"))
+    values = [getattr(parameters, name) for name in (*names, "freeze")]
+    if parameters.column_weights:
+        values.append({k: float(v) for k, v in sorted(parameters.column_weights.items())})
     return repr([v.item() if isinstance(v, np.generic) else v for v in values])  # as in a file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class TableRows:
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Return some rows; ValueError for one of which no cell is there."""
-        encoded = self.schema.encode(some_rows(self.frame, rows))
+        encoded = self.encoded(rows)
         empty = np.flatnonzero(np.isnan(encoded).all(axis=1))
         if len(empty):
             number = np.arange(len(self))[rows][empty[0]]
@@ -50,6 +51,10 @@ class TableRows:
                 "out."
             )
         return encoded
+
+    def encoded(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Return some rows, those too of which no cell is there."""
+        return self.schema.encode(some_rows(self.frame, rows))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or float, copy=False)
@@ -67,6 +72,20 @@ def some_rows(frame: Any, rows: slice | np.ndarray) -> Any:
             return frame.slice(begin, max(end - begin, 0))
     numbers = np.arange(len(frame))[rows]
     return frame.take(numbers) if hasattr(frame, "take") else frame[numbers]
+
+
+def rows_to_learn_from(X: np.ndarray) -> np.ndarray:
+    """Return which compact rows have a cell that is there; a warning counts the others."""
+    there = ~np.isnan(X).all(axis=1)
+    lost = len(X) - int(there.sum())
+    if lost:
+        what = "A row has" if lost == 1 else f"{lost:,} rows have"
+        warnings.warn(
+            f"{what} no cell that is there among the columns used, the first is row "
+            f"{int(np.argmin(there))}: nothing is learned from {'it' if lost == 1 else 'them'}.",
+            stacklevel=4,
+        )
+    return there
 
 
 def weights_of_columns(

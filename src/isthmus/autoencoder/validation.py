@@ -11,10 +11,10 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from isthmus.autoencoder.frames import check_whole_rows, numeric_frame
 from isthmus.autoencoder.table_rows import TableRows
-from isthmus.schema import infer_schema, is_frame, is_plain
+from isthmus.schema import Schema, infer_schema, is_frame, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -26,43 +26,90 @@ class TakesRows(Protocol):
     sample_shape_: tuple[int, ...] | None
 
 
-def validate_rows(estimator: TakesRows, X: ArrayLike, *, reset: bool, minimum: int = 1) -> Any:
+def validate_rows(
+    estimator: TakesRows,
+    X: ArrayLike,
+    *,
+    reset: bool,
+    minimum: int = 1,
+    schema: Schema | None = None,
+    constants: bool = False,
+) -> Any:
     """Validate rows for an estimator; images (n, h, w[, c]) become (n, h * w * c).
 
     Whole numbers and bytes keep their type, so that bytes are not blown up to eight times their
     size. Frames give a column for each element of lists of one length. Tables of mixed types, or with
-    missing cells, are `TableRows`, which a schema encodes when they are asked for. Sets
+    missing cells, are `TableRows`, which a schema encodes when they are asked for. Where `reset`, that
+    is the one given or a new one, with or without columns that are `constants`. Sets
     `n_features_in_`, `feature_names_in_` and `sample_shape_` where `reset`.
     """
     X = as_images(X)
-    if _is_mixed(estimator, X, reset):
-        return _table_rows(estimator, X, reset, minimum)
-    return validate_numbers(estimator, X, reset=reset, minimum=minimum)
-
-
-def _is_mixed(estimator: TakesRows, X: Any, reset: bool) -> bool:
-    """Return whether rows go the way of tables of mixed types."""
     if not reset:
-        return getattr(estimator, "schema_", None) is not None
+        known: Schema | None = getattr(estimator, "schema_", None)
+        if known is None:
+            return validate_numbers(estimator, X, reset=False, minimum=minimum)
+        return _known_rows(estimator, X, known)
+    schema = _schema_of(estimator, X, minimum, constants) if schema is None else schema
+    if schema is None:
+        return validate_numbers(estimator, X, reset=True, minimum=minimum)
+    _check_asked(estimator, schema)
+    _check_number(X, minimum)
+    return _new_rows(estimator, X, schema)
+
+
+def schema_of(estimator: object, X: ArrayLike) -> Schema | None:
+    """Return the schema that a fit on rows would have; None for plain numbers."""
+    return _schema_of(estimator, as_images(X), 1, False)
+
+
+def _check_number(X: Any, minimum: int) -> None:
+    if len(X) < minimum:
+        raise ValueError(f"Found {len(X)} sample(s) while a minimum of {minimum} is required.")
+
+
+def _schema_of(estimator: object, X: Any, minimum: int, constants: bool) -> Schema | None:
+    asked: Mapping[str, str] | Schema | None = getattr(estimator, "columns", None)
+    if isinstance(asked, Schema):
+        return asked
+    if not is_mixed(X, asked):
+        return None
+    _check_number(X, minimum)
+    return infer_schema(X, asked, constants=constants)
+
+
+def _check_asked(estimator: object, schema: Schema) -> None:
+    """Raise a ValueError where `columns` asks for what a schema from elsewhere takes otherwise."""
+    asked: Mapping[str, str] | Schema | None = getattr(estimator, "columns", None)
+    if asked is None or isinstance(asked, Schema):
+        return
+    kinds = {column.name: column.kind for column in schema.columns}
+    for name, kind in asked.items():
+        if kinds.get(str(name), kind) != kind:
+            raise ValueError(
+                f"columns takes {name!r} for {kind!r}, and the model to start from takes it for "
+                f"{kinds[str(name)]!r}: leave it out of columns, or begin a new model."
+            )
+
+
+def is_mixed(X: Any, asked: Mapping[str, str] | None = None) -> bool:
+    """Return whether rows go the way of tables of mixed types, asked for by the names of columns."""
     table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "fiub")
-    return table and (bool(getattr(estimator, "columns", None)) or not is_plain(X))
+    return table and (bool(asked) or not is_plain(X))
 
 
-def _table_rows(estimator: TakesRows, X: Any, reset: bool, minimum: int) -> TableRows:
-    """Return the rows of a table, with the schema that was fitted, or a new one."""
-    if reset:
-        if len(X) < minimum:
-            raise ValueError(f"Found {len(X)} sample(s) while a minimum of {minimum} is required.")
-        schema = infer_schema(X, getattr(estimator, "columns", None))
-        if not schema.used:
-            raise ValueError("X has no column that can be learned from: see the warning above.")
-        estimator.n_features_in_, estimator.sample_shape_ = len(schema.columns), None
-        named: Any = estimator
-        if is_frame(X):
-            named.feature_names_in_ = np.array([c.name for c in schema.columns], object)
-        elif hasattr(estimator, "feature_names_in_"):
-            del named.feature_names_in_
-        return TableRows(schema, X)
+def _new_rows(estimator: TakesRows, X: Any, schema: Schema) -> TableRows:
+    """Return the rows of a table that is fitted on, by a schema."""
+    estimator.n_features_in_, estimator.sample_shape_ = len(schema.columns), None
+    named: Any = estimator
+    if is_frame(X):
+        named.feature_names_in_ = np.array([c.name for c in schema.columns], object)
+    elif hasattr(estimator, "feature_names_in_"):
+        del named.feature_names_in_
+    return TableRows(schema, X if is_frame(X) else np.asarray(X))
+
+
+def _known_rows(estimator: TakesRows, X: Any, schema: Schema) -> TableRows:
+    """Return the rows of a table, by the schema that was fitted."""
     if not is_frame(X):
         X = np.asarray(X)
         if X.ndim != 2 or X.shape[1] != estimator.n_features_in_:
@@ -74,7 +121,7 @@ def _table_rows(estimator: TakesRows, X: Any, reset: bool, minimum: int) -> Tabl
             raise ValueError(
                 f"{type(estimator).__name__} was fitted on a frame with named columns: give a frame."
             )
-    return TableRows(estimator.schema_, X)  # type: ignore[attr-defined]
+    return TableRows(schema, X)
 
 
 def validate_numbers(estimator: TakesRows, X: Any, *, reset: bool, minimum: int = 1) -> np.ndarray:

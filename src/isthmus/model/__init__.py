@@ -17,6 +17,7 @@ from isthmus.model.file import pack_slots as pack_slots
 from isthmus.model.file import read_model_file as read_model_file
 from isthmus.model.file import unpack_fitted as unpack_fitted
 from isthmus.model.file import unpack_model as unpack_model
+from isthmus.model.file import unpack_schema as unpack_schema
 from isthmus.model.file import unpack_slots as unpack_slots
 from isthmus.model.file import write_model_file as write_model_file
 from isthmus.model.fitted import Fitted as Fitted
@@ -25,6 +26,9 @@ from isthmus.model.fitted import Labelled as Labelled
 from isthmus.model.fitted import history_of as history_of
 from isthmus.model.fitted import labelled_rows as labelled_rows
 from isthmus.model.fitted import last_terms as last_terms
+from isthmus.model.gaps import Gaps as Gaps
+from isthmus.model.gaps import estimates as estimates
+from isthmus.model.gaps import unmeasured as unmeasured
 from isthmus.model.mixing import bind_loss as bind_loss
 from isthmus.model.mixing import bind_slots as bind_slots
 from isthmus.model.mixing import by_cell as by_cell

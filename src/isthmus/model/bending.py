@@ -68,15 +68,21 @@ def fit_bent(
     middle, unit = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     for j in range(x.shape[1]):
         column = x[:, j].astype(float)
-        low, middle[j], high = np.quantile(
-            column, [0.25, 0.5, 0.75], weights=weight, method="inverted_cdf"
-        )
+        low, middle[j], high = quantiles(column, weight, [0.25, 0.5, 0.75])
         distance = np.abs(column - middle[j])
         spread = max(high - middle[j], middle[j] - low) or _usual(distance[distance > 0])
         unit[j] = spread if distance.max() > TAIL * spread > 0 else 0.0
     bend = Bent(np.zeros(len(unit)), np.ones(len(unit)), middle, unit)
     lines = standard(bend.bent(x), weight)
     return bend._replace(centre=lines.centre, scale=lines.scale)
+
+
+def quantiles(x: np.ndarray, weight: np.ndarray, shares: list[float]) -> np.ndarray:
+    """Return weighted quantiles of one column: the least value with at least this share up to it."""
+    order = np.argsort(x, kind="stable")
+    share = np.cumsum(weight[order])
+    places = np.searchsorted(share, np.array(shares) * share[-1])
+    return x[order[np.minimum(places, len(x) - 1)]]
 
 
 def _usual(distances: np.ndarray) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from isthmus.model.baselines import pca_axes, pca_reconstruction
 from isthmus.model.fitted import last_terms
+from isthmus.model.gaps import measure_gaps
 from isthmus.model.mixing import answers_of_wide
 from isthmus.model.scaling import blocks
 from isthmus.nets import ACTIVATIONS
@@ -29,8 +30,13 @@ Baseline = dict[str, Any]  # errors by name, and the name of the rows
 
 
 def evaluated(fitted: Fitted, rows: ScaledRows) -> Fitted:
-    """Return the same with its baselines and the activity of its code, measured on the fit's rows."""
-    return replace(with_activity(fitted, rows), baseline=measure_errors(fitted.model, rows))
+    """Return the same with baselines, its code's activity and, of tables, what it knows of gaps.
+
+    All is measured on the fit's rows.
+    """
+    model = fitted.model
+    errors, gaps = measure_errors(model, rows), measure_gaps(model, rows)
+    return replace(with_activity(fitted, rows), baseline=errors, gaps=gaps)
 
 
 def with_activity(fitted: Fitted, rows: ScaledRows) -> Fitted:
@@ -84,7 +90,7 @@ def measure_mixed_errors(model: Model, loss: Mixed, rows: ScaledRows) -> Baselin
     x, weight = rows.judged
     objective, total = model.objective, weight.sum()
     some = slice(None, None, max(len(rows.x) * loss.width // PCA_VALUES, 1))
-    wide = np.asarray(loss.seen(rows.x[some]))  # type: ignore[arg-type]  # NumPy's rows will do
+    wide = map_batches("seen", objective, model.net, rows.x[some], lambda r: r)
     mean, axes = pca_axes(wide, rows.weight[some], model.n_components)
     numbers = plan(loss.layout).numbers
     unit, k = model.scaler.inverse(np.ones((1, x.shape[1])))[0, numbers], len(numbers)
@@ -93,7 +99,7 @@ def measure_mixed_errors(model: Model, loss: Mixed, rows: ScaledRows) -> Baselin
         (f"{n}{raw}" for n in ("model", "mean", "pca") for raw in ("", "_raw")), 0.0
     )
     for b in blocks(x, 2**20):
-        seen = np.asarray(loss.seen(x[b]))  # type: ignore[arg-type]
+        seen = map_batches("seen", objective, model.net, x[b], lambda r: r)
         again = pca_reconstruction(seen, mean, axes)
         guesses = {
             "model": map_batches("reconstruct", objective, model.net, x[b], lambda r: r),

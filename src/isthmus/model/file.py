@@ -22,6 +22,7 @@ from isthmus.io import DIGEST, ModelFileError, read_tensors, write_tensors
 from isthmus.model.bending import Bent
 from isthmus.model.earlier import keep_losses, warn_of_kept
 from isthmus.model.fitted import Fitted
+from isthmus.model.gaps import Gaps, pack_gaps, unpack_gaps
 from isthmus.model.mixing import bind_slots, layout_with
 from isthmus.model.model import Model
 from isthmus.model.record import Record, array_of, bad_value
@@ -117,6 +118,9 @@ def pack_fitted(
     if fitted.mean_activation is not None and fitted.code_deviation is not None:
         tensors["mean_activation"] = np.asarray(fitted.mean_activation)
         tensors["code_deviation"] = np.asarray(fitted.code_deviation)
+    if part == "model" and fitted.gaps is not None:
+        arrays, meta["fitted"]["gaps"] = pack_gaps(fitted.gaps)
+        tensors |= arrays
     if resume and part == "model" and fitted.unfinished is not None:
         meta["training"] = _pack_unfinished(fitted.unfinished, tensors)
     elif resume and part == "model" and fitted.partial is not None:
@@ -283,10 +287,7 @@ def unpack_model(tensors: Tensors, meta: Meta) -> Model:
 
 def _unpack_table(tensors: Tensors, table: Record, slots: Slots) -> tuple[Schema, Slots]:
     """Return what the columns of a table of mixed types are, and slots that know it."""
-    try:
-        schema = Schema.from_dict(table.record("schema"))
-    except ValueError as error:
-        raise ModelFileError(f"The file's columns cannot be read: {error}") from error
+    schema = unpack_schema(table.record("schema"))
     marked = tuple(table.items_of("marked", int))
     if not schema.used or sorted({*marked} & {*range(len(schema.used))}) != list(marked):
         raise bad_value("marked", list(marked), "numbers of used columns, in order")
@@ -300,6 +301,14 @@ def _unpack_table(tensors: Tensors, table: Record, slots: Slots) -> tuple[Schema
     if odd:
         raise ModelFileError(f"The file's table has negative values of {odd[0]!r}.")
     return schema, bind_slots(slots, Mixed(slots.loss, layout, **arrays))
+
+
+def unpack_schema(plain: Record) -> Schema:
+    """Return the schema of JSON; a ModelFileError where it is none."""
+    try:
+        return Schema.from_dict(plain)
+    except ValueError as error:
+        raise ModelFileError(f"The file's columns cannot be read: {error}.") from error
 
 
 def _unpack_scaler(tensors: Tensors, d: int) -> Affine | Bent:
@@ -350,6 +359,7 @@ def unpack_fitted(tensors: Tensors, meta: Meta) -> Fitted:
         unfinished=unfinished,
         partial=partial,
         image_scale=_image_scale(fitted),
+        gaps=_unpack_gaps(tensors, fitted, model),
     )
 
 
@@ -367,6 +377,13 @@ def _unpack_seen(fitted: Record) -> tuple[int, int] | None:
         return None
     mark, seed = fitted.items_of("rows", int)
     return mark, seed
+
+
+def _unpack_gaps(tensors: Tensors, fitted: Record, model: Model) -> Gaps | None:
+    """Return what was measured of hidden cells, if the file says so."""
+    if fitted.get("gaps") is None or model.mixed is None:
+        return None
+    return unpack_gaps(tensors, fitted.record("gaps"), model.n_cells)
 
 
 def _image_scale(fitted: Record) -> float | None:

@@ -13,6 +13,7 @@ from isthmus.training import HistoryRow
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from isthmus.model.gaps import Gaps
     from isthmus.model.model import Model
     from isthmus.training import PartialFit, UnfinishedFit
 
@@ -45,6 +46,8 @@ class Fitted:
     image_scale : float or None
         Of images that came from a folder, by how much the one least resized was, on its side that was
         resized most; 1 if it has its own size, None if nobody knows.
+    gaps : Gaps or None
+        How missing cells of a table are estimated best; None after `partial_fit` alone.
     """
 
     model: Model
@@ -58,6 +61,7 @@ class Fitted:
     unfinished: UnfinishedFit | None = None
     partial: PartialFit | None = None
     image_scale: float | None = None
+    gaps: Gaps | None = None
 
     @property
     def n_iter(self) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import scipy.special
 
-from isthmus.model.bending import Bent
+from isthmus.model.bending import Bent, quantiles
 from isthmus.model.scaling import Affine, blocks, fit_scaler
 from isthmus.parts import Layout, Masking, Mixed, OnCells, Value, plan
 
@@ -152,7 +152,7 @@ def _median(x: np.ndarray, weight: np.ndarray) -> float:
     there = weight > 0
     if not there.any():
         return 0.0
-    return float(np.quantile(x[there], 0.5, weights=weight[there], method="inverted_cdf"))
+    return float(quantiles(x[there], weight[there], [0.5])[0])
 
 
 def _of_flags(rows: Present, columns: np.ndarray) -> Known:

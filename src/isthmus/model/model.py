@@ -222,6 +222,15 @@ class Model:
         """Return rows in the net's units."""
         return self.scaler.forward(X, self.dtype)
 
+    def seen(self, X: np.ndarray) -> np.ndarray:
+        """Return what of rows is to be learned from: scaled, and of a table with a slot a level."""
+        x = self.scaled(X)
+        if self.mixed is None:
+            return x
+        with self.computing():
+            parts = [np.asarray(self.mixed.seen(jnp.asarray(x[b]))) for b in blocks(x)]
+        return np.concatenate(parts)
+
     def shaped(self, rows: np.ndarray) -> np.ndarray:
         """Return flat rows in the shape that the user gave."""
         return rows.reshape(-1, *self.sample_shape) if self.sample_shape else rows

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from isthmus.model import are_constant
+from isthmus.parts import plan
 
 if TYPE_CHECKING:
-    from isthmus.model import Scaling
+    from isthmus.model import Model, Scaling
     from isthmus.nets import Graph
+    from isthmus.parts import Layout
 
 RESOLUTION = 2.0**-22  # of its size: what float32 may make of it
 NEAR_ZERO = 1e-12  # what float64 may make of a 0 that was computed
@@ -39,15 +41,20 @@ class Constants(NamedTuple):
         """How far apart values are still the same, (c,)."""
         return np.where(self.values == 0, NEAR_ZERO, RESOLUTION * np.abs(self.values))
 
-    def added(self, losses: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return losses, by column (n, d) or of whole rows (n, 1), and what changes cost."""
+    def added(
+        self, losses: np.ndarray, rows: np.ndarray, cells: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return losses, by column (n, d) or of whole rows (n, 1), and what changes cost.
+
+        Of rows of a table, `cells` are the columns that values belong to.
+        """
         if not len(self.columns):
             return losses
         costs = self.cost * self.changed(rows)
         if losses.shape[1] == 1:
             return losses + costs.sum(axis=1, keepdims=True)
         losses = losses.copy()
-        losses[:, self.columns] += costs
+        losses[:, self.columns if cells is None else cells[self.columns]] += costs
         return losses
 
     def onnx(self, g: Graph, rows: str, strange: str) -> str:
@@ -64,6 +71,13 @@ class Constants(NamedTuple):
 NONE = Constants(np.empty(0, np.int64), np.empty(0))
 
 
+def constants_of(model: Model, train: np.ndarray) -> Constants:
+    """Return what was constant in the rows that a model was trained on."""
+    if model.mixed is None:
+        return find_constants(train, model.scaling)
+    return find_constant_cells(train, model.mixed.layout, model.scaling)
+
+
 def find_constants(train: np.ndarray, scaling: Scaling) -> Constants:
     """Return the constant columns of rows that are scaled column by column, else none.
 
@@ -77,3 +91,21 @@ def find_constants(train: np.ndarray, scaling: Scaling) -> Constants:
     columns = np.flatnonzero(are_constant(low, high))
     n, d = train.shape
     return Constants(columns, train[0, columns].astype(float), max(n / d, 1.0))
+
+
+def find_constant_cells(train: np.ndarray, layout: Layout, scaling: Scaling) -> Constants:
+    """Return the values of compact rows that were the same wherever they were there.
+
+    A change costs what it does among plain numbers; of a cell with several values the first counts.
+    """
+    p = plan(layout)
+    kinds = np.array([value.kind for value in layout.values])
+    taken = np.diff(p.cells, prepend=-1) > 0
+    if scaling in SHARED_SCALES:
+        taken &= kinds != "number"
+    taken &= ~np.isnan(train).all(axis=0)
+    places = np.flatnonzero(taken)
+    low, high = np.nanmin(train[:, places], axis=0), np.nanmax(train[:, places], axis=0)
+    same = are_constant(low, high)
+    cost = max(len(train) / (p.cells[-1] + 1), 1.0)
+    return Constants(places[same], low[same], cost)

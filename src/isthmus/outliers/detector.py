@@ -14,12 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from isthmus.autoencoder import (
     Autoencoder,
+    Explanation,
     Rows,
     TableRows,
     advance_training,
     begin_courses,
     check_parameters,
     column_names,
+    expected_words,
     validate_rows,
     weights_of_columns,
 )
@@ -31,10 +33,9 @@ from isthmus.outliers.conformal import (
     conformal_threshold,
     discoveries,
 )
-from isthmus.outliers.constants import NONE, find_constants
+from isthmus.outliers.constants import constants_of
 from isthmus.outliers.file import pack_detector
 from isthmus.outliers.members import (
-    Explanation,
     Member,
     strangeness,
     strangeness_by_column,
@@ -43,6 +44,7 @@ from isthmus.outliers.members import (
 from isthmus.outliers.onnx import export_members
 from isthmus.outliers.parameters import DetectorParameters, check_detector
 from isthmus.outliers.thresholds import limit_of_share, robust_limit
+from isthmus.schema import cell_words
 from isthmus.training import Progress, draw_seed
 
 if TYPE_CHECKING:
@@ -220,7 +222,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     def _fit(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Fit, and return the rows, and of each its score where it is known; NaN elsewhere."""
         check_detector(self)
-        given = validate_rows(self, X, reset=True, minimum=2)
+        given = validate_rows(self, X, reset=True, minimum=2, constants=True)
         schema = given.schema if isinstance(given, TableRows) else None
         rows = np.asarray(given)
         rng = np.random.default_rng(draw_seed(self.random_state))
@@ -278,12 +280,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         self.template_ = template = self._template(X[parts[0].train], mixed)
         slots = resolve_slots(template, mixed=mixed)
         seeds = rng.integers(2**32, size=self.n_estimators)
-        weights = weights_of_columns(template.column_weights, schema)
+        weights_of_columns(template.column_weights, schema)  # before any work
         courses: list[list[Course]] = []
         with closing(Progress("detector", self.verbose)) as count:
             for k, part in enumerate(parts):
                 train, mine = X[part.train], seeds[k :: len(parts)]
-                given = Rows(train, np.ones(len(train)), self.sample_shape_, schema, weights)
+                given = Rows(train, np.ones(len(train)), self.sample_shape_, schema)
                 begun = begin_courses(given)
                 courses.append(
                     [begun.begin(template, slots, draw_seed(int(seed))) for seed in mine]
@@ -310,7 +312,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     ) -> list[Member]:
         """Return members with reference rows from the rows trained on, or from their better half."""
         model = fits[0].model
-        constants = NONE if model.schema is not None else find_constants(pool, model.scaling)
+        constants = constants_of(model, pool)
         if self.contamination == "none":
             return self._drawn(fits, pool, constants, rng, 1)
         draws = int(np.clip(FIRST_VALUES // pool.size, DRAWS, FIRST_DRAWS))
@@ -457,7 +459,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         """Return what each column adds to a row's strangeness, what was seen and what was expected.
 
         The contributions of a row add up to minus its score. What is expected is the nearest
-        reference row, as the members see it; members and their draws are averaged.
+        reference row, as the members see it; members and their draws are averaged. Of a table of
+        mixed types it is what the members make of the row, in words, and missing cells add nothing.
 
         Parameters
         ----------
@@ -467,8 +470,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         Returns
         -------
         Explanation
-            `columns` and, in arrays (n, d), `contribution` and, in the data's units, `observed` and
-            `expected`; `frame(top=3)` makes a table of them.
+            `columns` and, in arrays (n, d), `contribution` and, in the data's units or in words,
+            `observed` and `expected`; `frame(top=3)` makes a table of them, `reasons(top=3)` phrases.
 
         Raises
         ------
@@ -479,8 +482,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         first = self.members_[0].model
         with first.computing():
             first.slots.check_by_column()
-        contribution, expected = strangeness_by_column(self.members_, rows)
-        return Explanation(column_names(self), contribution, np.array(rows, float), expected)
+        contribution, expected = strangeness_by_column(self.members_, np.asarray(rows))
+        observed = np.array(rows, float)
+        if isinstance(rows, TableRows):
+            observed = cell_words(rows.schema, rows.frame)
+            expected = expected_words(first, expected)
+        return Explanation(column_names(self), contribution, observed, expected)
 
     def save(self, path: str | Path) -> None:
         """Write the detector to one safe file, whole or not at all; `isthmus.load` reads it."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from isthmus.autoencoder import (
+    pack_columns,
     pack_names,
     pack_parameters,
     plain_parameters,
+    unpack_columns,
     unpack_parameters,
 )
 from isthmus.io import ModelFileError
@@ -52,6 +54,7 @@ def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
         },
         "template": pack_parameters(detector.template_),
         "members": members,
+        **pack_columns(detector),
     }
     return tensors, meta
 
@@ -92,7 +95,7 @@ def unpack_detector(kind: type[Kind], of: type[Autoencoder], tensors: Tensors, m
     template = meta["autoencoder"]
     detector = kind(
         None if template is None else unpack_parameters(of, template),
-        **Record(meta).plain("parameters"),
+        **{**Record(meta).plain("parameters"), **unpack_columns(meta)},
     )
     check_detector(detector)
     members = Record(meta).records("members")
@@ -153,7 +156,8 @@ def _constants(mine: Tensors, k: int, meta: Meta, model: Model) -> Constants:
     if not kinds or columns.ndim != 1 or columns.shape != values.shape:
         raise ModelFileError(f"The constant columns and values of member {k} are not as many.")
     cost = Record(meta).number("constant_cost")
-    known = {*range(model.n_features)}.issuperset(columns.tolist())
+    width = model.n_features if model.schema is None else len(model.schema.values)
+    known = {*range(width)}.issuperset(columns.tolist())
     if not known or not np.isfinite([*values, cost]).all() or cost <= 0:
         raise ModelFileError(f"The constant columns of member {k} do not fit the features.")
     return Constants(columns, values, cost)

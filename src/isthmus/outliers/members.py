@@ -3,7 +3,8 @@
 score(x) = - mean_k [ loss(x'_k, x) + mean_R min_r mean_j (x'_kj - r'_kj)^2 ]
 
 over members k, with draws R of reference rows r; x' and r' are reconstructions, in scaled units. What
-changes of constant columns cost is a part of the loss (see `constants`).
+changes of constant columns cost is a part of the loss (see `constants`). Means are over the cells of x
+that are there: what a row lacks makes it neither strange nor normal.
 """
 
 from __future__ import annotations
@@ -11,18 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import polars as pl
 
-from isthmus.autoencoder import column_names, validate_rows
 from isthmus.model import blocks
 from isthmus.outliers.constants import NONE, Constants
+from isthmus.parts import plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike
-
-    from isthmus.autoencoder import Autoencoder
     from isthmus.model import History, Model
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -35,6 +32,14 @@ class Measured(NamedTuple):
     losses: np.ndarray  # (n, d), by column; (n, 1) for a loss without columns
     again: np.ndarray  # (n, d), x'
     nearest: list[tuple[np.ndarray, np.ndarray]]  # of each draw, r for each row, and |x' - r'|^2
+    there: np.ndarray | None = None  # (n, width): which slots count, where cells are missing
+
+    def cells_over_there(self, model: Model) -> np.ndarray | float:
+        """Return by how much what a row's cells add counts more because others are missing."""
+        if self.there is None:
+            return 1.0
+        present = (model.slots_by_cell(self.there.astype(float)) > 0).sum(axis=1)
+        return model.n_cells / np.maximum(present, 1)
 
 
 class Member(NamedTuple):
@@ -65,8 +70,18 @@ class Member(NamedTuple):
         else:
             outputs = model.outputs(rows)
             losses, again = model.scaled_losses(x, outputs), model.placed(outputs)
-        losses = self.constants.added(losses, rows)
-        return Measured(losses, again, [closest_rows(again, drawn) for drawn in known])
+        cells = None if model.mixed is None else plan(model.mixed.layout).cells
+        losses, there = self.constants.added(losses, rows, cells), slots_there(model, rows)
+        nearest = [closest_rows_there(again, drawn, there) for drawn in known]
+        return Measured(losses, again, nearest, there)
+
+
+def slots_there(model: Model, rows: np.ndarray) -> np.ndarray | None:
+    """Return which slots of rows belong to cells that are there, (n, width); None if all do."""
+    if model.mixed is None or not np.isnan(rows).any():
+        return None
+    there: np.ndarray = ~np.isnan(rows)[:, plan(model.mixed.layout).owner]
+    return there
 
 
 def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
@@ -75,10 +90,11 @@ def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
     for member in members:
         known = member.known()
         for b in blocks(rows, 2**21):
-            losses, _, nearest = member.measured(rows[b], known)
-            gaps = sum(distance for _, distance in nearest)
-            gaps = _at_most(np.asarray(gaps) / (len(known) * member.model.n_cells))
-            result[b] += losses.sum(axis=1) + gaps
+            found = member.measured(rows[b], known)
+            gaps = np.asarray(sum(distance for _, distance in found.nearest))
+            gaps = gaps * found.cells_over_there(member.model)
+            gaps = _at_most(gaps / (len(known) * member.model.n_cells))
+            result[b] += found.losses.sum(axis=1) + gaps
     return result / len(members)
 
 
@@ -104,11 +120,14 @@ def strangeness_by_column(
     contribution, expected = np.zeros(()), np.zeros(())
     for member in members:
         known, model = member.known(), member.model
-        losses, again, nearest = member.measured(rows, known)
-        contribution = contribution + losses
-        for drawn, (index, _) in zip(known, nearest, strict=True):
+        found = member.measured(rows, known)
+        contribution = contribution + found.losses
+        more = np.reshape(found.cells_over_there(model), (-1, 1))
+        for drawn, (index, _) in zip(known, found.nearest, strict=True):
             close = drawn[index].astype(float)
-            gaps = model.slots_by_cell((again - close) ** 2)
+            apart = (found.again - close) ** 2
+            apart = apart if found.there is None else np.where(found.there, apart, 0)
+            gaps = model.slots_by_cell(apart) * more
             contribution = contribution + _at_most(gaps / (len(known) * model.n_cells))
             if model.schema is None:
                 expected = expected + model.scaler.inverse(close) / len(known)
@@ -117,66 +136,57 @@ def strangeness_by_column(
     return contribution / len(members), expected / len(members)
 
 
-def closest_rows(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def closest_rows_there(
+    x: np.ndarray, known: np.ndarray, there: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `closest_rows` does, of rows of which some slots do not count.
+
+    Whole rows go the usual way, so that one's result is the same whatever rows come with it.
+    """
+    if there is None:
+        return closest_rows(x, known)
+    index, distance, whole = np.empty(len(x), int), np.empty(len(x)), there.all(axis=1)
+    index[whole], distance[whole] = closest_rows(x[whole], known)
+    index[~whole], distance[~whole] = closest_rows(x[~whole], known, there[~whole])
+    return index, distance
+
+
+def closest_rows(
+    x: np.ndarray, known: np.ndarray, there: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of the known row that is nearest to each row, and its squared distance.
 
     A row may have been drawn as a reference, so one that is the same within rounding is passed over.
     A product finds the nearest, and the difference is taken anew: a row's is the same whatever rows
-    come with it.
+    come with it. `there` is which slots of each row count, if not all do.
     """
     known = known.astype(float)
     squares = (known**2).sum(axis=1)
     same = SAME * (known.shape[1] + squares.mean())
     index, distance = np.empty(len(x), int), np.empty(len(x))
     for b in blocks(x, max(2**22 * x.shape[1] // len(known), x.shape[1])):
-        rows = x[b].astype(float)
-        near = squares - 2 * rows @ known.T
+        rows, counts = x[b].astype(float), None if there is None else there[b]
+        near = _apart_by_product(rows, known, squares, counts)
         index[b] = near.argmin(axis=1)
-        distance[b] = ((rows - known[index[b]]) ** 2).sum(axis=1)
+        distance[b] = _apart(rows, known[index[b]], counts)
         own = np.flatnonzero(distance[b] <= same)
         near[own, index[b][own]] = np.inf
         index[b][own] = near[own].argmin(axis=1)
-        distance[b][own] = ((rows[own] - known[index[b][own]]) ** 2).sum(axis=1)
+        counts = None if counts is None else counts[own]
+        distance[b][own] = _apart(rows[own], known[index[b][own]], counts)
     return index, distance
 
 
-class Explanation(NamedTuple):
-    """What made each row as strange as it is, by column; see `OutlierDetector.explain`."""
-
-    columns: tuple[str, ...]
-    contribution: np.ndarray  # (n, d); the sum of a row is minus its score
-    observed: np.ndarray  # (n, d), in the data's units
-    expected: np.ndarray  # (n, d)
-
-    def frame(self, top: int | None = None) -> pl.DataFrame:
-        """Return a table with a line for each row and column, the largest contributions first.
-
-        Parameters
-        ----------
-        top : int, optional
-            How many columns to list for each row; all by default.
-        """
-        order = np.argsort(-self.contribution, axis=1, kind="stable")[:, :top]
-        table = {
-            "row": np.repeat(np.arange(len(order)), order.shape[1]),
-            "column": [self.columns[j] for j in order.ravel()],
-        }
-        for name in ("contribution", "observed", "expected"):
-            table[name] = np.take_along_axis(getattr(self, name), order, axis=1).ravel()
-        return pl.DataFrame(table)
+def _apart_by_product(
+    rows: np.ndarray, known: np.ndarray, squares: np.ndarray, counts: np.ndarray | None
+) -> np.ndarray:
+    """Return the squared distance of each row from each known one, but for the row's own square."""
+    if counts is None:
+        return squares - 2 * rows @ known.T
+    return counts @ (known**2).T - 2 * (rows * counts) @ known.T
 
 
-def explain_losses(ae: Autoencoder, X: ArrayLike) -> Explanation:
-    """Return what each column adds to the loss of an autoencoder on rows.
-
-    Raises
-    ------
-    ValueError
-        Where the loss is no sum over columns.
-    """
-    rows, model = validate_rows(ae, X, reset=False), ae.fitted_.model.on(ae.device)
-    with model.computing():
-        model.slots.check_by_column()
-    again = model.reconstruct(rows)
-    shares = model.column_losses(rows, again)
-    return Explanation(column_names(ae), shares, np.array(rows, float), again.astype(float))
+def _apart(rows: np.ndarray, others: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
+    """Return the squared distance of rows from others, over the slots that count."""
+    difference = rows - others
+    return ((difference if counts is None else difference * counts) ** 2).sum(axis=1)

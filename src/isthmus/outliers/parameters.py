@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from isthmus.autoencoder import Autoencoder
     from isthmus.outliers.members import Member
+    from isthmus.schema import Schema
     from isthmus.training import RandomState
 
 
@@ -46,7 +47,7 @@ class DetectorParameters(BaseEstimator):
         calibration: str = "split",
         calibration_fraction: float = 0.2,
         n_references: int | str = "auto",
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, str] | Schema | None = None,
         random_state: RandomState = None,
         verbose: int = 0,
     ) -> None:
@@ -125,6 +126,14 @@ def check_detector(detector: DetectorParameters) -> None:
         raise TypeError(
             "The autoencoder must be an Autoencoder, or a dict of what to change in the default; got "
             f"{detector.autoencoder!r}."
+        )
+    given = detector.autoencoder
+    if (
+        given.get("columns") if isinstance(given, Mapping) else given and given.columns
+    ) is not None:
+        raise ValueError(
+            "The autoencoder of a detector names columns, which the detector takes: give it "
+            "OutlierDetector(columns=...)."
         )
 
 

@@ -196,15 +196,19 @@ class Mixed(Loss):
         p, n = plan(self.layout), x.shape[0]
         there = ~jnp.isnan(x)
         filled = jnp.where(there, x, 0)
-        turns = 2 * jnp.pi * filled[:, p.turns]
-        parts = [filled[:, p.numbers], filled[:, p.flags], jnp.sin(turns), jnp.cos(turns)]
+        turns = 2 * jnp.pi * columns_of(filled, p.turns)
+        parts = [columns_of(filled, p.numbers), columns_of(filled, p.flags)]
+        parts += [jnp.sin(turns), jnp.cos(turns)]
+        present = [columns_of(there, v) for v in (p.numbers, p.flags, p.turns, p.turns)]
         for g in p.groups:
             parts.append(_is_level(filled, g).astype(x.dtype).reshape(n, -1))
+            present.append(jnp.repeat(columns_of(there, g.values), g.size, axis=1))
         wide = jnp.concatenate(parts, axis=1)
         slots = wide.shape[1]
         shifted = (wide - self.centre[:slots]) * self.scale[:slots]
-        shifted = jnp.where(there[:, p.owner[:slots]], shifted, 0)
-        return jnp.concatenate([shifted, (~there[:, p.marks]).astype(x.dtype)], axis=1)
+        shifted = jnp.where(jnp.concatenate(present, axis=1), shifted, 0)
+        marks = ~columns_of(there, p.marks)
+        return jnp.concatenate([shifted, marks.astype(x.dtype)], axis=1)
 
     def shown(self, a: Array) -> Array:
         """Return wide rows with probabilities in place of logits; marks are 0."""
@@ -245,11 +249,11 @@ class Mixed(Loss):
         p = plan(self.layout)
         costs, there = self._costs_shown(x_out, x), ~jnp.isnan(x)
         counted = costs * self.price[p.order] / self._there(there)[:, None]
-        return jnp.where(there, counted[:, np.argsort(p.order)], 0)
+        return jnp.where(there, columns_of(counted, np.argsort(p.order)), 0)
 
     def _row(self, costs: Array, x: Array) -> Array:
         p, there = plan(self.layout), ~jnp.isnan(x)
-        counted = jnp.where(there[:, p.order], costs * self.price[p.order], 0)
+        counted = jnp.where(columns_of(there, p.order), costs * self.price[p.order], 0)
         return jnp.sum(counted, axis=1) / self._there(there)
 
     def _there(self, there: Array) -> Array:
@@ -261,7 +265,7 @@ class Mixed(Loss):
         """Return what each value costs, in the plan's order, of outputs before probabilities."""
         p, k, f = plan(self.layout), *self.counts
         filled = jnp.where(jnp.isnan(x), 0, x)
-        logit, flag = a[:, k : k + f], filled[:, p.flags]
+        logit, flag = a[:, k : k + f], columns_of(filled, p.flags)
         parts = [*self._of_numbers(a, filled), jax.nn.softplus(logit) - flag * logit]
         parts.append(self._of_turns(a, filled))
         for g in p.groups:
@@ -274,7 +278,7 @@ class Mixed(Loss):
         """Return what each value costs, in the plan's order, of outputs with probabilities."""
         p, k, f = plan(self.layout), *self.counts
         filled, n = jnp.where(jnp.isnan(x), 0, x), x.shape[0]
-        hit, flag = jnp.clip(x_out[:, k : k + f], SURE, 1 - SURE), filled[:, p.flags]
+        hit, flag = jnp.clip(x_out[:, k : k + f], SURE, 1 - SURE), columns_of(filled, p.flags)
         parts = [*self._of_numbers(x_out, filled)]
         parts.append(-jnp.log(jnp.where(flag > 0, hit, 1 - hit)))
         parts.append(self._of_turns(x_out, filled))
@@ -293,18 +297,26 @@ class Mixed(Loss):
     def _of_numbers(self, a: Array, filled: Array) -> list[Array]:
         p = plan(self.layout)
         k = len(p.numbers)
-        return [k * self.numbers.columns(a[:, :k], filled[:, p.numbers])] if k else []
+        return [k * self.numbers.columns(a[:, :k], columns_of(filled, p.numbers))] if k else []
 
     def _of_turns(self, a: Array, filled: Array) -> Array:
         p, begin, t = plan(self.layout), sum(self.counts), len(plan(self.layout).turns)
-        turns = 2 * jnp.pi * filled[:, p.turns]
+        turns = 2 * jnp.pi * columns_of(filled, p.turns)
         sine, cosine = a[:, begin : begin + t], a[:, begin + t : begin + 2 * t]
         return (sine - jnp.sin(turns)) ** 2 + (cosine - jnp.cos(turns)) ** 2
 
 
+def columns_of(x: Array, places: np.ndarray) -> Array:
+    """Return some columns; a slice where they stand side by side, which compiles to much less."""
+    begin = int(places[0]) if len(places) else 0
+    if np.array_equal(places, np.arange(begin, begin + len(places))):
+        return x[:, begin : begin + len(places)]
+    return x[:, places]
+
+
 def _is_level(filled: Array, group: Group) -> Array:
     """Return which level each value has, (n, values, size)."""
-    return filled[:, group.values, None] == np.arange(group.size)
+    return columns_of(filled, group.values)[:, :, None] == np.arange(group.size)
 
 
 def _logits(a: Array, group: Group) -> Array:

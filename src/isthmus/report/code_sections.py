@@ -205,6 +205,10 @@ def _strangest_table(rows: Sequence[Facts]) -> Table:
     return Table(caption, head, lines, 1 + some["id"] + some["label"])
 
 
+def _cell_text(cell: str | float | None) -> str:
+    return cell if isinstance(cell, str) else number_text(cell)
+
+
 def _cause_table(o: Facts) -> Table:
     by_model = o["by"] == "model"
     lines = []
@@ -213,7 +217,7 @@ def _cause_table(o: Facts) -> Table:
         for c in r["causes"] or []:
             share = c["contribution"]
             added = percent_text(share) if by_model else number_text(share)
-            values = (number_text(c["observed"]), number_text(c["expected"]))
+            values = (_cell_text(c["observed"]), _cell_text(c["expected"]))
             lines.append([name, c["column"], added, *values])
             name = ""  # once is enough
     share = "Share of the loss" if by_model else "Contribution"

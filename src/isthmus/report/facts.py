@@ -41,7 +41,8 @@ def fitted_facts(model: Autoencoder) -> Facts:
         "terms": last_terms(model.history_),
         "history": thinned_history(model.history_),
         "words": slot_sentences(model),
-        "loss": model.slots_.loss.name,
+        "loss": model.slots_.unbound().loss.name,
+        "n_slots": None if model.schema_ is None else model.net_.n_features,
         "baseline": getattr(model, "baseline_", None),
         "mean_activation": getattr(model, "mean_activation_", None),
         "sparsity": sparsity_facts(model),
@@ -88,7 +89,7 @@ def threshold_rule(detector: OutlierDetector) -> str:
 
 def slot_parts(model: Autoencoder) -> Iterator[tuple[str, tuple[Part, ...]]]:
     """Yield each slot and the parts that fill it; none, one or several."""
-    for slot, part in model.slots_._asdict().items():
+    for slot, part in model.slots_.unbound()._asdict().items():
         yield (
             slot,
             tuple(p for p in (part if isinstance(part, tuple) else (part,)) if p is not None),

@@ -12,10 +12,12 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from isthmus.autoencoder import validate_rows
+from isthmus.autoencoder import TableRows, some_rows, validate_rows
 from isthmus.model import explained_share, reference_errors
 from isthmus.parts import corrupt_in_turn
 from isthmus.report.facts import detector_facts, equation_texts, fitted_facts
+from isthmus.report.tables import lost_shares, pass_rows, restored_cells, strange_cells
+from isthmus.schema import is_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from isthmus.autoencoder import Autoencoder
     from isthmus.outliers import OutlierDetector
     from isthmus.report.facts import Facts
+    from isthmus.schema import Schema
 
 MOST_LABELS = 30
 MOST_STRANGE = 8
@@ -51,6 +54,9 @@ class Measured:
         Minus the scores.
     mean_losses, least_losses : ndarray (n,)
         What answering the training mean would cost, and what the row itself would.
+    cells, constant_cells : ndarray (n, columns) or None
+        Of a table of mixed types what each cell adds to the loss, and to that of the constant answer;
+        rows and reconstructions are compact.
     """
 
     name: str
@@ -61,13 +67,22 @@ class Measured:
     losses: np.ndarray
     mean_losses: np.ndarray
     least_losses: np.ndarray
+    cells: np.ndarray | None = None
+    constant_cells: np.ndarray | None = None
 
     def take(self, index: np.ndarray) -> Self:
         """Return some of the rows, by their places."""
         if np.array_equal(index, np.arange(len(self.rows))):
             return self
-        arrays = [f.name for f in fields(self) if f.name not in ("name", "model")]
-        return replace(self, **{name: getattr(self, name)[index] for name in arrays})
+        every = {f.name: getattr(self, f.name) for f in fields(self)}
+        arrays = {name: v[index] for name, v in every.items() if isinstance(v, np.ndarray)}
+        return replace(self, **arrays)
+
+    def lost_cells(self, schema: Schema) -> list[Facts]:
+        """Return by column of a table what is lost."""
+        assert self.cells is not None
+        assert self.constant_cells is not None
+        return lost_shares(schema, self.cells, self.constant_cells)
 
     @property
     def score(self) -> float:
@@ -79,6 +94,8 @@ class Measured:
 def measure_rows(name: str, model: Autoencoder, X: ArrayLike) -> Measured:
     """Pass rows through a model, once."""
     rows, inner = validate_rows(model, X, reset=False), model.fitted_.model.on(model.device)
+    if isinstance(rows, TableRows):
+        return Measured(name=name, model=model, **pass_rows(inner, rows))
     codes = inner.encode(rows)
     mean, least = reference_errors(inner, rows)
     return Measured(
@@ -130,7 +147,7 @@ class ModelPasses:
     def rows(self, numbers: np.ndarray) -> ArrayLike:
         """Return some of the rows, as they were given."""
         everything = np.array_equal(numbers, np.arange(self.n_rows))
-        return self.X if everything else _safe_indexing(self.X, numbers)
+        return self.X if everything else rows_of(self.X, numbers)
 
     def measure(self, numbers: np.ndarray) -> Measured:
         """Return what the model in focus makes of rows; those it has seen are looked up."""
@@ -146,6 +163,11 @@ class ModelPasses:
         if len(rest):
             scores[rest] = self.focused.model.score_samples(self.rows(rest))
         return scores
+
+
+def rows_of(X: ArrayLike, numbers: np.ndarray) -> ArrayLike:
+    """Return some rows of an array or a frame."""
+    return some_rows(X, numbers) if is_frame(X) else _safe_indexing(X, numbers)
 
 
 def as_float_matrix(X: ArrayLike) -> np.ndarray:
@@ -187,26 +209,33 @@ def model_facts(measured: Measured, denoised: Denoised | None = None) -> Facts:
     """Return facts about a fitted model and rows.
 
     "error" is the mean loss of the rows and "raw_error" their squared error per value in the data's
-    units; "columns" holds the share of each column's variance that is lost; "denoising" is None
-    without `denoised`.
+    units, None for a table of mixed types; "columns" holds the share of each column's variance that is
+    lost, or of what the constant answer loses; "denoising" is None without `denoised`.
     """
+    schema = measured.model.schema_
     difference = measured.reconstructions - measured.rows
     return {
         "name": str(measured.name),
         **fitted_facts(measured.model),
         "n_rows": len(measured.rows),
         "error": float(measured.losses.mean()),
-        "raw_error": float(np.mean(difference**2)),
+        "raw_error": None if schema else float(np.mean(difference**2)),
         "score": measured.score,
         "denoising": None if denoised is None else _denoising_facts(measured, denoised),
-        "columns": _lost_variances(measured, difference),
+        "columns": measured.lost_cells(schema) if schema else _lost_variances(measured, difference),
     }
 
 
 def _denoising_facts(measured: Measured, denoised: Denoised) -> Facts:
     """Return the squared errors of corrupted rows before and after the model, in the data's units."""
+    text, schema = equation_texts(measured.model)["corruption"], measured.model.schema_
+    if schema is not None:
+        inner = measured.model.fitted_.model
+        rows = inner.scaler.inverse(inner.scaled(measured.rows))  # rounded as the noisy ones are
+        changed, back = restored_cells(schema, rows, denoised.noisy, denoised.clean)
+        return {"text": text, "changed": changed, "restored": back}
     return {
-        "text": equation_texts(measured.model)["corruption"],
+        "text": text,
         "noisy_error": np.mean((denoised.noisy - measured.rows) ** 2),
         "denoised_error": np.mean((denoised.clean - measured.rows) ** 2),
     }
@@ -355,7 +384,7 @@ def judge_by_detector(detector: OutlierDetector, X: ArrayLike) -> Judged:
             scores, strangest, _n_flagged(detector.decide(scores, every)), every[strangest]
         )
     if detector.calibration_scores_ is not None:
-        pvalues = detector.pvalues(_safe_indexing(X, strangest))
+        pvalues = detector.pvalues(rows_of(X, strangest))
     return Judged(scores, strangest, _n_flagged(detector.decide(scores)), pvalues)
 
 
@@ -402,8 +431,10 @@ def model_causes(measured: Measured) -> list[list[Facts]] | None:
     None if the loss is no mean over columns: then no column can be blamed.
     """
     rows, made = measured.rows, measured.reconstructions
+    inner = measured.model.fitted_.model.on(measured.model.device)
+    if inner.schema is not None:
+        return strange_cells(inner, rows, MOST_CAUSES)
     try:
-        inner = measured.model.fitted_.model.on(measured.model.device)
         copied = inner.column_losses(rows, rows)  # 0, but for a loss that scores count from 0
         parts = np.maximum(inner.column_losses(rows, made) - copied, 0)
     except ValueError:
@@ -430,7 +461,7 @@ def detector_causes(detector: OutlierDetector, X: ArrayLike) -> list[list[Facts]
         lines = detector.explain(X).frame(MOST_CAUSES).to_dicts()
     except ValueError:
         return None
-    found: list[list[Facts]] = [[] for _ in np.asarray(X)]
+    found: list[list[Facts]] = [[] for _ in range(_num_samples(X))]
     for line in lines:
         found[line.pop("row")].append(line)
     return found

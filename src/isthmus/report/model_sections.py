@@ -223,6 +223,12 @@ def column_section(facts: Sequence[Facts], rows: str) -> Section | None:
         f"How much of each column's variance on the {rows} the reconstruction misses: 0 % is a "
         "column kept whole, 100 % one answered by its mean. The columns that lose most are shown."
     ]
+    if any(f["n_slots"] is not None for f in facts):
+        text = [
+            f"What the cells of each column cost on the {rows}, as a share of what the best constant "
+            "answer costs, its mean or its usual levels: 0 % is a column kept whole, and 100 % one of "
+            "which nothing was learned. The columns that lose most are shown."
+        ]
     return Section("What is lost, by column", text, pictures) if pictures else None
 
 
@@ -284,6 +290,8 @@ def denoising_section(facts: Sequence[Facts], rows: str) -> Section | None:
 
 def _noise_sentence(f: Facts) -> str:
     d = f["denoising"]
+    if "changed" in d:
+        return _restored_sentence(f["name"], d)
     noisy, left = d["noisy_error"], d["denoised_error"]
     share = f", {percent_text(left / noisy)} of it" if noisy else ""
     return (
@@ -292,9 +300,21 @@ def _noise_sentence(f: Facts) -> str:
     )
 
 
+def _restored_sentence(name: str, d: Facts) -> str:
+    changed = (
+        f"{name}: the corruption {d['text']} changes {percent_text(d['changed'], 1)} of the cells"
+    )
+    if d["restored"] is None:
+        return f"{changed}."
+    return (
+        f"{changed}, and the model brings {percent_text(d['restored'])} of them back: to the right "
+        "level, or to a number nearer to the right one than what was put in its place."
+    )
+
+
 def same_noise_sentence(facts: Sequence[Facts]) -> list[str]:
     """Return which of several models leaves least of the same noise."""
-    known = [f for f in facts if f["denoising"]]
+    known = [f for f in facts if "noisy_error" in (f["denoising"] or {})]
     noises = {(f["denoising"]["text"], number_text(f["denoising"]["noisy_error"])) for f in known}
     if len(known) < 2 or len(noises) > 1:
         return []

@@ -58,7 +58,7 @@ def plane_payload(
     rows: np.ndarray,
     ids: Sequence[str] | None,
     label: Facts | None,
-    values: Sequence[tuple[str, np.ndarray]],
+    values: Sequence[Facts],
     thumbnails: Facts | None,
 ) -> Facts:
     """Return what the page's script draws: small numbers in base64, words as they are.
@@ -71,8 +71,9 @@ def plane_payload(
         The numbers of the rows that the points are; `ids` are their names.
     label : dict, optional
         See `label_payload`.
-    values : pairs of a name and an ndarray (m,)
-        Become "values", numbers of 32 bits.
+    values : sequence of dict
+        Each has a "name" and "values" (m,), which become "data", numbers of 32 bits, perhaps with
+        "texts" to show; or "kinds", words, and the "numbers" (m,) of each point's own.
     thumbnails : dict, optional
         See `thumbnail_sheet`.
     """
@@ -82,9 +83,18 @@ def plane_payload(
         "rows": rows.tolist(),
         "ids": None if ids is None else list(ids),
         "label": label,
-        "values": [{"name": name, "data": _floats(v)} for name, v in values],
+        "values": [_shown(v) for v in values],
         "sprite": thumbnails,
     }
+
+
+def _shown(value: Facts) -> Facts:
+    """Return the values of a column, one a point, as the script reads them."""
+    if "kinds" in value:
+        numbers = _base64(np.asarray(value["numbers"]).astype("<u2"))
+        return {"name": value["name"], "kinds": value["kinds"], "data": numbers}
+    shown = {"name": value["name"], "data": _floats(value["values"])}
+    return {**shown, "texts": value["texts"]} if "texts" in value else shown
 
 
 def label_payload(labels: np.ndarray, name: str) -> Facts:

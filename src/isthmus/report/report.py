@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from isthmus import __version__
-from isthmus.autoencoder import Autoencoder
+from isthmus.autoencoder import Autoencoder, validate_rows
 from isthmus.embedding import Embedding, sample_row_numbers
 from isthmus.io import as_json, write_whole
 from isthmus.outliers import OutlierDetector
@@ -53,6 +53,7 @@ from isthmus.report.plane import (
     plane_payload,
     thumbnail_sheet,
 )
+from isthmus.report.tables import shown_values, table_facts
 from isthmus.report.text_sections import (
     classifiers_section,
     data_section,
@@ -251,7 +252,7 @@ class Report:
     # -- facts -----------------------------------------------------------------------------------
 
     def _gather(self) -> Facts:
-        rows = as_float_matrix(self.X)
+        rows = self._flat(self.X)
         measured, denoised = self.passes.measured, self.passes.denoised
         found = self.search
         return {
@@ -269,7 +270,17 @@ class Report:
             "reproduce": self._reproduction(rows),
         }
 
+    def _flat(self, X: ArrayLike) -> np.ndarray:
+        """Return rows as numbers, those of a table of mixed types as its schema encodes them."""
+        if self.models[self.focus].schema_ is None:
+            return as_float_matrix(X)
+        return np.asarray(validate_rows(self.models[self.focus], X, reset=False))
+
     def _row_facts(self, rows: np.ndarray) -> Facts:
+        schema = self.models[self.focus].schema_
+        if schema is not None:
+            named = None if self.y is None else label_facts(self.y, self.label)
+            return table_facts(schema, rows, named, MOST_ROWS)
         images = self.shape is not None or np.ndim(self.X) > 2
         names = [] if images else column_names(self.models[self.focus])
         labels = None if self.y is None else label_facts(self.y, self.label)
@@ -318,13 +329,17 @@ class Report:
 
     def _plane_section(self, embedding: Embedding) -> Section:
         numbers = np.asarray(embedding.rows)
-        rows = as_float_matrix(self.passes.rows(numbers))
-        values, thumbnails = [("score", self.judged.scores[numbers])], None
-        if are_images(self.shape):
+        schema, rows = self.models[self.focus].schema_, self._flat(self.passes.rows(numbers))
+        values: list[Facts] = [{"name": "score", "values": self.judged.scores[numbers]}]
+        thumbnails = None
+        if schema is not None:
+            values += shown_values(schema, rows, MOST_SHOWN_COLUMNS)
+        elif are_images(self.shape):
             thumbnails = thumbnail_sheet(rows.reshape(-1, *self.shape))
         else:
             names = column_names(self.models[self.focus])[:MOST_SHOWN_COLUMNS]
-            values += zip(names, rows.T, strict=False)
+            pairs = zip(names, rows.T, strict=False)
+            values += [{"name": name, "values": column} for name, column in pairs]
         labels = None if self.y is None else self.y[numbers]
         ids = None if self.ids is None else [str(name) for name in self.ids[numbers]]
         label = None if labels is None else label_payload(labels, self.label)

@@ -24,6 +24,11 @@ MOST_RANGES = 30
 MOST_CANDIDATES = 15
 MOST_NAMES = 10
 SLOTS = ("architecture", "corruption", "sparsity", "penalty", "loss", "scaling")
+TABLE_LOSS = (
+    "That is the loss of numbers; a level, true or false costs its cross-entropy. What a cell costs is "
+    "counted in what the best constant answer costs in its column, and a row's loss is the mean over "
+    "the cells that are there."
+)
 EQUATION = (
     "x~ = corrupt(x)     h = E(x~)     z = code(h)     x' = D(z)\n"
     "L  = mean_i w_i loss(x'_i, x_i) + sparsity.penalty(z) + sum_j penalty_j(step)"
@@ -40,12 +45,13 @@ def data_section(d: Facts, sampling: str) -> Section:
     gaps = f"{d['n_missing']:,} values are missing" if d["n_missing"] else "no value is missing"
     again = f"{d['n_repeated']:,} rows repeat an earlier one. " if d["n_repeated"] else ""
     text = [f"{d['n_rows']:,} rows of {what}; {gaps}. {again}{sampling}".strip()]
-    constant = [c["name"] for c in d["columns"] if c["min"] == c["max"]]
+    table = d.get("table", False)
+    constant = [c["name"] for c in d["columns"] if not table and c["min"] == c["max"]]
     if constant:
         few = len(constant) <= MOST_NAMES
         names = listed(constant, "and") if few else shortened(constant, MOST_NAMES)
         text.append(f"Constant, and so nothing to learn from: {names}.")
-    tables = [_range_table(d["columns"])]
+    tables = [(_schema_table if table else _range_table)(d["columns"])]
     if d["labels"] is not None:
         tables.append(_label_table(d["labels"]))
     return Section("The data", text, tables=tables)
@@ -77,6 +83,24 @@ def _range_table(columns: Sequence[Facts]) -> Table:
         for c in shown
     ]
     return Table(caption, head, rows)
+
+
+def _schema_table(columns: Sequence[Facts]) -> Table:
+    """Return what the columns of a table of mixed types are taken for, and what they hold."""
+    shown = columns[:MOST_RANGES]
+    caption = f"What the columns are taken for, and what they hold{_left_out(columns, shown)}"
+    usual = ("Usual", "median, or level")
+    head = ("Column", "Taken for", "Why", usual, "Least", "Largest", "Distinct", "Missing")
+    rows = [
+        [
+            *(c[key] for key in ("name", "kind", "why")),
+            *(c[key] or "\u2013" for key in ("usual", "least", "most")),
+            count_text(c["n_distinct"]),
+            count_text(c["missing"]),
+        ]
+        for c in shown
+    ]
+    return Table(caption, head, rows, words=3)
 
 
 def _left_out(every: Sequence[Facts], shown: Sequence[Facts]) -> str:
@@ -114,8 +138,12 @@ def models_section(facts: Sequence[Facts], rows: str) -> Section:
 def model_in_words(f: Facts) -> str:
     """Return a model's equation as sentences."""
     scaling, words = f["equation"]["scaling"], f["words"]
+    slots = (
+        "" if f["n_slots"] is None else f", {f['n_slots']:,} slots for numbers, levels and gaps,"
+    )
     sentences = [
-        f"The model takes a row of {f['n_features']:,} values through the layers "
+        f"The model takes a row of {f['n_features']:,} {'columns' if slots else 'values'}{slots} "
+        "through the layers "
         f"{_layers_text(f)} to a code of {f['n_components']:,}, and back through their mirror "
         f"image. It has {f['n_parameters']:,} parameters.",
         f"Rows are scaled ({scaling})." if scaling != "None" else "Rows are not scaled.",
@@ -124,6 +152,8 @@ def model_in_words(f: Facts) -> str:
     sentences += [f"The code is kept sparse ({s})." for s in words["sparsity"]]
     sentences += [f"A penalty is added ({s})." for s in words["penalty"]]
     sentences += [f"The loss is minimised ({s})." for s in words["loss"]]
+    if slots:
+        sentences.append(TABLE_LOSS)
     return " ".join(sentences)
 
 
@@ -152,16 +182,21 @@ def _score_table(facts: Sequence[Facts], rows: str) -> Table:
         "Seconds",
         ("Score", "1 is perfect"),
         ("Error", unit),
-        ("Squared error", "data's units"),
+        *([("Squared error", "data's units")] * _any_raw(facts)),
         ("Error", on),
         ("PCA's", "same width"),
         ("The mean's", ""),
     ]
-    lines = [_score_line(f, len(losses) > 1) for f in facts]
+    lines = [_score_line(f, len(losses) > 1, _any_raw(facts)) for f in facts]
     return Table(f"Score and errors on the {rows}", head, lines)
 
 
-def _score_line(f: Facts, name_loss: bool) -> list[str]:
+def _any_raw(facts: Sequence[Facts]) -> bool:
+    """Return whether squared errors in the data's units mean anything."""
+    return any(f["raw_error"] is not None for f in facts)
+
+
+def _score_line(f: Facts, name_loss: bool, raw: bool) -> list[str]:
     b = f["baseline"]
     narrow = f["n_components"] < f["n_features"]
     known = [b["model"], b["pca"] if narrow else None, b["mean"]] if b else [None] * 3
@@ -173,7 +208,7 @@ def _score_line(f: Facts, name_loss: bool) -> list[str]:
         f"{f['seconds']:.1f}",
         f"{f['score']:.3f}",
         number_text(f["error"]) + (f" {f['loss']}" if name_loss else ""),
-        number_text(f["raw_error"]),
+        *([number_text(f["raw_error"])] * raw),
         *map(number_text, known),
     ]
 

@@ -77,6 +77,11 @@ class Column:
         return pl.Enum(self.level_texts)
 
     @property
+    def step(self) -> float:
+        """What its values are whole numbers of, in the unit of compact rows; 0 if of nothing."""
+        return 1.0 if self.whole else float(UNITS.get(self.unit, 0))
+
+    @property
     def zone(self) -> str:
         """The time zone of its dates, or nothing."""
         return self.dtype[:-1].partition(", ")[2] if self.dtype.startswith("Datetime(") else ""

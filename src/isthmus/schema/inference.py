@@ -31,7 +31,13 @@ TAKES = {  # what a column may be taken for, by what it holds
 }
 
 
-def infer_schema(X: Any, columns: Mapping[str, str] | None = None, *, warn: bool = True) -> Schema:
+def infer_schema(
+    X: Any,
+    columns: Mapping[str, str] | None = None,
+    *,
+    warn: bool = True,
+    constants: bool = False,
+) -> Schema:
     """Return what the columns of a table are taken for, and why.
 
     * Truth values are "boolean", numbers "number", dates "date", times "time", durations "duration".
@@ -55,6 +61,8 @@ def infer_schema(X: Any, columns: Mapping[str, str] | None = None, *, warn: bool
         "duration" and "ignore", by name.
     warn : bool
         Whether one warning names what is left out.
+    constants : bool
+        Whether columns of one value are taken in, as what they hold; a detector sees changes there.
 
     Returns
     -------
@@ -80,7 +88,9 @@ def infer_schema(X: Any, columns: Mapping[str, str] | None = None, *, warn: bool
     check_asked(asked, table.names)
     array = isinstance(X, np.ndarray)
     taken = _cells(table, asked)
-    found = [_column(name, taken.get(name), asked.get(name), array) for name in table.names]
+    found = [
+        _column(name, taken.get(name), asked.get(name), array, constants) for name in table.names
+    ]
     if all(c.kind == "ignore" for c in found):
         raise ValueError(f"X has no column to learn from: {reasons(found) or 'it is empty'}.")
     if warn:
@@ -131,7 +141,9 @@ def _refuse(odd: dict[str, Odd]) -> None:
     )
 
 
-def _column(name: str, cells: pl.Series | None, asked: str | None, array: bool) -> Column:
+def _column(
+    name: str, cells: pl.Series | None, asked: str | None, array: bool, constants: bool
+) -> Column:
     """Return what a column is taken for."""
     if cells is None:
         return Column(name, "ignore", "asked for")
@@ -139,7 +151,7 @@ def _column(name: str, cells: pl.Series | None, asked: str | None, array: bool) 
     if cells.null_count() == len(cells):
         _check_there(name, asked)
         return Column(name, "ignore", "without any cell", dtype=dtype)
-    kind, why = _asked(name, cells, asked) if asked else _kind(cells, array)
+    kind, why = _asked(name, cells, asked) if asked else _kind(cells, array, constants)
     column = Column(name, kind, why, gaps=gaps, dtype=dtype)
     if kind == "ignore":
         return column
@@ -181,12 +193,12 @@ def _asked(name: str, cells: pl.Series, kind: str) -> tuple[str, str]:
     return kind, "asked for"
 
 
-def _kind(cells: pl.Series, array: bool) -> tuple[str, str]:
+def _kind(cells: pl.Series, array: bool, constants: bool) -> tuple[str, str]:
     """Return what a column is taken for that nobody asked about."""
     what = holds(cells)
     if array:
         return "number", ""
-    if constant(cells):
+    if not constants and constant(cells):
         return "ignore", "one value in all rows"
     if cells.dtype == pl.String:
         return _text_kind(cells)

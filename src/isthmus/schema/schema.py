@@ -43,6 +43,14 @@ class Schema:
         """The values of a compact row, in order."""
         return tuple(v for cell, column in enumerate(self.used) for v in values_of(column, cell))
 
+    @cached_property
+    def first_values(self) -> list[int]:
+        """The place in a compact row of each used column's first value, which says what its cell is."""
+        places: dict[int, int] = {}
+        for place, value in enumerate(self.values):
+            places.setdefault(value.cell, place)
+        return list(places.values())
+
     def encode(self, frame: Any) -> np.ndarray:
         """Return compact rows (n, values), float64; NaN is a missing cell of whatever kind.
 
@@ -123,10 +131,7 @@ class Schema:
 
     def _cells(self, values: np.ndarray) -> list[np.ndarray]:
         """Return the first value of each used column, which says what its cell is."""
-        first: dict[int, int] = {}
-        for place, value in enumerate(self.values):
-            first.setdefault(value.cell, place)
-        return [np.asarray(values[:, place], np.float64) for place in first.values()]
+        return [np.asarray(values[:, place], np.float64) for place in self.first_values]
 
     def _array(self, series: dict[str, pl.Series]) -> np.ndarray:
         n = len(next(iter(series.values())))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.base import clone
 
-from isthmus.autoencoder import check_parameters
+from isthmus.autoencoder import check_parameters, weights_of_columns
 from isthmus.model import resolve_slots
 from isthmus.parts import Part
 from isthmus.training import draw_seed
@@ -17,6 +17,7 @@ from isthmus.words import did_you_mean
 if TYPE_CHECKING:
     from isthmus.autoencoder import Autoencoder, Course, Courses
     from isthmus.model import Slots
+    from isthmus.schema import Schema
 
 Params = Mapping[str, object]
 
@@ -40,15 +41,21 @@ class Candidate(NamedTuple):
             raise _refusal(self.params, error) from error
 
 
-def build_candidate(autoencoder: Autoencoder, params: Params, seed: int) -> Candidate:
-    """Return a candidate of these parameters, checked; the seed is for all that name none."""
+def build_candidate(
+    autoencoder: Autoencoder, params: Params, seed: int, schema: Schema | None = None
+) -> Candidate:
+    """Return a candidate of these parameters, checked; the seed is for all that name none.
+
+    All candidates take the columns of a table for what its schema says.
+    """
     model = clone(autoencoder).set_params(verbose=0, warm_start=False, random_state=seed)
     for name in params:
         check_parameter_name(model, name)
     try:
         model.set_params(**params)
         check_parameters(model)
-        return Candidate(model, resolve_slots(model), params)
+        weights_of_columns(model.column_weights, schema)
+        return Candidate(model, resolve_slots(model, mixed=schema is not None), params)
     except (ValueError, TypeError) as error:
         raise _refusal(params, error) from error
 
@@ -59,6 +66,11 @@ def check_parameter_name(model: Autoencoder, name: str) -> None:
     if slot not in known:
         hint = did_you_mean(slot, known)
         raise ValueError(f"The grid names {name!r}, which is no parameter.{hint}")
+    if slot == "columns":
+        raise ValueError(
+            "The grid names 'columns', and all candidates must see the same: set them once, on the "
+            "Autoencoder."
+        )
 
 
 def _refusal(params: Params, error: Exception) -> Exception:

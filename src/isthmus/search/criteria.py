@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import type_of_target
 
-from isthmus.autoencoder import Autoencoder, Rows, validate_rows
+from isthmus.autoencoder import Autoencoder, Rows, TableRows, validate_rows
 from isthmus.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class Fold(NamedTuple):
     def rows(self) -> Rows:
         """Return the rows to train on, checked; `seen` knows them then."""
         X = validate_rows(self.seen, self.X, reset=True, minimum=2)
-        return Rows(X, np.ones(len(X)), self.seen.sample_shape_)
+        schema = X.schema if isinstance(X, TableRows) else None
+        return Rows(np.asarray(X), np.ones(len(X)), self.seen.sample_shape_, schema)
 
     def fitted(self, candidate: Autoencoder, fitted: Fitted) -> Autoencoder:
         """Return a candidate as if it had been fitted on the rows."""

@@ -24,7 +24,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import _num_samples
 
-from isthmus.autoencoder import Autoencoder, as_images, check_real, check_whole
+from isthmus.autoencoder import Autoencoder, as_images, check_real, check_whole, schema_of
 from isthmus.io import as_json
 from isthmus.search.candidates import (
     build_candidate,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
+    from isthmus.schema import Schema
     from isthmus.search.candidates import (
         Params,
     )
@@ -158,7 +159,8 @@ def tune(
     """Search over parameters; candidates whose shapes agree are trained in one program.
 
     Every candidate is what `autoencoder.set_params(**params).fit(rows)` makes of the rows it is
-    trained on, within rounding, and all have the same seed.
+    trained on, within rounding, and all have the same seed. What the columns of a table of mixed types
+    are taken for is settled once, by all rows.
 
     Parameters
     ----------
@@ -218,10 +220,11 @@ def tune(
     criterion = choose_criterion(scoring, y)
     X = as_images(X)
     splits = _splits(cv, X, y, criterion, seed)
-    built = [build_candidate(autoencoder, params, seed) for params in candidates]
+    schema = schema_of(autoencoder, X)
+    built = [build_candidate(autoencoder, params, seed, schema) for params in candidates]
     rungs = _rungs(len(candidates), factor) if halving else [Rung(len(candidates), 1.0)]
     with closing(Progress("tune", autoencoder.verbose)) as count:
-        seen = [clone(autoencoder) for _ in splits]
+        seen = [_knowing(autoencoder, schema) for _ in splits]
         scorer = Scorer(built, criterion, splits, count, {}, seen)
         table = _race(scorer, rungs, X, y)
         count.finish()
@@ -231,6 +234,12 @@ def tune(
     seconds = time.perf_counter() - begin
     model = _fitted(autoencoder, candidates[best], seed, X)
     return Search(model, best, results, importance, criterion.name, seconds)
+
+
+def _knowing(autoencoder: Autoencoder, schema: Schema | None) -> Autoencoder:
+    """Return what validates the rows of a split: by the schema of all rows, as the last fit."""
+    clean: Autoencoder = clone(autoencoder)
+    return clean if schema is None else clean.set_params(columns=schema)
 
 
 def _fitted(autoencoder: Autoencoder, params: Params, seed: int, X: Any) -> Autoencoder:

@@ -38,6 +38,10 @@ class Objective(NamedTuple):
         """Return the codes of clean inputs."""
         return self.code(net.encode(self.loss.seen(x)))
 
+    def seen(self, net: Net, x: Array) -> Array:
+        """Return clean inputs as the encoder sees them."""
+        return self.loss.seen(x)
+
     def reconstruct(self, net: Net, x: Array) -> Array:
         """Return the reconstructions of clean inputs."""
         return self.loss.shown(net.decode(self.encode(net, x)))

@@ -374,12 +374,8 @@ def _because(
 
     words = np.full((len(outlier), columns), None, object)
     if columns and outlier.any():
-        table = found.explain(rows.X[np.flatnonzero(outlier)]).frame(columns)
-        lines = [
-            f"{line['column']} {line['observed']:.4g} (expected {line['expected']:.4g})"
-            for line in table.iter_rows(named=True)
-        ]
-        words[outlier] = np.array(lines, object).reshape(-1, columns)
+        reasons = found.explain(rows.X[np.flatnonzero(outlier)]).reasons(columns)
+        words[outlier, : reasons.shape[1]] = reasons
     names = _reasons(columns)
     return {name: pl.Series(words[:, i].tolist(), dtype=pl.String) for i, name in enumerate(names)}
 

@@ -114,11 +114,9 @@ def _explained(
     """Return a line for each row and column, with the numbers of the rows."""
     import numpy as np
 
-    from isthmus.outliers import OutlierDetector, explain_losses
+    from isthmus.outliers import OutlierDetector
 
-    if not isinstance(found, OutlierDetector):
-        return explain_losses(found, rows.X).frame(top)
-    if every:
+    if every or not isinstance(found, OutlierDetector):
         return found.explain(rows.X).frame(top)
     numbers = np.flatnonzero(found.predict(rows.X) == -1)
     if not len(numbers):

@@ -38,6 +38,12 @@ function written(value) {
   return String(Number(value.toPrecision(4)));
 }
 
+// What a point has in a column: a word, or its number.
+function shown(column, i) {
+  if (column.kinds) return column.kinds[column.numbers[i]];
+  return column.texts ? column.texts[i] : written(column.values[i]);
+}
+
 function element(name, text, parent) {
   const made = document.createElement(name);
   if (text !== undefined) made.textContent = text;
@@ -80,10 +86,11 @@ class Plane {
     const xy = wholes(this.data.xy);
     this.x = Float32Array.from({ length: this.data.n }, (_, i) => xy[2 * i] / 65535 - 0.5);
     this.y = Float32Array.from({ length: this.data.n }, (_, i) => 0.5 - xy[2 * i + 1] / 65535);
-    this.columns = this.data.values.map((v) => ({ name: v.name, values: floats(v.data) }));
+    this.columns = this.data.values.map((v) => v.kinds
+      ? { ...v, numbers: wholes(v.data), values: wholes(v.data) } : { ...v, values: floats(v.data) });
     const label = this.data.label;
     if (label && !label.kinds) this.columns.unshift({ name: label.name, values: floats(label.data) });
-    this.kinds = label && label.kinds ? { ...label, numbers: wholes(label.data) } : null;
+    this.label = label && label.kinds ? { ...label, numbers: wholes(label.data) } : null;
     this.hidden = new Set();
     this.chosen = -1;
     this.pointers = new Map();
@@ -99,7 +106,7 @@ class Plane {
   }
 
   fill() {
-    if (this.kinds) this.select.add(new Option(this.kinds.name, "kinds"));
+    if (this.label) this.select.add(new Option(this.label.name, "kinds"));
     this.columns.forEach((c, i) => this.select.add(new Option(c.name, String(i))));
     this.colour();
   }
@@ -108,7 +115,10 @@ class Plane {
   colour() {
     const which = this.select.value;
     this.legend.replaceChildren();
-    this.column = which === "kinds" ? null : this.columns[Number(which)];
+    const chosen = which === "kinds" ? this.label : this.columns[Number(which)];
+    if (this.kinds !== chosen) this.hidden.clear();
+    this.kinds = chosen.kinds ? chosen : null;
+    this.column = chosen.kinds ? null : chosen;
     if (this.column) {
       this.column.range = this.column.range || range(this.column.values);
       this.scale();
@@ -140,7 +150,8 @@ class Plane {
 
   scale() {
     const item = element("li", undefined, this.legend), [low, high] = this.column.range;
-    element("span", `\u2264 ${written(low)}`, item);
+    const end = (value) => (this.column.texts ? shown(this.column, this.column.values.indexOf(value)) : written(value));
+    element("span", `\u2264 ${end(low)}`, item);
     const bar = element("canvas", undefined, item);
     bar.width = 160;
     bar.height = 14;
@@ -149,7 +160,7 @@ class Plane {
       context.fillStyle = viridis(i / 159, this.dark.matches);
       context.fillRect(i, 0, 1, 14);
     }
-    element("span", `\u2265 ${written(high)}`, item);
+    element("span", `\u2265 ${end(high)}`, item);
   }
 
   kind(i) {
@@ -237,8 +248,8 @@ class Plane {
     const list = element("dl", undefined, this.tip);
     const line = (name, value) => { element("dt", name, list); element("dd", value, list); };
     if (ids) line("row", String(rows[i]));
-    if (this.kinds) line(this.kinds.name, this.kinds.kinds[this.kinds.numbers[i]]);
-    this.shownColumns(i).forEach((c) => line(c.name, written(c.values[i])));
+    if (this.label) line(this.label.name, shown(this.label, i));
+    this.shownColumns(i).forEach((c) => line(c.name, shown(c, i)));
     this.settle(i);
   }
 
