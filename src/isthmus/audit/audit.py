@@ -43,7 +43,7 @@ class Audit:
     frame : DataFrame of pandas or polars, or pyarrow.Table
         The table, with missing cells, dates, categories and words as they are.
     target_fpr : float in (0, 1)
-        The share of right cells of each column that may be flagged.
+        The share of right cells that may be flagged.
     columns : dict, optional
         What columns are taken for, such as `{"zip": "category", "note": "ignore"}`.
     ids : sequence of str, optional

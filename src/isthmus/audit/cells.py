@@ -1,9 +1,12 @@
-"""Which cells are surprising, given the rest of their rows, to models that did not train on these rows.
+"""Which cells are wrong, as far as their columns and the rest of their rows tell.
 
 Rows are parted into folds. For each an autoencoder learns from the other folds to restore cells that
-are hidden or swapped; then each cell of the fold is hidden in turn, and judged by what its true value
-costs. Its rank among the cells of its column, all judged in this way, is its p-value: of the cells of a
-column a share of at most `a` has `p <= a`.
+are hidden or swapped; then each cell of the fold is hidden in turn, and what the model expects there is
+compared with what is there. What speaks against a cell (`isthmus.audit.evidence`) is weighed by
+a logistic regression that is taught on the table itself: cells of the fold as they are, beside the same
+cells with mistakes of the usual kinds: another row's value, other units, the other sign, a rare or
+unseen level, another year. The rank of a cell's score among all cells, judged in this way, is its
+p-value: of the cells that are right a share of about `a` has `p <= a`.
 """
 
 from __future__ import annotations
@@ -11,11 +14,21 @@ from __future__ import annotations
 import math
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from isthmus.audit.evidence import (
+    Mistakes,
+    NumberEvidence,
+    level_evidence,
+    wrong_levels,
+    wrong_numbers,
+)
 from isthmus.audit.expected import expectations
 from isthmus.autoencoder import Autoencoder, Rows, advance_training, begin_courses
 from isthmus.model import resolve_slots
@@ -27,9 +40,13 @@ if TYPE_CHECKING:
 
 STEPS = 1500
 WIDTH = 64  # code units: what is hidden, and not a narrow code, keeps a model from copying
-TAIL = 0.02  # the share of cells from whose surprise that of rarer ones is extrapolated
-DOUBTED = 0.5  # how sure it must be that a cell is wrong to judge its row without it
-SPARE = 3.0  # how many times the share to be flagged is kept of each fold, for its expectations
+WRONG = 0.01  # the share of cells that are taken to be wrong where nothing is known yet
+PLANTED = 500  # mistakes in each column of a fold, to learn how evidence is weighed
+LEAST_TAUGHT = 10  # mistakes of a kind that something can be learned from
+MOST_TAUGHT = 200_000  # cells that this is learned from
+NEVER = -50.0  # log odds of what is just as expected
+KEPT_VALUES = 2**22  # of what a net makes of a fold, up to which it is kept rather than made again
+DOUBTED = 0.3  # how sure it must be that a cell is wrong to judge its row without it
 
 
 @dataclass(frozen=True)
@@ -39,12 +56,11 @@ class CellJudgements:
     Attributes
     ----------
     surprise : ndarray (n, cells)
-        What the cell costs when it is hidden; NaN where it is missing.
+        The log odds of the cell being wrong; NaN where it is missing.
     p : ndarray (n, cells)
-        The share of cells of its column that are at least as surprising.
+        The share of all cells that are at least as suspicious.
     sure : ndarray (n, cells)
-        How sure it is that the cell is wrong: one minus the share of false alarms that is to be
-        expected among all cells that are at least as surprising.
+        How likely it is that the cell is wrong, if one in a hundred cells is.
     flagged : polars.DataFrame
         A line for each cell with p of at most the target that is not what was expected, the surest
         first: "row", "column", "p", "sure" and "expected".
@@ -102,12 +118,12 @@ def judge_cells(
     held = parted(X, folds, rng)
     tame = without_extremes(X, schema)
     models = trained_models(tame, schema, held, rng, max_epochs, verbose)
-    judge = Judge(X, schema, list(zip(models, held, strict=True)), SPARE * target_fpr)
+    judge = Judge(X, schema, list(zip(models, held, strict=True)), random_state)
     with closing(Progress("audit: judging", verbose, 2 * folds, "folds")) as count:
-        first = judge.look(tame, count)
+        first = judge.look(tame, target_fpr, count)
         doubted = without_doubted(tame, schema, first.sure)
-        last = first if doubted is None else judge.look(doubted, count)
-    return CellJudgements(last.surprise, last.p, last.sure, last.flagged(schema, target_fpr))
+        last = first if doubted is None else judge.look(doubted, target_fpr, count)
+    return CellJudgements(last.score, last.p, last.sure, last.flagged(schema, target_fpr))
 
 
 def without_extremes(X: np.ndarray, schema: Schema) -> np.ndarray:
@@ -146,11 +162,10 @@ def without_doubted(X: np.ndarray, schema: Schema, sure: np.ndarray) -> np.ndarr
 
 
 class Look(NamedTuple):
-    """How surprising all cells are in what was shown of their rows."""
+    """What speaks for cells being wrong, in what was shown of their rows."""
 
-    surprise: np.ndarray
+    score: np.ndarray  # log odds
     p: np.ndarray
-    tail: np.ndarray
     sure: np.ndarray
     kept: list[Kept]
 
@@ -163,56 +178,157 @@ class Look(NamedTuple):
                     "column": [schema.used[few.cell].name] * len(few.rows),
                     "p": self.p[few.rows, few.cell],
                     "sure": self.sure[few.rows, few.cell],
-                    "tail": self.tail[few.rows, few.cell],
                     "expected": pl.Series(few.expected, dtype=pl.String),
                 }
             )
             for few in self.kept
         ]
         table = pl.concat(parts).filter(pl.col("p") <= target_fpr).drop_nulls("expected")
-        return table.sort("tail", "row", "column").drop("tail")
+        return table.sort("p", "row", "column")
+
+
+class Evidence(NamedTuple):
+    """What speaks against a column's cells in the rows of a fold, and against planted mistakes."""
+
+    cell: int
+    rows: np.ndarray
+    real: np.ndarray
+    planted: np.ndarray
+    kinds: np.ndarray  # of planted mistakes
+    expected: np.ndarray  # whether a cell is just what was expected
+
+    @classmethod
+    def of(
+        cls,
+        cell: int,
+        rows: np.ndarray,
+        real: np.ndarray,
+        planted: np.ndarray,
+        wrong: Mistakes,
+        true: np.ndarray,
+        expected: np.ndarray,
+    ) -> Evidence:
+        """Return evidence without mistakes that are none."""
+        other = wrong.values != true
+        return cls(cell, rows, real, planted[other], wrong.kinds[other], expected)
 
 
 class Judge:
     """Models, each with the rows that it did not train on, and the true cells."""
 
     def __init__(
-        self, X: np.ndarray, schema: Schema, parts: list[tuple[Model, np.ndarray]], share: float
+        self, X: np.ndarray, schema: Schema, parts: list[tuple[Model, np.ndarray]], seed: int
     ) -> None:
-        self.X, self.schema, self.parts, self.share = X, schema, parts, share
+        self.X, self.schema, self.parts, self.seed = X, schema, parts, seed
+        self.owner = np.array([value.cell for value in schema.values])
+        self.places = np.searchsorted(self.owner, np.arange(len(schema.used)))
 
-    def look(self, shown: np.ndarray, count: Progress) -> Look:
-        """Judge each cell by what is shown of its row, without the cell itself."""
-        surprise = np.full((len(self.X), len(self.schema.used)), np.nan)
-        kept: list[Kept] = []
-        for model, rows in self.parts:
-            for cell in range(surprise.shape[1]):
-                hidden = self._hidden(shown[rows], cell)
-                outputs = model.outputs(hidden)
-                surprise[rows, cell] = cost = self._costs(model, self.X[rows], outputs, cell)
-                few = self._most_surprising(cost)
-                text = expectations(model, self.schema, self.X[rows], outputs, cell, few)
-                kept.append(Kept(cell, rows[few], text))
+    def look(self, shown: np.ndarray, target_fpr: float, count: Progress) -> Look:
+        """Judge each cell by its column and by what is shown of its row, without the cell itself."""
+        rng = np.random.default_rng(self.seed)
+        found, outputs = [], {}
+        for k, (model, rows) in enumerate(self.parts):
+            for cell in range(len(self.places)):
+                made = model.outputs(np.where(self.owner == cell, np.nan, shown[rows]))
+                outputs[k, cell] = made if made.size <= KEPT_VALUES else None
+                found.append(self._evidence(model, rows, made, cell, rng))
             count(1)
-        tail = rarity(surprise)
-        return Look(surprise, ranks(surprise), tail, 1 - false_share(tail), kept)
+        score = np.full((len(self.X), len(self.places)), np.nan)
+        for levels in (True, False):
+            weigh([e for e in found if self._has_levels(e.cell) == levels], score)
+        p = ranks(score)
+        kept = self._expectations(shown, outputs, p, target_fpr)
+        return Look(score, p, 1 / (1 + np.exp(-np.clip(score, -50, 50))), kept)
 
-    def _hidden(self, shown: np.ndarray, cell: int) -> np.ndarray:
-        owner = np.array([value.cell for value in self.schema.values])
-        return np.where(owner == cell, np.nan, shown)
+    def _has_levels(self, cell: int) -> bool:
+        return self.schema.used[cell].kind in ("category", "boolean")
 
-    def _costs(self, model: Model, X: np.ndarray, outputs: np.ndarray, cell: int) -> np.ndarray:
-        """Return what a column's cells cost, NaN where they are missing."""
-        cells = np.array([value.cell for value in self.schema.values])
-        known = ~np.isnan(X[:, np.searchsorted(cells, np.arange(len(self.schema.used)))])
-        shares = model.cell_losses(X, outputs)[:, cell]  # of the mean over the cells that are there
-        return np.where(known[:, cell], shares * known.sum(axis=1), np.nan)
+    def _evidence(
+        self, model: Model, rows: np.ndarray, made: np.ndarray, cell: int, rng: np.random.Generator
+    ) -> Evidence:
+        """Return what speaks against a column's cells in the rows of a fold."""
+        place = self.places[cell]
+        values = self.X[:, place]
+        known = values[~np.isnan(values)]
+        there = np.flatnonzero(~np.isnan(values[rows]))
+        few = there[rng.permutation(len(there))[:PLANTED]]
+        true = values[rows]
+        if self._has_levels(cell):
+            shares = level_shares(model, made, place)
+            counts = np.bincount(known.astype(int), minlength=shares.shape[1])
+            codes = true[there].astype(int)
+            wrong = wrong_levels(true[few].astype(int), counts, rng)
+            real = level_evidence(codes, shares[there], counts)
+            planted = level_evidence(wrong.values, shares[few], counts)
+            usual = shares[there].argmax(axis=1) == codes
+            return Evidence.of(cell, rows[there], real, planted, wrong, true[few], usual)
+        answer = model.compact(made)
+        scaled, guess = (model.scaled(x)[:, place].astype(float) for x in (self.X[rows], answer))
+        numbers = NumberEvidence(known, scaled, guess)
+        wrong = wrong_numbers(true[few], self.schema.used[cell], known, rng)
+        changed = self.X[rows[few]]
+        changed[:, place] = wrong.values
+        real = numbers.against(true[there], scaled[there], there)
+        planted = numbers.against(wrong.values, model.scaled(changed)[:, place].astype(float), few)
+        usual = np.abs(scaled - guess)[there] <= 0.5 * numbers.unit[there]
+        return Evidence.of(cell, rows[there], real, planted, wrong, true[few], usual)
 
-    def _most_surprising(self, cost: np.ndarray) -> np.ndarray:
-        """Return the rows whose expectations may be asked for, the most surprising first."""
-        there = int((~np.isnan(cost)).sum())
-        most = min(int(np.ceil(self.share * there)) + 1, there)
-        return np.argsort(np.where(np.isnan(cost), np.inf, -cost), kind="stable")[:most]
+    def _expectations(
+        self,
+        shown: np.ndarray,
+        outputs: dict[tuple[int, int], np.ndarray | None],
+        p: np.ndarray,
+        target_fpr: float,
+    ) -> list[Kept]:
+        """Return what was expected of the flagged cells."""
+        kept = []
+        for k, (model, rows) in enumerate(self.parts):
+            for cell in range(len(self.places)):
+                few = np.flatnonzero(p[rows, cell] <= target_fpr)
+                if not len(few):
+                    continue
+                made = outputs[k, cell]
+                if made is None:
+                    made = model.outputs(np.where(self.owner == cell, np.nan, shown[rows]))
+                text = expectations(model, self.schema, self.X[rows], made, cell, few)
+                kept.append(Kept(cell, rows[few], text))
+        return kept
+
+
+def level_shares(model: Model, made: np.ndarray, place: int) -> np.ndarray:
+    """Return what a model expects of levels, or of False and True, (n, levels)."""
+    shares = model.probabilities(made)[int(place)].astype(float)
+    return np.stack([1 - shares, shares], axis=1) if shares.ndim == 1 else shares
+
+
+def weigh(found: list[Evidence], score: np.ndarray) -> None:
+    """Learn how to weigh evidence, and write the log odds of cells being wrong to their places.
+
+    Each kind of mistake is told from cells as they are by a regression of its own, and the odds of all
+    kinds are added. One cell in a hundred is taken to be wrong, by any kind alike. What is just as
+    expected is no mistake.
+    """
+    if not found:
+        return
+    real = np.concatenate([e.real for e in found])
+    some = real[:: max(len(real) // MOST_TAUGHT, 1)]
+    planted, kinds = (np.concatenate([getattr(e, f) for e in found]) for f in ("planted", "kinds"))
+    each = [kind for kind in np.unique(kinds) if (kinds == kind).sum() >= LEAST_TAUGHT]
+    models = [taught(some, planted[kinds == kind], WRONG / len(each)) for kind in each]
+    for evidence in found:
+        odds = np.logaddexp.reduce([m.decision_function(evidence.real) for m in models], axis=0)
+        score[evidence.rows, evidence.cell] = np.where(evidence.expected, NEVER, odds)
+
+
+def taught(real: np.ndarray, planted: np.ndarray, share: float) -> Any:
+    """Return a regression that tells mistakes, of which there are so many, from cells as they are."""
+    lines, label = (
+        np.concatenate([real, planted]),
+        np.repeat([False, True], [len(real), len(planted)]),
+    )
+    weight = np.where(label, share / len(planted), (1 - share) / len(real)) * len(real)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    return model.fit(lines, label, logisticregression__sample_weight=weight)
 
 
 def trained_models(
@@ -255,89 +371,18 @@ def template_for(n: int, max_epochs: int | None) -> Autoencoder:
     )
 
 
-# -- from surprise to how sure -----------------------------------------------------------------------
-
-
-def ranks(surprise: np.ndarray) -> np.ndarray:
-    """Return of each cell the share of cells of its column that are at least as surprising.
+def ranks(score: np.ndarray) -> np.ndarray:
+    """Return of each cell the share of all cells with at least its score.
 
     Examples
     --------
-    >>> ranks(np.array([[1.0], [3.0], [2.0], [np.nan]])).T.round(2)
-    array([[1.  , 0.33, 0.67,  nan]])
+    >>> ranks(np.array([[1.0, 3.0], [2.0, np.nan]])).round(2)
+    array([[1.  , 0.33],
+           [0.67,  nan]])
     """
-    p = np.full(surprise.shape, np.nan)
-    for j, column in enumerate(surprise.T):
-        there = ~np.isnan(column)
-        ordered = np.sort(column[there])
-        below = np.searchsorted(ordered, column[there], side="left")
-        p[there, j] = (len(ordered) - below) / max(len(ordered), 1)
+    there = ~np.isnan(score)
+    ordered = np.sort(score[there])
+    p = np.full(score.shape, np.nan)
+    below = np.searchsorted(ordered, score[there], side="left")
+    p[there] = (len(ordered) - below) / max(len(ordered), 1)
     return p
-
-
-def tail_probability(surprise: np.ndarray) -> np.ndarray:
-    """Return how often a column's cell is at least as surprising, beyond what was seen too.
-
-    Where ranks end, the tail goes on as a generalised Pareto distribution through the surprises that
-    one in 50, one in 12 and one in 3 cells exceed; few wrong cells do not move these.
-
-    References
-    ----------
-    Pickands, "Statistical Inference Using Extreme Order Statistics", 1975.
-    """
-    p = ranks(surprise[:, None])[:, 0]
-    known = surprise[~np.isnan(surprise)]
-    if len(known) < 3:
-        return p
-    share = min(max(TAIL, 8 / len(known)), 1 / 16)
-    low, middle, high = np.quantile(known, [1 - 16 * share, 1 - 4 * share, 1 - share])
-    rise, last = middle - low, high - middle
-    if not last > 0:
-        return p
-    shape = float(np.clip(np.log(last / rise) / np.log(4), 0, 1)) if rise > 0 else 1.0
-    scale = last * shape / (1 - 4**-shape) if shape > 1e-6 else last / np.log(4)
-    with np.errstate(invalid="ignore"):
-        beyond = np.maximum(surprise - high, 0) / scale
-        falls = (1 + shape * beyond) ** (-1 / shape) if shape > 1e-6 else np.exp(-beyond)
-        far: np.ndarray = np.where(surprise > high, np.minimum(share * falls, p), p)
-    return far
-
-
-def rarity(surprise: np.ndarray) -> np.ndarray:
-    """Return how rare cells are: in their columns and among all cells, `e` times the geometric mean.
-
-    The one knows how surprising cells of a column are; the other that a column which can be told from
-    the others is to be believed more. The factor makes a p-value of the mean of any two.
-
-    References
-    ----------
-    Vovk and Wang, "Combining p-values via Averaging", 2020.
-    """
-    own = np.stack([tail_probability(column) for column in surprise.T], axis=1)
-    among_all = tail_probability(surprise.ravel()).reshape(surprise.shape)
-    return np.minimum(np.e * np.sqrt(own * among_all), 1)
-
-
-def false_share(p: np.ndarray) -> np.ndarray:
-    """Return of each cell the share of false alarms among all at least as unlikely, at most 1.
-
-    References
-    ----------
-    Benjamini and Hochberg, "Controlling the False Discovery Rate", 1995.
-
-    Examples
-    --------
-    >>> false_share(np.array([[0.001, 0.5], [0.9, np.nan]]))
-    array([[0.003, 0.75 ],
-           [0.9  ,   nan]])
-    """
-    known = ~np.isnan(p)
-    values = p[known]
-    order = np.argsort(values, kind="stable")
-    raised = values[order] * len(values) / np.arange(1, len(values) + 1)
-    found = np.full(p.shape, np.nan)
-    lowest = np.minimum.accumulate(raised[::-1])[::-1] if len(values) else raised
-    back = np.empty(len(values))
-    back[order] = np.minimum(lowest, 1)
-    found[known] = back
-    return found

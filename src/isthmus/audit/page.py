@@ -135,9 +135,9 @@ def cells_text(audit: Audit) -> str:
         return "No model was fitted: these cells are suspicious by the checks below."
     rate = f"{100 * audit.target_fpr:g} %"
     return (
-        "Each cell was judged by what the rest of its row lets one expect, by models that were not "
-        f"trained on this row. Of the cells that are right, {rate} at most are flagged in each column; "
-        "so look at the first ones first. Cells that a check below takes for wrong are in the list too."
+        "Each cell was judged by its column and by what the rest of its row lets one expect, by models "
+        f"that were not trained on this row. Of the cells that are right, about {rate} are listed: so "
+        "look at the first ones first. Cells that a check below takes for wrong are in the list too."
     )
 
 
@@ -145,16 +145,18 @@ def method(audit: Audit) -> list[str]:
     """Return how cells were judged, in sentences."""
     found = [
         "Checks of rows, columns and values look at all cells; numbers of rows count from 0.",
-        "How sure a cell is to be wrong is an estimate, from 0 to 1, to order the list by; it is no "
-        "proof.",
+        "How sure a cell is to be wrong is an estimate, as if one cell in a hundred were; it orders the "
+        "list, and is no proof.",
     ]
     if audit.judgements is not None:
         found.insert(
             0,
             f"The rows were parted into {audit.folds} folds. For each an autoencoder of mixed columns "
-            "was fitted to the other folds, and each cell of the fold was hidden from it in turn. Its "
-            "p-value is the share of cells of its column, held out in the same way, that are at least "
-            f"as surprising. Seed: {audit.random_state}.",
+            "was fitted to the other folds, and each cell of the fold was hidden from it in turn. What "
+            "it expected, and how odd the value is in its column, are weighed as was learned from the "
+            "same cells with planted mistakes: values of other rows, other units, other signs, rare and "
+            "unseen levels, other years. A cell's p-value is the share of all cells that are at least as "
+            f"suspicious. Seed: {audit.random_state}.",
         )
     return found
 
