@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ENDINGS = (".html", ".json")
 LEAST_ROWS = 20  # that a model is fitted to
 SURE = 0.8  # how sure a check must be for a cell to count as wrong
-OF_MODEL = "the rest of its row"
+OF_MODEL = "its row and column"
 
 
 class Audit:
@@ -68,7 +68,7 @@ class Audit:
     schema_ : Schema or None
         What each column is taken for; None where there was nothing to learn.
     judgements : CellJudgements or None
-        How surprising each cell is; None without models.
+        How suspicious each cell is; None without models.
 
     Examples
     --------

@@ -51,7 +51,7 @@ DOUBTED = 0.3  # how sure it must be that a cell is wrong to judge its row witho
 
 @dataclass(frozen=True)
 class CellJudgements:
-    """How surprising each cell is, and what was expected of those that are flagged.
+    """How suspicious each cell is, and what was expected of those that are flagged.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class CellJudgements:
 
 
 class Kept(NamedTuple):
-    """What was expected of the most surprising cells of a column, in rows of one fold."""
+    """What was expected of a column's flagged cells, in rows of one fold."""
 
     cell: int
     rows: np.ndarray

@@ -145,20 +145,21 @@ def method(audit: Audit) -> list[str]:
     """Return how cells were judged, in sentences."""
     found = [
         "Checks of rows, columns and values look at all cells; numbers of rows count from 0.",
-        "How sure a cell is to be wrong is an estimate, as if one cell in a hundred were; it orders the "
-        "list, and is no proof.",
+        "How sure a cell is to be wrong is an estimate, as if one cell in a hundred were; it orders "
+        "the list, and is no proof.",
     ]
-    if audit.judgements is not None:
-        found.insert(
-            0,
-            f"The rows were parted into {audit.folds} folds. For each an autoencoder of mixed columns "
-            "was fitted to the other folds, and each cell of the fold was hidden from it in turn. What "
-            "it expected, and how odd the value is in its column, are weighed as was learned from the "
-            "same cells with planted mistakes: values of other rows, other units, other signs, rare and "
-            "unseen levels, other years. A cell's p-value is the share of all cells that are at least as "
-            f"suspicious. Seed: {audit.random_state}.",
-        )
-    return found
+    if audit.judgements is None:
+        return found
+    return [
+        f"The rows were parted into {audit.folds} folds. For each an autoencoder of mixed columns was "
+        "fitted to the other folds, and each cell of the fold was hidden from it in turn. Seed: "
+        f"{audit.random_state}.",
+        "What it expected, and how odd the value is in its column, are weighed as was learned from "
+        "the same cells with planted mistakes: values of other rows, other units, other signs, rare "
+        "and unseen levels, other years.",
+        "A cell's p-value is the share of all cells that are at least as suspicious.",
+        *found,
+    ]
 
 
 def _tiles(audit: Audit) -> list[Tile]:
