@@ -34,7 +34,7 @@ class Formula(NamedTuple):
 
 def reckoned_columns(profile: Profile) -> Iterator[Finding]:
     """Yield columns that are another one times a factor, a sum of two or a product of two."""
-    columns = [c for c in profile.numeric() if c.n_distinct >= 10][:MOST_COLUMNS]
+    columns = [c for c in profile.numeric() if c.n_distinct >= 5][:MOST_COLUMNS]
     if len(columns) < 2 or profile.n_rows < 20:
         return
     table = np.array([c.numbers for c in columns])
