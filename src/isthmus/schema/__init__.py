@@ -10,6 +10,7 @@ from isthmus.schema.dates import to_local as to_local
 from isthmus.schema.filling import filled as filled
 from isthmus.schema.filling import missing_cells as missing_cells
 from isthmus.schema.filling import new_columns as new_columns
+from isthmus.schema.frames import columns_of as columns_of
 from isthmus.schema.frames import is_arrow as is_arrow
 from isthmus.schema.frames import is_frame as is_frame
 from isthmus.schema.frames import is_pandas as is_pandas
