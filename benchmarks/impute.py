@@ -65,9 +65,9 @@ def hidden(X, seed):
 
 def ours(X, seed):
     """Return rows filled by isthmus, and its intervals as two arrays."""
-    from isthmus import Autoencoder
+    from isthmus.presets import imputing
 
-    filled, intervals = Autoencoder(random_state=seed).fit(X).impute(X, return_interval=COVERED)
+    filled, intervals = imputing(random_state=seed).fit(X).impute(X, return_interval=COVERED)
     low, high = X.copy(), X.copy()
     for j, name in enumerate(f"x{j}" for j in range(X.shape[1])):
         found = intervals.get(name)

@@ -22,7 +22,7 @@ FLOORS = [
     {"autoencoder"},
     {"presets", "comparison", "embedding", "images", "outliers", "search"},
     {"loading", "report"},
-    {"demo"},
+    {"audit", "demo"},
     {"cli"},
     {"__main__"},
 ]

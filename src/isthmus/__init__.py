@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 _MODULES = ("images", "plots", "presets")
 _HOMES = {
+    "audit.audit": ["Audit"],
     "autoencoder.estimator": ["Autoencoder"],
     "comparison": ["compare"],
     "embedding": ["embed"],
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers; a test holds
     from isthmus import images as images
     from isthmus import plots as plots
     from isthmus import presets as presets
+    from isthmus.audit.audit import Audit as Audit
     from isthmus.autoencoder.estimator import Autoencoder as Autoencoder
     from isthmus.comparison import compare as compare
     from isthmus.embedding import embed as embed

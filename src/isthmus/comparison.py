@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from isthmus.schema import Schema
+
 INPUTS = ("raw columns", "PCA", "codes")
 CLASSIFIERS = ("logistic", "neighbours")
 UNLABELLED = ("refuse", "drop", "use")
@@ -267,8 +269,9 @@ def compare(
     seed = draw_seed(random_state) % 2**32
     data = _labelled(X, y, unlabelled)
     test = None if X_test is None and y_test is None else _test_rows(X_test, y_test, data.kinds)
-    model = model if seen else _with_schema(_seeded(model, seed), data)
-    folds = [_Fold(model, seen, split) for split in _splits(data, test, cv, seed)]
+    schema = _schema_of(model, data)
+    model = model if seen else _knowing(_seeded(model, seed), schema)
+    folds = [_Fold(model, seen, split, schema) for split in _splits(data, test, cv, seed)]
     table = [_line(name, c, j, folds) for name, c in chosen.items() for j in range(len(INPUTS))]
     return Comparison(
         table=table,
@@ -293,14 +296,14 @@ Split = tuple[ArrayLike | None, Labelled, Labelled]  # rows without a label, to 
 class _Fold:
     """One split: the three inputs of its training and test rows."""
 
-    def __init__(self, model: Transformer, seen: bool, split: Split) -> None:
+    def __init__(self, model: Transformer, seen: bool, split: Split, schema: Schema | None) -> None:
         rest, (X, self.y), (X_test, self.y_test) = split
         every = X if rest is None else _stacked(X, rest)
         begin = time.perf_counter()
         fitted = model if seen else clone(model).fit(every)
         codes = tuple(_flat(fitted.transform(part)) for part in (X, X_test))
         middle = time.perf_counter()
-        scaled, self.one_hot = _scaling_of(fitted, every)
+        scaled, self.one_hot = _scaling_of(fitted, every, schema)
         raw = tuple(scaled(part) for part in (X, X_test))
         wide = raw[0] if rest is None else scaled(every)
         start = time.perf_counter()
@@ -467,17 +470,22 @@ def _flat(x: ArrayLike) -> np.ndarray:
     return rows.reshape(len(rows), -1)
 
 
-def _with_schema(model: Transformer, data: _Labelled) -> Transformer:
-    """Return a model that takes the columns of a table for the same in all folds."""
+def _schema_of(model: Transformer, data: _Labelled) -> Schema | None:
+    """Return what the columns of a table of mixed types are taken for in all folds."""
     every = data.X if data.rest is None else _stacked(data.X, data.rest)
-    schema = schema_of(model, every) if isinstance(model, Autoencoder) else None
-    if schema is not None:
-        model.set_params(columns=schema)
-    return model
+    if not isinstance(model, Autoencoder):
+        return infer_schema(every, warn=False) if is_mixed(every) else None
+    return model.schema_ if _is_fitted(model) else schema_of(model, every)
+
+
+def _knowing(model: Transformer, schema: Schema | None) -> Transformer:
+    """Return a model that takes the columns of a table for what a schema says."""
+    known = schema is not None and isinstance(model, Autoencoder)
+    return model.set_params(columns=schema) if known else model
 
 
 def _scaling_of(
-    model: Transformer, train: ArrayLike
+    model: Transformer, train: ArrayLike, schema: Schema | None
 ) -> tuple[Callable[[ArrayLike], np.ndarray], bool]:
     """Return what scales rows as the model does, and whether it makes them one-hot.
 
@@ -485,8 +493,8 @@ def _scaling_of(
     numbers are left as they are.
     """
     if isinstance(model, Autoencoder):
-        return (lambda X: _seen(model, X)), model.schema_ is not None
-    return (_flat, False) if not is_mixed(train) else (_one_hot(train), True)
+        return (lambda X: _seen(model, X)), schema is not None
+    return (_flat, False) if schema is None else (_one_hot(schema, train), True)
 
 
 def _seen(model: Autoencoder, X: ArrayLike) -> np.ndarray:
@@ -495,9 +503,8 @@ def _seen(model: Autoencoder, X: ArrayLike) -> np.ndarray:
     return model.fitted_.model.seen(np.asarray(rows))
 
 
-def _one_hot(train: ArrayLike) -> Callable[[ArrayLike], np.ndarray]:
+def _one_hot(schema: Schema, train: ArrayLike) -> Callable[[ArrayLike], np.ndarray]:
     """Return what makes rows of a table one-hot and scales them, as these rows tell."""
-    schema = infer_schema(train, warn=False)
     layout, rows, weight = layout_of(schema), schema.encode(train), np.ones(_num_samples(train))
     scaler = fit_table_scaler("standard", rows, weight, layout)
     alike = np.ones(len(schema.used))

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from isthmus import plots
 from isthmus.autoencoder import as_images, check_whole, is_mixed
 from isthmus.io import as_json
+from isthmus.schema import is_frame
 from isthmus.training import Progress, draw_seed
 from isthmus.words import install
 
@@ -237,7 +238,7 @@ def _codes(model: Encoder | None, X: ArrayLike) -> np.ndarray:
 def _own_rows(X: ArrayLike) -> Any:
     """Return rows that are laid out as they are; ValueError for a table of mixed types."""
     rows = as_images(X)
-    if is_mixed(rows):
+    if is_frame(rows) and is_mixed(rows):
         raise ValueError(
             "X is a table of mixed types, or with missing cells, which has no distances of its own: "
             "give a fitted model, whose codes are laid out."

@@ -9,6 +9,7 @@ import pytest
 from isthmus import Autoencoder
 
 WORDS = {
+    "audit": "audit t.csv --id name --folds 2 --max-epochs 2 -o o.html",
     "compare": "compare t.csv --label kind --id name,x --n-components 2 --max-epochs 2 --cv 2 -o o.csv",
     "demo": "demo -o out",
     "denoise": "denoise p.isthmus photos -o out",

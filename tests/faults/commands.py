@@ -13,6 +13,7 @@ from isthmus import Autoencoder, OutlierDetector
 
 FIT = "t.csv --ignore name,kind,x --random-state 0"
 COMMANDS = {  # each with where its result goes
+    "audit": ("audit t.csv --folds 2 --max-epochs 2 --id name", "o.html"),
     "compare": (
         "compare t.csv --label kind --id name,x --n-components 2 --max-epochs 2 --cv 2",
         "o.csv",

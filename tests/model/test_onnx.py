@@ -483,7 +483,7 @@ def test_the_guide_runs(capsys, monkeypatch, tmp_path):
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
         exec(compile(block, "export.md", "exec"), space)
     assert space["codes"].shape == (1797, 8)
-    assert capsys.readouterr().out == "True\nencoder [64]\nTrue\n"
+    assert capsys.readouterr().out == "True\nencoder [64]\nTrue\nTrue\n"
     space["ae"].save("digits.isthmus")
     space["detector"].save("detector.isthmus")
     for line in re.findall(r"^isthmus (.*)$", text, flags=re.MULTILINE):

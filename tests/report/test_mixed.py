@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from isthmus import Autoencoder, Report, embed
+from isthmus import Autoencoder, OutlierDetector, Report, embed
 from isthmus.report.tables import restored_cells, shown_values
 from isthmus.schema import infer_schema
 
@@ -87,6 +87,18 @@ def test_the_worst_cells_are_in_words(report, table):
             if cause["column"] in (HOSTILE, "ok"):
                 assert cause["expected"].endswith(")")
                 assert " (p = 0." in cause["expected"]
+
+
+def test_a_detectors_reasons_are_in_words_too(model, table):
+    settings = {"n_estimators": 2, "columns": {"row": "ignore"}, "random_state": 0}
+    detector = OutlierDetector({"max_epochs": 1}, **settings).fit(table)
+    found = Report(model, table, detector=detector, embedding=False).facts()["outliers"]
+    causes = [(row["row"], cause) for row in found["rows"] for cause in row["causes"]]
+    named = [(row, c) for row, c in causes if c["column"] == HOSTILE]
+    assert named
+    assert all(c["observed"] == table[HOSTILE][row] for row, c in named)
+    assert all("(p = 0." in c["expected"] for _, c in named)
+    assert all(c["observed"] != "missing" for _, c in causes)
 
 
 def test_facts_are_json_and_pages_escape_words(report, tmp_path):

@@ -19,8 +19,8 @@ from isthmus.autoencoder.listener import Listener
 from isthmus.autoencoder.network import check_same_layers, transferred_net, warn_of_wide_net
 from isthmus.autoencoder.parameters import check_parameters
 from isthmus.autoencoder.partial_fit import fit_partially
-from isthmus.autoencoder.rows import Rows
-from isthmus.autoencoder.run import Origin, begin_run, fingerprint, settings_mark
+from isthmus.autoencoder.rows import Rows, hides_cells
+from isthmus.autoencoder.run import Origin, begin_run, fingerprint, gaps_of_another, settings_mark
 from isthmus.autoencoder.stored import Stored
 from isthmus.autoencoder.table_rows import TableRows, rows_to_learn_from, weights_of_columns
 from isthmus.autoencoder.validation import (
@@ -100,9 +100,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         become asinh of their distance from the median first.
         "standard" and "robust" keep the two values of a rare flag within ten units, and the unit of a
         column that was constant is a tenth of its size.
-    columns : dict, optional
+    columns : dict or Schema, optional
         What columns of a table are, by name, where the data do not tell: "number", "category",
-        "boolean", "date", "time", "duration", or "ignore" to leave one out.
+        "boolean", "date", "time", "duration", or "ignore" to leave one out. The `schema_` of another
+        model is taken as it is, with its levels and ranges.
     column_weights : dict, optional
         What columns of a table of mixed types count in the loss, by name; 1 by default.
     pretrain : None, "layerwise" or int
@@ -230,6 +231,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             run = begin_run(self, slots, rows, origin, starting=starting, kept=kept)
             warn_of_wide_net(run.at.net, slots, stacklevel=3)
             self._train(run, last, on_epoch)
+            if hides_cells(rows, slots) and run.rows.aside is None and not run.rows.held_out:
+                gaps = gaps_of_another(self, slots, rows, origin)
+                self.fitted_ = replace(self.fitted_, gaps=gaps)
         return self
 
     def _given(
@@ -538,7 +542,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = [self.dtype]
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = not self.is_spatial
         return tags
 
 

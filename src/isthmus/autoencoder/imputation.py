@@ -51,8 +51,8 @@ def check_imputing(model: Model, gaps: Gaps | None, level: float | None) -> None
         )
     if level is not None and (gaps is None or not gaps.held_out):
         raise ValueError(
-            "Intervals are measured on rows held out from training, and none were: call fit on at "
-            "least 100 rows, or with early_stopping=True."
+            "Intervals are measured on rows or cells held out from training, and none were: fit "
+            "isthmus.presets.imputing(), or with early_stopping=True."
         )
 
 

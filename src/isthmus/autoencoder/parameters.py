@@ -109,6 +109,12 @@ class Parameters(BaseEstimator):
                 setattr(self, slot, self._part(slot, getattr(self, slot), field, value))
         return self
 
+    @property
+    def is_spatial(self) -> bool:
+        """Whether the architecture is for images and signals, which have no missing cells."""
+        architecture = build(SLOTS["architecture"][0], self.architecture)
+        return architecture is not None and bool(architecture.spatial)
+
     def _with(self, slot: str, field: str, value: Any) -> tuple[Any, ...]:
         """Return a tuple of parts with one part, or one field of it, replaced."""
         index, _, rest = field.partition("__")

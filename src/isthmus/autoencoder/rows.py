@@ -19,10 +19,11 @@ from isthmus.model import (
     fit_table_scaler,
     layout_of,
     mean_row,
+    put_aside,
     scale_rows,
 )
 from isthmus.nets import ACTIVATIONS
-from isthmus.parts import Mixed
+from isthmus.parts import Masking, Mixed
 from isthmus.training import ScaledRows, aligned_rows
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Prepared(NamedTuple):
         return self.rows.x.shape[1] if self.loss is None else self.loss.width
 
 
+MANY = 5000  # rows, of which some cells are taken out to judge estimates of them, and not missed
 Ready = dict[Hashable, Prepared]  # prepared rows, for runs that need the same
 
 
@@ -99,9 +101,19 @@ def settle_scaling(scaling: Scaling, rows: Rows, slots: Slots) -> Scaling:
 
 
 def prepare_rows(
-    parameters: Parameters, given: Rows, slots: Slots, seed: int, ready: Ready | None = None
+    parameters: Parameters,
+    given: Rows,
+    slots: Slots,
+    seed: int,
+    ready: Ready | None = None,
+    *,
+    aside: bool = False,
 ) -> Prepared:
-    """Split and scale rows, or return them from `ready`, where they are kept."""
+    """Split and scale rows, or return them from `ready`, where they are kept.
+
+    `aside` takes some cells out of rows of which none are held out; of many rows some always are,
+    where the model learns to fill cells.
+    """
     e, X, weight = parameters, given.X, given.weight
     scaling = settle_scaling(e.scaling, given, slots)
     split = split_rows(len(X), e.early_stopping, e.validation_fraction, seed)
@@ -114,10 +126,19 @@ def prepare_rows(
         return ready[key]
     scaler = new_scaler(scaling, given, split[0], slots)
     scaled = scaled_rows(X, weight, split, scaler, e.dtype, schema=given.schema)
+    if (aside or len(X) >= MANY) and hides_cells(given, slots) and not scaled.held_out:
+        assert given.schema is not None
+        scaled = put_aside(scaled, layout_of(given.schema), seed)
     prepared = as_prepared(scaling, scaler, scaled, given, slots, e.dtype)
     if ready is not None:
         ready[key] = prepared
     return prepared
+
+
+def hides_cells(given: Rows, slots: Slots) -> bool:
+    """Whether a model learns to fill cells that are hidden from it."""
+    hiding = any(isinstance(part, Masking) for part in slots.corruption)
+    return hiding and given.schema is not None
 
 
 def as_prepared(
@@ -155,7 +176,8 @@ def scaled_rows(
             if not good.all():
                 raise too_large(X[index[b]], part[b], names=names, rows=index[b])
         parts += [whole, weight[index]]
-    return ScaledRows(*parts)
+    train, weight_train, held, weight_held = parts
+    return ScaledRows(train, weight_train, held, weight_held)
 
 
 def value_names(schema: Schema) -> list[str]:

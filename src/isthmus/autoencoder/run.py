@@ -13,7 +13,7 @@ import numpy as np
 
 from isthmus.autoencoder.network import build_net, sample_rows
 from isthmus.autoencoder.rows import check_scaled, prepare_rows
-from isthmus.model import Fitted, Model, blocks, history_of
+from isthmus.model import Fitted, Model, blocks, history_of, measure_gaps
 from isthmus.training import (
     Trainer,
     TrainerSettings,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from isthmus.autoencoder.parameters import Parameters
     from isthmus.autoencoder.rows import Prepared, Ready, Rows
-    from isthmus.model import Labelled, Slots
+    from isthmus.model import Gaps, Labelled, Slots
     from isthmus.nets import Net
     from isthmus.schema import Schema
     from isthmus.training import (
@@ -286,13 +286,14 @@ def begin_run(
     starting: Callable[[Net], Net] | None = None,
     kept: Net | None = None,
     ready: Ready | None = None,
+    aside: bool = False,
 ) -> Run:
     """Return a run, its rows prepared and its net made.
 
     `starting` takes the fresh net and returns the one to start from, such as the one `kept` of an
-    earlier fit; `ready` keeps prepared rows for runs that need the same.
+    earlier fit; `ready` keeps prepared rows for runs that need the same; see `prepare_rows` of `aside`.
     """
-    prepared = prepare_rows(parameters, given, slots, origin.seed, ready)
+    prepared = prepare_rows(parameters, given, slots, origin.seed, ready, aside=aside)
     slots = prepared.bound(slots)
     pretrained = parameters.pretrain is not None
     shape, seed = given.sample_shape, origin.seed
@@ -301,3 +302,16 @@ def begin_run(
         net = starting(net)
     check_scaled(prepared.rows, net, slots, prepared.scaling)
     return Run(parameters, slots, prepared, net, origin, shape, given.schema)
+
+
+def gaps_of_another(
+    parameters: Parameters, slots: Slots, given: Rows, origin: Origin
+) -> Gaps | None:
+    """Train the same once more without some of the cells, and measure how these are estimated.
+
+    Of few rows no cell can be spared for it in a model that is to be used.
+    """
+    run = begin_run(parameters, slots, given, origin, aside=True)
+    for trainer in run.phases(None):
+        trainer.run()
+    return measure_gaps(run.fitted().model, run.rows)

@@ -123,7 +123,8 @@ class Stored(Parameters):
         """Write the model to an ONNX file, which other languages and programs run.
 
         Its input "X" is rows in the data's units and shape, as float32 and as many as you like; the
-        scaling is in the file.
+        scaling is in the file. Of a table of mixed types each column is an input of its own name and
+        type, and with "reconstruct" an output too; its metadata say how missing cells are given.
 
         Parameters
         ----------
@@ -139,7 +140,8 @@ class Stored(Parameters):
         Raises
         ------
         ValueError
-            For a loss, sparsity or scaling in the part that is not built in.
+            For a loss, sparsity or scaling in the part that is not built in, and for a column that no
+            input can be.
         ModelFileError
             Where the results differ, or the file cannot be written.
         ImportError

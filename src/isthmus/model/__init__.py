@@ -28,6 +28,8 @@ from isthmus.model.fitted import labelled_rows as labelled_rows
 from isthmus.model.fitted import last_terms as last_terms
 from isthmus.model.gaps import Gaps as Gaps
 from isthmus.model.gaps import estimates as estimates
+from isthmus.model.gaps import measure_gaps as measure_gaps
+from isthmus.model.gaps import put_aside as put_aside
 from isthmus.model.gaps import unmeasured as unmeasured
 from isthmus.model.mixing import bind_loss as bind_loss
 from isthmus.model.mixing import bind_slots as bind_slots
@@ -46,7 +48,11 @@ from isthmus.model.onnx import check_opset as check_opset
 from isthmus.model.onnx import check_packages as check_packages
 from isthmus.model.onnx import decided_rows as decided_rows
 from isthmus.model.onnx import export_model as export_model
+from isthmus.model.onnx import feed_of as feed_of
+from isthmus.model.onnx import graph_of as graph_of
+from isthmus.model.onnx import input_rows as input_rows
 from isthmus.model.onnx import metadata as metadata
+from isthmus.model.onnx import named_bytes as named_bytes
 from isthmus.model.onnx import on_processor as on_processor
 from isthmus.model.onnx import probe_rows as probe_rows
 from isthmus.model.onnx import rounded_anew as rounded_anew
@@ -56,7 +62,6 @@ from isthmus.model.onnx import scaled_input as scaled_input
 from isthmus.model.onnx_graph import add_code as add_code
 from isthmus.model.onnx_graph import add_decoding as add_decoding
 from isthmus.model.onnx_graph import add_loss as add_loss
-from isthmus.model.onnx_graph import model_bytes as model_bytes
 from isthmus.model.record import Record as Record
 from isthmus.model.scaling import Scaler as Scaler
 from isthmus.model.scaling import Scaling as Scaling

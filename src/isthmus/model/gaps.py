@@ -18,13 +18,14 @@ import numpy as np
 from isthmus.io import ModelFileError
 from isthmus.model.record import array_of
 from isthmus.parts import plan
+from isthmus.training import Aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from isthmus.model.model import Model
     from isthmus.model.record import Record
-    from isthmus.parts import Mixed
+    from isthmus.parts import Layout, Mixed
     from isthmus.training import ScaledRows
 
 ROUNDS = 4  # of asking the net, each time with its answers in the places of missing cells
@@ -33,6 +34,7 @@ ROWS, SLOTS = 512, 2**20  # whose cells are hidden, and slots of theirs, at most
 GAIN = 0.02  # of the cost, that more rounds must bring
 SHARES = np.linspace(0, 1, 21)
 SURE = 1e-7  # how near to 0 a probability counts
+ASIDE = 2**12  # rows at most of which cells are taken out of training
 DRAWN = 0  # the seed of the rows whose cells are hidden
 
 
@@ -110,6 +112,8 @@ def measure_gaps(model: Model, rows: ScaledRows) -> Gaps | None:
     """Measure how missing cells are estimated best; None for plain numbers."""
     if model.mixed is None:
         return None
+    if rows.aside is not None:
+        return settled(_of_aside(model, model.mixed, rows, rows.aside), held_out=True)
     x = rows.judged[0]
     most = int(np.clip(SLOTS // model.mixed.width, 32, ROWS))
     if len(x) > most:
@@ -132,6 +136,39 @@ def _hidden(model: Model, mixed: Mixed, x: np.ndarray) -> Hidden:
             np.copyto(answer, _said(mixed, outputs, true), where=hide)
     constant = _said(mixed, np.broadcast_to(mixed.constant, (n, mixed.width)), true)
     number = np.isin(first, p.numbers)
+    return Hidden(found, constant, np.where(number, true, 1.0), number)
+
+
+def put_aside(rows: ScaledRows, layout: Layout, seed: int) -> ScaledRows:
+    """Take some cells out of the rows to train on, so that estimates of them can be judged.
+
+    Some 30 of each column: a 20th of them where there are many rows, a 5th at most. No row loses
+    half of what it has.
+    """
+    cells, rng = plan(layout).cells, np.random.default_rng((seed, 2**34))
+    n = min(len(rows.x), ASIDE)
+    share = float(np.clip(30 / n, 0.05, 0.2))
+    numbers = np.sort(rng.choice(len(rows.x), n, replace=False))
+    out = rng.random((n, int(cells[-1]) + 1)) < share
+    before = rows.x[numbers]
+    there = ~np.isnan(before[:, np.unique(cells, return_index=True)[1]])
+    out &= there
+    out[2 * out.sum(axis=1) > there.sum(axis=1)] = False
+    some = out.any(axis=1)
+    numbers, before, out = numbers[some], before[some].copy(), out[some]
+    rows.x[numbers] = np.where(out[:, cells], np.nan, before)
+    return rows._replace(aside=Aside(numbers, before))
+
+
+def _of_aside(model: Model, mixed: Mixed, rows: ScaledRows, aside: Aside) -> Hidden:
+    """Return what the model says of the cells that were taken out of the rows trained on."""
+    first = _first_values(mixed)
+    shown, true = rows.x[aside.numbers], aside.rows[:, first]
+    out = np.isnan(shown[:, first]) & ~np.isnan(true)
+    answers = _answers(model, model.scaler.inverse(shown.astype(float)), ROUNDS)
+    found = np.stack([np.where(out, _said(mixed, a, true), np.nan) for a in answers])
+    constant = _said(mixed, np.broadcast_to(mixed.constant, (len(true), mixed.width)), true)
+    number = np.isin(first, plan(mixed.layout).numbers)
     return Hidden(found, constant, np.where(number, true, 1.0), number)
 
 
@@ -167,26 +204,37 @@ def settled(hidden: Hidden, *, held_out: bool) -> Gaps:
 
 
 def _shares(hidden: Hidden, answer: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the least share of each cell that is no worse than the best, and what it costs.
+    """Return the share of each cell that estimates it best, and what it costs.
 
-    No worse is a mean difference within half its standard error: then the share lies about one
-    standard error below the best, and where nothing is known it is 0 for five columns of six.
+    All columns together tell one share: the least that is no worse than the best, by half a standard
+    error, so that it is 0 where nothing is known. A column has one of its own only where that is
+    better by a standard error, since few of its cells are hidden.
     """
     there = ~np.isnan(answer)
     count = np.maximum(there.sum(axis=0), 1)
     costs = [_costs(hidden, answer, np.full(len(count), share)) for share in SHARES]
-    means = np.stack([np.where(there, cost, 0).sum(axis=0) / count for cost in costs])
-    best = SHARES[means.argmin(axis=0)]
-    least = _costs(hidden, answer, best)
-    shares, paid = best.copy(), means.min(axis=0)
-    for share, cost, mean in zip(SHARES[::-1], costs[::-1], means[::-1], strict=True):
-        gap = np.where(there, cost - least, 0)
-        error = np.sqrt(
-            np.maximum((gap**2).sum(axis=0) / count - (gap.sum(axis=0) / count) ** 2, 0)
-        )
-        enough = (share < best) & (gap.sum(axis=0) / count <= error / np.sqrt(count) / 2)
-        shares, paid = np.where(enough, share, shares), np.where(enough, mean, paid)
-    return shares, float(np.mean(paid / np.maximum(means[0], 1e-300)))
+    unit = np.maximum(np.where(there, costs[0], 0).sum(axis=0) / count, 1e-300)
+    alike = np.stack([np.where(there, cost / unit, 0) for cost in costs])  # (shares, n, cells)
+    common = _least(alike.sum(axis=2).T[..., None])[0]
+    own = _least(np.moveaxis(alike, 0, -1).transpose(0, 2, 1))
+    columns = np.arange(len(count))
+    gap = np.where(there, alike[common] - alike[own, :, columns].T, 0)
+    mean = gap.sum(axis=0) / count
+    error = np.sqrt(np.maximum((gap**2).sum(axis=0) / count - mean**2, 0) / count)
+    chosen = np.where(mean > error, own, common)
+    paid = alike[chosen, :, columns].sum(axis=1) / count
+    return SHARES[chosen], float(np.mean(paid))
+
+
+def _least(costs: np.ndarray) -> np.ndarray:
+    """Return the number of the least share that is no worse than the best by half a standard error, of
+    costs (n, shares, columns).
+    """
+    means = costs.mean(axis=0)
+    best = means.argmin(axis=0)
+    gap = costs - np.take_along_axis(costs, best[None, None], axis=1)
+    enough = gap.mean(axis=0) <= gap.std(axis=0) / np.sqrt(len(costs)) / 2
+    return np.asarray(enough.argmax(axis=0))
 
 
 def _moved(hidden: Hidden, answer: np.ndarray, shares: np.ndarray) -> np.ndarray:

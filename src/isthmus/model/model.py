@@ -220,7 +220,7 @@ class Model:
 
     def scaled(self, X: np.ndarray) -> np.ndarray:
         """Return rows in the net's units."""
-        return self.scaler.forward(X, self.dtype)
+        return self.scaler.forward(np.asarray(X), self.dtype)
 
     def seen(self, X: np.ndarray) -> np.ndarray:
         """Return what of rows is to be learned from: scaled, and of a table with a slot a level."""

@@ -1,4 +1,6 @@
-"""ONNX files: rows in the data's units in, and codes, reconstructions or scores out, as float32.
+"""ONNX files: rows in the data's units in, and codes, reconstructions or scores out.
+
+Rows of numbers are one input, as float32; tables of mixed types have one for each column.
 
 Before a file is written, ONNX Runtime and the model compute the same rows.
 """
@@ -6,8 +8,9 @@ Before a file is written, ONNX Runtime and the model compute the same rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,16 +21,29 @@ from isthmus.io import ModelFileError, write_model_bytes
 from isthmus.model.onnx_graph import (
     NoFormError,
     add_code,
+    add_decoding,
     add_reconstruction,
     add_scaling,
     add_score,
     check_forms,
+    file_bytes,
     model_bytes,
     package,
 )
-from isthmus.model.scaling import Affine, Scaler, Wrapped
-from isthmus.nets import OLDEST_OPSET, OPSET, Graph
-from isthmus.parts import Sparsity
+from isthmus.model.onnx_probes import made_cells, probe_table, table_feed, wanted_cells
+from isthmus.model.onnx_scaling import Lines, forward_nodes
+from isthmus.model.onnx_tables import (
+    apart_from,
+    ends_of,
+    free_name,
+    inputs_of,
+    table_facts,
+    table_outputs,
+    table_rows,
+)
+from isthmus.model.scaling import Scaler, Wrapped
+from isthmus.nets import OLDEST_OPSET, OPSET, End, Graph
+from isthmus.parts import Sparsity, plan
 from isthmus.training import map_batches, traced
 
 if TYPE_CHECKING:
@@ -61,8 +77,8 @@ def export_model(
     check_packages()
     with np.errstate(over="ignore", invalid="ignore"):  # the check says what float32 cannot hold
         content, X = _content(model, part, names, opset), probe_rows(model)
-        want, allowed = _expected(model, part, X)
-        check_equal(content, model.shaped(X), want, allowed, decided_rows(model, X))
+        want, allowed, made = _expected(model, part, X)
+        check_equal(content, feed_of(model, X), want, allowed, decided_rows(model, X), made)
     write_model_bytes(path, content)
 
 
@@ -96,32 +112,66 @@ def check_exportable(model: Model, part: str) -> None:
 
 def _content(model: Model, part: str, names: Names, opset: int) -> bytes:
     """Return the ONNX file of one part."""
-    graph, shape = Graph(opset), model.row_shape
-    x = scaled_input(graph, model)
-    slots = model.slots
-    z = add_code(graph, model.net, slots.loss, slots.sparsity, x)
-    behind: tuple[int, ...] = (model.n_components,)
-    if part == "reconstruct":
-        shaped = model.sample_shape
-        result = add_reconstruction(graph, model.net, model.scaler, shaped, z)
-        behind = shape
-    elif part == "score":
-        result, behind = add_score(graph, model.net, slots.loss, z, x), ()
-    else:
-        result = z
-    named, shapes = (part, OUTPUTS[part]), (shape, behind)
-    return model_bytes(graph, result, named, shapes, metadata(model, names))
+    graph, net, slots = graph_of(model, opset), model.net, model.slots
+    x = scaled_input(graph, model, input_rows(graph, model))
+    z = add_code(graph, net, slots.loss, slots.sparsity, x)
+    if part == "encoder":
+        return named_bytes(graph, model, z, part, (model.n_components,), metadata(model, names))
+    if part == "score":
+        score = add_score(graph, net, slots.loss, z, x)
+        return named_bytes(graph, model, score, part, (), metadata(model, names))
+    y = add_decoding(graph, net, slots.loss, z)
+    if model.schema is not None:
+        inputs, outputs = ends_of(inputs_of(model.schema)), table_outputs(graph, model, y)
+        return file_bytes(graph, part, inputs, outputs, metadata(model, names))
+    rows = add_reconstruction(graph, y, model.scaler, model.sample_shape)
+    return named_bytes(graph, model, rows, part, model.row_shape, metadata(model, names))
 
 
-def scaled_input(g: Graph, model: Model) -> str:
-    """Return the input's rows, flat and scaled."""
-    g.width = model.n_features
-    return add_scaling(g, g.add("Reshape", "X", [0, model.n_features]), model.scaler)
+def graph_of(model: Model, opset: int) -> Graph:
+    """Return an empty graph for a model."""
+    graph = Graph(opset, "" if model.schema is None else apart_from(inputs_of(model.schema)))
+    graph.width = model.net.n_features
+    return graph
+
+
+def input_rows(g: Graph, model: Model) -> str:
+    """Return the input's rows, flat; compact ones of a table of mixed types."""
+    if model.schema is None:
+        return g.add("Reshape", "X", [0, model.n_features])
+    return table_rows(g, inputs_of(model.schema))
+
+
+def scaled_input(g: Graph, model: Model, rows: str) -> str:
+    """Return the input's rows, scaled."""
+    if model.schema is None:
+        return add_scaling(g, rows, model.scaler)
+    assert isinstance(model.scaler, Lines)
+    return forward_nodes(g, rows, model.scaler)
+
+
+def named_bytes(
+    g: Graph,
+    model: Model,
+    result: str,
+    part: str,
+    behind: tuple[int, ...],
+    facts: dict[str, str],
+) -> bytes:
+    """Return the content of a file with one output."""
+    name = OUTPUTS[part]
+    if model.schema is None:
+        return model_bytes(g, result, (part, name), (model.row_shape, behind), facts)
+    inputs = ends_of(inputs_of(model.schema))
+    output = End(free_name(name, {end.name for end in inputs}), "float", behind)
+    return file_bytes(g, part, inputs, {result: output}, facts)
 
 
 def metadata(model: Model, names: Names) -> dict[str, str]:
     """Return the metadata beside the versions; values are text, lists are JSON."""
     facts = {"loss": model.slots.loss.name, "tolerance": str(TOLERANCE)}
+    if model.schema is not None:
+        return facts | table_facts(inputs_of(model.schema))
     if names is not None:
         facts["feature_names"] = json.dumps([str(name) for name in names])
     return facts
@@ -130,40 +180,61 @@ def metadata(model: Model, names: Names) -> dict[str, str]:
 # -- the check -----------------------------------------------------------------------------------
 
 
+def first_output(made: list[np.ndarray]) -> np.ndarray:
+    """Return the first of a file's outputs."""
+    return made[0]
+
+
 def check_equal(
     content: bytes,
-    X: np.ndarray,
+    feed: dict[str, np.ndarray],
     want: np.ndarray,
     allowed: np.ndarray,
     decided: np.ndarray,
+    made: Callable[[list[np.ndarray]], np.ndarray] = first_output,
 ) -> None:
-    """Raise a ModelFileError unless ONNX Runtime and the model agree on rows, alone and together."""
-    sure = np.isfinite(want).reshape(len(X), -1).all(axis=1) & decided
+    """Raise a ModelFileError unless ONNX Runtime and the model agree on rows, alone and together.
+
+    `made` tells what to compare from the file's outputs.
+    """
+    n = len(want)
+    sure = np.isfinite(want).reshape(n, -1).all(axis=1) & decided
     if not sure.any():
         raise ModelFileError(
             "The model cannot be checked: float32 cannot hold rows like its own, or rounding can turn "
             "each of their codes."
         )
-    got = np.concatenate([_run(content, X[:1]), _run(content, X[1:])])
+    halves = zip(*(_run(content, feed, b) for b in (slice(0, 1), slice(1, None))), strict=True)
+    got = made([np.concatenate(pair) for pair in halves])
     error = np.abs(got.reshape(want.shape).astype(float) - want)
-    bad = ~(error <= allowed).reshape(len(X), -1).all(axis=1) & sure
+    bad = ~(error <= allowed).reshape(n, -1).all(axis=1) & sure
     if bad.any():
         raise ModelFileError(
-            f"ONNX Runtime and the model differ on {bad.sum()} of {len(X)} rows, by up to "
-            f"{error.reshape(len(X), -1)[bad].max():.3g}; nothing was written. Please report this."
+            f"ONNX Runtime and the model differ on {bad.sum()} of {n} rows, by up to "
+            f"{error.reshape(n, -1)[bad].max():.3g}; nothing was written. Please report this."
         )
 
 
-def _run(content: bytes, rows: np.ndarray) -> np.ndarray:
+def _run(content: bytes, feed: dict[str, np.ndarray], rows: slice) -> list[np.ndarray]:
     runtime = package("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    return session.run(None, {"X": rows})[0]
+    return session.run(None, {name: values[rows] for name, values in feed.items()})
+
+
+def feed_of(model: Model, X: np.ndarray) -> dict[str, np.ndarray]:
+    """Return rows as a file takes them."""
+    return {"X": model.shaped(X)} if model.schema is None else table_feed(model, X)
 
 
 def probe_rows(model: Model) -> np.ndarray:
-    """Return float32 rows: spread about the mean row, between 0 and twice it, and reconstructions."""
+    """Return float32 rows: spread about the mean row, between 0 and twice it, and reconstructions.
+
+    Of a table of mixed types, compact rows of cells of all kinds.
+    """
+    if model.schema is not None:
+        return probe_table(model, 2 * CHECKED)
     rng = np.random.default_rng(0)
     shape = CHECKED, model.net.n_features
     mean = np.asarray(model.mean_row, float)
@@ -182,19 +253,29 @@ def rows_within(model: Model, X: np.ndarray) -> np.ndarray:
     return X if model.scaling is not None else np.clip(X, *model.slots.loss.domain)
 
 
-def _expected(model: Model, part: str, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+class Expected(NamedTuple):
+    """A model's results, how far float32 may be from them, and how a file's outputs are read."""
+
+    want: np.ndarray
+    allowed: np.ndarray
+    made: Callable[[list[np.ndarray]], np.ndarray] = first_output
+
+
+def _expected(model: Model, part: str, X: np.ndarray) -> Expected:
     """Return the model's results, and by how much float32 may differ from them."""
     want = _ours(model, METHODS[part], X).astype(float)
     again = (_ours(rounded_anew(model, i), METHODS[part], X) for i in range(DRAWS))
     moved = rounding(want, again)
     if part == "reconstruct":
-        assert isinstance(model.scaler, Affine)
-        rows = model.scaler.inverse(want)
-        allowed = (TOLERANCE * (np.abs(want) + 1) + moved) * model.scaler.scale
-        return rows, allowed + EPS * np.abs(rows)
+        allowed = TOLERANCE * (np.abs(want) + 1) + moved
+        if model.schema is not None:
+            return Expected(*wanted_cells(model, want, allowed), partial(made_cells, model, want))
+        rows, low, high = (model.scaler.inverse(want + by) for by in (0, -allowed, allowed))
+        return Expected(rows, np.maximum(high - rows, rows - low) + EPS * np.abs(rows))
     finite = np.abs(want[np.isfinite(want)])
     usual = (np.median if part == "score" else np.mean)(finite) if len(finite) else 0.0
-    return -want if part == "score" else want, TOLERANCE * (np.abs(want) + usual) + moved
+    allowed = TOLERANCE * (np.abs(want) + usual) + moved
+    return Expected(-want if part == "score" else want, allowed)
 
 
 class _Rounding(NamedTuple):
@@ -202,13 +283,14 @@ class _Rounding(NamedTuple):
 
     scaler: Scaler
     rng: np.random.Generator
+    rounded: np.ndarray  # (d,): 1, and 0 for values that are exact, such as numbers of levels
 
     def fit(self, X: np.ndarray, y: None = None) -> object:
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         scaled = self.scaler.forward(X, "float64")
-        return scaled * (1 + EPS * self.rng.uniform(-1, 1, scaled.shape))
+        return scaled * (1 + EPS * self.rounded * self.rng.uniform(-1, 1, scaled.shape))
 
     def inverse_transform(self, X: np.ndarray) -> np.ndarray:
         return self.scaler.inverse(X)
@@ -217,8 +299,16 @@ class _Rounding(NamedTuple):
 def rounded_anew(model: Model, seed: int) -> Model:
     """Return the model in float32, with scaled rows that are rounded in another way."""
     net = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), model.net)
-    scaler = Wrapped(_Rounding(model.scaler, np.random.default_rng(seed)))
+    scaler = Wrapped(_Rounding(model.scaler, np.random.default_rng(seed), _inexact(model)))
     return replace(on_processor(model), net=net, scaler=scaler, dtype="float32")
+
+
+def _inexact(model: Model) -> np.ndarray:
+    """Return by value of a scaled row whether rounding can change it."""
+    if model.mixed is None:
+        return np.ones(model.net.n_features)
+    p = plan(model.mixed.layout)
+    return np.isin(np.arange(len(p.cells)), [*p.numbers, *p.turns]).astype(float)
 
 
 def rounding(want: np.ndarray, again: Iterable[np.ndarray]) -> np.ndarray:

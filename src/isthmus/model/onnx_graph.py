@@ -13,9 +13,9 @@ import numpy as np
 
 import isthmus
 from isthmus.model.bending import Bent
-from isthmus.model.scaling import Affine
-from isthmus.nets import OPSET, Graph, Stored
-from isthmus.parts import Loss
+from isthmus.model.onnx_scaling import Lines, back_nodes, forward_nodes
+from isthmus.nets import LEVELS, LEVELS_VERSION, OPSET, End, Graph, Stored
+from isthmus.parts import Loss, Mixed
 from isthmus.words import install
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ def check_forms(net: Net, loss: Loss, sparsity: Sparsity | None, scaler: Scaler,
         x = add_scaling(graph, "X", scaler)
     z = add_code(graph, net, loss, sparsity, x)
     if part == "reconstruct":
-        add_decoding(graph, net, z)
+        add_decoding(graph, net, loss, z)
     elif part == "score":
         add_score(graph, net, loss, z, x)
     elif part == "strangeness":
-        add_loss(graph, loss, add_decoding(graph, net, z), x)
+        add_loss(graph, loss, add_decoding(graph, net, loss, z), x)
 
 
 def _formed(name: str | None, owner: str, slot: str, method: str) -> str:
@@ -78,28 +78,42 @@ def model_bytes(
     facts: dict[str, str],
 ) -> bytes:
     """Return the content of a file: `names` of the part and its output, `shapes` of a row of both."""
-    onnx = package("onnx")
-    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     (part, output), (shape, behind) = names, shapes
+    given, made = [End("X", "float", shape)], {result: End(output, "float", behind)}
+    return file_bytes(graph, part, given, made, {"shape": json.dumps(shape), **facts})
+
+
+def file_bytes(
+    graph: Graph, part: str, inputs: list[End], outputs: dict[str, End], facts: dict[str, str]
+) -> bytes:
+    """Return the content of a file: a graph from its inputs to the outputs that its values are."""
+    onnx = package("onnx")
+    helper = onnx.helper
     nodes = [
         helper.make_node(n.kind, n.inputs, n.outputs, name=n.outputs[-1], **n.attributes)
         for n in graph.nodes
     ]
+    ends = [
+        helper.make_node("Identity", [value], [end.name], name=f"{graph.apart}result{i or ''}")
+        for i, (value, end) in enumerate(outputs.items())
+    ]
     made = helper.make_graph(
-        [*nodes, helper.make_node("Identity", [result], [output], name="result")],
+        [*nodes, *ends],
         f"isthmus_{part}",
-        [helper.make_tensor_value_info("X", kind, ["rows", *shape])],
-        [helper.make_tensor_value_info(output, kind, ["rows", *behind])],
+        [_described(end) for end in inputs],
+        [_described(end) for end in outputs.values()],
         [onnx.numpy_helper.from_array(array, name) for name, array in graph.arrays.items()],
     )
+    versions = {"": graph.opset, LEVELS: LEVELS_VERSION}
+    domains = ["", *sorted({str(n.attributes.get("domain", "")) for n in graph.nodes} - {""})]
     model = helper.make_model_gen_version(
         made,
-        opset_imports=[helper.make_opsetid("", graph.opset)],
+        opset_imports=[helper.make_opsetid(domain, versions[domain]) for domain in domains],
         producer_name="isthmus",
         producer_version=isthmus.__version__,
     )
-    versions = {"isthmus": isthmus.__version__, "jax": jax.__version__, "onnx": onnx.__version__}
-    helper.set_model_props(model, {**versions, "part": part, "shape": json.dumps(shape), **facts})
+    written = {"isthmus": isthmus.__version__, "jax": jax.__version__, "onnx": onnx.__version__}
+    helper.set_model_props(model, {**written, "part": part, **facts})
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -113,6 +127,13 @@ def model_bytes(
     return content
 
 
+def _described(end: End) -> object:
+    """Return an input or an output as files have it."""
+    onnx = package("onnx")
+    kind = getattr(onnx.TensorProto, end.type.upper())
+    return onnx.helper.make_tensor_value_info(end.name, kind, ["rows", *end.shape])
+
+
 def add_scaling(graph: Graph, x: str, scaler: Scaler) -> str:
     """Return scaled rows.
 
@@ -120,6 +141,8 @@ def add_scaling(graph: Graph, x: str, scaler: Scaler) -> str:
     lacks, so that a column far from 0 loses nothing.
     """
     lines = _lines(scaler)
+    if isinstance(lines, Bent):
+        return forward_nodes(graph, graph.cast(x, "double"), lines)
     first = lines.centre.astype(np.float32)
     rest = lines.centre - first
     for part in (first, rest):
@@ -127,12 +150,13 @@ def add_scaling(graph: Graph, x: str, scaler: Scaler) -> str:
     return x if (lines.scale == 1).all() else graph.add("Div", x, lines.scale)
 
 
-def _lines(scaler: Scaler) -> Affine:
-    """Return a scaling that is one line a column; a NoFormError if it is another."""
-    if isinstance(scaler, Affine):
+def _lines(scaler: Scaler) -> Lines:
+    """Return a built-in scaling; a NoFormError if it is another."""
+    if isinstance(scaler, Lines):
         return scaler
-    named = "'asinh'" if isinstance(scaler, Bent) else repr(scaler.transformer)
-    raise NoFormError(f"the scaling {named} is not one line a column; fit with a built-in scaling")
+    raise NoFormError(
+        f"the scaling {scaler.transformer!r} is not one line a column; fit with a built-in scaling"
+    )
 
 
 def add_code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: str) -> str:
@@ -147,9 +171,10 @@ def add_code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: s
     )
 
 
-def add_decoding(graph: Graph, net: Net, z: str) -> str:
+def add_decoding(graph: Graph, net: Net, loss: Loss, z: str) -> str:
     """Return the reconstructions, scaled."""
-    return _activated(graph, net, "decoder", 0, _linear_decoded(graph, net, z))
+    y = _activated(graph, net, "decoder", 0, _linear_decoded(graph, net, z))
+    return _formed(loss.onnx_shown(graph, y), f"`shown` of {loss.title}", "loss", "onnx_shown")
 
 
 def _linear_decoded(graph: Graph, net: Net, z: str) -> str:
@@ -159,15 +184,14 @@ def _linear_decoded(graph: Graph, net: Net, z: str) -> str:
     return _linear(graph, net, "decoder", 0, z)
 
 
-def add_reconstruction(
-    graph: Graph, net: Net, scaler: Scaler, sample_shape: Shape | None, z: str
-) -> str:
-    """Return the reconstructions in the data's units and shape."""
-    y, lines = add_decoding(graph, net, z), _lines(scaler)
-    if (lines.scale != 1).any():
-        y = graph.add("Mul", y, lines.scale)
-    if lines.centre.any():
-        y = graph.add("Add", y, lines.centre)
+def add_reconstruction(graph: Graph, y: str, scaler: Scaler, sample_shape: Shape | None) -> str:
+    """Return reconstructions in the data's units and shape."""
+    lines = _lines(scaler)
+    if isinstance(lines, Bent):
+        y = graph.cast(back_nodes(graph, y, lines), "float")
+    else:
+        y = graph.add("Mul", y, lines.scale) if (lines.scale != 1).any() else y
+        y = graph.add("Add", y, lines.centre) if lines.centre.any() else y
     return graph.add("Reshape", y, [0, *sample_shape]) if sample_shape else y
 
 
@@ -179,7 +203,8 @@ def add_score(graph: Graph, net: Net, loss: Loss, z: str, x: str) -> str:
     inside, outside = _domain(graph, loss, x)
     stable = loss.onnx_excess_from_linear(graph, a, inside)
     methods = ("onnx_excess_from_linear", "onnx_from_linear")
-    own = [name for name in methods if getattr(type(loss), name) is not getattr(Loss, name)]
+    kind = _kind(loss)
+    own = [name for name in methods if getattr(kind, name) is not getattr(Loss, name)]
     excess = _formed(stable, loss.title, "loss", (own or ["onnx"])[0])
     return graph.add("Neg", _charged(graph, excess, outside))
 
@@ -187,9 +212,14 @@ def add_score(graph: Graph, net: Net, loss: Loss, z: str, x: str) -> str:
 def add_loss(graph: Graph, loss: Loss, y: str, x: str) -> str:
     """Return the excess of each row, with what lies outside the loss's domain charged for."""
     inside, outside = _domain(graph, loss, x)
-    method = "onnx" if type(loss).onnx_excess is Loss.onnx_excess else "onnx_excess"
+    method = "onnx" if _kind(loss).onnx_excess is Loss.onnx_excess else "onnx_excess"
     excess = _formed(loss.onnx_excess(graph, y, inside), loss.title, "loss", method)
     return _charged(graph, excess, outside)
+
+
+def _kind(loss: Loss) -> type[Loss]:
+    """Return the class of a loss; of tables of mixed types, that of their numbers."""
+    return type(loss.numbers if isinstance(loss, Mixed) else loss)
 
 
 def _domain(graph: Graph, loss: Loss, x: str) -> tuple[str, str | None]:

@@ -10,8 +10,11 @@ from isthmus.nets.conv import TransposedConvLayer as TransposedConvLayer
 from isthmus.nets.convolution import PADDINGS as PADDINGS
 from isthmus.nets.convolution import Axis as Axis
 from isthmus.nets.convolution import Window as Window
+from isthmus.nets.graph import LEVELS as LEVELS
+from isthmus.nets.graph import LEVELS_VERSION as LEVELS_VERSION
 from isthmus.nets.graph import OLDEST_OPSET as OLDEST_OPSET
 from isthmus.nets.graph import OPSET as OPSET
+from isthmus.nets.graph import End as End
 from isthmus.nets.graph import Graph as Graph
 from isthmus.nets.graph import Stored as Stored
 from isthmus.nets.graph import no_form as no_form

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import ArrayLike
 
-
 LONGEST_SUM = 4096  # of float32 values: at a million, programs may be off by a thousandth
+TYPES = {"float": 1, "int64": 7, "double": 11}  # ONNX's numbers for them
 OLDEST_OPSET, OPSET = 13, 20  # versions of ONNX's operators that a graph can be written in
+LEVELS, LEVELS_VERSION = "ai.onnx.ml", 2  # the operators that know text
 
 
 class Stored(NamedTuple):
@@ -19,6 +23,14 @@ class Stored(NamedTuple):
 
     name: str
     value: np.ndarray
+
+
+class End(NamedTuple):
+    """An input or an output of a file: its name, the type of its values, and the shape of a row."""
+
+    name: str
+    type: str
+    shape: Sequence[int] = ()
 
 
 class Node(NamedTuple):
@@ -33,8 +45,9 @@ class Node(NamedTuple):
 class Graph:
     """Nodes and arrays, as they are added; an array that is given again by its name is stored once.
 
-    Values are named by text. `prefix` keeps the arrays of several nets apart. `opset` is the version
-    of ONNX's operators: its methods are right for all, and what else is added must be known to it.
+    Values are named by text; `apart` begins all names but those of inputs and outputs, which people
+    choose. `prefix` keeps the arrays of several nets apart. `opset` is the version of ONNX's
+    operators: its methods are right for all, and what else is added must be known to it.
     `width` is that of rows, where it is known: sums over very wide ones are taken in parts.
 
     Examples
@@ -45,8 +58,8 @@ class Graph:
     'ReduceMean_2'
     """
 
-    def __init__(self, opset: int = OPSET) -> None:
-        self.prefix, self.opset, self.width = "", opset, 0
+    def __init__(self, opset: int = OPSET, apart: str = "") -> None:
+        self.prefix, self.opset, self.width, self.apart = "", opset, 0, apart
         self.nodes: list[Node] = []
         self.arrays: dict[str, np.ndarray] = {}
 
@@ -55,7 +68,7 @@ class Graph:
     ) -> str:
         """Add a node and return the name of its last output; an input that is no name is a constant."""
         names = [value if isinstance(value, str) else self._stored(value) for value in inputs]
-        name = f"{kind}_{len(self.nodes)}"
+        name = f"{self.apart}{kind}_{len(self.nodes)}"
         made = [*(f"{name}_{i}" for i in range(outputs - 1)), name]
         self.nodes.append(Node(kind, names, made, attributes))
         return name
@@ -66,7 +79,7 @@ class Graph:
         Another array under a name that is taken, such as a turned weight, gets a name of its own.
         """
         array = np.ascontiguousarray(value, np.int64 if isinstance(value, list) else np.float32)
-        name = f"{self.prefix}{name}" if name else f"constant_{len(self.arrays)}"
+        name = f"{self.apart}{self.prefix}{name}" if name else self._constant()
         if name in self.arrays and not np.array_equal(self.arrays[name], array):
             name = f"{name}_{len(self.arrays)}"
         self.arrays[name] = array
@@ -74,9 +87,20 @@ class Graph:
 
     def whole(self, value: int) -> str:
         """Store one whole number, without axes, and return the name."""
-        name = f"constant_{len(self.arrays)}"
-        self.arrays[name] = np.array(value, np.int64)
+        return self.exact(np.array(value, np.int64))
+
+    def exact(self, value: np.ndarray) -> str:
+        """Store an array in its own precision, and return the name."""
+        name = self._constant()
+        self.arrays[name] = value
         return name
+
+    @contextmanager
+    def rows_of(self, width: int) -> Iterator[None]:
+        """Return a context in which rows have another width."""
+        before, self.width = self.width, width
+        yield
+        self.width = before
 
     def mean(self, values: str, axes: list[int], *, keepdims: int = 0) -> str:
         """Return the mean over axes."""
@@ -110,6 +134,17 @@ class Graph:
         """Return the values, with another in place of those that are NaN or infinite."""
         odd = self.add("Or", self.add("IsNaN", values), self.add("IsInf", values))
         return self.add("Where", odd, instead, values)
+
+    def double(self, value: ArrayLike) -> str:
+        """Store numbers as float64, and return the name."""
+        return self.exact(np.array(value, np.float64))
+
+    def cast(self, values: str, kind: str) -> str:
+        """Return values as "float" (32 bits), "double" or "int64"."""
+        return self.add("Cast", values, to=TYPES[kind])
+
+    def _constant(self) -> str:
+        return f"{self.apart}constant_{len(self.arrays)}"
 
     def _part(self) -> int:
         """Return how many values of a wide row are added up first; 1 for a row that is taken whole."""

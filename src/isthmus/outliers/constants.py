@@ -57,14 +57,19 @@ class Constants(NamedTuple):
         losses[:, self.columns if cells is None else cells[self.columns]] += costs
         return losses
 
-    def onnx(self, g: Graph, rows: str, strange: str) -> str:
-        """Return strangeness, and what changes cost, as ONNX; rows are flat and in the data's units."""
+    def onnx(self, g: Graph, rows: str, strange: str, *, double: bool = False) -> str:
+        """Return strangeness, and what changes cost, as ONNX.
+
+        Rows are flat and in the data's units, float32 or `double`.
+        """
         if not len(self.columns):
             return strange
         seen = g.add("Gather", rows, g.array(self.columns.tolist()), axis=1)
-        apart = g.add("Abs", g.add("Sub", seen, self.values))
-        changed = g.add("Greater", apart, self.rounding)
-        number = g.row_sum(g.add("Cast", changed, to=1))
+        store = g.double if double else g.array
+        apart = g.add("Abs", g.add("Sub", seen, store(self.values)))
+        changed = g.add("Greater", apart, store(self.rounding))
+        with g.rows_of(len(self.columns)):
+            number = g.row_sum(g.cast(changed, "float"))
         return g.add("Add", strange, g.add("Mul", number, self.cost))
 
 

@@ -513,7 +513,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         path : path
             The file, written whole or not at all.
         part : "score"
-            What the graph computes of rows in the data's units; the threshold is in the metadata.
+            What the graph computes of rows in the data's units; the threshold is in the metadata. Of a
+            table of mixed types each column is an input of its own name and type.
         opset : int
             The version of ONNX's operators, from 13 to 20: lower ones are for older programs.
 
@@ -542,7 +543,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         given = self.autoencoder or {}
         dtype = given.get("dtype", "float32") if isinstance(given, Mapping) else given.dtype
         tags.transformer_tags.preserves_dtype = [dtype]
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = not getattr(given, "is_spatial", False)
         return tags
 
     @property

@@ -19,8 +19,11 @@ from isthmus.model import (
     check_opset,
     check_packages,
     decided_rows,
+    feed_of,
+    graph_of,
+    input_rows,
     metadata,
-    model_bytes,
+    named_bytes,
     on_processor,
     probe_rows,
     rounded_anew,
@@ -28,15 +31,18 @@ from isthmus.model import (
     rows_within,
     scaled_input,
 )
-from isthmus.nets import OPSET, Graph
+from isthmus.nets import OPSET
 from isthmus.outliers.members import LARGEST, strangeness
+from isthmus.parts import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from isthmus.model import Model, Names
+    from isthmus.nets import Graph
     from isthmus.outliers.members import Member
+    from isthmus.parts import Mixed
 
 NEAR = 8  # reference rows whose distance is computed again, from the differences
 SAME = 1e-5  # of usual values: rounding may part a row from itself so far
@@ -64,7 +70,7 @@ def export_members(
         )
         decided = np.all([decided_rows(model, X) for model in models], axis=0)
         allowed = TOLERANCE * (np.abs(want) + np.median(np.abs(want))) + rounding(want, again)
-        check_equal(content, models[0].shaped(X), want, allowed, decided)
+        check_equal(content, feed_of(models[0], X), want, allowed, decided)
     write_model_bytes(path, content)
 
 
@@ -76,44 +82,64 @@ def _strangeness_by(
 
 
 def _content(members: Sequence[Member], offset: float, names: Names, opset: int) -> bytes:
-    graph, total, first = Graph(opset), "", members[0].model
+    total, first = "", members[0].model
+    graph = graph_of(first, opset)
+    rows = input_rows(graph, first)
     for k, member in enumerate(members):
         graph.prefix = f"member.{k}."
-        strange = _strangeness(graph, member)
+        strange = _strangeness(graph, member, rows)
         total = graph.add("Add", total, strange) if total else strange
     result = graph.finite(graph.add("Div", total, -float(len(members))), -LARGEST)
     facts = {**metadata(first, names), "threshold": str(offset)}
-    return model_bytes(graph, result, ("score", "score"), (first.row_shape, ()), facts)
+    return named_bytes(graph, first, result, "score", (), facts)
 
 
-def _strangeness(g: Graph, member: Member) -> str:
+def _strangeness(g: Graph, member: Member, rows: str) -> str:
     """Return a member's loss of each row plus its distance to the nearest of the reference rows."""
-    model = member.model
-    x = scaled_input(g, model)
+    model, known = member.model, member.known()
+    x = scaled_input(g, model, rows)
     z = add_code(g, model.net, model.slots.loss, model.slots.sparsity, x)
-    y = add_decoding(g, model.net, z)
-    nearest = _nearest(g, y, member.known())
+    y = add_decoding(g, model.net, model.slots.loss, z)
+    if model.mixed is None:
+        nearest = _nearest(g, y, known)
+    else:
+        nearest = _nearest_there(g, model.mixed, x, y, known)
     strange = g.add("Add", add_loss(g, model.slots.loss, y, x), nearest)
-    rows = g.add("Reshape", "X", [0, model.n_features])
-    return member.constants.onnx(g, rows, strange)
+    return member.constants.onnx(g, rows, strange, double=model.mixed is not None)
 
 
-def _nearest(g: Graph, y: str, known: np.ndarray) -> str:
+def _nearest_there(g: Graph, mixed: Mixed, x: str, y: str, known: np.ndarray) -> str:
+    """Return the distance of rows of mixed types, as a mean over the cells that are there."""
+    p = plan(mixed.layout)
+    there = g.cast(g.add("Not", g.add("IsNaN", x)), "float")
+    first = np.flatnonzero(np.diff(p.cells, prepend=-1))
+    with g.rows_of(len(first)):
+        cells = g.row_sum(g.add("Gather", there, first.tolist(), axis=1))
+    slots = g.add("Gather", there, p.owner.tolist(), axis=1)
+    y = g.add("Mul", g.add("Sub", y, np.asarray(mixed.constant)), np.asarray(mixed.scale))
+    total = g.add("Mul", _nearest(g, y, known, slots), float(p.width))
+    return g.add("Div", total, g.add("Max", cells, 1.0))
+
+
+def _nearest(g: Graph, y: str, known: np.ndarray, there: str = "") -> str:
     """Return the mean squared distance from each row to the nearest known one but itself.
 
     Of several draws of known rows (draws, k, d) the mean. Products find a few rows that are near, and
-    differences tell how far they are.
+    differences tell how far they are. `there` is 1 for what counts of each row and 0 for what does not.
     """
     d, n = known.shape[-1], known.shape[-2]
     flat, draws, size = known.reshape(-1, d), known.size // (n * d), min(NEAR, n)
     middle = flat.mean(axis=0)
     around = flat - middle
-    far = g.add("MatMul", g.add("Sub", y, middle), -2 * around.T)
-    far = g.add("Add", far, np.sum(around.astype(float) ** 2, axis=1))
+    own = g.add("Sub", y, middle)
+    far = g.add("MatMul", g.add("Mul", own, there) if there else own, -2 * around.T)
+    squares = around.astype(float) ** 2
+    far = g.add("Add", far, g.add("MatMul", there, squares.T) if there else np.sum(squares, axis=1))
     far = g.add("Reshape", far, [0, draws, n])
     rows = g.add("TopK", far, [size], outputs=2, axis=2, largest=0)
     rows = g.add("Add", rows, [[n * i] for i in range(draws)])
     gap = g.add("Sub", g.add("Unsqueeze", y, [1, 2]), g.add("Gather", g.array(flat), rows, axis=0))
+    gap = g.add("Mul", gap, g.add("Unsqueeze", there, [1, 2])) if there else gap
     apart = g.row_mean(g.add("Mul", gap, gap), before=3)
     if size > 1:
         limit = SAME**2 * (1 + float(np.mean(flat.astype(float) ** 2)))

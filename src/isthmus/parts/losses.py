@@ -33,11 +33,11 @@ class Loss(Part, slot="loss"):
     Training minimises the loss. Scores are minus its excess over what a perfect copy of the row costs,
     which is not 0 for a likelihood: it would rank rows by their own entropy.
 
-    `onnx`, `onnx_from_linear`, `onnx_excess`, `onnx_excess_from_linear` and `onnx_seen` are the ONNX
-    forms of the call, of `from_linear`, `excess`, `excess_from_linear` and `seen`. Each adds nodes to a
-    graph, after values that it knows by name, and returns the name of the result, or None if there is
-    no form. A subclass that overrides a method has no form of it until it defines that too; one that
-    overrides the call has every other method anew, made of that call.
+    `onnx`, `onnx_from_linear`, `onnx_excess`, `onnx_excess_from_linear`, `onnx_seen` and `onnx_shown`
+    are the ONNX forms of the call, of `from_linear`, `excess`, `excess_from_linear`, `seen` and
+    `shown`. Each adds nodes to a graph, after values that it knows by name, and returns the name of the
+    result, or None if there is no form. A subclass that overrides a method has no form of it until it
+    defines that too; one that overrides the call has every other method anew, made of that call.
     """
 
     link: ClassVar[str] = "identity"
@@ -150,6 +150,10 @@ class Loss(Part, slot="loss"):
         """Add the nodes of what the encoder sees."""
         return x
 
+    def onnx_shown(self, graph: Graph, x_out: str) -> str | None:
+        """Add the nodes of the outputs as a reconstruction."""
+        return x_out
+
 
 FORMS = {
     "__call__": "onnx",
@@ -157,6 +161,7 @@ FORMS = {
     "excess": "onnx_excess",
     "excess_from_linear": "onnx_excess_from_linear",
     "seen": "onnx_seen",
+    "shown": "onnx_shown",
 }
 MADE_OF = {
     "from_linear": ("__call__",),

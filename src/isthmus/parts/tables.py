@@ -25,14 +25,16 @@ import numpy as np
 
 from isthmus.parts.corruptions import Corruption, Masking, Swap
 from isthmus.parts.losses import Loss
+from isthmus.parts.table_nodes import FAR, SURE, loss_nodes, seen_nodes, shown_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jax import Array
+    from numpy.typing import ArrayLike
 
-SURE = 1e-7  # how near to 0 and 1 a probability counts
-FAR = -1e9  # the logit of what is no level
+    from isthmus.nets import Graph
+
 FLOOR = 0.1  # of what the best constant answer costs, at least, where little varies
 
 
@@ -80,25 +82,32 @@ class Plan(NamedTuple):
 def plan(layout: Layout) -> Plan:
     """Return where the values of a layout stand."""
     kinds = np.array([v.kind for v in layout.values])
-    cells = np.array([v.cell for v in layout.values])
-    numbers, flags, turns = (np.flatnonzero(kinds == k) for k in ("number", "flag", "turn"))
+    cells = _places([v.cell for v in layout.values])
+    numbers, flags, turns = (
+        _places(np.flatnonzero(kinds == k)) for k in ("number", "flag", "turn")
+    )
     begin, groups = len(numbers) + len(flags) + 2 * len(turns), []
     sizes: dict[int, list[int]] = {}
     for v in np.flatnonzero(kinds == "levels"):
         sizes.setdefault(_rounded(layout.values[v].size), []).append(int(v))
     for size, values in sorted(sizes.items()):
         real = np.arange(size) < np.array([[layout.values[v].size] for v in values])
-        groups.append(Group(np.array(values), size, begin, real))
+        groups.append(Group(_places(values), size, begin, real))
         begin += size * len(values)
-    marks = np.searchsorted(cells, layout.marked)
+    marks = _places(np.searchsorted(cells, layout.marked))
     owner = [numbers, flags, turns, turns, *(np.repeat(g.values, g.size) for g in groups), marks]
     named = np.zeros(begin + len(marks), bool)
     for g in groups:
         last = np.array([layout.values[v].size - layout.values[v].other for v in g.values])
         named[g.begin : g.begin + g.real.size] = (np.arange(g.size) < last[:, None]).ravel()
-    order = np.concatenate([numbers, flags, turns, *(g.values for g in groups)]).astype(int)
-    whole = np.concatenate(owner).astype(int)
+    order = np.concatenate([numbers, flags, turns, *(g.values for g in groups)])
+    whole = np.concatenate(owner)
     return Plan(len(whole), cells, numbers, flags, turns, tuple(groups), marks, order, whole, named)
+
+
+def _places(places: ArrayLike) -> np.ndarray:
+    """Return places as int32: with int64 JAX mixes both up where models of both precisions are."""
+    return np.asarray(places, np.int32)
 
 
 def _rounded(size: int) -> int:
@@ -244,12 +253,30 @@ class Mixed(Loss):
     def excess_from_linear(self, a: Array, x: Array) -> Array:
         return self.from_linear(a, x)
 
+    def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
+        return loss_nodes(graph, self, plan(self.layout), x_out, x, linear=False)
+
+    def onnx_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
+        return loss_nodes(graph, self, plan(self.layout), a, x, linear=True)
+
+    def onnx_excess(self, graph: Graph, x_out: str, x: str) -> str | None:
+        return self.onnx(graph, x_out, x)
+
+    def onnx_excess_from_linear(self, graph: Graph, a: str, x: str) -> str | None:
+        return self.onnx_from_linear(graph, a, x)
+
+    def onnx_seen(self, graph: Graph, x: str) -> str | None:
+        return seen_nodes(graph, self, plan(self.layout), x)
+
+    def onnx_shown(self, graph: Graph, x_out: str) -> str | None:
+        return shown_nodes(graph, plan(self.layout), x_out)
+
     def columns(self, x_out: Array, x: Array) -> Array:
         """Return what each value of compact rows adds to the loss, (n, values); 0 where missing."""
         p = plan(self.layout)
         costs, there = self._costs_shown(x_out, x), ~jnp.isnan(x)
         counted = costs * self.price[p.order] / self._there(there)[:, None]
-        return jnp.where(there, columns_of(counted, np.argsort(p.order)), 0)
+        return jnp.where(there, columns_of(counted, _places(np.argsort(p.order))), 0)
 
     def _row(self, costs: Array, x: Array) -> Array:
         p, there = plan(self.layout), ~jnp.isnan(x)

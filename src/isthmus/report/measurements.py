@@ -17,7 +17,7 @@ from isthmus.model import explained_share, reference_errors
 from isthmus.parts import corrupt_in_turn
 from isthmus.report.facts import detector_facts, equation_texts, fitted_facts
 from isthmus.report.tables import lost_shares, pass_rows, restored_cells, strange_cells
-from isthmus.schema import is_frame
+from isthmus.schema import MISSING, is_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -425,15 +425,17 @@ def outlier_facts(
     }
 
 
-def model_causes(measured: Measured) -> list[list[Facts]] | None:
+def model_causes(measured: Measured, X: ArrayLike) -> list[list[Facts]] | None:
     """Return the columns that a row's loss comes from, by their shares of what it could be less.
+
+    `X` are the rows measured, as they were given.
 
     None if the loss is no mean over columns: then no column can be blamed.
     """
     rows, made = measured.rows, measured.reconstructions
     inner = measured.model.fitted_.model.on(measured.model.device)
     if inner.schema is not None:
-        return strange_cells(inner, rows, MOST_CAUSES)
+        return strange_cells(measured.model.explain(X), MOST_CAUSES)
     try:
         copied = inner.column_losses(rows, rows)  # 0, but for a loss that scores count from 0
         parts = np.maximum(inner.column_losses(rows, made) - copied, 0)
@@ -463,5 +465,6 @@ def detector_causes(detector: OutlierDetector, X: ArrayLike) -> list[list[Facts]
         return None
     found: list[list[Facts]] = [[] for _ in range(_num_samples(X))]
     for line in lines:
-        found[line.pop("row")].append(line)
+        if line["observed"] != MISSING:
+            found[line.pop("row")].append(line)
     return found

@@ -298,11 +298,11 @@ class Report:
         return embedding_facts(self.embedding, self.focus, width)
 
     def _outlier_facts(self) -> Facts:
-        detector = self.detector
+        detector, strangest = self.detector, self.passes.rows(self.judged.strangest)
         causes = (
-            model_causes(self.strangest)
+            model_causes(self.strangest, strangest)
             if detector is None
-            else detector_causes(detector, self.passes.rows(self.judged.strangest))
+            else detector_causes(detector, strangest)
         )
         return outlier_facts(self.judged, detector, causes, self.ids, self.y)
 

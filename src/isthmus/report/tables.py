@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
-from isthmus.report.blocks import number_text, percent_text
+from isthmus.report.blocks import percent_text
+from isthmus.schema import MISSING, value_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from isthmus.autoencoder import TableRows
+    from isthmus.autoencoder import Explanation, TableRows
     from isthmus.model import Model
     from isthmus.report.facts import Facts
     from isthmus.schema import Column, Schema
 
 ROWS = 2**13  # whose wide outputs are in memory at a time
-LONGEST = 60  # characters of a cell
-MISSING = "missing"
 
 
 def pass_rows(model: Model, rows: TableRows) -> dict[str, np.ndarray]:
@@ -88,61 +86,22 @@ def _first_values(schema: Schema) -> Iterator[tuple[int, Column]]:
 # -- in words ----------------------------------------------------------------------------------------
 
 
-def cell_texts(schema: Schema, rows: np.ndarray) -> dict[str, list[str]]:
-    """Return the cells of compact rows in words, by column."""
-    frame = schema.decode(rows)
-    columns = {column.name: column for column in schema.used}
-    return {name: _texts(frame[name], columns[name]) for name in frame.columns}
-
-
-def _texts(cells: pl.Series, column: Column) -> list[str]:
-    """Return cells as people write them, in lines of bounded length."""
-    return [MISSING if cell is None else _text(cell, column) for cell in cells.to_list()]
-
-
-def _text(cell: Any, column: Column) -> str:
-    if column.kind == "number" and not isinstance(cell, str):
-        whole = float(cell).is_integer() and abs(float(cell)) < 1e15
-        return f"{int(cell):,}" if whole else number_text(float(cell))
-    text = str(cell)
-    if column.kind == "date":
-        text = text.removesuffix(" 00:00:00") if column.unit == "day" else text
-    return text if len(text) <= LONGEST else text[: LONGEST - 4] + " ..."
-
-
-def expected_texts(model: Model, outputs: np.ndarray) -> dict[str, list[str]]:
-    """Return what outputs expect of each cell in words; of levels how probable the best one is."""
-    schema = model.schema
-    assert schema is not None
-    words, cells = cell_texts(schema, model.compact(outputs)), [v.cell for v in schema.values]
-    for place, chances in model.probabilities(outputs).items():
-        name = schema.used[cells[place]].name
-        best = chances.max(axis=1) if chances.ndim == 2 else np.maximum(chances, 1 - chances)
-        named = words[name]
-        words[name] = [f"{word} (p = {p:.2f})" for word, p in zip(named, best, strict=True)]
-    return words
-
-
-def strange_cells(model: Model, X: np.ndarray, most: int) -> list[list[Facts]]:
+def strange_cells(explanation: Explanation, most: int) -> list[list[Facts]]:
     """Return of each row the cells that its loss comes from, in words, with their shares of it."""
-    schema, outputs = model.schema, model.outputs(X)
-    assert schema is not None
-    cells = model.cell_losses(X, outputs).astype(float)
-    shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1e-300)
-    seen, expected = cell_texts(schema, X), expected_texts(model, outputs)
-    names = [column.name for column in schema.used]
+    parts = np.maximum(explanation.contribution, 0)
+    shares = parts / np.maximum(parts.sum(axis=1, keepdims=True), 1e-300)
     return [
         [
             {
-                "column": names[j],
-                "contribution": shares[i, j],
-                "observed": seen[names[j]][i],
-                "expected": expected[names[j]][i],
+                "column": explanation.columns[j],
+                "contribution": mine[j],
+                "observed": explanation.observed[i, j],
+                "expected": explanation.expected[i, j],
             }
-            for j in np.argsort(-shares[i], kind="stable")[:most]
-            if shares[i, j] > 0
+            for j in np.argsort(-mine, kind="stable")[:most]
+            if mine[j] > 0
         ]
-        for i in range(len(X))
+        for i, mine in enumerate(shares)
     ]
 
 
@@ -181,48 +140,39 @@ def _cell_facts(schema: Schema, rows: np.ndarray, place: int | None) -> Facts:
     if place is None:
         return facts
     value, known = schema.values[place], rows[~np.isnan(rows[:, place]), place]
+    column = schema.used[value.cell]
     facts |= {"missing": len(rows) - len(known), "n_distinct": len(np.unique(known))}
     if not len(known):
         return facts
     if value.kind in ("levels", "flag"):
         levels, counts = np.unique(known, return_counts=True)
-        usual = _words_of(schema, place, [levels[counts.argmax()]])[0]
+        usual = value_words(column, levels[[counts.argmax()]])[0]
         return facts | {"usual": f"{usual} ({percent_text(counts.max() / len(known))})"}
     ends = np.quantile(known, (0, 0.5, 1), method="nearest")
-    return facts | dict(
-        zip(("least", "usual", "most"), _words_of(schema, place, ends), strict=True)
-    )
-
-
-def _words_of(schema: Schema, place: int, values: Sequence[float] | np.ndarray) -> list[str]:
-    """Return values of a column in words; those in no range that was seen too."""
-    column = schema.used[schema.values[place].cell]
-    rows = np.full((len(values), len(schema.values)), np.nan)
-    rows[:, place] = values
-    return cell_texts(schema, rows)[column.name]
+    return facts | dict(zip(("least", "usual", "most"), value_words(column, ends), strict=True))
 
 
 def shown_values(schema: Schema, rows: np.ndarray, most: int) -> list[Facts]:
     """Return what a reader may ask of each point: numbers, or words with what colours them."""
-    words, found = cell_texts(schema, rows), []
+    found = []
     for place, column in list(_first_values(schema))[:most]:
         of: Facts = {"name": column.name, "values": rows[:, place]}
         if schema.values[place].kind in ("levels", "flag"):
-            kinds, numbers = _kinds(schema, place, rows[:, place])
+            kinds, numbers = _kinds(column, rows[:, place])
             of = {"name": column.name, "kinds": kinds, "numbers": numbers}
         elif column.kind != "number":
-            of["texts"] = words[column.name]
+            of["texts"] = value_words(column, rows[:, place])
         found.append(of)
     return found
 
 
-def _kinds(schema: Schema, place: int, values: np.ndarray) -> tuple[list[str], np.ndarray]:
+def _kinds(column: Column, values: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Return the levels of a column that are there, the most frequent first, and those of rows."""
     codes = np.where(np.isnan(values), np.inf, values)
     levels, numbers, counts = np.unique(codes, return_inverse=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     named = np.where(np.isinf(levels), np.nan, levels)[order]
-    words = _words_of(schema, place, named)
+    words = value_words(column, named)
     other = [w == MISSING and not np.isnan(v) for w, v in zip(words, named, strict=True)]
     words = ["other" if rare else word for word, rare in zip(words, other, strict=True)]
     return words, np.argsort(order)[numbers]

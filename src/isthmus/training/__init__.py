@@ -26,6 +26,7 @@ from isthmus.training.runtime import give_up_cache as give_up_cache
 from isthmus.training.runtime import is_stranded as is_stranded
 from isthmus.training.runtime import release_programs as release_programs
 from isthmus.training.runtime import usable_cores as usable_cores
+from isthmus.training.state import Aside as Aside
 from isthmus.training.state import DeviceRows as DeviceRows
 from isthmus.training.state import DivergenceError as DivergenceError
 from isthmus.training.state import HistoryRow as HistoryRow

@@ -143,6 +143,13 @@ def first_state(objective: Objective, net: Net, dtype: str) -> TrainerState:
     return TrainerState(Trained(*jax.device_put((net, moments, traced(sparsity, dtype)))))
 
 
+class Aside(NamedTuple):
+    """Cells that were taken out of the rows to train on: of which rows, and these rows with them."""
+
+    numbers: np.ndarray  # (k,)
+    rows: np.ndarray  # (k, d)
+
+
 class ScaledRows(NamedTuple):
     """Scaled rows and their weights, for training and, where there are any, for validation."""
 
@@ -150,6 +157,7 @@ class ScaledRows(NamedTuple):
     weight: np.ndarray
     whole_val: np.ndarray
     weight_val: np.ndarray
+    aside: Aside | None = None
 
     @property
     def x(self) -> np.ndarray:
