@@ -250,6 +250,14 @@ def test_imputed_cells_are_written_like_the_others(ready):
     assert after["size_levels"].is_not_null().equals(before["size"].is_null())
 
 
+@pytest.mark.parametrize("model", ["mixed", "dmixed"])
+def test_models_of_them_are_exported(ready, model):
+    pytest.importorskip("onnxruntime")
+    ended = ready(f"export {model}.isthmus -o o.onnx --json")
+    assert ended.status == 0, ended
+    assert json.loads(ended.out)["bytes"] > 0
+
+
 def test_a_table_without_gaps_is_copied(ready):
     ended = ready("impute t.csv")
     assert (ended.status, ended.err) == (0, "")
@@ -281,3 +289,19 @@ def test_options_say_of_columns_by_name():
 @pytest.mark.parametrize("command", [fit.fit, detect.detect, impute.impute])
 def test_examples_name_what_people_have(command):
     assert "titanic.csv" in command.__doc__
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("info mixed.isthmus", "column  taken for  why"),
+        ("impute gaps.csv --model mixed.isthmus -o o.csv", "age"),
+        ("explain mixed.isthmus gaps.csv --top 1", "observed"),
+    ],
+)
+def test_a_terminal_shows_them(ready, monkeypatch, words, text):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    ended = ready(words)
+    assert ended.status == 0, ended
+    assert text in ended.out
+    assert "warning" not in ended.err

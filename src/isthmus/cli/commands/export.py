@@ -38,8 +38,9 @@ def export(
 ) -> int:
     """Write a model, or a detector's score, as ONNX, to run it without Python.
 
-    The file takes rows in the data's units, as float32. It is checked against the model before it is
-    written. It needs pip install onnx onnxruntime.
+    The file takes rows in the data's units, as float32; of a table of mixed types it takes each column
+    by its name, words as words. It is checked against the model before it is written. It needs pip
+    install onnx onnxruntime.
 
     For example:
 
