@@ -26,6 +26,13 @@ def prepared(tmp_path_factory):
     table.tail(20).write_csv(folder / "new.csv")
     np.save(folder / "x.npy", x)
     np.save(folder / "bad.npy", np.where(x > x.max() - 1e-9, np.nan, x))
+    mixed = mixed_table(rng)
+    mixed.write_csv(folder / "gaps.csv")
+    ae = Autoencoder(2, early_stopping=True, **QUICK).fit(mixed.drop("name"))
+    ae.save(folder / "mixed.isthmus")
+    OutlierDetector(
+        Autoencoder(2, **QUICK), n_estimators=2, contamination="none", random_state=0
+    ).fit(mixed.drop("name")).save(folder / "dmixed.isthmus")
     Autoencoder(2, **QUICK).fit(frame.head(40)).save(folder / "m.isthmus")
     Autoencoder(2, **QUICK).fit(frame.head(40)).save(folder / "enc.isthmus", part="encoder")
     Autoencoder(2, loss="cosine", **QUICK).fit(frame.head(40)).save(folder / "cosine.isthmus")
@@ -41,6 +48,27 @@ def prepared(tmp_path_factory):
     Autoencoder(2, corruption="gaussian", **QUICK).fit(pixels).save(folder / "p.isthmus")
     OutlierDetector(small, n_estimators=2, random_state=0).fit(pixels).save(folder / "dp.isthmus")
     return folder
+
+
+def mixed_table(rng, n=60):
+    """Return a table as people have it: words, truths, dates, and missing cells."""
+    z = rng.normal(size=n)
+    whole = pl.DataFrame(
+        {
+            "name": [f"n{i:02}" for i in range(n)],
+            "age": np.rint(40 + 10 * z).astype(int),
+            "pay": (1000 + 300 * z).round(2),
+            "size": np.array(["small", "middle", "large"])[np.digitize(z, [-0.5, 0.5])],
+            "sure": z > 0,
+            "day": np.datetime64("2024-01-01") + np.rint(100 * (z + 3)).astype("m8[D]"),
+        }
+    )
+    keep = rng.random((n, 5)) > 0.1
+    gaps = [
+        pl.when(pl.Series(keep[:, j])).then(name).otherwise(None).alias(name)
+        for j, name in enumerate(whole.columns[1:])
+    ]
+    return whole.with_columns(gaps)
 
 
 @pytest.fixture

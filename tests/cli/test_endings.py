@@ -19,6 +19,7 @@ WORDS = {
     "explain": "explain d.isthmus t.csv --all -o o.csv",
     "export": "export m.isthmus -o o.onnx",
     "fit": "fit t.csv --ignore name,kind,x --max-epochs 2 --test new.csv -o o.isthmus",
+    "impute": "impute gaps.csv --max-epochs 2 -o o.csv",
     "info": "info d.isthmus",
     "reconstruct": "reconstruct p.isthmus photos.npy -o o.npy",
     "report": "report m.isthmus t.csv --id name,x --label kind -o o.md",
@@ -29,6 +30,7 @@ PRINTED = {
     "compare": "compare t.csv --label kind --id name,x --n-components 2 --max-epochs 2 --cv 2",
     "detect": "detect new.csv --model d.isthmus",
     "explain": "explain d.isthmus t.csv --all",
+    "impute": "impute gaps.csv --max-epochs 2",
     "score": "score m.isthmus t.csv",
 }
 

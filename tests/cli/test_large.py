@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.cli import outputs, sources
+from isthmus.cli import bad_rows, outputs
+from isthmus.cli import rows as reading
 
 WORDS = {
     "score": "score m.isthmus t.csv -o OUT.parquet",
@@ -20,7 +21,8 @@ WORDS = {
 def test_parts_of_large_inputs_give_the_same_result(ready, monkeypatch, name):
     ended = ready(WORDS[name].replace("OUT", "whole"))
     assert ended.err == ""
-    monkeypatch.setattr(sources, "VALUES_AT_ONCE", 4 * 30)
+    for module in (reading, bad_rows):
+        monkeypatch.setattr(module, "VALUES_AT_ONCE", 4 * 30)
     ended = ready(WORDS[name].replace("OUT", "parts"))
     rows = 12 if name == "images" else 40
     verb = WORDS[name].split()[0]

@@ -25,6 +25,7 @@ COMMANDS = {  # each with where its result goes
     "explain": ("explain d.isthmus t.csv --all", "o.csv"),
     "export": ("export m.isthmus", "o.onnx"),
     "fit": (f"fit {FIT} --max-epochs 4000 --early-stopping no --checkpoint", "o.isthmus"),
+    "impute": ("impute gaps.csv --max-epochs 2", "o.csv"),
     "info": ("info d.isthmus", ""),
     "reconstruct": ("reconstruct p.isthmus photos.npy", "o.npy"),
     "report": ("report m.isthmus t.csv --id name,x --label kind", "o.html"),
@@ -49,6 +50,10 @@ def prepare(folder: Path) -> None:
     table = frame.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
     table.head(40).write_csv(folder / "t.csv")
     table.tail(20).write_csv(folder / "new.csv")
+    gaps = table.head(40).select(
+        "kind", "a", pl.when(pl.int_range(40) % 9 > 0).then("b").alias("b")
+    )
+    gaps.write_csv(folder / "gaps.csv")
     pixels = rng.integers(0, 255, (12, 8, 8), np.uint8)
     np.save(folder / "photos.npy", pixels)
     (folder / "photos").mkdir()

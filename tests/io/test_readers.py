@@ -244,9 +244,9 @@ def test_sqlite(tmp_path, write, fails):
     assert X.rows() == [(1, 1.0, "01", "1", date(2020, 1, 31), None), (2, 0.5, None, "x", None, 3)]
     assert [str(dtype) for dtype in X.dtypes[:4]] == ["Int64", "Float64", "String", "String"]
     before = path.read_bytes()
-    fails("t #1?.db has no table 'z'; choose one with --table: o'ne.", read_table, path, table="z")
+    fails("t #1?.db has no table 'z'; choose one with --from-table: o'ne.", read_table, path, table="z")
     database(path, "CREATE TABLE two (a)")
-    fails("has 2 tables; choose one with --table: o'ne, two.", read_table, path)
+    fails("has 2 tables; choose one with --from-table: o'ne, two.", read_table, path)
     fails("has no rows.", read_table, path, table="two")
     assert before != path.read_bytes()
     with closing(sqlite3.connect(path)) as held:  # one that is written to, whose log counts
@@ -268,7 +268,7 @@ def test_duckdb(tmp_path, write, fails):
     fails("the column 's' cannot be read, as it holds INTERVAL", choose_columns, table)
     X = choose_columns(table, ignore=["s"], mixed=True).X
     assert X.rows() == [(i, i / 2, "a", None, date(2020, 1, 31), 1, 2) for i in (0, 1)]
-    fails("has no table 'z'; choose one with --table: one.", read_table, path, table="z")
+    fails("has no table 'z'; choose one with --from-table: one.", read_table, path, table="z")
     fails("is no DuckDB database, or is damaged", read_table, write(b"x" * 999, "u.duckdb"))
     assert before == path.read_bytes()
 

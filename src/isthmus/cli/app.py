@@ -15,7 +15,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from isthmus import __version__
 from isthmus.cli import commands
 from isthmus.cli.streams import standing_streams
-from isthmus.cli.terminal import UsageError, complain, harmless, shown_warnings, signals
+from isthmus.cli.terminal import UsageError, as_options, complain, harmless, shown_warnings, signals
 from isthmus.io import discard
 from isthmus.words import shortened
 
@@ -27,9 +27,11 @@ app = App(
     name="isthmus",
     help="Autoencoders for tables and images: reduce, denoise, find outliers, search, report.",
     help_epilogue=(
-        "DATA is a .csv, .tsv (also .gz), .parquet, .npy or .npz file, or a folder of PNG, JPEG, "
-        "TIFF and BMP images. Each command has its own help: isthmus fit --help. Compiled programs "
-        "are kept in $ISTHMUS_CACHE or ~/.cache."
+        "DATA is a table as it is, with words, dates and missing cells: .csv, .tsv (also .gz, .zst), "
+        ".xlsx, .ods, .parquet, .feather, .arrow, .jsonl, .arff, .sqlite, .duckdb, .mat, .npy or .npz; "
+        "a folder or a pattern of such; or a folder of PNG, JPEG, TIFF and BMP images. Each command "
+        "has its own help: isthmus fit --help. Compiled programs are kept in $ISTHMUS_CACHE or "
+        "~/.cache."
     ),
     version=f"isthmus {__version__}",
     default_parameter=Parameter(negative=()),
@@ -78,7 +80,7 @@ def _ended_by(error: Exception) -> int:
         complain(f"{_of_usage(error, command)} See {command} --help.")
         return 2
     if _expected(error):
-        complain(_of_system(error) if isinstance(error, OSError) else error)
+        complain(_of_system(error) if isinstance(error, OSError) else as_options(str(error)))
         return 2 if isinstance(error, UsageError) else 1
     text = str(error).strip().partition("\n")[0]
     complain(f"unexpected {type(error).__name__}: {text}; --debug shows the traceback.")

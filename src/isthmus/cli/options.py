@@ -24,6 +24,7 @@ DATA = Group("Data", sort_key=3)
 OUTPUT = Group("Output", sort_key=4)
 
 USUAL_SEED = 0
+TABLE_FILE = "A file, by its ending: .csv, .parquet, .feather, .jsonl, .xlsx"
 
 
 def panel(title: str) -> Group:
@@ -95,7 +96,7 @@ class PrintableOutput(TableOutput):
     """Where a table goes, if not to the standard output."""
 
     output: Annotated[
-        Path | None, goes_to("A .csv or .parquet file; by default CSV on the standard output.")
+        Path | None, goes_to(f"{TABLE_FILE}; by default CSV on the standard output.")
     ] = None
 
 
@@ -103,9 +104,7 @@ class PrintableOutput(TableOutput):
 class RowsOutput(TableOutput):
     """Where rows or images go."""
 
-    output: Annotated[
-        Path, goes_to("A .csv, .parquet or .npy file; of images a folder or a .npy file.")
-    ]
+    output: Annotated[Path, goes_to(f"{TABLE_FILE}, or .npy; of images a folder or a .npy file.")]
 
 
 def seed_option(group: Group) -> Parameter:
@@ -167,7 +166,9 @@ class AutoencoderOptions(Seeded):
         tuple[str, ...] | None,
         option(
             EQUATION,
-            "Noise on the input in training: gaussian, masking:rate=0.3, ... Repeatable.",
+            "Noise on the input in training: gaussian, masking:rate=0.3, ... Repeatable; auto: swap "
+            "for tables of mixed types, none for numbers.",
+            default="auto",
             metavar="SPEC",
         ),
     ] = None
@@ -196,7 +197,8 @@ class AutoencoderOptions(Seeded):
         str | None,
         option(
             TRAINING,
-            "How columns are scaled before they are compared: standard, minmax, robust, range, none.",
+            "How columns are scaled before they are compared: standard, minmax, robust, range, asinh, "
+            "none.",
             default="auto",
             metavar="NAME",
         ),
@@ -272,6 +274,8 @@ class AutoencoderOptions(Seeded):
         given = {name: value for name, value in values.items() if value is not None}
         if "random_state" in given:
             given["random_state"] = self.seed
+        if given.get("corruption") == ("none",):
+            given["corruption"] = None
         for name in ("max_epochs", "batch_size", "pretrain", "freeze"):
             if str(given.get(name, "")).lstrip("-").isdecimal():
                 given[name] = int(given[name])
@@ -301,8 +305,22 @@ class Columns:
         Literal["point", "comma"] | None,
         option(DATA, "The decimal mark of a text file whose numbers do not tell."),
     ] = None
+    encoding: Annotated[
+        str | None,
+        option(
+            DATA,
+            "How a text file is encoded, such as cp1252; by default UTF-8, or as the file shows.",
+            metavar="NAME",
+        ),
+    ] = None
     key: Annotated[
         str | None, option(DATA, "The array to read from a .npz file with several.", metavar="NAME")
+    ] = None
+    sheet: Annotated[
+        str | None, option(DATA, "The sheet to read from a workbook with several.", metavar="NAME")
+    ] = None
+    from_table: Annotated[
+        str | None, option(DATA, "The table to read from a database with several.", metavar="NAME")
     ] = None
 
 
@@ -315,8 +333,9 @@ class ScoredColumns(Columns):
         Literal["mark", "fail"] | None,
         option(
             DATA,
-            "Rows with a cell that is missing, infinite or no number: mark leaves their results empty, "
-            "and a last column says why; fail refuses the file.",
+            "Rows with a cell that the model cannot take, such as one that is no number, or missing "
+            "where none was in training: mark leaves their results empty, and a last column says why; "
+            "fail refuses the file.",
             default="mark",
         ),
     ] = None
@@ -331,8 +350,8 @@ class ShownColumns(Columns):
         Literal["skip", "fail"] | None,
         option(
             DATA,
-            "Rows with a cell that is missing, infinite or no number: skip leaves them out, with a "
-            "warning; fail refuses the file.",
+            "Rows with a cell that the model cannot take, such as one that is no number, or missing "
+            "where none was in training: skip leaves them out, with a warning; fail refuses the file.",
             default="skip",
         ),
     ] = None
@@ -379,7 +398,7 @@ class Common:
 
 def option_name(name: str) -> str:
     """Return how an option is given: `--n-components` for `n_components`."""
-    return f"--{name.replace('_', '-')}"
+    return f"--{name.rstrip('_').replace('_', '-')}"
 
 
 def given(options: "DataclassInstance") -> dict[str, object]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from isthmus.io import Rows
 
 CSV = (".csv", ".csv.gz")
-TABLES = (*CSV, ".parquet")
+TABLES = (*CSV, ".parquet", ".feather", ".arrow", ".jsonl", ".xlsx")
 ARRAYS = (*TABLES, ".npy")
 PICTURES = (".png", ".svg")
 LEAST_BYTES = 4  # of a value in an array; what is packed or text may take less than any guess

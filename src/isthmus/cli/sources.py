@@ -1,4 +1,4 @@
-"""Where rows come from: tables and folders of images, and what a model asks of them.
+"""Where rows come from: tables and folders of images, what a model asks of them, and first checks.
 
 Nothing heavy is imported before it is needed, so that help and mistakes are quick.
 """
@@ -9,35 +9,23 @@ import re
 import tempfile
 import warnings
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from isthmus.cli.options import (
-    AutoencoderOptions,
-    Columns,
-    Common,
-    Pictures,
-    ShownColumns,
-    given,
-)
-from isthmus.cli.terminal import UsageError, signals, usage_errors
+from isthmus.cli.kinds import Kinds
+from isthmus.cli.options import Columns, Pictures, given, option_name
+from isthmus.cli.terminal import UsageError, signals
 from isthmus.io import FileError
-from isthmus.words import shape_text, shortened, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import numpy as np
-    import polars as pl
-
-    from isthmus.autoencoder import Autoencoder
-    from isthmus.io import ImageFolder, Rows, Table
-    from isthmus.model import Slots
-    from isthmus.outliers import OutlierDetector
+    from collections.abc import Mapping, Sequence
 
 FILE = "file"  # the identifier of an image
+OF_TEXT = {"--decimal": "encoding", "--no-header": "header", "--encoding": "encoding"}
+OF_ARRAYS = ("--bad-rows", *map(option_name, ("key", "sheet", "from_table")))
 STREAMS = ("/dev/fd", "/dev/stdin", "/proc/self/fd")
-VALUES_AT_ONCE = 2**23  # that go through a model between two steps of the progress
+PARTS = {"key": "key", "sheet": "sheet", "from_table": "table"}  # options for one of several tables
 
 
 @dataclass(frozen=True)
@@ -47,11 +35,24 @@ class Source:
     path: Path
     columns: Columns
     pictures: Pictures = field(default_factory=Pictures)
+    kinds: Kinds = field(default_factory=Kinds)
+
+    @cached_property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of images, and not one of tables."""
+        return self.path.is_dir() and not _tables(self.path)
+
+    @cached_property
+    def takes(self) -> frozenset[str]:
+        """The options of `read_table` that its format has."""
+        from isthmus.io import options_of
+
+        return options_of((_tables(self.path) or [self.path])[0])
 
     @property
-    def is_folder(self) -> bool:
-        """Whether it is a folder of images."""
-        return self.path.is_dir()
+    def parts(self) -> dict[str, str | None]:
+        """Which of several tables of the file is meant, as `read_table` takes it."""
+        return {name: getattr(self.columns, field) for field, name in PARTS.items()}
 
     @property
     def is_array(self) -> bool:
@@ -60,16 +61,18 @@ class Source:
 
     def at(self, path: Path, *, id: tuple[str, ...] = ()) -> Source:
         """Return another file that is read in the same way; its columns are known already."""
-        key = self.columns.key if path.suffix.lower() == ".npz" else None
-        columns = replace(self.columns, columns=(), ignore=(), id=id, key=key)
+        takes = Source(path, self.columns).takes
+        known: dict[str, Any] = {f: None for f, name in PARTS.items() if name not in takes}
+        columns = replace(self.columns, columns=(), ignore=(), id=id, **known)
         return Source(path, columns, self.pictures)
+
+    def _and(self, also: Path | None) -> list[Source]:
+        return [self] if also is None else [self, replace(self, path=also)]
 
     def strict(self) -> Source:
         """Return the same rows, of which none may be bad."""
-        names = (f.name for f in fields(Columns))
-        return replace(
-            self, columns=Columns(**{name: getattr(self.columns, name) for name in names})
-        )
+        columns = Columns(**{f.name: getattr(self.columns, f.name) for f in fields(Columns)})
+        return replace(self, columns=columns)
 
     @property
     def sets_apart(self) -> bool:
@@ -93,23 +96,27 @@ class Source:
             )
         for path in (self.path, also):
             _check_no_image(path)
-        options = list(given(self.columns))
-        options += [f"--{name}" for name, value in of_tables.items() if value is not None]
+        others = [f"--{name}" for name, value in of_tables.items() if value is not None]
+        self._check_options([*given(self.columns), *given(self.kinds), *others], also)
+        self.kinds.check()
+        of_images = list(given(self.pictures))
+        if of_images and not self.is_folder and not (also is not None and also.is_dir()):
+            raise UsageError(f"{self.path} is a file: {of_images[0]} is for folders of images.")
+        image_size(self.pictures)
+
+    def _check_options(self, options: list[str], also: Path | None) -> None:
+        """Refuse options that the data cannot take."""
         if self.is_folder and options:
             raise UsageError(f"{self.path} is a folder of images: {options[0]} is for tables.")
-        of_text = [option for option in options if option in ("--decimal", "--no-header")]
-        if of_text and not any(_is_text(path) for path in (self.path, also)):
+        of_text = [option for option in options if option in OF_TEXT]
+        if of_text and not any(OF_TEXT[of_text[0]] in source.takes for source in self._and(also)):
             raise UsageError(f"{of_text[0]} is for text files, .csv and .tsv: {self.path} is none.")
-        named = [option for option in options if option not in ("--key", "--bad-rows")]
+        named = [option for option in options if option not in OF_ARRAYS]
         if self.is_array and named:
             raise UsageError(
                 f"{named[0]} needs a CSV or Parquet file: {self.path} is an array without column "
                 "names."
             )
-        of_images = list(given(self.pictures))
-        if of_images and not self.is_folder and not (also is not None and also.is_dir()):
-            raise UsageError(f"{self.path} is a file: {of_images[0]} is for folders of images.")
-        image_size(self.pictures)
 
 
 class Wanted(NamedTuple):
@@ -121,6 +128,7 @@ class Wanted(NamedTuple):
         None  # the columns, in their order; None takes those that are there
     )
     named: bool = True  # whether columns keep their names
+    kinds: Mapping[str, str] | None = None  # of a table of mixed types, by column; else of numbers
 
     @property
     def is_start(self) -> bool:
@@ -149,23 +157,22 @@ def _check_present(path: Path, folders: bool) -> None:
             f"{path} is a stream, and isthmus reads files, by their endings: save it first, such as to "
             "rows.csv, and give that."
         )
-    if path.is_file() or (folders and path.is_dir()):
+    if path.is_file() or (folders and (path.is_dir() or _tables(path))):
         return
     if path.is_dir():
         raise FileError(f"Cannot read {path}: it is a folder, and a file is needed.")
     if set("*?[") & set(str(path)):
-        raise FileError(
-            f"Cannot read {path}: there is no file of this name, and patterns are not filled in: give "
-            f"one file{' or one folder of images' if folders else ''}."
-        )
+        found = "none of tables fits the pattern" if folders else "one file is needed"
+        raise FileError(f"Cannot read {path}: there is no file of this name, and {found}.")
     kind = "file or folder" if folders and not path.suffix else "file"
     raise FileError(f"Cannot read {path}: there is no such {kind}.")
 
 
-def _is_text(path: Path | None) -> bool:
-    from isthmus.io import TEXT_ENDINGS, file_ending
+def _tables(path: Path) -> list[Path] | None:
+    """Return the files of a folder of tables, or of a pattern; None for a single file."""
+    from isthmus.io import table_files
 
-    return path is not None and file_ending(path) in TEXT_ENDINGS
+    return table_files(path)
 
 
 def _is_stream(path: Path) -> bool:
@@ -189,7 +196,7 @@ def model_name(data: Path) -> str:
     from isthmus.io import file_stem
 
     if not data.is_dir():
-        return f"{file_stem(data)}.isthmus"
+        return f"{file_stem(data).strip('*?[]-_') or 'model'}.isthmus"
     return f"{data.name if data.name not in ('', '..') else data.resolve().name}.isthmus"
 
 
@@ -219,368 +226,3 @@ def use_cache() -> None:
             enable_compilation_cache()
     except (OSError, RuntimeError) as error:
         warnings.warn(f"Compiled programs are not kept: {error}.", stacklevel=2)
-
-
-def configured(ae: Autoencoder, options: AutoencoderOptions) -> Autoencoder:
-    """Set the options that were given, or raise a UsageError for one that cannot be."""
-    from isthmus.autoencoder import check_parameters
-    from isthmus.model import resolve_slots
-    from isthmus.training import find_device
-
-    with usage_errors():
-        ae.set_params(**options.given())
-        check_parameters(ae)
-        resolve_slots(ae)
-        find_device(ae.device)
-    return ae
-
-
-# -- models --------------------------------------------------------------------------------------
-
-
-def load_model(path: Path, *, whole: bool = True) -> Autoencoder:
-    """Read the file of an Autoencoder; one of an encoder alone is refused if it must be whole."""
-    from isthmus.loading import load_autoencoder
-
-    ae = load_autoencoder(path)
-    if whole:
-        check_decoder(ae, path)
-    return ae
-
-
-def load_any(path: Path) -> Autoencoder | OutlierDetector:
-    """Read the file of an Autoencoder or of an OutlierDetector."""
-    from isthmus.loading import load
-
-    return load(path)
-
-
-def first_autoencoder(found: Autoencoder | OutlierDetector) -> Autoencoder:
-    """Return the autoencoder itself, or of a detector its first one, with the columns' names."""
-    from isthmus.outliers import OutlierDetector
-
-    return found.member_autoencoder() if isinstance(found, OutlierDetector) else found
-
-
-def check_decoder(ae: Autoencoder, path: Path) -> None:
-    """Raise a UsageError for the file of an encoder alone."""
-    if not ae.net_.decoder:
-        raise UsageError(
-            f"{path} is an encoder alone and can only encode: give the file of the whole model."
-        )
-
-
-def wanted_by(fitted: Autoencoder | OutlierDetector, path: Path) -> Wanted:
-    """Return what a fitted model or detector asks of rows."""
-    names = getattr(fitted, "feature_names_in_", None)
-    shape = fitted.sample_shape_ or (fitted.n_features_in_,)
-    return Wanted(shape, f"{path} was fitted on", names, names is not None)
-
-
-def check_by_column(slots: Slots) -> None:
-    """Raise a UsageError for a loss that is no sum over columns, which explains none."""
-    with usage_errors():
-        slots.check_by_column()
-
-
-# -- rows ----------------------------------------------------------------------------------------
-
-
-def read_rows(source: Source, wanted: Wanted | None = None, *, weight: str | None = None) -> Rows:
-    """Read a folder of images, or a file and choose its columns; `weight` is that of weights."""
-    if source.is_folder:
-        return _read_images(source, wanted)
-    return _chosen(_read(source), source, wanted, weight)
-
-
-def read_beside(
-    source: Source, name: str, wanted: Wanted | None = None, *, as_words: bool = False
-) -> tuple[Rows, pl.Series]:
-    """Read the rows of a table, and beside them a column that no model sees, such as a class.
-
-    It is numbers if it holds nothing else and need not be words, with null where a cell is missing.
-    """
-    import polars as pl
-
-    from isthmus.io import column_values, column_words
-
-    table, columns = _read(source), source.columns
-    if wanted is None or wanted.names is None:  # else the model says which columns it takes
-        columns = replace(columns, ignore=(*columns.ignore, name))
-    rows = _chosen(table, replace(source, columns=columns), wanted)
-    assert isinstance(table.rows, pl.DataFrame)  # options for columns of an array are refused
-    if name not in table.rows.columns:
-        near = suggestion(name, table.rows.columns)
-        raise FileError(
-            f"{source.path} has no column {name!r}.{near or ' Give one column that it has.'}"
-        )
-    column = table.rows[name]
-    return rows, column_words(column) if as_words else column_values(table, name)
-
-
-def rows_like(rows: Rows, trained: Path, source: Source, weight: str | None = None) -> Rows:
-    """Read more rows with the columns of those trained on, and check them, as they are used after
-    training; weights need not be there.
-    """
-    import numpy as np
-
-    shape = np.shape(rows.X)[1:]
-    names = getattr(rows.X, "columns", None)
-    wanted = Wanted(shape, f"{trained} has", names, names is not None)
-    if source.is_folder:
-        return _read_images(source, wanted)
-    table = _read(source)
-    if weight not in getattr(table.rows, "columns", ()):
-        weight = None
-    more = _chosen(table, source, wanted, weight)
-    _check_values(more, source.path)
-    return more
-
-
-def _check_values(rows: Rows, path: Path) -> None:
-    """Refuse cells and weights that no estimator takes."""
-    import numpy as np
-
-    from isthmus.autoencoder import check_finite, validate_weights
-
-    X = np.asarray(rows.X).reshape(len(rows.X), -1)
-    try:
-        check_finite(X)
-        validate_weights(rows.weight, X)
-    except ValueError as error:
-        raise FileError(f"{path}: {error}") from error
-
-
-def _read(source: Source) -> Table:
-    from isthmus.io import read_table
-
-    columns = source.columns
-    table = read_table(source.path, key=columns.key, header=not columns.no_header)
-    return table._replace(decimal=columns.decimal)
-
-
-def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | None = None) -> Rows:
-    """Choose the columns of a table."""
-    import polars as pl
-
-    from isthmus.io import choose_columns, looks_headless
-
-    columns = source.columns
-    names = None if wanted is None else wanted.names
-    rows = choose_columns(
-        table,
-        names=names,
-        columns=columns.columns,
-        ignore=columns.ignore,
-        ids=columns.id,
-        weight=weight,
-        set_apart=source.sets_apart,
-    )
-    if wanted is not None and not wanted.is_start:
-        _check_shape(source.path, rows, wanted)
-    elif len(rows.X) < 2:
-        raise FileError(f"{source.path} has one row, and training needs two at least.")
-    if not isinstance(rows.X, pl.DataFrame):
-        return rows
-    if names is None and looks_headless(table, rows.X.columns):
-        warnings.warn(
-            f"The first line of {source.path} looks like data, not like names; if it is, give "
-            "--no-header.",
-            stacklevel=2,
-        )
-    return rows if wanted is None or wanted.named else rows._replace(X=rows.X.to_numpy())
-
-
-def _check_shape(path: Path, rows: Rows, wanted: Wanted) -> None:
-    """Refuse rows of another shape, and warn where only the order tells which column is which."""
-    import numpy as np
-
-    shape = np.shape(rows.X)[1:]
-    if shape not in (wanted.shape, (int(np.prod(wanted.shape)),)):
-        raise FileError(f"{path} has {_rows_of(shape)}, but {wanted.who} {_rows_of(wanted.shape)}.")
-    if isinstance(rows.X, np.ndarray) and wanted.named and wanted.names is not None:
-        warnings.warn(
-            f"{path} has no names of columns: they are taken to be {shortened(list(wanted.names), 6)}, "
-            "in this order.",
-            stacklevel=2,
-        )
-
-
-def _rows_of(shape: tuple[int, ...]) -> str:
-    """Return what rows of a shape are, in words."""
-    if len(shape) > 1:
-        return f"images of shape {shape_text(shape)}"
-    return f"rows of {shape[0]} column{'s' * (shape[0] != 1)}"
-
-
-def rows_for(found: Autoencoder | OutlierDetector, path: Path, source: Source) -> Rows:
-    """Read the rows that the model of a file is applied to, the bad ones set apart."""
-    return set_far_apart(found, read_rows(source, wanted_by(found, path)), source)
-
-
-def shown_rows(
-    found: Autoencoder | OutlierDetector, path: Path, source: Source, beside: str | None
-) -> tuple[Rows, pl.Series | None]:
-    """Read the rows that are shown, and a column beside them; bad ones are left out.
-
-    The identifiers are those of the rows shown, whose `numbers` are those among all rows.
-    """
-    wanted, column = wanted_by(found, path), None
-    if beside is None:
-        rows = read_rows(source, wanted)
-    else:
-        rows, column = read_beside(source, beside, wanted)
-    rows = set_far_apart(found, rows, source)
-    if rows.problems is not None and rows.ids.width:
-        rows = rows._replace(ids=rows.ids[rows.numbers])
-    return rows, None if column is None else column[rows.numbers]
-
-
-def set_far_apart(found: Autoencoder | OutlierDetector, rows: Rows, source: Source) -> Rows:
-    """Set rows apart that hold numbers beyond the precision of a model, which it refuses.
-
-    All that were set apart, for whatever reason, are told of in one warning.
-    """
-    import numpy as np
-
-    X = np.asarray(rows.X).reshape(len(rows.X), -1)
-    far = _far_cells(found, X)
-    good = np.logical_not(far.any(axis=1))
-    if source.sets_apart and good.any() and not good.all():
-        rows = rows.with_problems(_reasons(rows, X, far), good)
-    _warn_of_bad(source, rows)
-    return rows
-
-
-def _reasons(rows: Rows, X: np.ndarray, far: np.ndarray) -> list[str | None]:
-    """Return why rows cannot be used, of all rows, those among them that hold far cells."""
-    import numpy as np
-
-    names = getattr(rows.X, "columns", None) or [f"x{j}" for j in range(X.shape[1])]
-    why = rows.problems.to_list() if rows.problems is not None else [None] * rows.total
-    odd = np.flatnonzero(far.any(axis=1))
-    for i, j in zip(odd, far[odd].argmax(axis=1), strict=True):
-        why[rows.numbers[i]] = f"{names[j]} is {X[i, j]:g}, beyond the model's precision"
-    return why
-
-
-def _warn_of_bad(source: Source, rows: Rows) -> None:
-    """Say how many rows cannot be used, and where the first stands."""
-    from isthmus.io import row_place
-
-    bad = rows.bad()
-    if bad.is_empty():
-        return
-    first = bad.row(0, named=True)
-    left = isinstance(source.columns, ShownColumns)
-    warnings.warn(
-        f"{source.path}: {bad.height:,} of {rows.total:,} rows cannot be used, and "
-        f"{'they are left out' if left else 'their results are empty'} (the first is "
-        f"{row_place(rows.lines, first['row'])}: {first['problem']}); --bad-rows fail refuses such "
-        "files.",
-        stacklevel=2,
-    )
-
-
-def _far_cells(found: Autoencoder | OutlierDetector, X: np.ndarray) -> np.ndarray:
-    """Return which cells are infinite once they are scaled."""
-    import numpy as np
-
-    model = first_autoencoder(found).fitted_.model
-    with np.errstate(over="ignore", invalid="ignore"):
-        ends = model.scaled(np.stack([X.min(axis=0), X.max(axis=0)]))
-        if np.isfinite(ends).all():  # scalings are monotone, nearly all
-            return np.zeros((len(X), 1), bool)
-        return ~np.isfinite(model.scaled(X))
-
-
-def in_parts(
-    work: Callable[[pl.DataFrame | np.ndarray], np.ndarray],
-    X: pl.DataFrame | np.ndarray,
-    label: str,
-    common: Common,
-) -> np.ndarray:
-    """Return what a model makes of rows, part by part, with a bar if there are several.
-
-    A row's result does not depend on the rows that it comes with.
-    """
-    import numpy as np
-
-    from isthmus.training import Progress
-
-    step = max(VALUES_AT_ONCE // max(int(np.prod(np.shape(X)[1:])), 1), 1)
-    if len(X) <= step:
-        return work(X)
-    parts = []
-    with Progress(label, common.verbose, len(X), "rows") as progress:
-        for start in range(0, len(X), step):
-            parts.append(work(X[start : start + step]))
-            progress(step)
-    return np.concatenate(parts)
-
-
-# -- folders of images ---------------------------------------------------------------------------
-
-
-def _read_images(source: Source, wanted: Wanted | None) -> Rows:
-    """Read a folder of images, in the size and the colours that are wanted."""
-    import polars as pl
-
-    from isthmus.io import Rows
-
-    size: tuple[int, int] | None = image_size(source.pictures)
-    mode: str = source.pictures.mode or "auto"
-    if wanted is not None:
-        mode = wanted_mode(source, wanted)
-        if size not in (None, wanted.shape[:2]):
-            raise UsageError(
-                f"--size {source.pictures.size} is another size: {wanted.who} {wanted.size} images, "
-                f"so give --size {wanted.size}."
-            )
-    found = scan(source)
-    if wanted is not None and size is None:
-        _check_sizes(found, wanted)
-    names, pixels = found.read(size, mode)
-    if wanted is not None:
-        pixels = pixels.reshape(-1, *wanted.shape)
-    scale = found.scale(pixels.shape[1:3])
-    return Rows(pixels, pl.DataFrame({FILE: names}), image_scale=scale)
-
-
-def scan(source: Source) -> ImageFolder:
-    """Return the images of a folder by their headers."""
-    from isthmus.io import ImageFolder
-
-    return ImageFolder(source.path, "skip" if source.pictures.skip_bad else "raise")
-
-
-def wanted_mode(source: Source, wanted: Wanted) -> str:
-    """Return the mode that gives images of the shape that is wanted."""
-    if len(wanted.shape) < 2:
-        raise FileError(
-            f"{source.path} is a folder of images, but {wanted.who} rows of {wanted.shape[0]} "
-            "columns: give a table of these."
-        )
-    channels = 1 if len(wanted.shape) == 2 else wanted.shape[2]
-    if channels not in (1, 3):
-        raise FileError(
-            f"{source.path} gives images of 1 or 3 channels, but {wanted.who} images of {channels}: "
-            "give a .npy file."
-        )
-    needed = "grey" if channels == 1 else "colour"
-    mode = source.pictures.mode
-    if mode not in (None, "auto", needed):
-        raise UsageError(
-            f"--mode {mode} is another mode: {wanted.who} {needed} images, so leave --mode out."
-        )
-    return needed
-
-
-def _check_sizes(found: ImageFolder, wanted: Wanted) -> None:
-    odd = [h for h in found.headers if h.size != wanted.shape[:2]]
-    if odd:
-        height, width = odd[0].size
-        raise FileError(
-            f"{found.folder / odd[0].name} is {height}x{width} (height x width), but {wanted.who} "
-            f"{wanted.size} images: resize with --size {wanted.size}."
-        )

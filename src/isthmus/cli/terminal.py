@@ -3,6 +3,7 @@
 import _thread
 import json
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -17,6 +18,9 @@ WAYS_OUT = [
 ]
 # Characters that a terminal obeys: of control, but for tabs and ends of lines, and of direction.
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+# What Python is told of a column is an option on the command line.
+OF_COLUMN = re.compile(r"columns=\{'([^']+)': '(\w+)'\}")
 
 SOON = 0.05  # seconds, in which a callback ends
 
@@ -136,6 +140,17 @@ def harmless(text: str) -> str:
     return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def as_options(text: str) -> str:
+    """Return what a library says of its parameters in words of the command line.
+
+    Examples
+    --------
+    >>> as_options("columns={'home town': 'category'} takes it in all the same")
+    "--as 'home town=category' takes it in all the same"
+    """
+    return OF_COLUMN.sub(lambda found: f"--as {shlex.quote('='.join(found.groups()))}", text)
+
+
 def complain(text: object, kind: str = "") -> None:
     """Write one line to the standard error, whatever the text."""
     sys.stderr.write(harmless(f"isthmus: {kind}{' '.join(str(text).split())}") + "\n")
@@ -148,7 +163,7 @@ def shown_warnings(debug: bool) -> Iterator[None]:
     warned.clear()
 
     def show(message: Warning | str, category: type[Warning], *_: object) -> None:
-        text = " ".join(str(message).split())
+        text = as_options(" ".join(str(message).split()))
         if "persistent compilation cache" in text and "Timeout" in text:
             text = _cache_given_up()
         if text not in warned:

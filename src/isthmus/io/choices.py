@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = {"key": "array", "sheet": "sheet", "table": "table"}  # what an option chooses
+OPTIONS = {"key": "--key", "sheet": "--sheet", "table": "--from-table"}  # of the command line
 
 
 class TableError(FileError):
@@ -27,4 +28,4 @@ def chosen(path: Path, option: str, names: Sequence[str], name: str | None) -> s
     kind = KINDS[option]
     found = f"no {kind} {name!r}" if name is not None else f"{len(names)} {kind}s"
     shown = shortened([n if n.isprintable() else ascii(n) for n in names])
-    raise TableError(f"{path} has {found}; choose one with --{option}: {shown or 'none'}.")
+    raise TableError(f"{path} has {found}; choose one with {OPTIONS[option]}: {shown or 'none'}.")

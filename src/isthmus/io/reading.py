@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, NamedTuple
 
 from isthmus.io import readers
-from isthmus.io.choices import KINDS, TableError
+from isthmus.io.choices import KINDS, OPTIONS, TableError
 from isthmus.io.endings import PACKED, file_ending
 from isthmus.words import listed
 
@@ -91,7 +91,7 @@ def check_choice(path: Path, given: str) -> None:
     """Raise a TableError for an option that chooses what a file of this name does not hold."""
     if given not in reader_of(path).options:
         those = [ending for ending, found in all_readers().items() if given in found.options]
+        what = f"{'an' if given == 'key' else 'a'} {KINDS[given]}"
         raise TableError(
-            f"{path} is one table: --{given} chooses {'an' if given == 'key' else 'a'} {KINDS[given]} "
-            f"of a {listed(those)} file."
+            f"{path} is one table: {OPTIONS[given]} chooses {what} of a {listed(those)} file."
         )

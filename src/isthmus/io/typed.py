@@ -150,7 +150,8 @@ class _Text:
         found = {name: self._typed(name) for name in self.frame.columns}
         if self.hints:
             warnings.warn(
-                f"{self.table.path}: taken as text because of single cells: {shortened(self.hints)}.",
+                f"{self.table.path}: taken as text because of single cells: {shortened(self.hints)}; "
+                "if the columns are no text, mend these cells, or leave them empty.",
                 stacklevel=5,
             )
         return found

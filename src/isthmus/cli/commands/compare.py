@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from isthmus.cli.kinds import Kinds
+from isthmus.cli.models import configure_columns, configured, load_model, wanted_by
 from isthmus.cli.options import (
     AutoencoderOptions,
     Columns,
@@ -19,15 +21,8 @@ from isthmus.cli.options import (
     panel,
 )
 from isthmus.cli.outputs import TABLES, check_output, end
-from isthmus.cli.sources import (
-    Source,
-    Wanted,
-    configured,
-    load_model,
-    read_beside,
-    use_cache,
-    wanted_by,
-)
+from isthmus.cli.rows import read_beside
+from isthmus.cli.sources import Source, Wanted, use_cache
 from isthmus.cli.terminal import UsageError, usage_errors
 
 if TYPE_CHECKING:
@@ -84,6 +79,7 @@ def compare(
     classes: Classes,
     result: Copy = Copy(),
     columns: Columns = Columns(),
+    kinds: Kinds = Kinds(),
     options: AutoencoderOptions = AutoencoderOptions(),
     common: Common = Common(),
 ) -> int:
@@ -95,15 +91,16 @@ def compare(
     For example:
 
         isthmus compare flowers.csv --label species --n-components 3
+        isthmus compare titanic.csv --label survived --ignore alive --n-components 8
         isthmus compare flowers.csv --label species --id name --cv 3 -o table.csv
         isthmus compare flowers.csv --label species --model flowers.isthmus --json
 
     Parameters
     ----------
     data : Path
-        The rows: .csv, .tsv (also .gz) or .parquet.
+        The rows, a table of any format.
     """
-    source = Source(data, columns)
+    source = Source(data, columns, kinds=kinds)
     _check(source, classes, options, result)
 
     import polars as pl
@@ -113,11 +110,13 @@ def compare(
 
     use_cache()
     model, wanted = _model(classes, options, common)
-    rows, kinds = read_beside(source, classes.label, wanted, as_words=True)
+    rows, labels = read_beside(source, classes.label, wanted, as_words=True)
+    if wanted is None:
+        configure_columns(model, rows, source)
     found = compare_classifiers(
         model,
         rows.X,
-        kinds.to_numpy(),
+        labels.to_numpy(),
         classifiers=classes.names,
         cv=classes.cv,
         unlabelled=classes.unlabelled,
@@ -133,7 +132,8 @@ def compare(
 def _check(source: Source, classes: Classes, options: AutoencoderOptions, result: Copy) -> None:
     """Refuse files that are missing or cannot be written, and options that do not fit them."""
     source.check(classes.model, label=classes.label)
-    trained = [name for name in given(options) if name != "--random-state"]
+    trained = [*given(options), *given(source.kinds)]
+    trained = [name for name in trained if name != "--random-state"]
     if classes.model is not None and trained:
         raise UsageError(f"--model takes a model as it is: {trained[0]} cannot be given.")
     if classes.cv < 2:

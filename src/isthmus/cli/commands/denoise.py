@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from isthmus.cli.commands.reconstruct import check_reconstruction, reconstruct_rows
+from isthmus.cli.image_rows import scan, wanted_mode
+from isthmus.cli.models import load_model, wanted_by
 from isthmus.cli.options import (
     DATA,
     Common,
@@ -18,7 +20,7 @@ from isthmus.cli.options import (
     option,
 )
 from isthmus.cli.outputs import end_with_images, goes_to_folder
-from isthmus.cli.sources import Source, load_model, scan, use_cache, wanted_by, wanted_mode
+from isthmus.cli.sources import Source, use_cache
 from isthmus.cli.terminal import UsageError
 from isthmus.io import FileError
 

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
 
 from cyclopts import Parameter
 
+from isthmus.cli.bad_rows import rows_for, set_far_apart
+from isthmus.cli.kinds import Kinds
+from isthmus.cli.models import (
+    check_by_column,
+    columns_taken,
+    configured,
+    first_autoencoder,
+    load_any,
+)
 from isthmus.cli.options import (
     DATA,
     EQUATION,
@@ -23,19 +32,8 @@ from isthmus.cli.options import (
     panel,
 )
 from isthmus.cli.outputs import TABLES, check_columns, check_output, check_table, end_with_table
-from isthmus.cli.sources import (
-    Source,
-    check_by_column,
-    configured,
-    first_autoencoder,
-    in_parts,
-    load_any,
-    read_rows,
-    rows_for,
-    rows_like,
-    set_far_apart,
-    use_cache,
-)
+from isthmus.cli.rows import in_parts, read_rows, rows_like, said_of
+from isthmus.cli.sources import Source, use_cache
 from isthmus.cli.terminal import UsageError, signals, usage_errors
 
 if TYPE_CHECKING:
@@ -150,11 +148,15 @@ def detect(
     ] = 0,
     detector: Detector = Detector(),
     columns: ScoredColumns = ScoredColumns(),
+    kinds: Kinds = Kinds(),
     pictures: Pictures = Pictures(),
     options: DetectorsAutoencoder = DetectorsAutoencoder(),
     common: Common = Common(),
 ) -> int:
     """Find rows unlike the others, or unlike those trained on.
+
+    A table is taken as it is, with words, dates and missing cells; --as says what a column is taken
+    for. What looks like an identifier or like free text is left out, with a warning.
 
     The columns are the identifiers, the score (the higher, the more normal) and whether the row is an
     outlier. New rows have a p-value too, if others were held out. With --explain come because1,
@@ -163,6 +165,7 @@ def detect(
 
     For example:
 
+        isthmus detect titanic.csv --explain 3
         isthmus detect wines.csv --id name -o flags.csv --explain 3
         isthmus detect wines.csv --contamination 0.05 --save wines.isthmus
         isthmus detect clean.csv --contamination none --new today.csv -o flags.csv
@@ -174,14 +177,14 @@ def detect(
     data : Path
         The rows, or a folder of images.
     """
-    task = Task(Source(data, columns, pictures), new, model, save, explain)
+    task = Task(Source(data, columns, pictures, kinds), new, model, save, explain)
     task.check(result, detector, options, common)
     settings = detector.given()
     use_cache()
     if model is None:
         found = _detector(settings, options, common, explain)
         train = read_rows(task.trained)
-        rows = train if new is None else rows_like(train, data, task.decided)
+        rows = train if new is None else rows_like(train, task.trained, task.decided)
     else:
         found, train = _loaded(model, explain), None
         rows = rows_for(found, model, task.data)
@@ -189,7 +192,7 @@ def detect(
     if train is None:
         scores = in_parts(found.score_samples, rows.X, "detect", common)
     else:
-        _set_autoencoder(found, train, options)
+        _set_autoencoder(found, said_of(train, task.data), options)
         rows, scores = _fit_and_score(found, train, rows, task.decided, common)
     outlier, decided = _decided(found, rows, scores, explain, new=rows is not train)
     facts: dict[str, object] = {
@@ -197,6 +200,8 @@ def detect(
         "outliers": int(outlier.sum()),
         "threshold": None if found.by_pvalues else float(found.offset_),
     }
+    if common.json:
+        facts |= columns_taken(found)
     with signals.hold():
         if save is not None:
             found.set_params(verbose=0).save(save)
@@ -246,7 +251,7 @@ class Task:
             raise UsageError(
                 f"{self.decided.path} holds images: --explain is for columns of tables."
             )
-        fitting = [*given(detector), *given(options)]
+        fitting = [*given(detector), *given(options), *given(self.data.kinds)]
         fitting += [f"--{name}" for name in ("new", "save") if getattr(self, name) is not None]
         if self.model is not None and fitting:
             raise UsageError(f"--model decides on DATA as it is: {fitting[0]} cannot be given.")
@@ -264,7 +269,7 @@ class Task:
         """Refuse rows that cannot be explained, and identifiers with the name of a result."""
         import numpy as np
 
-        if self.explain and np.ndim(rows.X) > 2:
+        if self.explain and len(np.shape(rows.X)) > 2:
             raise UsageError(
                 f"{self.decided.path} holds images: --explain is for columns of tables."
             )
@@ -315,16 +320,18 @@ def _loaded(path: Path, explain: int) -> OutlierDetector:
 # -- the work ------------------------------------------------------------------------------------
 
 
-def _set_autoencoder(found: OutlierDetector, train: Rows, options: AutoencoderOptions) -> None:
-    """Change the detector's own autoencoder by the options of the equation that were given."""
-    import numpy as np
-
-    from isthmus.outliers import default_autoencoder
-
+def _set_autoencoder(
+    found: OutlierDetector, said: dict[str, object], options: AutoencoderOptions
+) -> None:
+    """Change the detector's own autoencoder by the options of the equation that were given, and by
+    what was said of columns.
+    """
     changed = {k: v for k, v in options.given().items() if k != "random_state"}
+    if "column_weights" in said:
+        changed["column_weights"] = said["column_weights"]
     if changed:
-        flat = np.empty((len(train.X), int(np.prod(np.shape(train.X)[1:]))), np.bool_)
-        found.set_params(autoencoder=default_autoencoder(flat).set_params(**changed))
+        found.set_params(autoencoder=changed)
+    found.set_params(columns=said.get("columns"))
 
 
 def _fit_and_score(

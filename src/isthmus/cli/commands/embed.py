@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from isthmus.cli.bad_rows import shown_rows
+from isthmus.cli.models import load_model
 from isthmus.cli.options import (
     Common,
     ModelArgument,
@@ -30,12 +32,7 @@ from isthmus.cli.outputs import (
     end,
     write_picture,
 )
-from isthmus.cli.sources import (
-    Source,
-    load_model,
-    shown_rows,
-    use_cache,
-)
+from isthmus.cli.sources import Source, use_cache
 from isthmus.cli.terminal import UsageError
 
 if TYPE_CHECKING:

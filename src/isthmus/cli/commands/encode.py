@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from isthmus.cli.bad_rows import rows_for
+from isthmus.cli.models import load_model
 from isthmus.cli.options import (
     DATA,
+    TABLE_FILE,
     Common,
     ModelArgument,
     Pictures,
@@ -18,20 +21,15 @@ from isthmus.cli.options import (
     option,
 )
 from isthmus.cli.outputs import ARRAYS, check_columns, check_space, check_table, end_with_table
-from isthmus.cli.sources import (
-    Source,
-    in_parts,
-    load_model,
-    rows_for,
-    use_cache,
-)
+from isthmus.cli.rows import in_parts
+from isthmus.cli.sources import Source, use_cache
 
 
 @dataclass(frozen=True, kw_only=True)
 class Codes(TableOutput):
     """Where codes go."""
 
-    output: Annotated[Path, goes_to("A .csv, .parquet or .npy file.")]
+    output: Annotated[Path, goes_to(f"{TABLE_FILE}, or .npy.")]
 
 
 def encode(

@@ -5,17 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from isthmus.cli.bad_rows import rows_for
+from isthmus.cli.models import check_by_column, check_decoder, first_autoencoder, load_any
 from isthmus.cli.options import DATA, OUTPUT, Common, PrintableOutput, ScoredColumns, option
 from isthmus.cli.outputs import TABLES, check_columns, check_table, end_with_table
-from isthmus.cli.sources import (
-    Source,
-    check_by_column,
-    check_decoder,
-    first_autoencoder,
-    load_any,
-    rows_for,
-    use_cache,
-)
+from isthmus.cli.sources import Source, use_cache
 from isthmus.cli.terminal import UsageError
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from isthmus.cli.models import load_any
 from isthmus.cli.options import OUTPUT, Common, Output, goes_to, option
 from isthmus.cli.outputs import check_installed, check_output, end
-from isthmus.cli.sources import check_present, load_any, use_cache
+from isthmus.cli.sources import check_present, use_cache
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from isthmus.cli.kinds import Kinds
+from isthmus.cli.models import (
+    columns_in_words,
+    columns_taken,
+    configure_columns,
+    configured,
+    load_model,
+    wanted_by,
+)
 from isthmus.cli.options import (
     DATA,
     OUTPUT,
@@ -26,17 +35,8 @@ from isthmus.cli.options import (
     spelt,
 )
 from isthmus.cli.outputs import check_output, end
-from isthmus.cli.sources import (
-    Source,
-    check_present,
-    configured,
-    load_model,
-    model_name,
-    read_rows,
-    rows_like,
-    use_cache,
-    wanted_by,
-)
+from isthmus.cli.rows import kinds_of, read_rows, rows_like
+from isthmus.cli.sources import Source, check_present, model_name, use_cache
 from isthmus.cli.terminal import UsageError, complain, signals
 from isthmus.io import FileError, keep_previous, previous_of
 from isthmus.words import first_line
@@ -68,12 +68,15 @@ def fit(
         str | None, option(DATA, "How much each row counts.", metavar="COLUMN")
     ] = None,
     columns: Columns = Columns(),
+    kinds: Kinds = Kinds(),
     pictures: Pictures = Pictures(),
     options: AutoencoderOptions = AutoencoderOptions(),
     common: Common = Common(),
 ) -> int:
-    """Train an autoencoder on the numbers of a file, or on a folder of images.
+    """Train an autoencoder on a table as it is, or on a folder of images.
 
+    Columns may be numbers, words, truths, dates and times, with missing cells. What looks like an
+    identifier, like free text, or is the same in all rows is left out, with a warning; --as overrules.
     It is saved to one file that the other commands, and isthmus.load, read.
     Ctrl-C saves the model so far and prints the command that goes on with it.
 
@@ -82,7 +85,8 @@ def fit(
         isthmus fit flowers.csv --id name --test new.csv
         isthmus fit flowers.csv --architecture "dense:hidden=[32]" --corruption gaussian
         isthmus fit digits.npy --architecture "dense:hidden=[128,64]" -o d.isthmus
-        isthmus fit sales.parquet --ignore shop,date --weight count --checkpoint
+        isthmus fit titanic.csv --as pclass=category --as name=ignore
+        isthmus fit sales.parquet --ignore shop --weight count --checkpoint
         isthmus fit sales.parquet --resume sales.isthmus
         isthmus fit photos --size 32x32 --architecture conv --n-components 32
         isthmus fit new.csv --init flowers.isthmus --freeze encoder -o new.isthmus
@@ -90,9 +94,9 @@ def fit(
     Parameters
     ----------
     data : Path
-        What to train on: .csv, .tsv (also .gz), .parquet, .npy, .npz or a folder of images.
+        What to train on: a table of any format, a pattern or a folder of such, or of images.
     """
-    source = Source(data, columns, pictures)
+    source = Source(data, columns, pictures, kinds)
     files = Files(source, result, resume, init, test)
     files.check(weight, options)
     use_cache()
@@ -100,6 +104,7 @@ def fit(
     ae = _estimator(fitted, files, options)
     ae.set_params(verbose=common.verbose, warm_start=resume is not None)
     rows = _rows(fitted, files, weight)
+    configure_columns(ae, rows, source)
     tested = None if test is None else _test_rows(ae, rows, files, weight)
     if resume is not None and ae.unfinished_epochs is None:
         return _nothing_left(ae, resume, common)
@@ -149,6 +154,9 @@ class Files:
         fixed = [name for name in map(option_name, FIXED) if name in given(options)]
         if self.fitted and fixed:
             raise UsageError(f"A fitted model keeps its layers: {fixed[0]} cannot be changed.")
+        said = [name for name in given(self.data.kinds) if self.resume or name == "--as"]
+        if self.fitted and said:
+            raise UsageError(f"A fitted model keeps its columns: {said[0]} cannot be changed.")
         again = self.goes_on_in_place
         inputs = (self.data.path, self.test, None if again else self.resume, self.init)
         check_output(self.model, (".isthmus",), *inputs, force=self.result.force or again)
@@ -234,7 +242,9 @@ def _test_rows(ae: Autoencoder, rows: Rows, files: Files, weight: str | None) ->
     from isthmus.model import choose_scaling, resolve_slots
 
     assert files.test is not None
-    test = rows_like(rows, files.data.path, files.data.at(files.test), weight)
+    test = rows_like(rows, files.data, files.data.at(files.test), weight)
+    if kinds_of(rows, files.data) is not None:
+        return test
     slots = resolve_slots(ae)
     raw_loss = slots.loss.domain[0] == 0
     if choose_scaling(ae.scaling, alike=False, raw_loss=raw_loss, bounded=False) is None:
@@ -390,6 +400,7 @@ def _facts(ae: Autoencoder, path: Path, rows: int, test: Scored | None) -> dict[
         "model": str(path),
         "rows": rows,
         "features": ae.n_features_in_,
+        **columns_taken(ae),
         "n_components": ae.net_.n_components,
         "n_parameters": ae.n_parameters_,
         "epochs": ae.n_iter_,
@@ -402,17 +413,20 @@ def _facts(ae: Autoencoder, path: Path, rows: int, test: Scored | None) -> dict[
 
 def _in_words(ae: Autoencoder, path: Path, rows: int, test: Scored | None) -> dict[str, str]:
     errors, seconds = ae.baseline_, ae.history_["seconds"][-1]
+    columns = "features" if ae.schema_ is None else "columns"
     lines = {
         "model": f"{path} ({ae.n_parameters_:,} parameters)",
-        "data": f"{rows:,} rows, {ae.n_features_in_} features",
+        "data": f"{rows:,} rows, {ae.n_features_in_} {columns}",
+        **columns_in_words(ae),
         "training": f"{ae.n_iter_} epochs, {seconds:.1f} s",
         "error": (
             f"{errors['model']:.4g} on the {errors['rows']} rows; {errors['pca']:.4g} by PCA, "
             f"{errors['mean']:.4g} by the mean"
         ),
-        "squared error": f"{errors['model_raw']:.4g} a value, in the data's units",
-        "score": f"{errors['score']:.4f} (1 is perfect, 0 is the mean)",
     }
+    if ae.schema_ is None:  # units of columns of several kinds have no mean
+        lines["squared error"] = f"{errors['model_raw']:.4g} a value, in the data's units"
+    lines["score"] = f"{errors['score']:.4f} (1 is perfect, 0 is the mean)"
     if test is not None:
         lines["test"] = f"score {test.score:.4f}, error {test.error:.4g}, {test.rows:,} rows"
     return lines

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from isthmus.cli.models import first_autoencoder, load_any
 from isthmus.cli.options import Common, ModelArgument
 from isthmus.cli.outputs import end
-from isthmus.cli.sources import check_present, first_autoencoder, load_any
+from isthmus.cli.sources import check_present
 
 if TYPE_CHECKING:
     from isthmus.autoencoder import Autoencoder
@@ -33,7 +34,7 @@ def info(model: ModelArgument, /, *, common: Common = Common()) -> int:
     found, size = load_any(model), model.stat().st_size
     several = isinstance(found, OutlierDetector)
     facts, text = _of_detector(found) if several else _of_model(found)
-    names = getattr(found, "feature_names_in_", None)
+    names = None if found.schema_ is not None else getattr(found, "feature_names_in_", None)
     text = f"{model}: {size:,} bytes\n{text}\n"
     text += "" if names is None else f"Columns\n  {', '.join(names)}\n"
     return end(common, {"model": str(model), "bytes": size, **facts}, text)
@@ -72,6 +73,7 @@ def _of_columns(found: Autoencoder | OutlierDetector) -> dict[str, object]:
     return {
         "features": list(getattr(found, "feature_names_in_", [])) or None,
         "n_features": found.n_features_in_,
+        "schema": None if found.schema_ is None else found.schema_.to_dict()["columns"],
         "sample_shape": found.sample_shape_,
     }
 

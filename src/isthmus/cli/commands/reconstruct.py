@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from isthmus.cli.bad_rows import rows_for
+from isthmus.cli.models import load_model, wanted_by
 from isthmus.cli.options import (
     Common,
     ModelArgument,
@@ -25,17 +27,14 @@ from isthmus.cli.outputs import (
     goes_to_folder,
     write_images_of,
 )
-from isthmus.cli.sources import (
-    Source,
-    in_parts,
-    load_model,
-    rows_for,
-    use_cache,
-    wanted_by,
-)
+from isthmus.cli.rows import in_parts
+from isthmus.cli.sources import Source, use_cache
+from isthmus.cli.terminal import UsageError
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from isthmus.autoencoder import Autoencoder
 
 
@@ -51,8 +50,8 @@ def reconstruct(
 ) -> int:
     """Write rows as the model reproduces them.
 
-    The result has the columns and units of the data; noise and oddities are gone from it. Images go
-    to a folder, under their names, or to a .npy file.
+    The result has the columns, types and units of the data; noise and oddities are gone from it, and
+    missing cells are filled. Images go to a folder, under their names, or to a .npy file.
 
     For example:
 
@@ -83,11 +82,18 @@ def reconstruct_rows(
     ae: Autoencoder, model: Path, source: Source, result: RowsOutput, common: Common
 ) -> int:
     """Read rows and write what the model of this file makes of them."""
+    import numpy as np
+
     wanted, path = wanted_by(ae, model), result.output
     folder = goes_to_folder(source, path)
     if len(wanted.shape) > 1 and not folder and path.suffix.lower() != ".npy":
         raise FileError(
             f"Images of shape {wanted.shape} do not fit into {path}: write them to a .npy file."
+        )
+    if path.suffix.lower() == ".npy" and _has_words(ae):
+        raise UsageError(
+            f"{model} was fitted on words, dates or times, which {path} cannot hold: write .csv or "
+            ".parquet."
         )
     rows = rows_for(ae, model, source)
     check_space(path, len(rows.X), ae.n_features_in_)
@@ -96,6 +102,24 @@ def reconstruct_rows(
     names = [f"x{i}" for i in range(ae.n_features_in_)] if wanted.names is None else wanted.names
     check_columns(rows.ids, names)
     again = in_parts(ae.reconstruct, rows.X, "reconstruct", common)
+    if not isinstance(again, np.ndarray):
+        return end_with_table(result, common, rows, _whole(again, ae).to_dict())
     if again.ndim > 2:
         return end_with_array(again, rows, path, common)
     return end_with_table(result, common, rows, dict(zip(names, again.T, strict=True)))
+
+
+def _whole(again: pl.DataFrame, ae: Autoencoder) -> pl.DataFrame:
+    """Return columns of whole numbers as such: those of text files are read as floats."""
+    import polars as pl
+
+    if ae.schema_ is None:
+        return again
+    whole = [c.name for c in ae.schema_.used if c.whole and again[c.name].dtype.is_float()]
+    return again.with_columns(pl.col(whole).cast(pl.Int64, strict=False))
+
+
+def _has_words(ae: Autoencoder) -> bool:
+    """Return whether some columns are no numbers, which an array could hold."""
+    schema = ae.schema_
+    return schema is not None and any(c.kind not in ("number", "boolean") for c in schema.used)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from isthmus.cli.bad_rows import shown_rows
+from isthmus.cli.models import check_decoder, first_autoencoder, load_any
 from isthmus.cli.options import (
     DATA,
     OUTPUT,
@@ -21,15 +23,7 @@ from isthmus.cli.options import (
     spelt,
 )
 from isthmus.cli.outputs import check_output, end
-from isthmus.cli.sources import (
-    Source,
-    check_decoder,
-    check_present,
-    first_autoencoder,
-    load_any,
-    shown_rows,
-    use_cache,
-)
+from isthmus.cli.sources import Source, check_present, use_cache
 from isthmus.io import FileError
 
 if TYPE_CHECKING:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from isthmus.cli.bad_rows import rows_for
+from isthmus.cli.models import load_model
 from isthmus.cli.options import (
+    TABLE_FILE,
     Common,
     ModelArgument,
     Pictures,
@@ -16,13 +19,8 @@ from isthmus.cli.options import (
     goes_to,
 )
 from isthmus.cli.outputs import ARRAYS, check_columns, check_table, end_with_table
-from isthmus.cli.sources import (
-    Source,
-    in_parts,
-    load_model,
-    rows_for,
-    use_cache,
-)
+from isthmus.cli.rows import in_parts
+from isthmus.cli.sources import Source, use_cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +29,7 @@ class Scores(TableOutput):
 
     output: Annotated[
         Path | None,
-        goes_to("A .csv, .parquet or .npy file; by default CSV on the standard output."),
+        goes_to(f"{TABLE_FILE}, or .npy; by default CSV on the standard output."),
     ] = None
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from cyclopts import Parameter
 
+from isthmus.cli.kinds import Kinds
+from isthmus.cli.models import configure_columns
 from isthmus.cli.options import (
     OUTPUT,
     AutoencoderOptions,
@@ -30,13 +32,8 @@ from isthmus.cli.outputs import (
     end,
     write_picture,
 )
-from isthmus.cli.sources import (
-    Source,
-    model_name,
-    read_beside,
-    read_rows,
-    use_cache,
-)
+from isthmus.cli.rows import read_beside, read_rows
+from isthmus.cli.sources import Source, model_name, use_cache
 from isthmus.cli.terminal import UsageError, signals, usage_errors
 
 if TYPE_CHECKING:
@@ -120,6 +117,7 @@ def tune(
     result: SearchOutput = SearchOutput(),
     tuning: Tuning = Tuning(),
     columns: Columns = Columns(),
+    kinds: Kinds = Kinds(),
     pictures: Pictures = Pictures(),
     options: AutoencoderOptions = AutoencoderOptions(),
     common: Common = Common(),
@@ -144,9 +142,9 @@ def tune(
     Parameters
     ----------
     data : Path
-        What to search on: .csv, .tsv (also .gz), .parquet, .npy, .npz or a folder of images.
+        What to search on: a table of any format, a pattern or a folder of such, or of images.
     """
-    source = Source(data, columns, pictures)
+    source = Source(data, columns, pictures, kinds)
     path = result.output or Path(model_name(data))
     _check(source, result, path, tuning)
 
@@ -155,12 +153,13 @@ def tune(
     grid, cv = parse_grid(tuning.grid), _share_or_folds(tuning.cv)
     use_cache()
     ae = _estimator(options, grid, common)
-    rows, kinds = _read(source, tuning.label)
+    rows, labels = _read(source, tuning.label)
+    configure_columns(ae, rows, source)
     found = search(
         ae,
         grid,
         rows.X,
-        kinds,
+        labels,
         n_iter=tuning.n_iter,
         scoring=tuning.scoring,
         cv=cv,

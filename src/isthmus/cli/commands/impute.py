@@ -1,0 +1,211 @@
+"""`isthmus impute`."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from isthmus.cli.filling import filled_file, with_intervals
+from isthmus.cli.kinds import Kinds
+from isthmus.cli.models import configure_columns, load_model, wanted_by
+from isthmus.cli.options import (
+    TABLE_FILE,
+    Columns,
+    Common,
+    Output,
+    Seeded,
+    given,
+    goes_to,
+    option,
+    panel,
+    seed_option,
+)
+from isthmus.cli.outputs import TABLES, check_output, end
+from isthmus.cli.rows import read_table_and_rows
+from isthmus.cli.sources import Source, use_cache
+from isthmus.cli.terminal import UsageError, show_text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.cli.sources import Wanted
+
+IMPUTER = panel("The estimates")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled(Output):
+    """Where the filled table goes, if not to the standard output."""
+
+    output: Annotated[
+        Path | None, goes_to(f"{TABLE_FILE}; by default CSV on the standard output.")
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Estimates(Seeded):
+    """How missing cells are estimated."""
+
+    model: Annotated[
+        Path | None,
+        option(
+            IMPUTER, "Estimate by this model; by default one is trained on DATA.", metavar="FILE"
+        ),
+    ] = None
+    interval: Annotated[
+        float | None,
+        option(
+            IMPUTER,
+            "Add columns with intervals, and sets of levels, that hold the true cell with this "
+            "probability, such as 0.9.",
+        ),
+    ] = None
+    max_epochs: Annotated[
+        int | None,
+        option(IMPUTER, "Passes over the rows in training.", default="about 2,000 steps"),
+    ] = None
+    random_state: Annotated[str | None, seed_option(IMPUTER)] = None
+
+
+def impute(
+    data: Path,
+    /,
+    *,
+    result: Filled = Filled(),
+    estimates: Estimates = Estimates(),
+    columns: Columns = Columns(),
+    kinds: Kinds = Kinds(),
+    common: Common = Common(),
+) -> int:
+    """Fill the missing cells of a table, by what the rest of their rows lets one expect.
+
+    All columns of the file come back, and every cell that was there is written as it was, to the
+    letter. Estimates are written as the other cells of their column are. A column that the others say
+    nothing of gets its mean, or its most frequent level. What is left out of the model, such as
+    identifiers and free text, keeps its gaps.
+
+    For example:
+
+        isthmus impute titanic.csv -o filled.csv
+        isthmus impute titanic.csv -o filled.csv --interval 0.9 --ignore name
+        isthmus fit clean.csv --corruption masking:rate=0.3 -o m.isthmus
+        isthmus impute today.csv --model m.isthmus -o filled.parquet
+
+    Parameters
+    ----------
+    data : Path
+        The table.
+    """
+    source = Source(data, columns, kinds=kinds)
+    _check(source, estimates, result)
+
+    import polars as pl
+
+    from isthmus.io import csv_text, write_table
+
+    use_cache()
+    ae, wanted = _loaded(estimates)
+    table, rows = read_table_and_rows(source, wanted)
+    cells, typed = table.rows, rows.X
+    if not isinstance(cells, pl.DataFrame) or not isinstance(typed, pl.DataFrame):
+        raise UsageError(f"{data} is an array without column names: estimates are for tables.")
+    if table.unread:
+        raise UsageError(f"{data} has a column that cannot be read: {', '.join(table.unread)}.")
+    filled: pl.DataFrame = typed
+    intervals: dict[str, pl.DataFrame] = {}
+    if any(typed.null_count().row(0)):
+        if ae is None:
+            ae = _imputer(estimates, common)
+            configure_columns(ae, rows, source)
+            _train(ae, typed)
+        filled, intervals = _estimated(ae, typed, estimates.interval)
+    found, counts, left = filled_file(cells, typed, filled)
+    found = with_intervals(found, cells, typed, intervals)
+    facts = {"rows": len(found), "filled": counts, "still_missing": left}
+    if result.output is None and not common.json:
+        show_text(csv_text(found, raw=True))
+        return 0
+    if result.output is None:
+        return end(common, {**facts, "table": found.to_dict(as_series=False)}, "")
+    write_table(result.output, found, raw=True)  # cells stay as they are
+    shown = {
+        "output": str(result.output),
+        "data": f"{len(found):,} rows",
+        **_in_words(counts, left),
+    }
+    return end(common, {"output": str(result.output), **facts}, shown)
+
+
+# -- before the work -----------------------------------------------------------------------------
+
+
+def _check(source: Source, estimates: Estimates, result: Filled) -> None:
+    """Refuse files that are missing or cannot be written, and options that do not fit them."""
+    source.check(estimates.model)
+    if source.is_folder or source.is_array:
+        raise UsageError(f"{source.path} has no named columns: estimates are for cells of tables.")
+    level = estimates.interval
+    if level is not None and not 0 < level < 1:
+        raise UsageError(f"--interval must be between 0 and 1, both excluded; got {level:g}.")
+    trained = [*given(source.kinds)] + ["--max-epochs"] * (estimates.max_epochs is not None)
+    if estimates.model is not None and trained:
+        raise UsageError(f"--model takes a model as it is: {trained[0]} cannot be given.")
+    check_output(result.output, TABLES, source.path, estimates.model, force=result.force)
+
+
+def _loaded(estimates: Estimates) -> tuple[Autoencoder | None, Wanted | None]:
+    """Return the model that is given, and what it asks of rows."""
+    if estimates.model is None:
+        return None, None
+    ae = load_model(estimates.model)
+    if ae.schema_ is None:
+        raise UsageError(
+            f"{estimates.model} was fitted on plain numbers without gaps, and knows no missing cells: "
+            "leave --model out, or fit a model on rows with missing cells."
+        )
+    return ae, wanted_by(ae, estimates.model)
+
+
+# -- the work ------------------------------------------------------------------------------------
+
+
+def _imputer(estimates: Estimates, common: Common) -> Autoencoder:
+    """Return a model to be trained: cells are hidden from it, as they will be."""
+    from isthmus.presets import imputing
+
+    epochs = estimates.max_epochs or "auto"
+    return imputing(max_epochs=epochs, random_state=estimates.seed, verbose=common.verbose)
+
+
+def _train(ae: Autoencoder, typed: pl.DataFrame) -> None:
+    """Train without advice on errors: hidden cells, and not a narrow code, are what is learnt from."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The model's error on the", UserWarning)
+        ae.fit(typed)
+
+
+def _estimated(
+    ae: Autoencoder, typed: pl.DataFrame, level: float | None
+) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+    """Return the columns that a model saw, filled, and intervals by column if they are asked for."""
+    if level is None:
+        return ae.impute(typed), {}
+    filled, intervals = ae.impute(typed, return_interval=level)
+    return filled, intervals
+
+
+def _in_words(counts: dict[str, int], left: dict[str, int]) -> dict[str, str]:
+    """Return how many cells were filled, and how many were not, by column."""
+
+    def text(some: dict[str, int]) -> str:
+        listed = ", ".join(f"{name} {count:,}" for name, count in some.items())
+        return f"{sum(some.values()):,} cells" + (f": {listed}" if some else "")
+
+    lines = {"filled": text(counts)}
+    return lines | {"still missing": text(left)} if left else lines

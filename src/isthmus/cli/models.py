@@ -1,0 +1,126 @@
+"""Fitted models from their files, new ones by options, and what each asks of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isthmus.cli.rows import said_of
+from isthmus.cli.sources import Source, Wanted
+from isthmus.cli.terminal import UsageError, usage_errors
+from isthmus.words import shortened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.cli.options import AutoencoderOptions
+    from isthmus.io import Rows
+    from isthmus.model import Slots
+    from isthmus.outliers import OutlierDetector
+
+KIND_WORDS = {
+    "number": "numbers",
+    "boolean": "truths",
+    "category": "categories",
+    "date": "dates",
+    "time": "times",
+    "duration": "durations",
+    "ignore": "left out",
+}
+
+
+def configured(ae: Autoencoder, options: AutoencoderOptions) -> Autoencoder:
+    """Set the options that were given, or raise a UsageError for one that cannot be."""
+    from isthmus.autoencoder import check_parameters
+    from isthmus.model import resolve_slots
+    from isthmus.training import find_device
+
+    with usage_errors():
+        ae.set_params(**options.given())
+        check_parameters(ae)
+        resolve_slots(ae)
+        find_device(ae.device)
+    return ae
+
+
+def load_model(path: Path, *, whole: bool = True) -> Autoencoder:
+    """Read the file of an Autoencoder; one of an encoder alone is refused if it must be whole."""
+    from isthmus.loading import load_autoencoder
+
+    ae = load_autoencoder(path)
+    if whole:
+        check_decoder(ae, path)
+    return ae
+
+
+def load_any(path: Path) -> Autoencoder | OutlierDetector:
+    """Read the file of an Autoencoder or of an OutlierDetector."""
+    from isthmus.loading import load
+
+    return load(path)
+
+
+def first_autoencoder(found: Autoencoder | OutlierDetector) -> Autoencoder:
+    """Return the autoencoder itself, or of a detector its first one, with the columns' names."""
+    from isthmus.outliers import OutlierDetector
+
+    return found.member_autoencoder() if isinstance(found, OutlierDetector) else found
+
+
+def check_decoder(ae: Autoencoder, path: Path) -> None:
+    """Raise a UsageError for the file of an encoder alone."""
+    if not ae.net_.decoder:
+        raise UsageError(
+            f"{path} is an encoder alone and can only encode: give the file of the whole model."
+        )
+
+
+def wanted_by(fitted: Autoencoder | OutlierDetector, path: Path) -> Wanted:
+    """Return what a fitted model or detector asks of rows.
+
+    One of a table of mixed types asks for the columns that it uses, each of its kind.
+    """
+    names, schema = getattr(fitted, "feature_names_in_", None), fitted.schema_
+    shape, who = fitted.sample_shape_ or (fitted.n_features_in_,), f"{path} was fitted on"
+    if schema is None:
+        return Wanted(shape, who, names, names is not None)
+    kinds = {column.name: column.kind for column in schema.used}
+    if names is None:
+        return Wanted(shape, who, None, named=False, kinds=kinds)
+    return Wanted((len(kinds),), who, list(kinds), kinds=kinds)
+
+
+def check_by_column(slots: Slots) -> None:
+    """Raise a UsageError for a loss that is no sum over columns, which explains none."""
+    with usage_errors():
+        slots.check_by_column()
+
+
+def configure_columns(ae: Autoencoder, rows: Rows, source: Source) -> None:
+    """Set what options say of the columns of these rows, or raise a UsageError for what cannot be."""
+    from isthmus.autoencoder import check_parameters
+
+    with usage_errors():
+        ae.set_params(**said_of(rows, source))
+        check_parameters(ae)
+
+
+def columns_taken(found: Autoencoder | OutlierDetector) -> dict[str, object]:
+    """Return as facts what the columns of a mixed table are taken for, and why some are left out."""
+    schema = found.schema_
+    if schema is None:
+        return {}
+    taken = {column.name: column.kind for column in schema.used}
+    left = {column.name: column.why for column in schema.columns if column.kind == "ignore"}
+    return {"columns_taken": taken, "columns_left_out": left}
+
+
+def columns_in_words(found: Autoencoder | OutlierDetector) -> dict[str, str]:
+    """Return the names of a table's columns by what they are taken for, to be shown."""
+    schema = found.schema_
+    if schema is None:
+        return {}
+    names: dict[str, list[str]] = {}
+    for column in schema.columns:
+        names.setdefault(KIND_WORDS[column.kind], []).append(column.name)
+    return {kind: shortened(some, 12) for kind, some in names.items()}
