@@ -196,6 +196,25 @@ def test_the_guide_to_layers_runs(capsys):
     assert "8x8x1 -> 4x4x16" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("brief")
+@pytest.mark.filterwarnings("ignore:Row|ignore:A row")
+def test_the_guide_to_your_table_runs(capsys):
+    text = (ROOT / "docs" / "guides" / "your-table.md").read_text()
+    space = {}
+    for block in blocks("python", text):
+        exec(compile(block, "your-table.md", "exec"), space)
+    wine, again, filled = (space[name] for name in ("wine", "again", "filled"))
+    left = wine.drop("sample")
+    assert again.schema == left.schema
+    assert space["codes"].shape == (178, 4)
+    assert wine["malic_acid"].null_count() == 20
+    assert filled.null_count().sum_horizontal().item() == 0
+    same = wine["malic_acid"].is_not_null()
+    assert filled.filter(same).equals(wine.filter(same))
+    assert "left out" not in (shown := capsys.readouterr().out)
+    assert "category" in shown
+
+
 # -- for contributors ----------------------------------------------------------------------------
 
 COMMAND = "# src/isthmus/cli/commands/"

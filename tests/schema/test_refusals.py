@@ -66,7 +66,10 @@ def test_no_table():
 @pytest.mark.parametrize(
     ("columns", "match"),
     [
-        ({"agee": "number"}, "columns names 'agee', which X lacks. Did you mean 'age'?"),
+        (
+            {"agee": "number"},
+            "The parameter columns names 'agee', which X lacks. Did you mean 'age'?",
+        ),
         ({"age": "numbr"}, "columns has 'numbr' for 'age'. Did you mean 'number'?"),
         (
             {"age": "date"},

@@ -112,6 +112,9 @@ def _known_rows(estimator: TakesRows, X: Any, schema: Schema) -> TableRows:
     """Return the rows of a table, by the schema that was fitted."""
     if not is_frame(X):
         X = np.asarray(X)
+    if len(X) == 0:
+        raise ValueError("X has no rows, and one at least is needed.")
+    if not is_frame(X):
         if X.ndim != 2 or X.shape[1] != estimator.n_features_in_:
             raise ValueError(
                 f"X has shape {X.shape}, but {type(estimator).__name__} was fitted on a table of "

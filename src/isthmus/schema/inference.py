@@ -103,7 +103,9 @@ def check_asked(asked: Mapping[str, str], names: list[str]) -> None:
     known = set(names)
     for name, kind in asked.items():
         if name not in known:
-            raise ValueError(f"columns names {name!r}, which X lacks.{suggestion(name, names)}")
+            raise ValueError(
+                f"The parameter columns names {name!r}, which X lacks.{suggestion(name, names)}"
+            )
         if kind not in KINDS:
             raise ValueError(f"columns has {kind!r} for {name!r}.{did_you_mean(str(kind), KINDS)}")
 
