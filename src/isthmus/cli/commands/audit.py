@@ -23,6 +23,7 @@ from isthmus.cli.options import (
     spelt,
 )
 from isthmus.cli.outputs import TABLES, check_columns, check_output, end
+from isthmus.cli.rows import read_rows
 from isthmus.cli.sources import Source, use_cache
 from isthmus.cli.terminal import UsageError, usage_errors
 
@@ -156,17 +157,7 @@ def _read(source: Source) -> tuple[pl.DataFrame, list[str]]:
     """Return the columns to look at, and the names of the identifiers among them."""
     import polars as pl
 
-    from isthmus.io import choose_columns, read_table
-
-    chosen = source.columns
-    table = read_table(source.path, key=chosen.key, header=not chosen.no_header)
-    rows = choose_columns(
-        table._replace(decimal=chosen.decimal),
-        columns=chosen.columns,
-        ignore=chosen.ignore,
-        ids=chosen.id,
-        mixed=True,
-    )
+    rows = read_rows(source)
     check_columns(rows.ids, COLUMNS)
     assert isinstance(rows.X, pl.DataFrame)
     return pl.concat([rows.ids, rows.X], how="horizontal"), rows.ids.columns
