@@ -25,8 +25,7 @@ FUZZ = .venv-fuzz
 READERS ?=
 READER ?= npy
 
-.PHONY: help demo test suite bits test-newest fuzz fuzz-guided properties faults lint format bench bench-mnist \
-	bench-tables images clean
+.PHONY: help demo test suite bits test-newest fuzz fuzz-guided properties faults lint format bench bench-mnist bench-tables images clean
 
 help: ## print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

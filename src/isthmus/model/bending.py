@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from isthmus.model.scaling import Affine
 
-TAIL = 20  # units from the median to the farthest value, beyond which a column is bent
+TAIL = 10  # units from the median, beyond which lies the tail of a column that is bent
+IN_TAIL = 0.01  # of the rows, at least, have values there
 
 
 class Bent(NamedTuple):
@@ -62,8 +63,9 @@ def fit_bent(
     """Learn which columns have heavy tails, and the map; `standard` learns that of straight columns.
 
     The unit is the larger distance from the median to a quartile, or, where these are equal, the median
-    distance of the values that differ. A column is bent if its farthest value is over 20 units off:
-    of a million normal values the farthest is some 7 units off, of exponential ones some 19.
+    distance of the values that differ. A column is bent if one value in a hundred is over 10 units off
+    (3 of normal values, 6 of exponential ones): a few errors, however large, bend none, since a bend
+    would hide them.
     """
     middle, unit = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     for j in range(x.shape[1]):
@@ -71,7 +73,8 @@ def fit_bent(
         low, middle[j], high = quantiles(column, weight, [0.25, 0.5, 0.75])
         distance = np.abs(column - middle[j])
         spread = max(high - middle[j], middle[j] - low) or _usual(distance[distance > 0])
-        unit[j] = spread if distance.max() > TAIL * spread > 0 else 0.0
+        (far,) = quantiles(distance, weight, [1 - IN_TAIL])
+        unit[j] = spread if far > TAIL * spread > 0 else 0.0
     bend = Bent(np.zeros(len(unit)), np.ones(len(unit)), middle, unit)
     lines = standard(bend.bent(x), weight)
     return bend._replace(centre=lines.centre, scale=lines.scale)
