@@ -231,3 +231,36 @@ def test_equal_rows_are_in_one_fold():
     held = parted(X, 3, np.random.default_rng(0))
     assert sorted(map(len, held)) == [20, 20, 20]
     assert all(len(np.unique(np.nan_to_num(X[rows]), axis=0)) == 1 for rows in held)
+
+
+# -- tables with little in them ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sparse", "folds"),
+    [
+        ([None] * 30, 2),  # no cell has a p-value of at most the target
+        ([1.5, 2.5, 3.7] + [None] * 27, 5),  # folds without any cell of a column,
+        (["u", "v", "u"] + [None] * 27, 5),  # and too few mistakes to learn from
+    ],
+)
+def test_cells_are_judged_where_there_are_few(people, sparse, folds):
+    table = people[0].select("wage", "tax").head(30).with_columns(sparse=pl.Series(sparse))
+    judged = Audit(table, folds=folds, max_epochs=1).judgements
+    assert judged.flagged.is_empty()
+    assert np.isfinite(judged.surprise).sum() == (~np.isnan(judged.p)).sum() >= 59
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"a": [1.5, 2.5, 3.5] * 10, "b": ["x", "y", "x"] * 10},
+        {"a": [1.5, 2.5, *[None] * 28], "b": ["x", "y", *[None] * 28]},
+        {"name": [f"name {i}" for i in range(30)]},
+    ],
+    ids=["rows that repeat", "rows without cells", "identifiers"],
+)
+def test_no_model_learns_from_a_few_different_rows(table):
+    audit = Audit(pl.DataFrame(table), folds=2)
+    assert audit.judgements is None
+    assert audit.cells_.columns == [c for c in COLUMNS if c != "name"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from isthmus.audit.cells import judge_cells
+from isthmus.audit.cells import judge_cells, n_different
 from isthmus.audit.checks import find_problems
 from isthmus.audit.findings import value_text
 from isthmus.audit.frames import as_polars
@@ -17,7 +17,7 @@ from isthmus.audit.page import summary, to_html
 from isthmus.audit.preparing import prepared
 from isthmus.audit.profile import Profile
 from isthmus.io import as_json, write_whole
-from isthmus.schema import Schema, infer_schema
+from isthmus.schema import NothingToLearn, Schema, infer_schema
 from isthmus.words import columns_named, suggestion
 
 if TYPE_CHECKING:
@@ -105,9 +105,10 @@ class Audit:
         self._few = [name for name in kinds if name not in self.columns]
         self.schema_ = inferred(table, kinds)
         self.judgements = None
-        if self.schema_ is not None and folds and table.height >= max(LEAST_ROWS, 2 * folds):
+        X = self._judged(table)
+        if self.schema_ is not None and X is not None:
             self.judgements = judge_cells(
-                self.schema_.encode(table),
+                X,
                 self.schema_,
                 target_fpr=target_fpr,
                 folds=folds,
@@ -173,7 +174,8 @@ class Audit:
 
     def taken_for(self) -> dict[str, tuple[str, str]]:
         """Return of each column what it is taken for, and why."""
-        found = dict.fromkeys(self.profile.frame.columns, ("left out", "asked for"))
+        why = "asked for" if self.schema_ is not None else "nothing to learn from"
+        found = dict.fromkeys(self.profile.frame.columns, ("left out", why))
         if self.schema_ is not None:
             found |= {c.name: (c.kind, c.why) for c in self.schema_.columns}
         found |= dict.fromkeys(self.ids_, ("identifier", "asked for"))
@@ -182,6 +184,13 @@ class Audit:
             name: ("left out", why) if k == "ignore" else (k, why)
             for name, (k, why) in found.items()
         }
+
+    def _judged(self, table: pl.DataFrame) -> np.ndarray | None:
+        """Return the rows whose cells are judged; None where folds would have too few to learn from."""
+        if self.schema_ is None or not self.folds or table.height < LEAST_ROWS:
+            return None
+        X = self.schema_.encode(table)
+        return X if n_different(X) >= 2 * self.folds else None
 
     def _surely_wrong(self) -> dict[str, list[int]]:
         """Return the cells that are wrong by a check, rows by column: models are not to learn them."""
@@ -227,7 +236,10 @@ class Audit:
 def inferred(table: pl.DataFrame, kinds: Mapping[str, str]) -> Schema | None:
     """Return what columns are taken for; None where none is left to learn from."""
     dull = all(s.n_unique() - (s.null_count() > 0) < 2 for s in table.get_columns())
-    return None if dull else infer_schema(table, kinds, warn=False)
+    try:
+        return None if dull else infer_schema(table, kinds, warn=False)
+    except NothingToLearn:  # identifiers and free text alone
+        return None
 
 
 def _once(cells: pl.DataFrame) -> pl.DataFrame:

@@ -47,6 +47,13 @@ MOST_TAUGHT = 200_000  # cells that this is learned from
 NEVER = -50.0  # log odds of what is just as expected
 KEPT_VALUES = 2**22  # of what a net makes of a fold, up to which it is kept rather than made again
 DOUBTED = 0.3  # how sure it must be that a cell is wrong to judge its row without it
+FLAGGED = {
+    "row": pl.UInt32,
+    "column": pl.String,
+    "p": pl.Float64,
+    "sure": pl.Float64,
+    "expected": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ def judge_cells(
     schema : Schema
         What the columns are.
     target_fpr : float
-        The share of cells of each column that are flagged.
+        The share of all cells that are flagged; of one column it may be more or less.
     folds : int
         The number of models.
     random_state : int
@@ -140,10 +147,19 @@ def without_extremes(X: np.ndarray, schema: Schema) -> np.ndarray:
 
 def parted(X: np.ndarray, folds: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Return the rows of each fold; equal rows are in one, so that none is judged by its like."""
-    hashes = pl.DataFrame(X).fill_nan(None).hash_rows().to_numpy()
-    _, like = np.unique(hashes, return_inverse=True)
+    _, like = np.unique(row_hashes(X), return_inverse=True)
     fold = rng.permutation(np.arange(like.max() + 1) % folds)[like]
     return [np.flatnonzero(fold == k) for k in range(folds)]
+
+
+def n_different(X: np.ndarray) -> int:
+    """Return how many different rows there are, without one that has no cell."""
+    return len(np.unique(row_hashes(X[~np.isnan(X).all(axis=1)])))
+
+
+def row_hashes(X: np.ndarray) -> np.ndarray:
+    """Return a hash for each row."""
+    return pl.DataFrame(X).fill_nan(None).hash_rows().to_numpy()
 
 
 def without_doubted(X: np.ndarray, schema: Schema, sure: np.ndarray) -> np.ndarray | None:
@@ -174,16 +190,18 @@ class Look(NamedTuple):
         parts = [
             pl.DataFrame(
                 {
-                    "row": few.rows.astype(np.uint32),
+                    "row": few.rows,
                     "column": [schema.used[few.cell].name] * len(few.rows),
                     "p": self.p[few.rows, few.cell],
                     "sure": self.sure[few.rows, few.cell],
-                    "expected": pl.Series(few.expected, dtype=pl.String),
-                }
+                    "expected": few.expected,
+                },
+                FLAGGED,
             )
             for few in self.kept
         ]
-        table = pl.concat(parts).filter(pl.col("p") <= target_fpr).drop_nulls("expected")
+        table = pl.concat([pl.DataFrame(schema=FLAGGED), *parts])
+        table = table.filter(pl.col("p") <= target_fpr).drop_nulls("expected")
         return table.sort("p", "row", "column")
 
 
@@ -233,6 +251,7 @@ class Judge:
                 outputs[k, cell] = made if made.size <= KEPT_VALUES else None
                 found.append(self._evidence(model, rows, made, cell, rng))
             count(1)
+        found = [evidence for evidence in found if len(evidence.rows)]
         score = np.full((len(self.X), len(self.places)), np.nan)
         for levels in (True, False):
             weigh([e for e in found if self._has_levels(e.cell) == levels], score)
@@ -306,7 +325,7 @@ def weigh(found: list[Evidence], score: np.ndarray) -> None:
 
     Each kind of mistake is told from cells as they are by a regression of its own, and the odds of all
     kinds are added. One cell in a hundred is taken to be wrong, by any kind alike. What is just as
-    expected is no mistake.
+    expected is no mistake, and nothing is where mistakes are too few to learn from.
     """
     if not found:
         return
@@ -316,8 +335,9 @@ def weigh(found: list[Evidence], score: np.ndarray) -> None:
     each = [kind for kind in np.unique(kinds) if (kinds == kind).sum() >= LEAST_TAUGHT]
     models = [taught(some, planted[kinds == kind], WRONG / len(each)) for kind in each]
     for evidence in found:
-        odds = np.logaddexp.reduce([m.decision_function(evidence.real) for m in models], axis=0)
-        score[evidence.rows, evidence.cell] = np.where(evidence.expected, NEVER, odds)
+        odds = [m.decision_function(evidence.real) for m in models]
+        any_kind = np.logaddexp.reduce(odds, axis=0) if odds else NEVER
+        score[evidence.rows, evidence.cell] = np.where(evidence.expected, NEVER, any_kind)
 
 
 def taught(real: np.ndarray, planted: np.ndarray, share: float) -> Any:
