@@ -11,7 +11,7 @@ import polars as pl
 
 from isthmus.audit.cells import judge_cells, n_different
 from isthmus.audit.checks import find_problems
-from isthmus.audit.findings import value_text
+from isthmus.audit.findings import Finding, value_text
 from isthmus.audit.frames import as_polars
 from isthmus.audit.page import summary, to_html
 from isthmus.audit.preparing import prepared
@@ -23,9 +23,10 @@ from isthmus.words import columns_named, suggestion
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from isthmus.audit.findings import Finding, Guess
+    from isthmus.audit.findings import Guess
 
 ENDINGS = (".html", ".json")
+RESULTS = ("row", "column", "value", "expected", "sure", "p", "why")
 LEAST_ROWS = 20  # that a model is fitted to
 SURE = 0.8  # how sure a check must be for a cell to count as wrong
 OF_MODEL = "its row and column"
@@ -93,8 +94,9 @@ class Audit:
         verbose: int = 0,
     ) -> None:
         self.target_fpr, self.folds, self.random_state = target_fpr, folds, random_state
-        self.columns, self.ids_ = dict(columns or {}), list(ids)
+        self.columns, self.ids_ = dict(columns or {}), list(dict.fromkeys(ids))
         _check(target_fpr, folds)
+        _check_ids(self.ids_)
         table = as_polars(frame)
         _check_names(table, self.ids_, "ids")
         self.profile = Profile(table)
@@ -116,6 +118,7 @@ class Audit:
                 max_epochs=max_epochs,
                 verbose=verbose,
             )
+            self.findings_ += judged_in_part(self.judgements.n_rows, self.profile.n_rows)
         self.cells_ = self._suspicious()
 
     def frame(self) -> pl.DataFrame:
@@ -229,8 +232,18 @@ class Audit:
         ]
         ids = frame.select(self.ids_)[cells["row"]] if self.ids_ else pl.DataFrame()
         cells = cells.with_columns(value=pl.Series(shown, dtype=pl.String))
-        last = ("column", "value", "expected", "sure", "p", "why")
-        return pl.concat([cells.select("row"), ids, cells.select(last)], how="horizontal")
+        return pl.concat([cells.select("row"), ids, cells.select(RESULTS[1:])], how="horizontal")
+
+
+def judged_in_part(judged: int, n: int) -> list[Finding]:
+    """Return that models judged a part of the rows alone, if they did."""
+    if judged == n:
+        return []
+    text = (
+        f"Models judged the cells of {judged:,} rows of {n:,}, drawn at random: with so many columns "
+        "all would be too much work."
+    )
+    return [Finding("rows not judged", "note", text, (), (), n - judged, {"judged": judged})]
 
 
 def inferred(table: pl.DataFrame, kinds: Mapping[str, str]) -> Schema | None:
@@ -272,6 +285,15 @@ def _check(target_fpr: float, folds: int) -> None:
         raise ValueError(f"target_fpr must be between 0 and 1, both excluded; got {target_fpr!r}.")
     if not isinstance(folds, int | np.integer) or folds < 0 or folds == 1:
         raise ValueError(f"folds must be 0, for checks alone, or at least 2; got {folds!r}.")
+
+
+def _check_ids(ids: Sequence[str]) -> None:
+    taken = [name for name in ids if name in RESULTS]
+    if taken:
+        raise ValueError(
+            f"ids names {columns_named(taken)}, and the suspicious cells have columns of that name: "
+            "rename yours."
+        )
 
 
 def _check_names(table: pl.DataFrame, names: Any, what: str) -> None:
