@@ -54,6 +54,8 @@ def check_mixed(slots: Slots, scaling: Scaling) -> None:
     output = getattr(architecture, "output", "auto")
     if output not in ("auto", "identity"):
         raise ValueError(f"The output {output!r} is for rows of numbers, {why}: leave it out.")
+    if scaling == "range":
+        raise ValueError(f"The scaling 'range' is for columns of one kind, {why}: choose 'minmax'.")
     if not isinstance(scaling, str | None):
         raise ValueError(
             f"The scaling {scaling!r} is a transformer, {why}: choose one by its name, such as "
@@ -122,6 +124,7 @@ def bind_loss(
     known.append(Known(marks, marks, marks, np.zeros(0)))
     constant, centre, scale, cost = (np.concatenate(parts) for parts in zip(*known, strict=True))
     share = column_weights[p.cells] / np.bincount(p.cells)[p.cells]
+    share = np.where(rows.weight.sum(axis=0) > 0, share, 0.0)  # nothing was learned of the others
     price = share / cost[np.argsort(p.order)]
     return Mixed(numbers, layout, centre, scale, price, share, constant)
 

@@ -89,7 +89,7 @@ def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
     result = np.zeros(len(rows))
     for member in members:
         known = member.known()
-        for b in blocks(rows, 2**21):
+        for b in member.model.blocks(rows):
             found = member.measured(rows[b], known)
             gaps = np.asarray(sum(distance for _, distance in found.nearest))
             gaps = gaps * found.cells_over_there(member.model)
@@ -112,6 +112,18 @@ def usual_value(members: Sequence[Member]) -> float:
 def strangeness_by_column(
     members: Sequence[Member], rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each column adds to the strangeness of rows, and what was expected; (n, d) each.
+
+    See `_by_column`; rows of tables are taken in blocks.
+    """
+    model = members[0].model
+    whole = model.mixed is None or not len(rows)
+    parts = [_by_column(members, rows[b]) for b in [slice(None)] * whole or model.blocks(rows)]
+    contributions, expected = zip(*parts, strict=True)
+    return np.concatenate(contributions), np.concatenate(expected)
+
+
+def _by_column(members: Sequence[Member], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what each column adds to the strangeness of rows, and what was expected; (n, d) each.
 
     What is expected is the nearest reference row, in the data's units; of a table of mixed types the
