@@ -71,13 +71,13 @@ def _logged(path: Path) -> int:
 def _frame(path: Path, database: sqlite3.Connection, name: str) -> pl.DataFrame:
     """Return all rows of a table."""
     quoted = '"' + name.replace('"', '""') + '"'
-    cursor = database.execute(f"SELECT * FROM {quoted}")
-    names = [fact[0] for fact in cursor.description]
+    select = f"SELECT * FROM {quoted}"
+    names = [fact[0] for fact in database.execute(f"{select} LIMIT 0").description]
     held = path.stat().st_size + _logged(path)
     longest = max(held, most_unpacked(held) // len(names))  # a cell that is stored is no longer
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(longest, MOST_LONGEST))
     columns: list[list[object]] = [[] for _ in names]
-    rows = _measured(path, cursor, held)
+    rows = _measured(path, database.execute(select), held)
     while some := [*islice(rows, ROWS)]:
         for column, cells in zip(columns, zip(*some, strict=True), strict=True):
             column.extend(cells)
