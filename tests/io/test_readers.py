@@ -244,7 +244,12 @@ def test_sqlite(tmp_path, write, fails):
     assert X.rows() == [(1, 1.0, "01", "1", date(2020, 1, 31), None), (2, 0.5, None, "x", None, 3)]
     assert [str(dtype) for dtype in X.dtypes[:4]] == ["Int64", "Float64", "String", "String"]
     before = path.read_bytes()
-    fails("t #1?.db has no table 'z'; choose one with --from-table: o'ne.", read_table, path, table="z")
+    fails(
+        "t #1?.db has no table 'z'; choose one with --from-table: o'ne.",
+        read_table,
+        path,
+        table="z",
+    )
     database(path, "CREATE TABLE two (a)")
     fails("has 2 tables; choose one with --from-table: o'ne, two.", read_table, path)
     fails("has no rows.", read_table, path, table="two")

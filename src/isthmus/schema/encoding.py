@@ -21,6 +21,11 @@ def encoded(series: pl.Series, column: Column) -> list[np.ndarray]:
     ValueError
         That names the column, the row and the cell that is not of the column's kind.
     """
+    if series.dtype.is_float() and column.kind not in (
+        "number",
+        "boolean",
+    ):  # these read NaN as it is
+        series = series.fill_nan(None)
     if series.null_count() == len(series):
         return [np.full(len(series), np.nan) for _ in values_of(column, 0)]
     return READERS[column.kind](series, column)

@@ -6,11 +6,10 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from isthmus.schema.columns import CYCLES, KINDS, UNITS, WORDS, Column
 from isthmus.schema.dates import LAST, to_local
-from isthmus.schema.dtypes import type_of
+from isthmus.schema.dtypes import TEMPORAL, type_of
 
 MOST_COLUMNS = 1_000_000
 MOST_LEVELS = 1_000_000  # of all columns together
@@ -18,7 +17,6 @@ LONGEST = 10_000  # characters of a name, a reason or a level
 DEFAULTS = {f.name: f.default for f in fields(Column) if f.default is not MISSING}
 OF_NUMBERS = ("number", "boolean", "category")
 OF_TEXT = (*OF_NUMBERS, "date")
-TEMPORAL = {"date": (pl.Date, pl.Datetime), "time": (pl.Time,), "duration": (pl.Duration,)}
 LARGEST = {"date": LAST, "time": 86400.0, "duration": 9e9}  # of a range
 BY_TYPE: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("name", "kind", "why", "unit", "dtype"), (str,)),
