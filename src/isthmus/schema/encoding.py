@@ -110,7 +110,25 @@ def _levels(series: pl.Series, column: Column) -> list[np.ndarray]:
 
 def _dates(series: pl.Series, column: Column) -> list[np.ndarray]:
     since = since_1970(series, column.name)
+    _check_zone(getattr(series.dtype, "time_zone", None), column)
     return [since, *turns(since, column)]
+
+
+def _check_zone(zone: str | None, column: Column) -> None:
+    """Raise a ValueError where only the dates at use, or only those of the fit, have a time zone."""
+    if bool(zone) == bool(column.zone):
+        return
+    if zone:
+        raise ValueError(
+            f"The column {column.name!r} holds dates of the time zone {zone}, and the model was fitted "
+            "on dates without one: take the zone away, by dt.tz_localize(None) in pandas or "
+            "dt.replace_time_zone(None) in polars."
+        )
+    raise ValueError(
+        f"The column {column.name!r} holds dates without a time zone, and the model was fitted on "
+        f"dates of {column.zone}: say whose clock shows them, for example by "
+        f"dt.tz_localize({column.zone!r}) in pandas or dt.replace_time_zone({column.zone!r}) in polars."
+    )
 
 
 def since_1970(series: pl.Series, name: str) -> np.ndarray:
