@@ -9,6 +9,7 @@ import polars as pl
 
 from isthmus.schema.columns import WORDS, Column, number_of, texts, values_of
 from isthmus.schema.dates import FIRST, LAST, read_dates, seconds, turns
+from isthmus.schema.dtypes import type_of
 
 TRUTH = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 
@@ -100,12 +101,22 @@ def _flags(series: pl.Series, column: Column) -> list[np.ndarray]:
 def _levels(series: pl.Series, column: Column) -> list[np.ndarray]:
     if series.dtype.is_temporal():
         raise unfit(series, column.name, "a category")
-    cells = texts(series)
-    places = cells.cast(column.enum, strict=False).to_physical().cast(pl.Float64)
+    places = _places(series, column)
     found = number_of(places)
     if column.other:
-        found[(places.is_null() & cells.is_not_null()).to_numpy()] = len(column.levels)
+        found[(places.is_null() & texts(series).is_not_null()).to_numpy()] = len(column.levels)
     return [found]
+
+
+def _places(series: pl.Series, column: Column) -> pl.Series:
+    """Return the numbers of levels: by their text, numbers that meet floats as the coarser ones."""
+    types = (series.dtype, type_of(column.dtype))
+    floats = [t for t in types if t.is_float()]
+    if not floats or not all(t.is_numeric() for t in types):
+        return texts(series).cast(column.enum, strict=False).to_physical()
+    coarser = pl.Float32() if pl.Float32 in floats else pl.Float64()
+    cells = texts(series.cast(pl.Float64).cast(coarser))
+    return cells.replace_strict(column.places_as(coarser), default=None, return_dtype=pl.UInt32)
 
 
 def _dates(series: pl.Series, column: Column) -> list[np.ndarray]:
