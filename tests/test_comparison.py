@@ -311,6 +311,29 @@ def test_mixed_tables_are_compared_with_one_hot_columns():
     assert "a column for each level" in str(result)
 
 
+@pytest.mark.parametrize("fitted", [False, True])
+def test_raw_columns_are_without_the_label_that_a_model_takes(fitted):
+    table, y = mixed_table()
+    table = table.with_columns(said=pl.Series(y)).with_columns(town=pl.col("age") > 40)
+    model = quick(1, random_state=0)
+    model = model.fit(table) if fitted else model
+    result = compare(model, table, table["said"], cv=2, classifiers=["logistic"])
+    assert [row["width"] for row in result.table[:2]] == [4, 1]  # a number, a truth, and their gaps
+    assert max(row["mean"] for row in result.table[:2]) < 0.8
+    assert result.label_taken == "said"
+    assert "'said', is one of the columns that the model takes" in str(result)
+    assert compare(model, table, y, cv=2, classifiers=["logistic"]).label_taken is None
+
+
+@pytest.mark.parametrize("transformer", [PCA(2), Autoencoder(2, max_epochs=2, random_state=0)])
+def test_a_label_among_numbers_is_left_out_too(transformer):
+    frame = pl.DataFrame(X, schema=list("abcd")).with_columns(kind=pl.Series(Y)).to_pandas()
+    result = compare(transformer, frame, frame["kind"], cv=2, classifiers=["neighbours"])
+    assert [row["width"] for row in result.table] == [4, 2, 2]
+    with pytest.raises(ValueError, match="no column beside the label, 'kind'"):
+        compare(transformer, frame[["kind"]], frame["kind"], cv=2)
+
+
 def test_a_gap_in_one_fold_alone_is_a_gap_in_all():
     gappy = np.random.default_rng(0).normal(size=(40, 3))
     gappy[7, 1] = np.nan

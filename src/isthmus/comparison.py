@@ -31,7 +31,7 @@ from isthmus.autoencoder import (
     validate_rows,
 )
 from isthmus.model import bind_loss, fit_table_scaler, layout_of, pca_axes
-from isthmus.parts import MSE
+from isthmus.parts import MSE, plan
 from isthmus.plots import (
     FAINT_GREY,
     LINE_COLOURS,
@@ -40,7 +40,7 @@ from isthmus.plots import (
     missing_labels,
     short_text,
 )
-from isthmus.schema import infer_schema
+from isthmus.schema import columns_of, infer_schema, is_frame
 from isthmus.training import draw_seed
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ class Comparison:
         Mean seconds to fit and apply PCA and the model.
     one_hot : bool
         Whether the rows are a table of mixed types, which raw columns and PCA take one-hot.
+    label_taken : str, optional
+        The label's name if the model takes a column of this name; raw columns and PCA are without it.
     """
 
     table: list[Line]
@@ -141,6 +143,7 @@ class Comparison:
     seen: bool
     encode_seconds: dict[str, float] = field(repr=False)
     one_hot: bool = False
+    label_taken: str | None = None
 
     def facts(self) -> dict[str, object]:
         """Return everything as JSON takes it."""
@@ -169,6 +172,11 @@ class Comparison:
         if self.seen:
             notes.append(
                 "The model was fitted before: it may have seen the rows that it is tested on."
+            )
+        if self.label_taken is not None:
+            notes.append(
+                f"The label, {self.label_taken!r}, is one of the columns that the model takes; raw "
+                "columns and PCA are without it."
             )
         return notes
 
@@ -229,7 +237,8 @@ def compare(
     X : array-like (n, d), DataFrame, or images (n, h, w[, c])
         The rows.
     y : array-like (n,)
-        The class of each row.
+        The class of each row. Raw columns and PCA are without a column of the same name as a Series
+        has; where the model takes it, the result says so.
     X_test, y_test : optional
         Rows to test on, in place of folds.
     classifiers : dict or sequence of str, optional
@@ -251,8 +260,8 @@ def compare(
     Raises
     ------
     ValueError, TypeError
-        For labels that are missing or no classes, for classes with fewer rows than folds, and for
-        things that do not classify.
+        For labels that are missing or no classes, for classes with fewer rows than folds, for things
+        that do not classify, and where the label is the only column.
 
     Examples
     --------
@@ -270,8 +279,9 @@ def compare(
     data = _labelled(X, y, unlabelled)
     test = None if X_test is None and y_test is None else _test_rows(X_test, y_test, data.kinds)
     schema = _schema_of(model, data)
+    label = _label_among(y, data.X, schema)
     model = model if seen else _knowing(_seeded(model, seed), schema)
-    folds = [_Fold(model, seen, split, schema) for split in _splits(data, test, cv, seed)]
+    folds = [_Fold(model, seen, split, schema, label) for split in _splits(data, test, cv, seed)]
     table = [_line(name, c, j, folds) for name, c in chosen.items() for j in range(len(INPUTS))]
     return Comparison(
         table=table,
@@ -286,6 +296,7 @@ def compare(
             for name in ("PCA", "codes")
         },
         one_hot=folds[0].one_hot,
+        label_taken=label,
     )
 
 
@@ -296,7 +307,14 @@ Split = tuple[ArrayLike | None, Labelled, Labelled]  # rows without a label, to 
 class _Fold:
     """One split: the three inputs of its training and test rows."""
 
-    def __init__(self, model: Transformer, seen: bool, split: Split, schema: Schema | None) -> None:
+    def __init__(
+        self,
+        model: Transformer,
+        seen: bool,
+        split: Split,
+        schema: Schema | None,
+        label: str | None,
+    ) -> None:
         rest, (X, self.y), (X_test, self.y_test) = split
         every = X if rest is None else _stacked(X, rest)
         begin = time.perf_counter()
@@ -304,8 +322,9 @@ class _Fold:
         codes = tuple(_flat(fitted.transform(part)) for part in (X, X_test))
         middle = time.perf_counter()
         scaled, self.one_hot = _scaling_of(fitted, every, schema)
-        raw = tuple(scaled(part) for part in (X, X_test))
-        wide = raw[0] if rest is None else scaled(every)
+        kept = slice(None) if label is None else _columns_beside(label, fitted, every, schema)
+        raw = tuple(scaled(part)[:, kept] for part in (X, X_test))
+        wide = raw[0] if rest is None else scaled(every)[:, kept]
         start = time.perf_counter()
         reduced = _by_axes(wide, min(codes[0].shape[1], *wide.shape), raw)
         self.inputs = (raw, reduced, codes)
@@ -476,6 +495,28 @@ def _schema_of(model: Transformer, data: _Labelled) -> Schema | None:
     if not isinstance(model, Autoencoder):
         return infer_schema(every, warn=False) if is_mixed(every) else None
     return model.schema_ if _is_fitted(model) else schema_of(model, every)
+
+
+def _label_among(y: ArrayLike, X: ArrayLike, schema: Schema | None) -> str | None:
+    """Return the name of labels if it is also that of a column that is used."""
+    name = getattr(y, "name", None)
+    if name is None or not is_frame(X):
+        return None
+    used = columns_of(X).names if schema is None else [column.name for column in schema.used]
+    if used == [str(name)]:
+        raise ValueError(f"X has no column beside the label, {name!r}.")
+    return str(name) if str(name) in used else None
+
+
+def _columns_beside(
+    label: str, model: Transformer, X: ArrayLike, schema: Schema | None
+) -> np.ndarray:
+    """Return which of the scaled columns are not the label's."""
+    if schema is None:
+        return np.array(columns_of(X).names) != label
+    mixed = model.fitted_.model.mixed if isinstance(model, Autoencoder) else None
+    p = plan(layout_of(schema) if mixed is None else mixed.layout)
+    return np.array([column.name for column in schema.used])[p.cells[p.owner]] != label
 
 
 def _knowing(model: Transformer, schema: Schema | None) -> Transformer:

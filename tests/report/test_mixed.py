@@ -43,7 +43,10 @@ def model(table):
 
 @pytest.fixture(scope="module")
 def report(model, table):
-    return Report(model, table, table["ok"].to_list(), label="ok")
+    with pytest.warns(
+        UserWarning, match="'ok' is one of the columns that the model was trained on"
+    ):
+        return Report(model, table, table["ok"].to_list(), label="ok")
 
 
 def test_columns_are_a_table_of_what_they_are_taken_for(report, table):

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 ROOT = Path(__file__).parents[2]
 HOSTILE = "</script><script>alert('x')</script> & \"quoted\" `tick` | \u2028 <!--"
 COLUMNS = [f"column {i}" for i in range(12)] + [HOSTILE]
+LABEL = f"label {HOSTILE}"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -76,7 +77,7 @@ def model(table):
 @pytest.fixture(scope="module")
 def report(model, table, labels):
     ids = [f"bottle {i}" for i in range(len(table))]
-    return Report(model, table, labels, ids=ids, title=HOSTILE, label=HOSTILE, intro=[HOSTILE])
+    return Report(model, table, labels, ids=ids, title=HOSTILE, label=LABEL, intro=[HOSTILE])
 
 
 @pytest.fixture(scope="module")
@@ -430,7 +431,7 @@ def test_samples_of_many_rows_are_stated(tmp_path, monkeypatch, model, table):
 
 def test_no_text_becomes_markup_or_script(page):
     assert page.tags.count("script") == 2
-    assert page.data[0]["label"]["name"] == HOSTILE
+    assert page.data[0]["label"]["name"] == LABEL
     assert "alert" not in page.tags
     assert not [a for _, attrs in page.attributes for a in attrs if a.startswith("on")]
     text = page.text.replace("\u2028", "")
@@ -667,7 +668,7 @@ def test_the_plane_works_in_a_browser(report, labels, tmp_path):
     assert (found["zoom"], found["back"], found["still"]) == (3, 1, "none")
     assert len(found["kinds"]) == 3
     assert found["hidden"] == (labels == sorted(set(labels))[0]).sum()
-    assert found["choices"] == [HOSTILE, "score", *COLUMNS]
+    assert found["choices"] == [LABEL, "score", *COLUMNS]
     assert found["scale"].count("\u2264") == 1
     assert found["inked"] > 1000
 
@@ -705,6 +706,21 @@ def test_the_command_writes_a_page_and_says_how_to_again(files, capsys):
     again = Page((files / "m o.html").read_text("utf-8"))
     assert "Flowers & <b>" in again.text
     assert "b" not in again.tags
+
+
+def test_a_label_that_the_model_was_trained_on_is_no_discovery(files, capsys):
+    assert (
+        main(["fit", "flowers.csv", "--ignore", "name", "--max-epochs", "2", "-o", "k.isthmus"])
+        == 0
+    )
+    capsys.readouterr()
+    assert main(["report", "k.isthmus", "flowers.csv", "--label", "kind", "-o", "k.html"]) == 0
+    assert capsys.readouterr().err.count("'kind' is one of the columns") == 1
+    text = Page((files / "k.html").read_text("utf-8")).text
+    assert "which the model was trained on: kind is one of its columns" in text
+    assert "Raw columns and PCA are without it" in text
+    assert "never saw" not in text
+    assert "but no label" not in text
 
 
 def test_the_command_writes_facts_and_arrays_need_no_labels(files, capsys):

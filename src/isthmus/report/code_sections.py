@@ -73,16 +73,19 @@ def plane_section(
     label: str,
     payload: Facts,
     rows: str,
+    *,
+    trained_on: bool = False,
 ) -> Section:
     """Return codes in the plane: a still picture, and what the page's script draws.
 
-    `labels` are those of the points, and `label` is what they are called.
+    `labels` are those of the points, `label` is what they are called, and `trained_on` says whether
+    that is a column of the model.
     """
     of = f"{e['n_points']:,} of " if e["n_points"] < e["n_rows"] else ""
     text = [
         f"The codes of {e['name']}, {e['width']} numbers for each of {of}{rows}, laid out in the "
         f"plane{_layout_text(e, embedding.title)}",
-        *_label_sentence(embedding.points, labels),
+        *_label_sentence(embedding.points, labels, label if trained_on else None),
     ]
     method = "as they are" if e["method"] == "code" else embedding.title
     figure = embedding.plot(labels, label)
@@ -105,19 +108,25 @@ def _layout_text(e: Facts, title: str) -> str:
     )
 
 
-def _label_sentence(points: np.ndarray, labels: np.ndarray | None) -> list[str]:
+def _label_sentence(
+    points: np.ndarray, labels: np.ndarray | None, trained_on: str | None = None
+) -> list[str]:
     if labels is None or len(points) < 2:
         return []
+    known = "which the model never saw"
+    if trained_on is not None:
+        known = f"which the model was trained on: {trained_on} is one of its columns"
     if len(np.unique(labels)) > len(CLASS_COLOURS):
-        return ["The colours are the labels, which the model never saw."]
+        return [f"The colours are the labels, {known}."]
     share, chance = alike_neighbours(points, labels), alike_by_chance(labels)
     measured = (
         f"the nearest neighbour in the picture has the same label for {percent_text(share, 1)} of the "
         f"points, and would for {percent_text(chance, 1)} by chance."
     )
-    if share > (1 + chance) / 2 and share - chance > _doubt(chance, len(labels)):
+    together = share > (1 + chance) / 2 and share - chance > _doubt(chance, len(labels))
+    if together and trained_on is None:
         return [f"The model never saw a label, and yet rows of one label lie together: {measured}"]
-    return [f"The colours are the labels, which the model never saw; {measured}"]
+    return [f"The colours are the labels, {known}; {measured}"]
 
 
 def _doubt(chance: float, n: int) -> float:

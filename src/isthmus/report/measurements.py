@@ -294,6 +294,13 @@ def _column_facts(name: str, values: np.ndarray) -> Facts:
     }
 
 
+def used_columns(model: Autoencoder) -> list[str]:
+    """Return the names of the columns that a model was trained on, if they have any."""
+    if model.schema_ is not None:
+        return [column.name for column in model.schema_.used]
+    return [str(name) for name in getattr(model, "feature_names_in_", ())]
+
+
 def label_facts(labels: np.ndarray, name: str) -> Facts:
     """Return how many rows have each label, of many labels the most frequent."""
     counts = Counter(str(value) for value in labels.tolist())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import warnings
 import zlib
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -40,6 +41,7 @@ from isthmus.report.measurements import (
     outlier_facts,
     row_facts,
     unit_correlations,
+    used_columns,
 )
 from isthmus.report.model_sections import are_images, sections_of_models
 from isthmus.report.pages import to_html, to_markdown
@@ -88,7 +90,8 @@ class Report:
     X : array-like (n, d), DataFrame, or images (n, h, w[, c])
         The rows to show and to measure on; best are rows that no model was trained on.
     y : array-like (n,), optional
-        Labels, for colours and for choosing examples; no model sees them.
+        Labels, for colours and for choosing examples; best none that a model was trained on. Where
+        they are called as one of the model's columns the report warns and says so.
     comparison : Comparison, optional
         How well classifiers read the labels: what `isthmus.compare` found.
     search : Search or dict, optional
@@ -176,6 +179,9 @@ class Report:
         several = "Autoencoders" if len(self.models) > 1 else "Autoencoder"
         self.title = several if title is None else title
         self.label = str(getattr(y, "name", None) or "label") if label is None else label
+        self.trained_on = y is not None and self.label in used_columns(self.models[self.focus])
+        if self.trained_on:
+            warnings.warn(_trained_on_text(self.label), stacklevel=2)
         self.intro, self.command, self.extra = list(intro), command, list(extra)
         self.comparison, self.search, self.random_state = comparison, search, random_state
         self.detector = None if detector is None else _checked_detector(detector)
@@ -279,12 +285,15 @@ class Report:
     def _row_facts(self, rows: np.ndarray) -> Facts:
         schema = self.models[self.focus].schema_
         if schema is not None:
-            named = None if self.y is None else label_facts(self.y, self.label)
-            return table_facts(schema, rows, named, MOST_ROWS)
+            return table_facts(schema, rows, self._label_facts(), MOST_ROWS)
         images = self.shape is not None or np.ndim(self.X) > 2
         names = [] if images else column_names(self.models[self.focus])
-        labels = None if self.y is None else label_facts(self.y, self.label)
-        return row_facts(rows, np.shape(self.X)[1:], names, labels)
+        return row_facts(rows, np.shape(self.X)[1:], names, self._label_facts())
+
+    def _label_facts(self) -> Facts | None:
+        if self.y is None:
+            return None
+        return label_facts(self.y, self.label) | {"trained_on": self.trained_on}
 
     def _sampling(self) -> str:
         n, seed = self.n_rows, self.random_state
@@ -345,7 +354,9 @@ class Report:
         label = None if labels is None else label_payload(labels, self.label)
         payload = plane_payload(embedding.points, numbers, ids, label, values, thumbnails)
         facts = self._facts["embedding"]
-        return plane_section(facts, embedding, labels, self.label, payload, self.rows)
+        return plane_section(
+            facts, embedding, labels, self.label, payload, self.rows, trained_on=self.trained_on
+        )
 
 
 # -- what is given -----------------------------------------------------------------------------------
@@ -368,6 +379,13 @@ def _checked_models(model: Autoencoder | Mapping[str, Autoencoder]) -> dict[str,
                 "A report needs the whole model; this one was saved as an encoder alone."
             )
     return models
+
+
+def _trained_on_text(label: str) -> str:
+    return (
+        f"The label {label!r} is one of the columns that the model was trained on, so what the report "
+        "says of labels is no discovery: fit the model without this column, or choose another label."
+    )
 
 
 def _checked_detector(detector: OutlierDetector) -> OutlierDetector:

@@ -287,8 +287,13 @@ def classifiers_section(c: Facts) -> Section:
         sentence = f"Always naming the most frequent class is right for {c['most_frequent']:.3f}"
         clear = best["mean"] - (best["std"] or 0) > c["most_frequent"]
         text.append(sentence + ("." if clear else ", and no classifier is clearly better."))
-    if c.get("seen"):
+    if c.get("seen") and c.get("label_taken") is None:
         text.append("The model may have seen the rows that it is tested on, but no label.")
+    if c.get("label_taken") is not None:
+        text.append(
+            f"The label, {c['label_taken']}, is one of the columns that the model was trained on, so "
+            "its codes tell of it. Raw columns and PCA are without it."
+        )
     head = ("Input", "Classifier", "Width", "Accuracy", "Deviation", "Seconds")
     rows = [
         [

@@ -116,7 +116,7 @@ def compare(
     found = compare_classifiers(
         model,
         rows.X,
-        labels.to_numpy(),
+        labels,
         classifiers=classes.names,
         cv=classes.cv,
         unlabelled=classes.unlabelled,

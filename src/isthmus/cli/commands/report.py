@@ -66,7 +66,7 @@ def report(
     *,
     label: Annotated[
         str | None,
-        option(DATA, "Labels of rows, for colours; no model sees them.", metavar="COLUMN"),
+        option(DATA, "Labels of rows, for colours; best no column of the model.", metavar="COLUMN"),
     ] = None,
     result: Page = Page(),
     columns: ShownColumns = ShownColumns(),
@@ -205,15 +205,16 @@ def _compared(ae: Autoencoder, rows: Rows, y: pl.Series | None) -> Comparison | 
     """Return classifiers of the labels compared, if these are a few classes and soon compared."""
     import numpy as np
 
-    if y is None or y.null_count() or len(y) > MOST_COMPARED:
+    from isthmus.report import used_columns
+
+    if y is None or y.null_count() or len(y) > MOST_COMPARED or used_columns(ae) == [y.name]:
         return None
-    labels = y.to_numpy()
-    _, counts = np.unique(labels, return_counts=True)
+    _, counts = np.unique(y.to_numpy(), return_counts=True)
     if not 2 <= len(counts) <= MOST_CLASSES or counts.min() < FOLDS:
         return None
     from isthmus.comparison import compare
 
-    return compare(ae, rows.X, labels, cv=FOLDS, random_state=0)
+    return compare(ae, rows.X, y, cv=FOLDS, random_state=0)
 
 
 def _ids(rows: Rows) -> list[str] | None:
