@@ -139,7 +139,12 @@ def test_weights_of_columns_reach_the_model(ready, command):
         ),
         (
             "fit gaps.csv --as agee=number",
-            "'agee', which is no column that is used. Did you",
+            "gaps.csv has no column 'agee', which --as names. Did you mean 'age'? It has: name, age",
+            2,
+        ),
+        (
+            "fit gaps.csv --ignore age --column-weight age=2",
+            "--column-weight names 'age', which is no column that is used. Used: name, pay",
             2,
         ),
         ("fit gaps.csv --as size=date", "line 2: 'small' in the column 'size' is no date", 1),

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from isthmus.cli.options import DATA, TRAINING, option
 from isthmus.cli.terminal import UsageError
-from isthmus.words import did_you_mean, suggestion
+from isthmus.words import did_you_mean, shortened, suggestion
 
 KINDS = ("number", "boolean", "category", "date", "time", "duration", "ignore")
 
@@ -48,9 +49,9 @@ class Kinds:
         for text in self.column_weight:
             _weight(_parted("--column-weight", text, "WEIGHT")[1])
 
-    def kinds(self, known: Sequence[str]) -> dict[str, str]:
-        """Return what columns are said to be, by name, where these are known."""
-        return _by_column("--as", self.as_, known)
+    def kinds(self, known: Sequence[str], path: Path | None = None) -> dict[str, str]:
+        """Return what columns are said to be, by name, where these are known: of this file, or used."""
+        return _by_column("--as", self.as_, known, path)
 
     def weights(self, known: Sequence[str]) -> dict[str, float]:
         """Return what columns are said to count, by name, where these are known."""
@@ -65,19 +66,25 @@ def _parted(option: str, text: str, value: str) -> tuple[str, str]:
     return names, given
 
 
-def _by_column(option: str, texts: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+def _by_column(
+    option: str, texts: Sequence[str], known: Sequence[str], path: Path | None = None
+) -> dict[str, str]:
     """Return values by column: each text is one name, or several with commas between, and a value."""
     found = {}
     for text in texts:
         names, value = _parted(option, text, "VALUE")
         for name in [names] if names in known else map(str.strip, names.split(",")):
             if name not in known:
-                raise UsageError(
-                    f"{option} names {name!r}, which is no column that is used."
-                    f"{suggestion(name, known)}"
-                )
+                raise UsageError(_unknown(option, name, known, path))
             found[name] = value
     return found
+
+
+def _unknown(option: str, name: str, known: Sequence[str], path: Path | None) -> str:
+    near, all_known = suggestion(name, known), shortened(list(known))
+    if path is None:
+        return f"{option} names {name!r}, which is no column that is used.{near} Used: {all_known}."
+    return f"{path} has no column {name!r}, which {option} names.{near} It has: {all_known}."
 
 
 def _weight(text: str) -> float:

@@ -192,7 +192,7 @@ def _known_kinds(table: Table, source: Source, wanted: Wanted | None) -> Mapping
     """
     names = getattr(table.rows, "columns", [])
     if wanted is None:
-        return source.kinds.kinds(names)
+        return source.kinds.kinds(names, source.path)
     return (wanted.kinds or {}) if wanted.named else dict.fromkeys(names, "number")
 
 
