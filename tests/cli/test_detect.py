@@ -167,6 +167,7 @@ def test_where_nothing_is_odd_there_is_nothing_to_explain(cli, saved):
     ended = cli("explain", "calm.isthmus", "t.csv", "--id", "name")
     assert ended.out == "name,column,contribution,observed,expected\n"
     assert "explained 0" in ended.err
+    assert "No row is an outlier, so none is explained; --all explains all." in ended.err
     ended = cli("detect", "t.csv", "--model", "calm.isthmus", "--explain", 1, "--quiet")
     assert ended.out.splitlines()[0] == "score,outlier,because1"
 

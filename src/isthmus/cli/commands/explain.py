@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,6 +115,9 @@ def _explained(
         return found.explain(rows.X).frame(top)
     numbers = np.flatnonzero(found.predict(rows.X) == -1)
     if not len(numbers):
+        warnings.warn(
+            "No row is an outlier, so none is explained; --all explains all.", stacklevel=2
+        )
         return found.explain(rows.X[:1]).frame(top).clear()
     table = found.explain(rows.X[numbers]).frame(top)
     return table.with_columns(row=numbers[table["row"].to_numpy()])
