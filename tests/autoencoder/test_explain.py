@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from isthmus import Autoencoder, OutlierDetector
+from isthmus.autoencoder import Explanation
 from isthmus.schema import Column, cell_words, infer_schema, number_words, value_words
 
 N = 240
@@ -127,6 +128,14 @@ def test_cells_are_named_in_words(ae):
     reasons = found.reasons()
     assert f"country: expected {country}, got XX" in reasons[0]
     assert reasons[0, 3] is None
+
+
+def test_what_was_expected_is_no_reason():
+    seen, expected = ["blue", "7", "KP", "3"], ["blue (p = 0.91)", "7", "UK (p = 0.93)", "4"]
+    cells = (np.array([row], object) for row in (seen, expected))
+    found = Explanation(tuple("abcd"), np.array([[4.0, 3, 2, 1]]), *cells)
+    assert found.reasons(3).tolist() == [["c: expected UK (p = 0.93), got KP", None, None]]
+    assert found.frame(1)["observed"].to_list() == ["blue"]
 
 
 def test_plain_numbers_stay_numbers(iris):

@@ -56,15 +56,26 @@ class Explanation(NamedTuple):
     def reasons(self, top: int | None = None) -> np.ndarray:
         """Return a phrase for each row and column, (n, top), the largest contributions first.
 
-        Such as "country: expected UK (p = 0.93), got KP"; None for cells that are missing.
+        Such as "country: expected UK (p = 0.93), got KP". A row has None at its end for cells that are
+        missing, and for those of which nothing else was expected than was seen.
         """
         order = self._largest(top)
         phrases = np.full(order.shape, None, object)
-        for (i, place), j in np.ndenumerate(order):
-            if self.observed.dtype != object or self.contribution[i, j] != 0:
-                cell = self.observed[i, j], self.expected[i, j]
-                phrases[i, place] = phrase(self.columns[j], *cell)
+        for i, columns in enumerate(order):
+            said = [self._reason(i, j) for j in columns if self._is_reason(i, j)]
+            phrases[i, : len(said)] = said
         return phrases
+
+    def _is_reason(self, i: int, j: int) -> bool:
+        """Return whether a cell is there and is, in words, another than was expected."""
+        if self.observed.dtype != object:
+            return True
+        expected = self.expected[i, j]
+        level = expected.rpartition(" (p = ")[0] or expected
+        return bool(self.contribution[i, j] != 0 and self.observed[i, j] != level)
+
+    def _reason(self, i: int, j: int) -> str:
+        return phrase(self.columns[j], self.observed[i, j], self.expected[i, j])
 
     def _largest(self, top: int | None) -> np.ndarray:
         return np.argsort(-self.contribution, axis=1, kind="stable")[:, :top]
