@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,17 @@ def test_a_fitted_model_is_taken_as_it_is_and_reported():
     assert result.seen
     assert "it may have seen the rows" in str(result)
     assert not compare(Recorder(2), X, Y, classifiers=["neighbours"], cv=3).seen
+
+
+def test_a_warning_of_all_folds_is_given_once():
+    class Complaining(PCA):
+        def fit(self, X, y=None):
+            warnings.warn(f"The error is {np.mean(X):.9f}.", stacklevel=1)
+            return super().fit(X)
+
+    with pytest.warns(UserWarning, match="The error is") as heard:
+        compare(Complaining(2), X, Y, classifiers=["neighbours"], cv=3)
+    assert len(heard) == 1
 
 
 def test_the_model_given_is_left_alone():
@@ -221,6 +233,8 @@ def cli(cli):
     frame = pl.DataFrame(X, schema=list("abcd")).with_columns(kind=pl.Series(KINDS))
     frame.write_csv("t.csv")
     frame.with_columns(pl.Series("kind", ["NA", *KINDS[1:]])).write_csv("gap.csv")
+    frame.with_columns(pl.Series("kind", ["rare", *KINDS[1:]])).write_csv("few.csv")
+    frame.select(x=pl.lit(None), kind="kind").write_csv("empty.csv")
     np.save("t.npy", X)
     Path("photos").mkdir()
 
@@ -268,6 +282,14 @@ def test_the_command_and_missing_labels(cli):
         ("t.csv --label kind --classifiers tree", 2, "got 'tree'"),
         ("t.csv --label kind --model t.csv --loss mae", 2, "--loss cannot be given"),
         ("t.csv --label kind --loss foo", 2, "foo"),
+        ("t.csv --label a", 1, "t.csv: 'a' holds numbers such as 5.1, and no classes"),
+        ("gap.csv --label kind", 1, "give --unlabelled drop to leave them out"),
+        ("few.csv --label kind", 1, "has 1 row, fewer than --cv 5 folds"),
+        (
+            "empty.csv --label kind",
+            1,
+            "empty.csv has no column to learn from: 'x' (without any cell)",
+        ),
         ("t.csv --label kind -o t.csv", 1, "is also an input"),
     ],
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypedDict
 
@@ -281,7 +284,11 @@ def compare(
     schema = _schema_of(model, data)
     label = _label_among(y, data.X, schema)
     model = model if seen else _knowing(_seeded(model, seed), schema)
-    folds = [_Fold(model, seen, split, schema, label) for split in _splits(data, test, cv, seed)]
+    told: set[str] = set()
+    folds = []
+    for split in _splits(data, test, cv, seed):
+        with _warning_once(told):
+            folds.append(_Fold(model, seen, split, schema, label))
     table = [_line(name, c, j, folds) for name, c in chosen.items() for j in range(len(INPUTS))]
     return Comparison(
         table=table,
@@ -338,6 +345,18 @@ class _Fold:
         middle = time.perf_counter()
         accuracy = float(np.mean(fitted.predict(X_test) == self.y_test))
         return accuracy, middle - begin, time.perf_counter() - middle
+
+
+@contextmanager
+def _warning_once(told: set[str]) -> Iterator[None]:
+    """Leave out warnings that differ from those told only in their numbers, as folds do."""
+    with warnings.catch_warnings(record=True) as heard:
+        yield
+    for warning in heard:
+        kind = re.sub(r"\d[\d.e+-]*", "", str(warning.message))
+        if kind not in told:
+            told.add(kind)
+            warnings.warn(warning.message, warning.category, stacklevel=4)
 
 
 def _by_axes(rows: np.ndarray, width: int, parts: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tempfile
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from isthmus.cli.terminal import UsageError, signals
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FILE = "file"  # the identifier of an image
 OF_TEXT = {"--decimal": "encoding", "--no-header": "header", "--encoding": "encoding"}
@@ -139,6 +140,17 @@ class Wanted(NamedTuple):
     def size(self) -> str:
         """Height and width of images."""
         return f"{self.shape[0]}x{self.shape[1]}"
+
+
+@contextmanager
+def rows_of(path: Path) -> Iterator[None]:
+    """Name the file in what a library says of its rows, which it calls X."""
+    try:
+        yield
+    except ValueError as error:
+        if not str(error).startswith("X has "):
+            raise
+        raise FileError(f"{path}{str(error)[1:]}") from error
 
 
 # -- before the work -----------------------------------------------------------------------------

@@ -20,6 +20,7 @@ WAYS_OUT = [
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 # What Python is told of a column is an option on the command line.
+OF_SETTING = re.compile(r"\b(unlabelled|cv)='?(\w+)'?")
 OF_COLUMN = re.compile(r"columns=\{'([^']+)': '(\w+)'\}")
 
 SOON = 0.05  # seconds, in which a callback ends
@@ -147,7 +148,10 @@ def as_options(text: str) -> str:
     --------
     >>> as_options("columns={'home town': 'category'} takes it in all the same")
     "--as 'home town=category' takes it in all the same"
+    >>> as_options("give unlabelled='drop'; fewer than cv=5 folds")
+    'give --unlabelled drop; fewer than --cv 5 folds'
     """
+    text = OF_SETTING.sub(r"--\1 \2", text)
     return OF_COLUMN.sub(lambda found: f"--as {shlex.quote('='.join(found.groups()))}", text)
 
 

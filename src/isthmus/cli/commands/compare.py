@@ -22,13 +22,17 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.outputs import TABLES, check_output, end
 from isthmus.cli.rows import read_beside
-from isthmus.cli.sources import Source, Wanted, use_cache
+from isthmus.cli.sources import Source, Wanted, rows_of, use_cache
 from isthmus.cli.terminal import UsageError, usage_errors
+from isthmus.io import FileError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from isthmus.autoencoder import Autoencoder
 
 CLASSES = panel("The comparison")
+MOST_NUMBERS = 20  # that may be names of classes, though one is rare
 
 
 @Parameter(name="*")
@@ -113,15 +117,17 @@ def compare(
     rows, labels = read_beside(source, classes.label, wanted, as_words=True)
     if wanted is None:
         configure_columns(model, rows, source)
-    found = compare_classifiers(
-        model,
-        rows.X,
-        labels,
-        classifiers=classes.names,
-        cv=classes.cv,
-        unlabelled=classes.unlabelled,
-        random_state=options.seed,
-    )
+    _check_classes(source.path, labels, classes.cv)
+    with rows_of(source.path):
+        found = compare_classifiers(
+            model,
+            rows.X,
+            labels,
+            classifiers=classes.names,
+            cv=classes.cv,
+            unlabelled=classes.unlabelled,
+            random_state=options.seed,
+        )
     facts, shown, path = found.facts(), f"{found}\n", result.output
     if path is None:  # then the table on the standard output is the result itself
         return end(replace(common, quiet=False), facts, shown)
@@ -144,6 +150,22 @@ def _check(source: Source, classes: Classes, options: AutoencoderOptions, result
 
     with usage_errors():
         known_classifiers(classes.names)
+
+
+def _check_classes(path: Path, labels: pl.Series, cv: int) -> None:
+    """Refuse a column that measures: numbers with fractions, or many, of which some are too rare."""
+    import polars as pl
+
+    known = labels.drop_nulls()
+    numbers = known.cast(pl.Float64, strict=False)
+    if known.is_empty() or numbers.null_count():
+        return
+    measures = (numbers % 1 != 0).any() or numbers.n_unique() > MOST_NUMBERS
+    if measures and known.unique_counts().lt(cv).any():
+        raise FileError(
+            f"{path}: {labels.name!r} holds numbers such as {known[0]}, and no classes: give a --label "
+            "of few kinds."
+        )
 
 
 def _model(

@@ -33,7 +33,7 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.outputs import TABLES, check_columns, check_output, check_table, end_with_table
 from isthmus.cli.rows import in_parts, read_rows, rows_like, said_of
-from isthmus.cli.sources import Source, use_cache
+from isthmus.cli.sources import Source, rows_of, use_cache
 from isthmus.cli.terminal import UsageError, signals, usage_errors
 
 if TYPE_CHECKING:
@@ -193,7 +193,8 @@ def detect(
         scores = in_parts(found.score_samples, rows.X, "detect", common)
     else:
         _set_autoencoder(found, said_of(train, task.data), options)
-        rows, scores = _fit_and_score(found, train, rows, task.decided, common)
+        with rows_of(task.trained.path):
+            rows, scores = _fit_and_score(found, train, rows, task.decided, common)
     outlier, decided = _decided(found, rows, scores, explain, new=rows is not train)
     facts: dict[str, object] = {
         "rows": rows.total,

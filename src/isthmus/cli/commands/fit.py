@@ -36,7 +36,7 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.outputs import check_output, end
 from isthmus.cli.rows import kinds_of, read_rows, rows_like
-from isthmus.cli.sources import Source, check_present, model_name, use_cache
+from isthmus.cli.sources import Source, check_present, model_name, rows_of, use_cache
 from isthmus.cli.terminal import UsageError, complain, signals
 from isthmus.io import FileError, keep_previous, previous_of
 from isthmus.words import first_line
@@ -111,7 +111,9 @@ def fit(
     again = _again(files, common, weight, checkpoint)
     training = Training(ae, files.model, again, None if init is None else fitted)
     training.ours = whole and files.goes_on_in_place
-    if not training.run(rows, checkpoint):
+    with rows_of(source.path):
+        is_whole = training.run(rows, checkpoint)
+    if not is_whole:
         if training.has_begun:
             facts = {"interrupted": True, "model": str(files.model), "epochs": ae.n_iter_}
             end(common, {**facts, "resume": again}, "")

@@ -26,7 +26,7 @@ from isthmus.cli.options import (
 )
 from isthmus.cli.outputs import TABLES, check_output, end
 from isthmus.cli.rows import read_table_and_rows
-from isthmus.cli.sources import Source, use_cache
+from isthmus.cli.sources import Source, rows_of, use_cache
 from isthmus.cli.terminal import UsageError, show_text
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ def impute(
         if ae is None:
             ae = _imputer(estimates, common)
             configure_columns(ae, rows, source)
-            _train(ae, typed)
+            with rows_of(source.path):
+                _train(ae, typed)
         filled, intervals = _estimated(ae, typed, estimates.interval)
     found, counts, left = filled_file(cells, typed, filled)
     found = with_intervals(found, cells, typed, intervals)

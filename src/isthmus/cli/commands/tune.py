@@ -33,7 +33,7 @@ from isthmus.cli.outputs import (
     write_picture,
 )
 from isthmus.cli.rows import read_beside, read_rows
-from isthmus.cli.sources import Source, model_name, use_cache
+from isthmus.cli.sources import Source, model_name, rows_of, use_cache
 from isthmus.cli.terminal import UsageError, signals, usage_errors
 
 if TYPE_CHECKING:
@@ -155,17 +155,18 @@ def tune(
     ae = _estimator(options, grid, common)
     rows, labels = _read(source, tuning.label)
     configure_columns(ae, rows, source)
-    found = search(
-        ae,
-        grid,
-        rows.X,
-        labels,
-        n_iter=tuning.n_iter,
-        scoring=tuning.scoring,
-        cv=cv,
-        halving=tuning.halving,
-        factor=tuning.factor,
-    )
+    with rows_of(source.path):
+        found = search(
+            ae,
+            grid,
+            rows.X,
+            labels,
+            n_iter=tuning.n_iter,
+            scoring=tuning.scoring,
+            cv=cv,
+            halving=tuning.halving,
+            factor=tuning.factor,
+        )
     files = {"model": path, "table": result.table, "picture": result.picture}
     with signals.hold():
         best = found.best_estimator_.set_params(verbose=0)
