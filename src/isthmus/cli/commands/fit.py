@@ -85,7 +85,7 @@ def fit(
         isthmus fit flowers.csv --id name --test new.csv
         isthmus fit flowers.csv --architecture "dense:hidden=[32]" --corruption gaussian
         isthmus fit digits.npy --architecture "dense:hidden=[128,64]" -o d.isthmus
-        isthmus fit titanic.csv --as pclass=category --as name=ignore
+        isthmus fit titanic.csv --as pclass=category --as alive=ignore
         isthmus fit sales.parquet --ignore shop --weight count --checkpoint
         isthmus fit sales.parquet --resume sales.isthmus
         isthmus fit photos --size 32x32 --architecture conv --n-components 32
