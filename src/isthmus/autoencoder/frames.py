@@ -92,7 +92,7 @@ def _check_cells(cells: np.ndarray, fitted: bool) -> None:
 
 
 def _cells_of(X: Any) -> np.ndarray:
-    """Return what is no frame as an array, an empty one where it is none; of objects if a list has text."""
+    """Return what is no frame as an array; of objects where a list has text; else an empty one."""
     if _is(X, "pandas", "Series") or _is(X, "polars", "Series"):
         return np.asarray(X.to_numpy())
     if not isinstance(X, list | tuple):
