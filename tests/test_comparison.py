@@ -222,6 +222,7 @@ def cli(cli):
     frame.write_csv("t.csv")
     frame.with_columns(pl.Series("kind", ["NA", *KINDS[1:]])).write_csv("gap.csv")
     np.save("t.npy", X)
+    Path("photos").mkdir()
 
     return lambda words: cli("compare", *words.split())
 
@@ -262,7 +263,7 @@ def test_the_command_and_missing_labels(cli):
     [
         ("t.csv --label nope", 1, "no column 'nope'"),
         ("t.npy --label kind", 2, "--label needs a CSV or Parquet file"),
-        (". --label kind", 2, "is a folder of images: --label is for tables"),
+        ("photos --label kind", 2, "is a folder of images: --label is for tables"),
         ("t.csv --label kind --cv 1", 2, "--cv must be at least 2; got 1"),
         ("t.csv --label kind --classifiers tree", 2, "got 'tree'"),
         ("t.csv --label kind --model t.csv --loss mae", 2, "--loss cannot be given"),

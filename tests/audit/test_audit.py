@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from isthmus import Audit
+from isthmus.audit import cells
 from isthmus.audit.cells import parted
 from isthmus.audit.evidence import (
     NumberEvidence,
@@ -17,6 +18,7 @@ from isthmus.audit.evidence import (
     wrong_numbers,
 )
 from isthmus.audit.expected import expected_ranges
+from isthmus.audit.page import cells_text
 from isthmus.schema import Column
 
 COLUMNS = ["row", "name", "column", "value", "expected", "sure", "p", "why"]
@@ -115,6 +117,7 @@ def test_small_whole_numbers_are_levels_unless_the_user_says_otherwise(people):
         ({"a": [1]}, {"target_fpr": 0}, "target_fpr must be between 0 and 1"),
         ({"a": [1]}, {"folds": 1}, "folds must be 0, for checks alone, or at least 2; got 1"),
         ({"a": [1]}, {"ids": ["b"]}, "ids names the column 'b', which the table lacks"),
+        ({"p": [1]}, {"ids": ["p"]}, "ids names the column 'p', and the suspicious cells have"),
         ({"age": [1]}, {"columns": {"aeg": "number"}}, "Did you mean 'age'?"),
         ({}, {}, "there is nothing to audit"),
     ],
@@ -231,3 +234,76 @@ def test_equal_rows_are_in_one_fold():
     held = parted(X, 3, np.random.default_rng(0))
     assert sorted(map(len, held)) == [20, 20, 20]
     assert all(len(np.unique(np.nan_to_num(X[rows]), axis=0)) == 1 for rows in held)
+
+
+# -- tables with little in them ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sparse", "folds"),
+    [
+        ([None] * 30, 2),  # no cell has a p-value of at most the target
+        ([1.5, 2.5, 3.7] + [None] * 27, 5),  # folds without any cell of a column,
+        (["u", "v", "u"] + [None] * 27, 5),  # and too few mistakes to learn from
+    ],
+)
+def test_cells_are_judged_where_there_are_few(people, sparse, folds):
+    table = people[0].select("wage", "tax").head(30).with_columns(sparse=pl.Series(sparse))
+    judged = Audit(table, folds=folds, max_epochs=1).judgements
+    assert judged.flagged.is_empty()
+    assert np.isfinite(judged.surprise).sum() == (~np.isnan(judged.p)).sum() >= 59
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"a": [1.5, 2.5, 3.5] * 10, "b": ["x", "y", "x"] * 10},
+        {"a": [1.5, 2.5, *[None] * 28], "b": ["x", "y", *[None] * 28]},
+        {"name": [f"name {i}" for i in range(30)]},
+    ],
+    ids=["rows that repeat", "rows without cells", "identifiers"],
+)
+def test_no_model_learns_from_a_few_different_rows(table):
+    audit = Audit(pl.DataFrame(table), folds=2)
+    assert audit.judgements is None
+    assert audit.cells_.columns == [c for c in COLUMNS if c != "name"]
+
+
+# -- tables with too much in them --------------------------------------------------------------------
+
+
+def test_an_infinite_number_is_found_and_missing_for_the_models(people):
+    table = people[0].select("wage", pay=pl.col("wage").cast(pl.String), tax="tax").head(60)
+    table[[3, 8], "wage"] = np.inf
+    table[5, "pay"] = "inf"
+    audit = Audit(table, folds=2, max_epochs=1)
+    finding = audit.findings_[0]
+    assert (finding.kind, finding.rows) == ("infinite number", (3, 8))
+    assert np.isnan(audit.judgements.p[[3, 8], 0]).all()
+    wrong = audit.cells_.filter(pl.col("value").is_in(["inf"])).select("row", "column").rows()
+    assert set(wrong) == {(3, "wage"), (8, "wage"), (5, "pay")}
+
+
+def test_of_too_many_cells_those_of_some_rows_are_judged(people, monkeypatch):
+    table = people[0].select("wage", "tax").head(60)
+    whole = Audit(table, folds=2, max_epochs=1)
+    monkeypatch.setattr(cells, "most_rows", lambda *_: 20)
+    audit = Audit(table, folds=2, max_epochs=1)
+    assert audit.judgements.n_rows == (~np.isnan(audit.judgements.p[:, 1])).sum() == 20
+    [text] = [f.text for f in audit.findings_ if f.kind == "rows not judged"]
+    assert text.startswith("Models judged the cells of 20 rows of 60, drawn at random: ")
+    assert cells_text(audit).startswith("Each cell of 20 rows, drawn at random, was judged")
+    assert whole.judgements.n_rows == 60
+    assert cells_text(whole).startswith("Each cell was judged")
+
+
+def test_what_nets_make_of_folds_is_made_again_where_it_is_too_much_to_keep(people, monkeypatch):
+    table = people[0].select("wage", "tax").head(60)
+    kept = Audit(table, folds=2, max_epochs=1, target_fpr=0.2)
+    monkeypatch.setattr(cells, "KEPT_VALUES", 100)
+    assert Audit(table, folds=2, max_epochs=1, target_fpr=0.2).cells_.equals(kept.cells_)
+
+
+def test_the_work_of_judging_is_bounded():
+    assert cells.most_rows(15, 60) > 10_000_000
+    assert cells.most_rows(2000, 4000) < 10_000

@@ -10,6 +10,7 @@ from isthmus.audit import find_problems
 from isthmus.audit.dates import odd_dates
 from isthmus.audit.levels import Level, is_typo, similar_levels
 from isthmus.audit.profile import Profile
+from isthmus.audit.repeats import Cells, near_duplicates
 
 N = 600
 RNG = np.random.default_rng(0)
@@ -76,6 +77,15 @@ def test_rows_equal_in_all_but_one_or_two_cells_are_found(cells):
     assert set(finding.rows) == {20, 80}
     assert finding.columns == tuple(f"x{j}" for j in range(cells))
     assert finding.numbers["cells"] == cells
+
+
+@pytest.mark.parametrize(("width", "tried"), [(30, {1, 2}), (300, {1})])
+def test_pairs_of_very_many_columns_are_not_tried(width, tried, monkeypatch):
+    sizes = set()
+    monkeypatch.setattr(Cells, "pairs", lambda _, out, __: sizes.add(len(out)) or [])
+    table = pl.DataFrame(RNG.normal(size=(30, width)).round(3))
+    assert list(near_duplicates(Profile(table))) == []
+    assert sizes == tried
 
 
 def test_rows_of_few_levels_are_near_each_other_by_chance():

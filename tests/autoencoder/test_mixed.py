@@ -249,3 +249,13 @@ def test_other_libraries_frames_give_the_same_codes(model, frame):
     np.testing.assert_array_equal(model.transform(polars), codes)
     np.testing.assert_array_equal(model.transform(polars.to_arrow()), codes)
     np.testing.assert_array_equal(model.transform(frame[frame.columns[::-1]]), codes)
+
+
+def test_rows_without_any_cell_have_codes_and_no_score(frame):
+    none = frame[:1].mask(np.ones((1, frame.shape[1]), bool))
+    with pytest.warns(UserWarning, match="A row has no cell that is there .* the first is row"):
+        ae = Autoencoder(**SMALL).fit(pd.concat([frame, none]))
+    assert np.isfinite(ae.transform(none)).all()
+    assert len(ae.reconstruct(none)) == 1
+    with pytest.raises(ValueError, match="Row 0 of X has no cell that is there"):
+        ae.score_samples(none)

@@ -412,9 +412,15 @@ def test_the_remaining_constructor_parameters_change_the_outcome(table, capsys):
     assert not all(
         np.array_equal(a, b) for a, b in zip(before, weights(warm.fit(table)), strict=True)
     )
-    assert set(CHANGES) | {"n_iter_no_change", "tol", "verbose", "device", "warm_start"} == set(
-        Autoencoder().get_params(deep=False)
+    mixed = {"x1": "number"}  # any of these goes the way of tables of mixed types
+    plain, weighed = (
+        outcome(table, columns=mixed, column_weights=w).transform(table) for w in (None, {"x1": 9})
     )
+    assert not np.array_equal(plain, outcome(table).transform(table))
+    assert not np.array_equal(plain, weighed)
+    others = {"n_iter_no_change", "tol", "verbose", "device", "warm_start"}
+    others |= {"columns", "column_weights"}
+    assert set(CHANGES) | others == set(Autoencoder().get_params(deep=False))
 
 
 DENSE = {"hidden": (4,)}

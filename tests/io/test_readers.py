@@ -102,6 +102,32 @@ def test_json_by_lines(write, fails):
     fails("t.ndjson is empty.", read_table, write("\n", "t.ndjson"))
 
 
+@pytest.fixture
+def bounded(monkeypatch):
+    """Let no file unpack to more than 64 kB."""
+    monkeypatch.setattr(unpacking, "MOST_UNPACKED", 2**16)
+    monkeypatch.setattr(unpacking, "MOST_UNPACKED_RATIO", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.jsonl", "\n".join(f'{{"k{i}": 1}}' for i in range(100))),
+        ("t.jsonl", "\n".join(f'{{"k": {{"k{i}": 1}}}}' for i in range(100))),
+        ("t.jsonl", f'{{"k": [{", ".join(f"""{{"k{i}": 1}}""" for i in range(100))}]}}'),
+        (
+            "t.arff",
+            "\n".join([*(f"@attribute a{i} real" for i in range(100)), "@data", *["{}"] * 100]),
+        ),
+    ],
+    ids=["keys", "keys within keys", "keys within lists", "sparse rows"],
+)
+def test_rows_that_name_few_of_many_columns_are_bounded(write, fails, bounded, name, text):
+    path = write(text, name)
+    assert path.stat().st_size < 4000
+    fails(f"{name} would unpack to 80,", read_table, path)
+
+
 # -- typed files ---------------------------------------------------------------------------------
 
 
@@ -258,6 +284,32 @@ def test_sqlite(tmp_path, write, fails):
         held.executescript("PRAGMA journal_mode = WAL; INSERT INTO two VALUES (7)")
         assert mixed(path, table="two").rows() == [(7,)]
     fails("is no SQLite database, or is damaged", read_table, write(b"x" * 999, "t.sqlite"))
+
+
+def test_sqlite_is_bounded_while_it_is_read(tmp_path, fails, bounded):
+    path = database(
+        tmp_path / "t.db",
+        "CREATE TABLE one (a, b AS (printf('%.1000c', 'x')))",
+        "CREATE TABLE two (a, b AS (hex(zeroblob(1000000))))",
+        *["INSERT INTO one VALUES (1)"] * 400,
+        "INSERT INTO two VALUES (1)",
+    )
+    fails("t.db would unpack to 66,", read_table, path, table="one")  # and not to all 400,000 bytes
+    fails(
+        "t.db is no SQLite database, or is damaged: string or blob", read_table, path, table="two"
+    )
+
+
+def test_duckdb_is_bounded(tmp_path, fails, bounded):
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "t.duckdb"
+    with duckdb.connect(path) as held:
+        held.execute("CREATE TABLE number AS SELECT 1 AS a FROM range(1000000)")
+        held.execute("CREATE TABLE text AS SELECT 1 AS a, repeat('x', 2000) AS b FROM range(1000)")
+        held.execute("CREATE TABLE blob AS SELECT repeat('x', 2000)::BLOB AS b FROM range(1000)")
+        held.execute("CREATE TABLE list AS SELECT range(300) AS b FROM range(1000)")
+    for name, size in (("number", "8,000"), ("text", "2,016"), ("blob", "2,008"), ("list", "")):
+        fails(f"t.duckdb would unpack to {size}", read_table, path, table=name)
 
 
 def test_duckdb(tmp_path, write, fails):

@@ -179,7 +179,8 @@ def test_one_cell_that_makes_a_column_text_is_named(read):
         X = mixed(read("a,d,o,y", *rows, "x,2020-02-30,01/02/2020,no")).X
     assert str(caught[0].message).endswith(
         "t.csv: taken as text because of single cells: 'a' (line 32: 'x' is no number), 'd' (line 32: "
-        "'2020-02-30' is no date), 'o' (line 2: '01/02/2020' may begin with its day or its month)."
+        "'2020-02-30' is no date), 'o' (line 2: '01/02/2020' may begin with its day or its month); "
+        "if the columns are no text, mend these cells, or leave them empty."
     )
     assert set(X.dtypes) == {pl.String}
     with warnings.catch_warnings():

@@ -3,12 +3,22 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import polars as pl
 import pytest
 
-from isthmus.model.mixing import bind_loss, by_cell, compact_rows, probabilities
+from isthmus import Autoencoder
+from isthmus.model.mixing import (
+    bind_loss,
+    by_cell,
+    compact_rows,
+    fit_table_scaler,
+    layout_of,
+    probabilities,
+)
 from isthmus.parts.corruptions import Gaussian, Masking, Swap
 from isthmus.parts.losses import MAE, MSE, Huber
 from isthmus.parts.tables import Layout, OnCells, Value, plan
+from isthmus.schema import infer_schema
 
 # A number, one with gaps, true or false, levels, a date (seconds and a turn), more levels.
 VALUES = (
@@ -269,3 +279,42 @@ def test_masks_hide_whole_cells_and_noise_moves_numbers_alone(rows):
     there = ~np.isnan(old[:, :2])
     assert (noisy[:, :2] != old[:, :2])[there].all()
     np.testing.assert_array_equal(np.isnan(noisy), np.isnan(old))
+
+
+def test_what_no_training_row_has_does_not_count():
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {"a": rng.normal(size=60), "b": rng.normal(size=60), "r": [None] * 59 + [1e6]}
+    )
+    schema = infer_schema(frame, {"r": "number"})
+    X = schema.encode(frame)
+    layout = layout_of(schema)
+    scaler = fit_table_scaler("standard", X[:40], np.ones(40), layout)
+    loss = bind_loss(MSE(), layout, scaler.forward(X[:40], "float64"), np.ones(40), np.ones(3))
+    assert loss.share.tolist() == [1, 1, 0]
+    cost = loss(np.zeros((1, loss.width)), scaler.forward(X[59:], "float64"))
+    assert cost[0] < 20
+
+
+def test_contributions_add_up_for_levels_that_seem_impossible():
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"a": rng.normal(size=200), "c": rng.choice(list("xyz"), 200)})
+    frame = frame.with_columns(d=pl.col("c").replace({"x": "p", "y": "q", "z": "r"}))
+    ae = Autoencoder(3, "dense:hidden=[16]", learning_rate=0.05, max_epochs=200, random_state=0)
+    ae.fit(frame)
+    odd = frame.with_columns(c=pl.lit("NEW"))
+    sums = ae.explain(odd).contribution.sum(axis=1)
+    np.testing.assert_allclose(sums, -ae.score_samples(odd), rtol=1e-4)
+    assert sums.min() > 1
+
+
+def test_raw_errors_of_bent_columns_are_in_their_own_units():
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {"heavy": np.exp(3 * rng.normal(size=300)), "c": rng.choice(list("xy"), 300)}
+    )
+    ae = Autoencoder(2, max_epochs=3, early_stopping=False, random_state=0).fit(frame)
+    assert ae.scaling_ == "asinh"
+    rows = ae.schema_.encode(frame)
+    error = np.mean((ae.fitted_.model.reconstruct(rows) - rows)[:, 0] ** 2)
+    assert ae.baseline_["model_raw"] == pytest.approx(error, rel=1e-3)

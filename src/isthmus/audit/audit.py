@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from isthmus.audit.cells import judge_cells
+from isthmus.audit.cells import judge_cells, n_different
 from isthmus.audit.checks import find_problems
-from isthmus.audit.findings import value_text
+from isthmus.audit.findings import Finding, value_text
 from isthmus.audit.frames import as_polars
 from isthmus.audit.page import summary, to_html
 from isthmus.audit.preparing import prepared
 from isthmus.audit.profile import Profile
 from isthmus.io import as_json, write_whole
-from isthmus.schema import Schema, infer_schema
+from isthmus.schema import NothingToLearn, Schema, infer_schema
 from isthmus.words import columns_named, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from isthmus.audit.findings import Finding, Guess
+    from isthmus.audit.findings import Guess
 
 ENDINGS = (".html", ".json")
+RESULTS = ("row", "column", "value", "expected", "sure", "p", "why")
 LEAST_ROWS = 20  # that a model is fitted to
 SURE = 0.8  # how sure a check must be for a cell to count as wrong
 OF_MODEL = "its row and column"
@@ -93,8 +94,9 @@ class Audit:
         verbose: int = 0,
     ) -> None:
         self.target_fpr, self.folds, self.random_state = target_fpr, folds, random_state
-        self.columns, self.ids_ = dict(columns or {}), list(ids)
+        self.columns, self.ids_ = dict(columns or {}), list(dict.fromkeys(ids))
         _check(target_fpr, folds)
+        _check_ids(self.ids_)
         table = as_polars(frame)
         _check_names(table, self.ids_, "ids")
         self.profile = Profile(table)
@@ -105,9 +107,10 @@ class Audit:
         self._few = [name for name in kinds if name not in self.columns]
         self.schema_ = inferred(table, kinds)
         self.judgements = None
-        if self.schema_ is not None and folds and table.height >= max(LEAST_ROWS, 2 * folds):
+        X = self._judged(table)
+        if self.schema_ is not None and X is not None:
             self.judgements = judge_cells(
-                self.schema_.encode(table),
+                X,
                 self.schema_,
                 target_fpr=target_fpr,
                 folds=folds,
@@ -115,6 +118,7 @@ class Audit:
                 max_epochs=max_epochs,
                 verbose=verbose,
             )
+            self.findings_ += judged_in_part(self.judgements.n_rows, self.profile.n_rows)
         self.cells_ = self._suspicious()
 
     def frame(self) -> pl.DataFrame:
@@ -173,7 +177,8 @@ class Audit:
 
     def taken_for(self) -> dict[str, tuple[str, str]]:
         """Return of each column what it is taken for, and why."""
-        found = dict.fromkeys(self.profile.frame.columns, ("left out", "asked for"))
+        why = "asked for" if self.schema_ is not None else "nothing to learn from"
+        found = dict.fromkeys(self.profile.frame.columns, ("left out", why))
         if self.schema_ is not None:
             found |= {c.name: (c.kind, c.why) for c in self.schema_.columns}
         found |= dict.fromkeys(self.ids_, ("identifier", "asked for"))
@@ -182,6 +187,13 @@ class Audit:
             name: ("left out", why) if k == "ignore" else (k, why)
             for name, (k, why) in found.items()
         }
+
+    def _judged(self, table: pl.DataFrame) -> np.ndarray | None:
+        """Return the rows whose cells are judged; None where folds would have too few to learn from."""
+        if self.schema_ is None or not self.folds or table.height < LEAST_ROWS:
+            return None
+        X = self.schema_.encode(table)
+        return X if n_different(X) >= 2 * self.folds else None
 
     def _surely_wrong(self) -> dict[str, list[int]]:
         """Return the cells that are wrong by a check, rows by column: models are not to learn them."""
@@ -220,14 +232,27 @@ class Audit:
         ]
         ids = frame.select(self.ids_)[cells["row"]] if self.ids_ else pl.DataFrame()
         cells = cells.with_columns(value=pl.Series(shown, dtype=pl.String))
-        last = ("column", "value", "expected", "sure", "p", "why")
-        return pl.concat([cells.select("row"), ids, cells.select(last)], how="horizontal")
+        return pl.concat([cells.select("row"), ids, cells.select(RESULTS[1:])], how="horizontal")
+
+
+def judged_in_part(judged: int, n: int) -> list[Finding]:
+    """Return that models judged a part of the rows alone, if they did."""
+    if judged == n:
+        return []
+    text = (
+        f"Models judged the cells of {judged:,} rows of {n:,}, drawn at random: with so many columns "
+        "all would be too much work."
+    )
+    return [Finding("rows not judged", "note", text, (), (), n - judged, {"judged": judged})]
 
 
 def inferred(table: pl.DataFrame, kinds: Mapping[str, str]) -> Schema | None:
     """Return what columns are taken for; None where none is left to learn from."""
     dull = all(s.n_unique() - (s.null_count() > 0) < 2 for s in table.get_columns())
-    return None if dull else infer_schema(table, kinds, warn=False)
+    try:
+        return None if dull else infer_schema(table, kinds, warn=False)
+    except NothingToLearn:  # identifiers and free text alone
+        return None
 
 
 def _once(cells: pl.DataFrame) -> pl.DataFrame:
@@ -260,6 +285,15 @@ def _check(target_fpr: float, folds: int) -> None:
         raise ValueError(f"target_fpr must be between 0 and 1, both excluded; got {target_fpr!r}.")
     if not isinstance(folds, int | np.integer) or folds < 0 or folds == 1:
         raise ValueError(f"folds must be 0, for checks alone, or at least 2; got {folds!r}.")
+
+
+def _check_ids(ids: Sequence[str]) -> None:
+    taken = [name for name in ids if name in RESULTS]
+    if taken:
+        raise ValueError(
+            f"ids names {columns_named(taken)}, and the suspicious cells have columns of that name: "
+            "rename yours."
+        )
 
 
 def _check_names(table: pl.DataFrame, names: Any, what: str) -> None:

@@ -45,8 +45,18 @@ PLANTED = 500  # mistakes in each column of a fold, to learn how evidence is wei
 LEAST_TAUGHT = 10  # mistakes of a kind that something can be learned from
 MOST_TAUGHT = 200_000  # cells that this is learned from
 NEVER = -50.0  # log odds of what is just as expected
-KEPT_VALUES = 2**22  # of what a net makes of a fold, up to which it is kept rather than made again
+KEPT_VALUES = (
+    2**26
+)  # of what nets make of folds that are kept; more is made again where it is needed
+MOST_WORK = 2e10  # columns times rows times width of a net; of more rows as many as that are judged
 DOUBTED = 0.3  # how sure it must be that a cell is wrong to judge its row without it
+FLAGGED = {
+    "row": pl.UInt32,
+    "column": pl.String,
+    "p": pl.Float64,
+    "sure": pl.Float64,
+    "expected": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class CellJudgements:
     Attributes
     ----------
     surprise : ndarray (n, cells)
-        The log odds of the cell being wrong; NaN where it is missing.
+        The log odds of the cell being wrong; NaN where it is missing or its row was not judged.
     p : ndarray (n, cells)
         The share of all cells that are at least as suspicious.
     sure : ndarray (n, cells)
@@ -64,12 +74,15 @@ class CellJudgements:
     flagged : polars.DataFrame
         A line for each cell with p of at most the target that is not what was expected, the surest
         first: "row", "column", "p", "sure" and "expected".
+    n_rows : int
+        How many rows were judged: all, or as many as is not too much work, drawn at random.
     """
 
     surprise: np.ndarray
     p: np.ndarray
     sure: np.ndarray
     flagged: pl.DataFrame
+    n_rows: int
 
 
 class Kept(NamedTuple):
@@ -99,7 +112,7 @@ def judge_cells(
     schema : Schema
         What the columns are.
     target_fpr : float
-        The share of cells of each column that are flagged.
+        The share of all cells that are flagged; of one column it may be more or less.
     folds : int
         The number of models.
     random_state : int
@@ -118,12 +131,28 @@ def judge_cells(
     held = parted(X, folds, rng)
     tame = without_extremes(X, schema)
     models = trained_models(tame, schema, held, rng, max_epochs, verbose)
-    judge = Judge(X, schema, list(zip(models, held, strict=True)), random_state)
+    judged = drawn(held, most_rows(len(schema.used), models[0].net.n_features), rng)
+    judge = Judge(X, schema, list(zip(models, judged, strict=True)), random_state)
     with closing(Progress("audit: judging", verbose, 2 * folds, "folds")) as count:
         first = judge.look(tame, target_fpr, count)
         doubted = without_doubted(tame, schema, first.sure)
         last = first if doubted is None else judge.look(doubted, target_fpr, count)
-    return CellJudgements(last.score, last.p, last.sure, last.flagged(schema, target_fpr))
+    flagged = last.flagged(schema, target_fpr)
+    return CellJudgements(last.score, last.p, last.sure, flagged, sum(map(len, judged)))
+
+
+def most_rows(cells: int, width: int) -> int:
+    """Return how many rows are judged at most: each of their cells takes a pass through the net."""
+    return int(MOST_WORK / (cells * width))
+
+
+def drawn(held: list[np.ndarray], most: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return the rows of folds, of each a random share where all are too many."""
+    total = sum(map(len, held))
+    if total <= most:
+        return held
+    few = [max(most * len(rows) // total, 1) for rows in held]
+    return [np.sort(rng.choice(r, n, replace=False)) for r, n in zip(held, few, strict=True)]
 
 
 def without_extremes(X: np.ndarray, schema: Schema) -> np.ndarray:
@@ -140,10 +169,19 @@ def without_extremes(X: np.ndarray, schema: Schema) -> np.ndarray:
 
 def parted(X: np.ndarray, folds: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Return the rows of each fold; equal rows are in one, so that none is judged by its like."""
-    hashes = pl.DataFrame(X).fill_nan(None).hash_rows().to_numpy()
-    _, like = np.unique(hashes, return_inverse=True)
+    _, like = np.unique(row_hashes(X), return_inverse=True)
     fold = rng.permutation(np.arange(like.max() + 1) % folds)[like]
     return [np.flatnonzero(fold == k) for k in range(folds)]
+
+
+def n_different(X: np.ndarray) -> int:
+    """Return how many different rows there are, without one that has no cell."""
+    return len(np.unique(row_hashes(X[~np.isnan(X).all(axis=1)])))
+
+
+def row_hashes(X: np.ndarray) -> np.ndarray:
+    """Return a hash for each row."""
+    return pl.DataFrame(X).fill_nan(None).hash_rows().to_numpy()
 
 
 def without_doubted(X: np.ndarray, schema: Schema, sure: np.ndarray) -> np.ndarray | None:
@@ -174,16 +212,18 @@ class Look(NamedTuple):
         parts = [
             pl.DataFrame(
                 {
-                    "row": few.rows.astype(np.uint32),
+                    "row": few.rows,
                     "column": [schema.used[few.cell].name] * len(few.rows),
                     "p": self.p[few.rows, few.cell],
                     "sure": self.sure[few.rows, few.cell],
-                    "expected": pl.Series(few.expected, dtype=pl.String),
-                }
+                    "expected": few.expected,
+                },
+                FLAGGED,
             )
             for few in self.kept
         ]
-        table = pl.concat(parts).filter(pl.col("p") <= target_fpr).drop_nulls("expected")
+        table = pl.concat([pl.DataFrame(schema=FLAGGED), *parts])
+        table = table.filter(pl.col("p") <= target_fpr).drop_nulls("expected")
         return table.sort("p", "row", "column")
 
 
@@ -226,13 +266,15 @@ class Judge:
     def look(self, shown: np.ndarray, target_fpr: float, count: Progress) -> Look:
         """Judge each cell by its column and by what is shown of its row, without the cell itself."""
         rng = np.random.default_rng(self.seed)
-        found, outputs = [], {}
+        found, outputs, left = [], {}, KEPT_VALUES
         for k, (model, rows) in enumerate(self.parts):
             for cell in range(len(self.places)):
                 made = model.outputs(np.where(self.owner == cell, np.nan, shown[rows]))
-                outputs[k, cell] = made if made.size <= KEPT_VALUES else None
+                outputs[k, cell] = made if made.size <= left else None
+                left -= made.size if made.size <= left else 0
                 found.append(self._evidence(model, rows, made, cell, rng))
             count(1)
+        found = [evidence for evidence in found if len(evidence.rows)]
         score = np.full((len(self.X), len(self.places)), np.nan)
         for levels in (True, False):
             weigh([e for e in found if self._has_levels(e.cell) == levels], score)
@@ -306,7 +348,7 @@ def weigh(found: list[Evidence], score: np.ndarray) -> None:
 
     Each kind of mistake is told from cells as they are by a regression of its own, and the odds of all
     kinds are added. One cell in a hundred is taken to be wrong, by any kind alike. What is just as
-    expected is no mistake.
+    expected is no mistake, and nothing is where mistakes are too few to learn from.
     """
     if not found:
         return
@@ -316,8 +358,9 @@ def weigh(found: list[Evidence], score: np.ndarray) -> None:
     each = [kind for kind in np.unique(kinds) if (kinds == kind).sum() >= LEAST_TAUGHT]
     models = [taught(some, planted[kinds == kind], WRONG / len(each)) for kind in each]
     for evidence in found:
-        odds = np.logaddexp.reduce([m.decision_function(evidence.real) for m in models], axis=0)
-        score[evidence.rows, evidence.cell] = np.where(evidence.expected, NEVER, odds)
+        odds = [m.decision_function(evidence.real) for m in models]
+        any_kind = np.logaddexp.reduce(odds, axis=0) if odds else NEVER
+        score[evidence.rows, evidence.cell] = np.where(evidence.expected, NEVER, any_kind)
 
 
 def taught(real: np.ndarray, planted: np.ndarray, share: float) -> Any:

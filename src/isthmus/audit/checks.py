@@ -14,7 +14,7 @@ from isthmus.audit.columns import (
 )
 from isthmus.audit.dates import odd_dates
 from isthmus.audit.dependencies import column_functions
-from isthmus.audit.extremes import odd_numbers
+from isthmus.audit.extremes import infinite_numbers, odd_numbers
 from isthmus.audit.findings import ranked
 from isthmus.audit.gaps import missing_cells, missing_runs, missing_together, nearly_empty_rows
 from isthmus.audit.levels import odd_patterns, spelling_variants, typos, white_space
@@ -30,6 +30,7 @@ OF_ROWS_AND_CELLS = (
     repeated_rows,
     near_duplicates,
     repeated_identifiers,
+    infinite_numbers,
     odd_numbers,
     odd_dates,
     spelling_variants,

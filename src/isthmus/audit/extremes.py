@@ -54,6 +54,20 @@ def odd_numbers(profile: Profile) -> Iterator[Finding]:
                 yield finding
 
 
+def infinite_numbers(profile: Profile) -> Iterator[Finding]:
+    """Yield columns with infinite numbers; of those in text another check says that they are none."""
+    for column in profile:
+        rows = np.flatnonzero(column.infinite)
+        if len(rows):
+            text = (
+                f"{column.name} is infinite in {count_of(len(rows), 'row')}, as a division by zero is: "
+                "models take that as missing."
+            )
+            names, first = (column.name,), first_rows(rows)
+            guesses = guesses_at(rows, column.name, "a finite number", 0.95)
+            yield Finding("infinite number", "error", text, names, first, len(rows), {}, guesses)
+
+
 def sorted_values(column: Column) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct numbers in order, and how often each occurs."""
     known = column.numbers[column.first]

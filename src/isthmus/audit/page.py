@@ -134,10 +134,13 @@ def cells_text(audit: Audit) -> str:
     if audit.judgements is None:
         return "No model was fitted: these cells are suspicious by the checks below."
     rate = f"{100 * audit.target_fpr:g} %"
+    judged = audit.judgements.n_rows
+    of = "" if judged == audit.profile.n_rows else f" of {judged:,} rows, drawn at random,"
     return (
-        "Each cell was judged by its column and by what the rest of its row lets one expect, by models "
-        f"that were not trained on this row. Of the cells that are right, about {rate} are listed: so "
-        "look at the first ones first. Cells that a check below takes for wrong are in the list too."
+        f"Each cell{of} was judged by its column and by what the rest of its row lets one expect, by "
+        "models that were not trained on this row. Of the cells that are right, about "
+        f"{rate} are listed: so look at the first ones first. Cells that a check below takes for wrong "
+        "are in the list too."
     )
 
 

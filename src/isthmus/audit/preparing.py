@@ -27,16 +27,16 @@ def prepared(
     """Return the columns that models see, and what some of them are to be taken for.
 
     Text of which nearly all cells are numbers or days becomes these; what else is there counts as
-    missing, since a check names it, and so do the cells that are `wrong`, rows by column. Columns
-    that the user says something of stay as they are.
+    missing, since a check names it, and so do infinite numbers and the cells that are `wrong`, rows
+    by column. Columns that the user says something of stay as they are else.
     """
     kinds, columns = dict(asked), []
     for column in profile:
         if column.name in left_out or asked.get(column.name) == "ignore":
             continue
         values = column.values if column.name in asked else read_text(column)
-        rows = wrong.get(column.name, [])
-        columns.append(values.scatter(rows, None) if rows else values)
+        rows = np.union1d(wrong.get(column.name, []), np.flatnonzero(column.infinite)).astype(int)
+        columns.append(values.scatter(rows, None) if len(rows) else values)
         if column.name not in asked and are_levels(columns[-1]):
             kinds[column.name] = "category"
     names = {series.name for series in columns}

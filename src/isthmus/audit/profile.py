@@ -86,11 +86,19 @@ class Column:
 
     @cached_property
     def numbers(self) -> np.ndarray:
-        """The values as numbers, NaN where there is none."""
+        """The values as numbers, NaN where there is none, or an infinite one."""
         series = self.values
         if self.is_text:
             series = series.str.strip_chars().cast(pl.Float64, strict=False)
-        return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        found = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        return np.where(np.isinf(found), np.nan, found)
+
+    @cached_property
+    def infinite(self) -> np.ndarray:
+        """Which rows hold an infinite number."""
+        if not self.values.dtype.is_float():
+            return np.zeros(len(self.values), bool)
+        return self.values.is_infinite().fill_null(value=False).to_numpy()
 
     @cached_property
     def is_identifier(self) -> bool:

@@ -7,6 +7,7 @@ rows with each other.
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from isthmus.audit.profile import Column, Profile
 
-MOST_WORK = 2.5e7  # rows times pairs of columns that are looked through
+MOST_WORK = 2.5e7  # rows times pairs of columns that are looked through,
+LEAST_WORK = 2_500  # and a pair is as much work as so many rows, however few there are
 MARGIN = 14.0  # bits: chance, and columns that say a part of the same, make no such pair
 LEAST_COLUMNS = 3
 
@@ -134,7 +136,8 @@ def _but_for_identifiers(profile: Profile, rest: list[Column], later: np.ndarray
 def near_duplicates(profile: Profile) -> Iterator[Finding]:
     """Yield pairs of rows that are equal in all but one or two cells, and not by chance.
 
-    Two cells are tried while that is little work: for a million rows not many pairs of columns.
+    Two cells are tried while that is little work: for a million rows not many pairs of columns, and
+    for few rows those of about 140 columns.
     """
     columns = _independent(profile, [c for c in profile if not c.is_identifier])
     if len(columns) < LEAST_COLUMNS or profile.n_rows < 3:
@@ -143,9 +146,10 @@ def near_duplicates(profile: Profile) -> Iterator[Finding]:
     kept = np.flatnonzero(~repeats(hashes.sum(axis=0)))  # of equal rows the first
     cells = Cells(hashes[:, kept], cell_bits(columns, profile.n_rows)[:, kept])
     for size in (1, 2):
-        left_out = list(combinations(range(len(columns)), size))
-        if len(columns) - size >= 2 and len(left_out) * len(kept) <= MOST_WORK:
+        work = math.comb(len(columns), size) * max(len(kept), LEAST_WORK)
+        if len(columns) - size >= 2 and work <= MOST_WORK:
             least = needed_bits(profile.n_rows)
+            left_out = combinations(range(len(columns)), size)
             pairs = [(out, pair) for out in left_out for pair in cells.pairs(out, least)]
             if pairs:
                 yield _near(columns, kept, pairs, size)

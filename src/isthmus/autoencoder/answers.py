@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from isthmus.model import Model
     from isthmus.schema import Column, Schema
 
-ROWS = 2**14  # of a table, whose outputs are in memory at a time
 OTHER = "other"
 
 
@@ -65,8 +64,8 @@ def with_probabilities(
     if not isinstance(rows, TableRows):
         return answer(model, model.reconstruct(rows), like, names), {}
     schema, parts, tables = rows.schema, [], []
-    for begin in range(0, len(rows), ROWS):
-        outputs = model.outputs(rows[begin : begin + ROWS])
+    for b in model.blocks(rows):
+        outputs = model.outputs(rows[b])
         parts.append(model.compact(outputs))
         tables.append(dict(level_probabilities(model, outputs)))
     chances = {

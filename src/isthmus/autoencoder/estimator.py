@@ -22,7 +22,11 @@ from isthmus.autoencoder.partial_fit import fit_partially
 from isthmus.autoencoder.rows import Rows, hides_cells
 from isthmus.autoencoder.run import Origin, begin_run, fingerprint, gaps_of_another, settings_mark
 from isthmus.autoencoder.stored import Stored
-from isthmus.autoencoder.table_rows import TableRows, rows_to_learn_from, weights_of_columns
+from isthmus.autoencoder.table_rows import (
+    TableRows,
+    rows_to_learn_from,
+    weights_of_columns,
+)
 from isthmus.autoencoder.validation import (
     column_names,
     layer_number,
@@ -333,7 +337,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Encode rows: the codes z, shape (n, n_components)."""
-        return self._model().encode(self._rows(X))
+        return self._model().encode(self._unjudged(X))
 
     def encode(self, X: ArrayLike, layer: int | None = None) -> np.ndarray:
         """Encode rows up to a layer.
@@ -350,7 +354,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         -------
         ndarray (n, width of the layer)
         """
-        rows, depth = self._rows(X), len(self.net_.encoder)
+        rows, depth = self._unjudged(X), len(self.net_.encoder)
         up_to = depth if layer is None else layer_number(layer, depth)
         return self._model().encode(rows, None if up_to == depth else up_to)
 
@@ -417,7 +421,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             column's name, a frame with the probabilities of its levels: a column for each, named by
             its text, and "other" for those that are rarer or were not seen.
         """
-        rows, model = self._rows(X), self._model()
+        rows, model = self._unjudged(X), self._model()
         if proba:
             return with_probabilities(model, rows, X, self._names())
         like = rows.frame if isinstance(rows, TableRows) else X
@@ -462,7 +466,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         range seen in `fit`. For columns with fewer hidden cells than the probability needs, 9 for 0.9,
         an interval is the whole range.
         """
-        rows = self._rows(X) if self.schema_ is not None else X
+        rows = validate_rows(self, X, reset=False, minimum=0) if self.schema_ is not None else X
         return imputed(self._model(), self.fitted_, rows, return_interval)
 
     def explain(self, X: ArrayLike) -> Explanation:
@@ -524,6 +528,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     def _names(self) -> Sequence[str] | None:
         """Return the names of the columns, where a frame was fitted on."""
         return getattr(self, "feature_names_in_", None)
+
+    def _unjudged(self, X: ArrayLike) -> Any:
+        """Return rows of which there may be some without any cell, if they are of a table."""
+        rows = self._rows(X)
+        return rows.unjudged() if isinstance(rows, TableRows) else rows
 
     def _scores(self, rows: np.ndarray) -> np.ndarray:
         return np.negative(self._model().losses(rows), dtype=float)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from isthmus.autoencoder.answers import ROWS, level_names, level_probabilities, number_slots
+from isthmus.autoencoder.answers import level_names, level_probabilities, number_slots
 from isthmus.autoencoder.table_rows import TableRows
 from isthmus.schema import cell_words, short_text, value_words
 
@@ -94,7 +94,7 @@ def explained(model: Model, rows: Any, columns: tuple[str, ...]) -> Explanation:
     with model.computing():
         model.slots.check_by_column()
     if isinstance(rows, TableRows):
-        parts = [_of_table(model, rows[b : b + ROWS]) for b in range(0, len(rows), ROWS)]
+        parts = [_of_table(model, rows[b]) for b in model.blocks(rows)]
         shares, expected = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Explanation(columns, shares, cell_words(rows.schema, rows.frame), expected)
     again = model.reconstruct(rows)

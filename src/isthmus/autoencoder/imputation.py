@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from isthmus.autoencoder.answers import ROWS, level_names, level_probabilities
+from isthmus.autoencoder.answers import level_names, level_probabilities
 from isthmus.autoencoder.table_rows import TableRows, some_rows
 from isthmus.autoencoder.validation import check_real
 from isthmus.model import estimates, unmeasured
@@ -59,8 +59,8 @@ def check_imputing(model: Model, gaps: Gaps | None, level: float | None) -> None
 def estimated(model: Model, gaps: Gaps, rows: TableRows, level: float | None) -> Estimates:
     """Return estimates of all missing cells, a block of rows after another."""
     parts = [
-        _estimated(model, gaps, rows, slice(begin, begin + ROWS), level)
-        for begin in range(0, max(len(rows), 1), ROWS)
+        _estimated(model, gaps, rows, block, level)
+        for block in [*model.blocks(rows)] or [slice(0, 1)]
     ]
     likely: dict[int, list[list[str]]] = {}
     for part in parts:

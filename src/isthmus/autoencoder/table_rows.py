@@ -24,8 +24,12 @@ class TableRows:
 
     ndim, dtype = 2, np.dtype(float)
 
-    def __init__(self, schema: Schema, frame: Any) -> None:
-        self.schema, self.frame = schema, frame
+    def __init__(self, schema: Schema, frame: Any, *, judged: bool = True) -> None:
+        self.schema, self.frame, self.judged = schema, frame, judged
+
+    def unjudged(self) -> TableRows:
+        """Return the same rows for what needs no cell of each: codes, and what is expected of it."""
+        return TableRows(self.schema, self.frame, judged=False)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -41,14 +45,13 @@ class TableRows:
         return len(self) * len(self.schema.values)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Return some rows; ValueError for one of which no cell is there."""
+        """Return some rows; ValueError for one to judge of which no cell is there."""
         encoded = self.encoded(rows)
         empty = np.flatnonzero(np.isnan(encoded).all(axis=1))
-        if len(empty):
-            number = np.arange(len(self))[rows][empty[0]]
+        if self.judged and len(empty):
             raise ValueError(
-                f"Row {number} of X has no cell that is there among the columns used: leave such rows "
-                "out."
+                f"Row {np.arange(len(self))[rows][empty[0]]} of X has no cell that is there among the "
+                "columns used: leave such rows out."
             )
         return encoded
 

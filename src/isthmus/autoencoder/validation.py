@@ -48,7 +48,7 @@ def validate_rows(
         known: Schema | None = getattr(estimator, "schema_", None)
         if known is None:
             return validate_numbers(estimator, X, reset=False, minimum=minimum)
-        return _known_rows(estimator, X, known)
+        return _known_rows(estimator, X, known, minimum)
     schema = _schema_of(estimator, X, minimum, constants) if schema is None else schema
     if schema is None:
         return validate_numbers(estimator, X, reset=True, minimum=minimum)
@@ -71,7 +71,8 @@ def _schema_of(estimator: object, X: Any, minimum: int, constants: bool) -> Sche
     asked: Mapping[str, str] | Schema | None = getattr(estimator, "columns", None)
     if isinstance(asked, Schema):
         return asked
-    if not is_mixed(X, asked):
+    spatial = getattr(estimator, "is_spatial", False) and not is_frame(X)
+    if spatial or not is_mixed(X, asked):  # signals and images have no missing cells
         return None
     _check_number(X, minimum)
     return infer_schema(X, asked, constants=constants)
@@ -108,11 +109,11 @@ def _new_rows(estimator: TakesRows, X: Any, schema: Schema) -> TableRows:
     return TableRows(schema, X if is_frame(X) else np.asarray(X))
 
 
-def _known_rows(estimator: TakesRows, X: Any, schema: Schema) -> TableRows:
+def _known_rows(estimator: TakesRows, X: Any, schema: Schema, minimum: int) -> TableRows:
     """Return the rows of a table, by the schema that was fitted."""
     if not is_frame(X):
         X = np.asarray(X)
-    if len(X) == 0:
+    if len(X) < minimum:
         raise ValueError("X has no rows, and one at least is needed.")
     if not is_frame(X):
         if X.ndim != 2 or X.shape[1] != estimator.n_features_in_:

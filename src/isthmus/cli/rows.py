@@ -101,12 +101,12 @@ def kinds_of(rows: Rows, source: Source) -> dict[str, str] | None:
     import numpy as np
     import polars as pl
 
-    from isthmus.schema import is_plain
+    from isthmus.autoencoder import is_mixed
 
     if len(np.shape(rows.X)) > 2:
         return None
     asked = source.kinds.kinds(getattr(rows.X, "columns", []))
-    if is_plain(rows.X, asked):
+    if not is_mixed(rows.X, asked):
         return None
     if not isinstance(rows.X, pl.DataFrame):
         return {}

@@ -44,6 +44,22 @@ def unpacked(path: Path) -> bytes:
     return content
 
 
+def check_size(path: Path, size: int, packed: int | None = None) -> None:
+    """Refuse a table of so many bytes in memory if its file, or so many packed bytes, is far smaller.
+
+    Raises
+    ------
+    TableError
+        If it could be a bomb.
+    """
+    most = most_unpacked(path.stat().st_size if packed is None else packed)
+    if size > most:
+        raise TableError(
+            f"{path} would unpack to {size:,} bytes or more, and {most:,} are the most that a file of "
+            "its size may: if it is right, write it anew, in parts."
+        )
+
+
 @contextmanager
 def _gzip(path: Path) -> Iterator[Readable]:
     try:

@@ -37,7 +37,10 @@ from isthmus.model.mixing import by_cell as by_cell
 from isthmus.model.mixing import check_mixed as check_mixed
 from isthmus.model.mixing import fit_table_scaler as fit_table_scaler
 from isthmus.model.mixing import layout_of as layout_of
+from isthmus.model.mixing import reweighed as reweighed
 from isthmus.model.mixing import slots_by_cell as slots_by_cell
+from isthmus.model.mixing import units_of_distance as units_of_distance
+from isthmus.model.mixing import weight_there as weight_there
 from isthmus.model.model import Model as Model
 from isthmus.model.onnx import DRAWS as DRAWS
 from isthmus.model.onnx import TOLERANCE as TOLERANCE

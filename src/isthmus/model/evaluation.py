@@ -93,12 +93,11 @@ def measure_mixed_errors(model: Model, loss: Mixed, rows: ScaledRows) -> Baselin
     wide = map_batches("seen", objective, model.net, rows.x[some], lambda r: r)
     mean, axes = pca_axes(wide, rows.weight[some], model.n_components)
     numbers = plan(loss.layout).numbers
-    unit, k = model.scaler.inverse(np.ones((1, x.shape[1])))[0, numbers], len(numbers)
-    unit = unit - model.scaler.inverse(np.zeros((1, x.shape[1])))[0, numbers]
+    k, inverse = len(numbers), model.scaler.inverse
     sums = dict.fromkeys(
         (f"{n}{raw}" for n in ("model", "mean", "pca") for raw in ("", "_raw")), 0.0
     )
-    for b in blocks(x, 2**20):
+    for b in model.blocks(x, 2**20):
         seen = map_batches("seen", objective, model.net, x[b], lambda r: r)
         again = pca_reconstruction(seen, mean, axes)
         guesses = {
@@ -106,11 +105,13 @@ def measure_mixed_errors(model: Model, loss: Mixed, rows: ScaledRows) -> Baselin
             "mean": np.broadcast_to(loss.constant, seen.shape),
             "pca": answers_of_wide(loss, again),
         }
-        there = ~np.isnan(x[b][:, numbers])
+        there, original = ~np.isnan(x[b][:, numbers]), inverse(x[b])
         for name, guess in guesses.items():
             errors = losses_of_pairs(objective, guess.astype(model.dtype), x[b])
             sums[name] += float(weight[b] @ errors) / total
-            gap = np.where(there, (guess[:, :k] - x[b][:, numbers]) * unit, 0)
+            answers = np.zeros(x[b].shape)
+            answers[:, numbers] = guess[:, :k]
+            gap = np.where(there, (inverse(answers) - original)[:, numbers], 0)
             raw = (gap**2).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
             sums[f"{name}_raw"] += float(weight[b] @ raw) / total
     score = explained_share(sums["model"], sums["mean"])

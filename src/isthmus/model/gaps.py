@@ -146,7 +146,7 @@ def put_aside(rows: ScaledRows, layout: Layout, seed: int) -> ScaledRows:
     half of what it has.
     """
     cells, rng = plan(layout).cells, np.random.default_rng((seed, 2**34))
-    n = min(len(rows.x), ASIDE)
+    n = min(len(rows.x), ASIDE, max(2**22 // (len(SHARES) * (int(cells[-1]) + 1)), 64))
     share = float(np.clip(30 / n, 0.05, 0.2))
     numbers = np.sort(rng.choice(len(rows.x), n, replace=False))
     out = rng.random((n, int(cells[-1]) + 1)) < share
@@ -213,7 +213,8 @@ def _shares(hidden: Hidden, answer: np.ndarray) -> tuple[np.ndarray, float]:
     there = ~np.isnan(answer)
     count = np.maximum(there.sum(axis=0), 1)
     costs = [_costs(hidden, answer, np.full(len(count), share)) for share in SHARES]
-    unit = np.maximum(np.where(there, costs[0], 0).sum(axis=0) / count, 1e-300)
+    unit = np.where(there, costs[0], 0).sum(axis=0) / count
+    unit = np.where(unit > 0, unit, 1.0)
     alike = np.stack([np.where(there, cost / unit, 0) for cost in costs])  # (shares, n, cells)
     common = _least(alike.sum(axis=2).T[..., None])[0]
     own = _least(np.moveaxis(alike, 0, -1).transpose(0, 2, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 FLOOR = 0.1  # nats, and deviations of slots, at least: what a rare level can cost is bounded by it
 SHARE = 0.1  # of what the best constant costs the median number, at least
 LEAST = 1e-3  # probability of a level in PCA's answers, which may be negative
+# What the distance between remade rows counts beside the loss. Where rows of titanic, german and adult
+# are planted whose cells are other rows', 0.2 finds them at an area of 0.67 to 0.78, and 1 at 0.58 to
+# 0.63; with 0 groups of attacks in NSL-KDD are at 0.80, not 0.96.
+NEARNESS = 0.2
 
 
 def layout_of(schema: Schema, corruption: tuple[Corruption, ...] = ()) -> Layout:
@@ -54,6 +59,8 @@ def check_mixed(slots: Slots, scaling: Scaling) -> None:
     output = getattr(architecture, "output", "auto")
     if output not in ("auto", "identity"):
         raise ValueError(f"The output {output!r} is for rows of numbers, {why}: leave it out.")
+    if scaling == "range":
+        raise ValueError(f"The scaling 'range' is for columns of one kind, {why}: choose 'minmax'.")
     if not isinstance(scaling, str | None):
         raise ValueError(
             f"The scaling {scaling!r} is a transformer, {why}: choose one by its name, such as "
@@ -122,6 +129,7 @@ def bind_loss(
     known.append(Known(marks, marks, marks, np.zeros(0)))
     constant, centre, scale, cost = (np.concatenate(parts) for parts in zip(*known, strict=True))
     share = column_weights[p.cells] / np.bincount(p.cells)[p.cells]
+    share = np.where(rows.weight.sum(axis=0) > 0, share, 0.0)  # nothing was learned of the others
     price = share / cost[np.argsort(p.order)]
     return Mixed(numbers, layout, centre, scale, price, share, constant)
 
@@ -202,8 +210,28 @@ def answers_of_wide(loss: Mixed, wide: np.ndarray) -> np.ndarray:
 
 
 def placed(loss: Mixed, outputs: np.ndarray) -> np.ndarray:
-    """Return outputs in the units that the encoder sees, where columns count alike."""
-    return (outputs - loss.constant) * loss.scale
+    """Return outputs in units in which squared distances are sums of what the columns add."""
+    return (outputs - loss.constant) * units_of_distance(loss)
+
+
+def units_of_distance(loss: Mixed) -> np.ndarray:
+    """Return the scale of each slot where rows are compared: what the encoder sees, by weight."""
+    share = np.asarray(loss.share, float)[plan(loss.layout).owner]
+    return np.asarray(loss.scale * np.sqrt(NEARNESS * share))
+
+
+def weight_there(loss: Mixed, rows: np.ndarray) -> np.ndarray:
+    """Return the weight of the cells of each compact row that are there; 1 where none is."""
+    weight = ~np.isnan(rows) @ np.asarray(loss.share, float)
+    return np.where(weight > 0, weight, 1.0)
+
+
+def reweighed(loss: Mixed, weights: np.ndarray) -> Mixed:
+    """Return the loss with each column's weight multiplied; they stay as large in all."""
+    share = np.asarray(loss.share, float)
+    each = weights[plan(loss.layout).cells]
+    each = each * (share.sum() / (share * each).sum())
+    return replace(loss, price=np.asarray(loss.price) * each, share=share * each)
 
 
 def compact_rows(loss: Mixed, outputs: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
@@ -27,10 +28,10 @@ from isthmus.training import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from isthmus.model.scaling import Scaler, Scaling
+    from isthmus.model.scaling import Scaler, Scaling, Shaped
     from isthmus.model.slots import Slots
     from isthmus.nets import Net
     from isthmus.schema import Schema
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     )
 
 What = Literal["encode", "decode", "reconstruct", "excess"]
-BLOCK = 2**14  # mixed rows whose outputs are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,13 @@ class Model:
         """Return the rows made of others; wide outputs of mixed rows are not kept."""
         if self.mixed is None:
             return self.compact(made(X))
-        parts = [self.compact(made(X[b])) for b in blocks(X, BLOCK * X.shape[1])]
+        parts = [self.compact(made(X[b])) for b in self.blocks(X)]
         return np.concatenate(parts) if parts else self.compact(made(X))
+
+    def blocks(self, rows: Shaped, values: int = 2**21) -> Iterator[slice]:
+        """Cut rows into blocks of about this many values, those of outputs counted."""
+        wide = max(rows.shape[1], self.net.n_features)
+        return blocks(rows, max(values * rows.shape[1] // wide, rows.shape[1]))
 
     def losses(self, X: np.ndarray) -> np.ndarray:
         """Return the loss of each row above that of a perfect copy, in scaled units."""
@@ -252,8 +257,14 @@ class Model:
         prepare: Callable[[np.ndarray], np.ndarray],
         layer: int | None = None,
     ) -> np.ndarray:
+        mapped = partial(map_batches, what, self.objective, self.net)
         with self.computing():
-            return map_batches(what, self.objective, self.net, X, prepare, layer)
+            if isinstance(X, np.ndarray):
+                return mapped(X, prepare, layer)
+            parts = [
+                X[b] for b in blocks(X, 2**22)
+            ]  # rows that are encoded when they are asked for
+            return np.concatenate([mapped(rows, prepare, layer) for rows in parts])
 
     # -- where it lies -------------------------------------------------------------------------------
 

@@ -219,7 +219,15 @@ def _spread(
     return np.where(are_constant(low, high) | (spread <= 0), instead, spread)
 
 
-def blocks(x: np.ndarray, values: int = 2**22) -> Iterator[slice]:
+class Shaped(Protocol):
+    """What has rows of a width: an array, or rows that are encoded when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+
+
+def blocks(x: Shaped, values: int = 2**22) -> Iterator[slice]:
     """Cut rows into blocks of about this many values, so that temporary copies stay small."""
     rows = max(values // max(x.shape[1], 1), 1)
     return (slice(i, i + rows) for i in range(0, len(x), rows))

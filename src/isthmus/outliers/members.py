@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from isthmus.model import blocks
+from isthmus.model import blocks, weight_there
 from isthmus.outliers.constants import NONE, Constants
 from isthmus.parts import plan
 
@@ -32,14 +32,10 @@ class Measured(NamedTuple):
     losses: np.ndarray  # (n, d), by column; (n, 1) for a loss without columns
     again: np.ndarray  # (n, d), x'
     nearest: list[tuple[np.ndarray, np.ndarray]]  # of each draw, r for each row, and |x' - r'|^2
+    weight: (
+        np.ndarray | int
+    )  # (n,) of a table: of the cells that are there; else how many there are
     there: np.ndarray | None = None  # (n, width): which slots count, where cells are missing
-
-    def cells_over_there(self, model: Model) -> np.ndarray | float:
-        """Return by how much what a row's cells add counts more because others are missing."""
-        if self.there is None:
-            return 1.0
-        present = (model.slots_by_cell(self.there.astype(float)) > 0).sum(axis=1)
-        return model.n_cells / np.maximum(present, 1)
 
 
 class Member(NamedTuple):
@@ -70,10 +66,12 @@ class Member(NamedTuple):
         else:
             outputs = model.outputs(rows)
             losses, again = model.scaled_losses(x, outputs), model.placed(outputs)
-        cells = None if model.mixed is None else plan(model.mixed.layout).cells
-        losses, there = self.constants.added(losses, rows, cells), slots_there(model, rows)
+        mixed, there = model.mixed, slots_there(model, rows)
+        cells = None if mixed is None else plan(mixed.layout).cells
+        losses = self.constants.added(losses, rows, cells)
         nearest = [closest_rows_there(again, drawn, there) for drawn in known]
-        return Measured(losses, again, nearest, there)
+        weight = model.n_cells if mixed is None else weight_there(mixed, rows)
+        return Measured(losses, again, nearest, weight, there)
 
 
 def slots_there(model: Model, rows: np.ndarray) -> np.ndarray | None:
@@ -89,11 +87,10 @@ def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
     result = np.zeros(len(rows))
     for member in members:
         known = member.known()
-        for b in blocks(rows, 2**21):
+        for b in member.model.blocks(rows):
             found = member.measured(rows[b], known)
             gaps = np.asarray(sum(distance for _, distance in found.nearest))
-            gaps = gaps * found.cells_over_there(member.model)
-            gaps = _at_most(gaps / (len(known) * member.model.n_cells))
+            gaps = _at_most(gaps / (len(known) * found.weight))
             result[b] += found.losses.sum(axis=1) + gaps
     return result / len(members)
 
@@ -114,6 +111,18 @@ def strangeness_by_column(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what each column adds to the strangeness of rows, and what was expected; (n, d) each.
 
+    See `_by_column`; rows of tables are taken in blocks.
+    """
+    model = members[0].model
+    whole = model.mixed is None or not len(rows)
+    parts = [_by_column(members, rows[b]) for b in [slice(None)] * whole or model.blocks(rows)]
+    contributions, expected = zip(*parts, strict=True)
+    return np.concatenate(contributions), np.concatenate(expected)
+
+
+def _by_column(members: Sequence[Member], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each column adds to the strangeness of rows, and what was expected; (n, d) each.
+
     What is expected is the nearest reference row, in the data's units; of a table of mixed types the
     members' mean answer, (n, width), with numbers in the data's units and probabilities of levels.
     """
@@ -122,13 +131,12 @@ def strangeness_by_column(
         known, model = member.known(), member.model
         found = member.measured(rows, known)
         contribution = contribution + found.losses
-        more = np.reshape(found.cells_over_there(model), (-1, 1))
+        counted = len(known) * np.reshape(found.weight, (-1, 1))
         for drawn, (index, _) in zip(known, found.nearest, strict=True):
             close = drawn[index].astype(float)
             apart = (found.again - close) ** 2
             apart = apart if found.there is None else np.where(found.there, apart, 0)
-            gaps = model.slots_by_cell(apart) * more
-            contribution = contribution + _at_most(gaps / (len(known) * model.n_cells))
+            contribution = contribution + _at_most(model.slots_by_cell(apart) / counted)
             if model.schema is None:
                 expected = expected + model.scaler.inverse(close) / len(known)
         if model.schema is not None:

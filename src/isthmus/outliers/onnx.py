@@ -30,6 +30,7 @@ from isthmus.model import (
     rounding,
     rows_within,
     scaled_input,
+    units_of_distance,
 )
 from isthmus.nets import OPSET
 from isthmus.outliers.members import LARGEST, strangeness
@@ -112,13 +113,13 @@ def _nearest_there(g: Graph, mixed: Mixed, x: str, y: str, known: np.ndarray) ->
     """Return the distance of rows of mixed types, as a mean over the cells that are there."""
     p = plan(mixed.layout)
     there = g.cast(g.add("Not", g.add("IsNaN", x)), "float")
-    first = np.flatnonzero(np.diff(p.cells, prepend=-1))
-    with g.rows_of(len(first)):
-        cells = g.row_sum(g.add("Gather", there, first.tolist(), axis=1))
+    with g.rows_of(len(p.cells)):
+        weight = g.row_sum(g.add("Mul", there, np.asarray(mixed.share)))
     slots = g.add("Gather", there, p.owner.tolist(), axis=1)
-    y = g.add("Mul", g.add("Sub", y, np.asarray(mixed.constant)), np.asarray(mixed.scale))
+    y = g.add("Mul", g.add("Sub", y, np.asarray(mixed.constant)), units_of_distance(mixed))
     total = g.add("Mul", _nearest(g, y, known, slots), float(p.width))
-    return g.add("Div", total, g.add("Max", cells, 1.0))
+    some = g.add("Greater", weight, 0.0)
+    return g.add("Div", total, g.add("Where", some, weight, 1.0))
 
 
 def _nearest(g: Graph, y: str, known: np.ndarray, there: str = "") -> str:

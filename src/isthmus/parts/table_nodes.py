@@ -94,7 +94,8 @@ def _of_numbers(g: Graph, loss: Loss, p: Plan, a: str, filled: str) -> str | Non
 
 
 def _of_flags(g: Graph, logit: str, flag: str) -> str:
-    return g.add("Sub", softplus_nodes(g, logit), g.add("Mul", flag, logit))
+    cost = g.add("Sub", softplus_nodes(g, logit), g.add("Mul", flag, logit))
+    return g.add("Min", cost, float(-np.log(SURE)))
 
 
 def _of_shown_flags(g: Graph, hit: str, flag: str) -> str:
@@ -114,7 +115,7 @@ def _of_turns(g: Graph, p: Plan, a: str, filled: str) -> str:
 
 def _of_levels(g: Graph, group: Group, a: str, filled: str) -> str:
     logs = g.add("LogSoftmax", _logits(g, a, group), axis=2)
-    return g.add("Neg", _chosen(g, group, logs, filled))
+    return g.add("Min", g.add("Neg", _chosen(g, group, logs, filled)), float(-np.log(SURE)))
 
 
 def _of_shown_levels(g: Graph, group: Group, a: str, filled: str) -> str:

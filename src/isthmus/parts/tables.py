@@ -251,7 +251,12 @@ class Mixed(Loss):
         return self(x_out, x)
 
     def excess_from_linear(self, a: Array, x: Array) -> Array:
-        return self.from_linear(a, x)
+        """Return the loss, as `columns` of probabilities has it, which are no nearer to 0 than SURE."""
+        p, k, f = plan(self.layout), *self.counts
+        costs, t = self._costs(a, x), len(p.turns)
+        likely = np.ones(costs.shape[1], bool)
+        likely[:k] = likely[k + f : k + f + t] = False
+        return self._row(jnp.where(likely, jnp.minimum(costs, -np.log(SURE)), costs), x)
 
     def onnx(self, graph: Graph, x_out: str, x: str) -> str | None:
         return loss_nodes(graph, self, plan(self.layout), x_out, x, linear=False)

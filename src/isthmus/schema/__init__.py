@@ -14,6 +14,7 @@ from isthmus.schema.frames import columns_of as columns_of
 from isthmus.schema.frames import is_arrow as is_arrow
 from isthmus.schema.frames import is_frame as is_frame
 from isthmus.schema.frames import is_pandas as is_pandas
+from isthmus.schema.inference import NothingToLearn as NothingToLearn
 from isthmus.schema.inference import infer_schema as infer_schema
 from isthmus.schema.plain import is_plain as is_plain
 from isthmus.schema.schema import Schema as Schema

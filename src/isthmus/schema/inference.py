@@ -32,6 +32,10 @@ TAKES = {  # what a column may be taken for, by what it holds
 }
 
 
+class NothingToLearn(ValueError):
+    """No column of a table is left."""
+
+
 def infer_schema(
     X: Any,
     columns: Mapping[str, str] | None = None,
@@ -95,7 +99,7 @@ def infer_schema(
         _column(name, taken.get(name), asked.get(name), array, constants) for name in table.names
     ]
     if all(c.kind == "ignore" for c in found):
-        raise ValueError(f"X has no column to learn from: {reasons(found) or 'it is empty'}.")
+        raise NothingToLearn(f"X has no column to learn from: {reasons(found) or 'it is empty'}.")
     if warn:
         warn_of([c for c in found if c.name not in asked], taken)
     return Schema(tuple(found))

@@ -11,7 +11,7 @@ from isthmus.io.choices import TableError
 from isthmus.io.dates import TwoReadings, as_dates
 from isthmus.io.encodings import decoded
 from isthmus.io.endings import PACKED
-from isthmus.io.packed import unpacked
+from isthmus.io.packed import check_size, unpacked
 from isthmus.io.reading import reader
 from isthmus.io.table import Table
 from isthmus.io.tabled import typed_table
@@ -28,6 +28,7 @@ SPARSE = re.compile(rf"(\d{{1,9}})\s+({QUOTED}|[^,'\"]+?)\s*")
 ESCAPE = re.compile(r"\\(.)")
 NUMBERS = ("numeric", "real", "integer")
 MISSING = "?"
+CELL = 8  # bytes in memory, at least: a sparse row has all cells, and names few
 
 
 class Attribute(NamedTuple):
@@ -46,7 +47,9 @@ def read(path: Path, *, encoding: str | None = None) -> Table:
     if not attributes:
         raise TableError(f"{path} is no ARFF file, or is damaged: it declares no attribute.")
     check_names(path, [a.name for a in attributes])
-    cells = [_cells(path, n, line, attributes) for n, line in lines if _says_more(line)]
+    rows = [(n, line) for n, line in lines if _says_more(line)]
+    check_size(path, len(rows) * len(attributes) * CELL)
+    cells = [_cells(path, n, line, attributes) for n, line in rows]
     columns = zip(*cells, strict=True) if cells else ([] for _ in attributes)
     typed = [_column(path, a, c) for a, c in zip(attributes, columns, strict=True)]
     return typed_table(path, pl.DataFrame(typed))
