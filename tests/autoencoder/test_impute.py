@@ -143,8 +143,59 @@ def test_a_table_without_gaps_comes_back_as_it_is(ae, whole):
     assert intervals == {}
 
 
+NOTHING = {"x": None, "count": None, "size": None, "sure": None, "when": None, "twice": 1.0}
+FLOATS = dict.fromkeys(["count", "size", "when"], pl.Float64)
+NULLS = pd.ArrowDtype(pa.null())
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pd.DataFrame([NOTHING]),
+        pd.DataFrame([dict.fromkeys(NOTHING, np.nan) | {"twice": 1.0}]),
+        pd.DataFrame([NOTHING]).astype({"x": "Int64", "size": NULLS, "when": NULLS}),
+        pl.DataFrame([NOTHING]),
+        pl.DataFrame([NOTHING]).cast(FLOATS),
+        pl.DataFrame([NOTHING]).cast({"x": pl.Int64, "count": pl.Int8, "size": pl.Enum([])}),
+        pl.DataFrame([NOTHING]).to_arrow(),
+        pl.DataFrame([NOTHING]).cast(FLOATS | {"x": pl.Int64}).to_arrow(),
+    ],
+)
+def test_a_record_is_filled_whatever_types_its_empty_columns_have(one, ae, whole):
+    for found in (ae.impute(one), ae.reconstruct(one)):
+        assert type(found) is type(one)
+        cells = found.iloc[0].to_dict() if hasattr(found, "iloc") else pl.DataFrame(found).row(0)
+        x, count, size, sure, when, _ = cells.values() if isinstance(cells, dict) else cells
+        assert x != round(x)
+        assert count == round(count)
+        assert size in whole["size"].unique()
+        assert sure in (True, False)
+        assert str(when)[:4] in ("2024", "2025")
+
+
+def test_own_types_have_room_for_what_is_filled_or_give_way(ae):
+    """Beside cells that are there: numbers are rounded, and levels and longer numbers get room."""
+    two = pl.DataFrame([NOTHING, NOTHING | {"x": 5, "count": -3, "size": "new"}])
+    two = two.cast({"x": pl.Int64, "count": pl.Int8, "size": pl.Enum(["new"])})
+    for one in (two, two.with_columns(pl.col("size").cast(pl.String)).to_arrow()):
+        found = pl.DataFrame(ae.impute(one))
+        assert found["x"].dtype == pl.Int64
+        assert found["size"][1] == "new"
+        assert found.null_count().sum_horizontal().item() == 0
+    assert set(two["size"].dtype.categories) < set(ae.impute(two)["size"].dtype.categories)
+    panda = pd.DataFrame({k: v.to_list() for k, v in two.to_dict().items()})
+    panda = panda.astype({"x": "Int64", "count": "Int8"})
+    panda["size"] = [np.nan, 7.0]  # a level that was not seen
+    found = ae.impute(panda)
+    assert found["x"].dtype == "Int64"
+    assert found["size"][1] == 7
+    assert not found.isna().any(axis=None)
+
+
 def test_no_rows(ae, whole):
     assert ae.impute(whole.clear()).schema == whole.schema
+    with pytest.raises(ValueError, match="X has no rows, and one at least is needed"):
+        ae.transform(whole.clear())
 
 
 def test_a_column_that_is_left_out_keeps_its_gaps(gappy):

@@ -130,6 +130,32 @@ def test_at_use(schema, change, match):
         schema.encode(pl.DataFrame({k: v for k, v in frame.items() if v is not None}, strict=False))
 
 
+ZONED = pl.DataFrame({"when": [DAY, DAY.replace(hour=5)]}).select(
+    pl.col("when").dt.replace_time_zone("Europe/Berlin")
+)
+NAIVE = ZONED.select(pl.col("when").dt.replace_time_zone(None))
+
+
+@pytest.mark.parametrize("given", [NAIVE, NAIVE.cast(pl.Date), NAIVE.cast(pl.String)])
+def test_dates_without_the_zone_that_a_model_knows(given):
+    schema = infer_schema(ZONED)
+    with refused(
+        "'when' holds dates without a time zone, and the model was fitted on dates of Europe/Berlin: "
+        r"say whose clock .* dt.tz_localize\('Europe/Berlin'\) in pandas"
+    ):
+        schema.encode(given)
+    in_utc = ZONED.select(pl.col("when").dt.convert_time_zone("UTC"))
+    np.testing.assert_array_equal(schema.encode(in_utc), schema.encode(ZONED))
+    assert np.isnan(schema.encode(given.clear(1))).all()
+
+
+def test_dates_with_a_zone_that_a_model_does_not_know():
+    with refused(
+        "'when' holds dates of the time zone Europe/Berlin, and the model was fitted on dates without"
+    ):
+        infer_schema(NAIVE).encode(ZONED)
+
+
 def test_types_that_fit_all_the_same(schema):
     frame = {"age": ["1", None], "ok": ["TRUE", "0"], "sex": [5, None], "day": ["2024-01-31", ""]}
     rows = schema.encode(pl.DataFrame({**frame, "at": [None, None], "took": [None, None]}))
@@ -146,6 +172,9 @@ def test_types_that_fit_all_the_same(schema):
         (0, "name", 3),
         (0, "name", "a" * 10_001),
         (0, "name", "ok"),
+        (0, "name", "\udc80"),
+        (0, "why", "numbers \ud800"),
+        (2, "levels", ["a", "\udfff"]),
         (0, "kind", "other"),
         (0, "more", 1),
         (0, "dtype", "os"),

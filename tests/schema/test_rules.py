@@ -13,6 +13,7 @@ from isthmus.schema import MAX_LEVELS, infer_schema, is_frame, is_plain
 N = 40
 REST = {"x": np.arange(N) ** 2}
 NAMES = [f"n{i}" for i in range(N)]
+NUMBERED = "numbered one by one: an identifier"
 TEXT = "this is what somebody wrote about it"
 
 
@@ -26,8 +27,14 @@ def taken(cells, asked=None, **more):
 @pytest.mark.parametrize(
     ("cells", "why"),
     [
-        (range(N), "equal steps: an identifier"),
-        (range(9 * N, 0, -9), "equal steps: an identifier"),
+        (range(N), NUMBERED),
+        (range(9 * N, 0, -9), NUMBERED),
+        (np.random.default_rng(0).permutation(N), NUMBERED),
+        (np.random.default_rng(0).permutation(4 * N)[: 3 * N] * 10 - 9, NUMBERED),
+        ([*range(N - 1), N], NUMBERED),
+        (np.arange(-128, 127, dtype=np.int8), NUMBERED),
+        (np.arange(2**64 - N, 2**64 - 1, dtype=np.uint64), NUMBERED),
+        (range(-(2**63), 2**63 - 1, 2**57), NUMBERED),
         (NAMES, "all different: an identifier"),
         ([*NAMES * 2, *map(str, range(900))], "nearly all different: an identifier"),
         ([f"{TEXT} {i}" for i in range(N)], "free text"),
@@ -48,7 +55,11 @@ def test_left_out(cells, why):
     [
         (range(19), "number", "whole numbers"),
         (np.arange(N) / 2, "number", "numbers"),
-        ([*range(N - 1), N + 5], "number", "whole numbers"),
+        ([*range(0, 2 * N - 2, 2), 2 * N - 1], "number", "whole numbers"),
+        ([*range(N - 1), 0], "number", "whole numbers"),
+        ([-(2**63), 2**63 - 1, *range(N)], "number", "whole numbers"),
+        ([*range(N), None], "number", "whole numbers, some missing"),
+        (np.random.default_rng(0).normal(40, 9, N).astype(int), "number", "whole numbers"),
         ([0, 1] * 20, "number", "whole numbers"),
         (NAMES[:19], "category", "text with 19 levels"),
         (["", "NA", "?", "1"] * 9, "category", "text with 4 levels"),
@@ -136,9 +147,8 @@ def test_one_warning_names_all_that_is_left_out():
         infer_schema(frame, {"no": "ignore"})
     (warning,) = caught
     assert str(warning.message) == (
-        "These columns are left out: 'id' (equal steps: an identifier), 'name' (all different: an "
-        "identifier), 'one' (one value in all rows); columns={'id': 'number'} takes one in all "
-        "the same."
+        f"These columns are left out: 'id' ({NUMBERED}), 'name' (all different: an identifier), 'one' "
+        "(one value in all rows); columns={'id': 'number'} takes one in all the same."
     )
     assert warning.filename == __file__
     kinds = dict.fromkeys(("id", "one"), "number") | {"name": "category", "no": "ignore"}

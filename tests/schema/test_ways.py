@@ -186,3 +186,42 @@ def test_a_slice_of_many_categories():
     back = schema.decode(schema.encode(frame), fewer)["k"]
     assert back.tolist()[0] == "b"
     assert list(back.cat.categories) == ["a", "b"]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int64", "uint64"])
+def test_whole_numbers_at_the_ends_of_their_type_keep_it(dtype):
+    ends = np.array([np.iinfo(dtype).min, np.iinfo(dtype).max, 7], dtype)
+    for frame in (pd.DataFrame({"a": ends}), pl.DataFrame({"a": ends})):
+        schema = infer_schema(frame)
+        back = schema.decode(schema.encode(frame), frame)
+        assert back["a"].dtype == frame["a"].dtype
+        lost = [abs(a - int(b)) for a, b in zip(back["a"].to_list(), ends, strict=True)]
+        assert max(lost) < (2048 if "64" in dtype else 1)  # what floats of that size leave out
+
+
+LARGE = [10**16 + 2, 2**63 - 1, 2**63 - 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("fitted", "met"),
+    [
+        (np.float32([1 / 3, 0.1, 2, 2]), np.array([1 / 3, 0.1, 2, 2])),
+        (np.float32([1 / 3, 0.1, 2, 2]), np.float32([1 / 3, 0.1, 2, 2]).astype(float)),
+        (np.array([1 / 3, 0.1, 2, 2]), np.float32([1 / 3, 0.1, 2, 2])),
+        (np.array(LARGE), np.array(LARGE, float)),
+        (np.array(LARGE, float), np.array([int(float(n)) for n in LARGE], np.uint64)),
+        (np.array([1e300, 2.5, 2.5]), np.array([1e300, 2.5, 2.5])),
+    ],
+)
+def test_levels_that_are_numbers_are_matched_by_value(fitted, met):
+    schema = infer_schema(pl.DataFrame({"a": fitted}), {"a": "category"})
+    found = schema.encode(pl.DataFrame({"a": met}))
+    np.testing.assert_array_equal(found, schema.encode(pl.DataFrame({"a": fitted})))
+    assert found.max() < len(schema.columns[0].levels)  # none of them is "other"
+    assert schema.encode(pl.DataFrame({"a": [2.75, None]}))[:, 0].tolist()[0] == found.max() + 1
+
+
+def test_large_whole_numbers_in_text_come_back():
+    frame = pl.DataFrame({"a": [str(2**65), "12", None]})
+    schema = infer_schema(frame, {"a": "number"})
+    assert schema.decode(schema.encode(frame), frame)["a"].to_list() == frame["a"].to_list()

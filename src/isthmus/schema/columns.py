@@ -76,6 +76,15 @@ class Column:
         """The levels' type in polars, which maps text to numbers of levels."""
         return pl.Enum(self.level_texts)
 
+    def places_as(self, dtype: pl.DataType) -> dict[str | None, int]:
+        """Return the numbers of its levels by the text that they have as floats of a type."""
+        floats = pl.Series(self.level_texts, dtype=pl.String).cast(pl.Float64, strict=False)
+        places: dict[str | None, int] = {}
+        for place, text in enumerate(texts(floats.cast(dtype)).to_list()):
+            places.setdefault(text, place)  # the more frequent one, where they are one number there
+        places.pop(None, None)  # of a level that is no number
+        return places
+
     @property
     def step(self) -> float:
         """What its values are whole numbers of, in the unit of compact rows; 0 if of nothing."""
@@ -144,8 +153,9 @@ def texts(series: pl.Series) -> pl.Series:
 
 
 def _number_texts(series: pl.Series) -> pl.Series:
-    whole = (series == series.round()) & (series.abs() < 2.0**53)
-    plain = series.cast(pl.Int64, strict=False).cast(pl.String)
+    whole = (series == series.round()) & (series.abs() < 2.0**127)
+    wide = bool((whole & (series.abs() >= 2.0**63)).any())
+    plain = series.cast(pl.Int128 if wide else pl.Int64, strict=False).cast(pl.String)
     if whole.fill_null(True).all():
         return plain
     return plain.zip_with(whole.fill_null(False), series.cast(pl.String))

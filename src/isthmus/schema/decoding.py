@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from isthmus.schema.columns import WORDS, Column, nan_missing
+from isthmus.schema.columns import WORDS, Column, nan_missing, texts
 from isthmus.schema.dates import as_dates, in_zone, rounded, whole_units
 from isthmus.schema.dtypes import type_of
 
@@ -24,11 +24,19 @@ def decoded(value: np.ndarray, column: Column) -> pl.Series:
 def _numbers(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:
     found = nan_missing(np.rint(value) if column.whole else value)
     if isinstance(dtype, WORDS):
-        whole = found.cast(pl.Int64, strict=False) if column.whole else found
-        return whole.cast(pl.String)
+        return texts(found) if column.whole else found.cast(pl.String)
     if isinstance(dtype, pl.Decimal):
         return found.round(dtype.scale or 0).cast(dtype, strict=False)
-    return (found.round() if dtype.is_integer() else found).cast(dtype, strict=False)
+    if dtype.is_integer():
+        return found.round().clip(*_ends(dtype)).cast(dtype, strict=False)
+    return found.cast(dtype, strict=False)
+
+
+def _ends(dtype: Any) -> tuple[float, float]:
+    """Return the least and the largest float that a type of whole numbers holds."""
+    digits, signed = int(str(dtype).lstrip("UInt")), not str(dtype).startswith("U")
+    end = 2 ** (digits - signed)
+    return -float(end * signed), min(float(end - 1), float(np.nextafter(float(end), 0)))
 
 
 def _flags(value: np.ndarray, column: Column, dtype: Any) -> pl.Series:

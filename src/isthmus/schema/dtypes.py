@@ -15,6 +15,11 @@ PLAIN: dict[str, Any] = {
         *(pl.Float32, pl.Float64, pl.Boolean, pl.String, pl.Date, pl.Time, pl.Null),
     )
 }
+TEMPORAL: dict[str, tuple[Any, ...]] = {
+    "date": (pl.Date, pl.Datetime),
+    "time": (pl.Time,),
+    "duration": (pl.Duration,),
+}
 WITH_UNIT = re.compile(r"(Datetime|Duration)\((ms|us|ns)(?:, ([\w+:/-]{1,64}))?\)")
 DECIMAL = re.compile(r"Decimal\((\d{1,2}), (\d{1,2})\)")
 

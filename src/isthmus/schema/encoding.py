@@ -9,6 +9,7 @@ import polars as pl
 
 from isthmus.schema.columns import WORDS, Column, number_of, texts, values_of
 from isthmus.schema.dates import FIRST, LAST, read_dates, seconds, turns
+from isthmus.schema.dtypes import type_of
 
 TRUTH = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 
@@ -21,6 +22,11 @@ def encoded(series: pl.Series, column: Column) -> list[np.ndarray]:
     ValueError
         That names the column, the row and the cell that is not of the column's kind.
     """
+    if series.dtype.is_float() and column.kind not in (
+        "number",
+        "boolean",
+    ):  # these read NaN as it is
+        series = series.fill_nan(None)
     if series.null_count() == len(series):
         return [np.full(len(series), np.nan) for _ in values_of(column, 0)]
     return READERS[column.kind](series, column)
@@ -95,17 +101,45 @@ def _flags(series: pl.Series, column: Column) -> list[np.ndarray]:
 def _levels(series: pl.Series, column: Column) -> list[np.ndarray]:
     if series.dtype.is_temporal():
         raise unfit(series, column.name, "a category")
-    cells = texts(series)
-    places = cells.cast(column.enum, strict=False).to_physical().cast(pl.Float64)
+    places = _places(series, column)
     found = number_of(places)
     if column.other:
-        found[(places.is_null() & cells.is_not_null()).to_numpy()] = len(column.levels)
+        found[(places.is_null() & texts(series).is_not_null()).to_numpy()] = len(column.levels)
     return [found]
+
+
+def _places(series: pl.Series, column: Column) -> pl.Series:
+    """Return the numbers of levels: by their text, numbers that meet floats as the coarser ones."""
+    types = (series.dtype, type_of(column.dtype))
+    floats = [t for t in types if t.is_float()]
+    if not floats or not all(t.is_numeric() for t in types):
+        return texts(series).cast(column.enum, strict=False).to_physical()
+    coarser = pl.Float32() if pl.Float32 in floats else pl.Float64()
+    cells = texts(series.cast(pl.Float64).cast(coarser))
+    return cells.replace_strict(column.places_as(coarser), default=None, return_dtype=pl.UInt32)
 
 
 def _dates(series: pl.Series, column: Column) -> list[np.ndarray]:
     since = since_1970(series, column.name)
+    _check_zone(getattr(series.dtype, "time_zone", None), column)
     return [since, *turns(since, column)]
+
+
+def _check_zone(zone: str | None, column: Column) -> None:
+    """Raise a ValueError where only the dates at use, or only those of the fit, have a time zone."""
+    if bool(zone) == bool(column.zone):
+        return
+    if zone:
+        raise ValueError(
+            f"The column {column.name!r} holds dates of the time zone {zone}, and the model was fitted "
+            "on dates without one: take the zone away, by dt.tz_localize(None) in pandas or "
+            "dt.replace_time_zone(None) in polars."
+        )
+    raise ValueError(
+        f"The column {column.name!r} holds dates without a time zone, and the model was fitted on "
+        f"dates of {column.zone}: say whose clock shows them, for example by "
+        f"dt.tz_localize({column.zone!r}) in pandas or dt.replace_time_zone({column.zone!r}) in polars."
+    )
 
 
 def since_1970(series: pl.Series, name: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from isthmus.schema.columns import texts
+from isthmus.schema.columns import WORDS, texts
 from isthmus.schema.frames import as_library, is_arrow, is_pandas, opened
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def missing_cells(schema: Schema, frame: Any, rows: np.ndarray) -> np.ndarray:
 def filled(
     schema: Schema, frame: Any, numbers: np.ndarray, values: np.ndarray, missing: np.ndarray
 ) -> Any:
-    """Return a frame with missing cells filled; library, index and types stay.
+    """Return a frame with missing cells filled; library and index stay, and types that can hold them.
+
+    A column without any cell, whose type says nothing then, gets a type that holds what it is.
 
     Parameters
     ----------
@@ -94,15 +96,27 @@ def _filled_pandas(
     """Return a frame of pandas; categories that it did not have are added."""
     found, labels = frame.copy(), {str(label): label for label in frame.columns}
     for name, (rows, values) in _fillings(schema, numbers, missing):
-        label = labels[name]
-        new = decoded[label].iloc[values]
-        cells = found[label]
-        if hasattr(cells.dtype, "categories") and cells.dtype != new.dtype:
-            cells = cells.cat.set_categories(new.cat.categories)
-        held = cells.array.copy()
-        held[rows] = new.array
-        found[label] = type(cells)(held, found.index, cells.dtype, label)
+        cells, new = found[labels[name]], decoded[labels[name]].iloc[values]
+        held = _held(cells, new, rows)
+        found[labels[name]] = type(cells)(held, found.index, held.dtype, labels[name])
     return found
+
+
+def _held(cells: Any, new: Any, rows: np.ndarray) -> Any:
+    """Return cells of a column of pandas, new ones put in; objects where its type has no room."""
+    if len(rows) == len(cells):
+        return new.array
+    if hasattr(cells.dtype, "categories") and cells.dtype != new.dtype:
+        cells = cells.cat.set_categories(new.cat.categories)
+    if cells.dtype.kind in "iu" and new.dtype.kind == "f":
+        new = new.round()
+    held = cells.array.copy()
+    try:
+        held[rows] = new.array
+    except (TypeError, ValueError, OverflowError):
+        held = cells.astype(object).array.copy()
+        held[rows] = new.astype(object).array
+    return held
 
 
 def _filled_column(frame: Any, decoded: Any, name: str, filling: Filling) -> Any:
@@ -111,13 +125,38 @@ def _filled_column(frame: Any, decoded: Any, name: str, filling: Filling) -> Any
     order = np.arange(len(frame))
     order[rows] = len(frame) + np.arange(len(values))
     if is_arrow(frame):
-        pyarrow: Any = sys.modules["pyarrow"]
-        own, new = frame[name], decoded[name].take(values)
-        both = pyarrow.chunked_array([*own.chunks, *new.cast(own.type).chunks], own.type)
-        column = both.unify_dictionaries().take(order)
-        return frame.set_column(frame.column_names.index(name), frame.field(name), column)
+        field, column = _merged_arrow(frame, name, decoded[name].take(values), order)
+        return frame.set_column(frame.column_names.index(name), field, column)
     own, new = frame[name], decoded[name].gather(values)
     if own.dtype == pl.Object:
         cells = [*own.to_list(), *new.to_list()]
         return frame.with_columns(pl.Series(name, [cells[i] for i in order], dtype=pl.Object))
-    return frame.with_columns(pl.concat([own, new.cast(own.dtype)]).gather(order))
+    return frame.with_columns(_merged(own, new, order))
+
+
+def _merged(own: pl.Series, new: pl.Series, order: np.ndarray) -> pl.Series:
+    """Return own and new cells in an order, of the own type; of the new one where that has no room."""
+    if order[0] >= len(own) and len(new) == len(own):
+        return new
+    whole = own.dtype.is_integer() and new.dtype.is_float()
+    fit = (new.round() if whole else new).cast(own.dtype, strict=False)
+    if fit.null_count() == new.null_count():
+        return pl.concat([own, fit]).gather(order)
+    kind = pl.String if isinstance(new.dtype, WORDS) and own.dtype.is_numeric() else new.dtype
+    return pl.concat([own.cast(kind), new.cast(kind)]).gather(order)
+
+
+def _merged_arrow(table: Any, name: str, new: Any, order: np.ndarray) -> tuple[Any, Any]:
+    """Return a column of Arrow and its field."""
+    pyarrow: Any = sys.modules["pyarrow"]
+    own, field = table[name], table.field(name)
+    if new.type == own.type:
+        both = pyarrow.chunked_array([*own.chunks, *new.chunks], own.type)
+        return field, both.unify_dictionaries().take(order)
+    cells: Any = pl.from_arrow(own)
+    more: Any = pl.from_arrow(new)
+    found = _merged(cells, more, order)
+    column = found.to_arrow()
+    if found.dtype == cells.dtype:
+        return field, column.cast(own.type)
+    return field.with_type(column.type), column

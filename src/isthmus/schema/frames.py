@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from isthmus.schema.cells import Odd, settled
+from isthmus.schema.columns import WORDS
 from isthmus.schema.pandas_cells import from_pandas, to_pandas
 from isthmus.words import columns_named
 
@@ -77,31 +78,47 @@ def _from_arrow(column: Any, name: str) -> pl.Series | Odd:
     return settled(found.alias(name))
 
 
-def as_library(series: dict[str, pl.Series], like: Any) -> Any:
-    """Return columns as a frame of the library of `like`, with its types; of polars for None."""
+def types_in(X: Any) -> dict[str, Any]:
+    """Return the type of each column of a frame; Null for objects, which may be anything."""
+    table = columns_of(X.iloc[:0] if is_pandas(X) else X.slice(0, 0))
+    cells = {name: table.column(j) for j, name in enumerate(table.names)}
+    return {name: pl.Null() if isinstance(c, Odd) else c.dtype for name, c in cells.items()}
+
+
+def as_library(
+    series: dict[str, pl.Series], like: Any, unheld: Collection[str] = frozenset()
+) -> Any:
+    """Return columns as a frame of the library of `like`, of polars for None.
+
+    They have the types that they have there, but for those that these cannot hold.
+    """
     if like is None:
         return pl.DataFrame(list(series.values()))
     if isinstance(like, pl.DataFrame):
-        types = like.schema
+        types = {name: t for name, t in like.schema.items() if name not in unheld}
         return pl.DataFrame([_cast(s, types.get(name)) for name, s in series.items()])
     if is_arrow(like):
-        return _to_arrow(series, like)
-    return to_pandas(series, like)
+        return _to_arrow(series, like, unheld)
+    return to_pandas(series, like, unheld)
 
 
 def _cast(series: pl.Series, dtype: Any) -> pl.Series:
-    """Return a column as a type, where it is another."""
+    """Return a column as a type, where it is another; levels that an Enum lacks are added."""
     if dtype is None or series.dtype == dtype or dtype in (pl.Object, pl.Null):
         return series
-    if isinstance(dtype, pl.Enum) and series.dtype != pl.String:
+    if isinstance(series.dtype, WORDS) or isinstance(dtype, pl.Enum):
         series = series.cast(pl.String)
+    if isinstance(dtype, pl.Enum):
+        levels = series.drop_nulls().unique(maintain_order=True).to_list()
+        dtype = pl.Enum(list(dict.fromkeys([*dtype.categories, *levels])))
     return series.cast(dtype, strict=False)
 
 
-def _to_arrow(series: dict[str, pl.Series], like: Any) -> Any:
+def _to_arrow(series: dict[str, pl.Series], like: Any, unheld: Collection[str]) -> Any:
     pyarrow: Any = sys.modules["pyarrow"]
     types = dict(zip(like.column_names, like.schema.types, strict=True))
-    return pyarrow.table({name: _arrow(s, types.get(name)) for name, s in series.items()})
+    known = {name: t for name, t in types.items() if name not in unheld}
+    return pyarrow.table({name: _arrow(s, known.get(name)) for name, s in series.items()})
 
 
 def _arrow(series: pl.Series, kind: Any) -> Any:

@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 
 from isthmus.schema.cells import COMPLEX, OTHERS, SPARSE, Odd, from_objects, settled
-from isthmus.schema.columns import texts
+from isthmus.schema.columns import WORDS, texts
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
 
 
@@ -100,8 +102,10 @@ def _categories(column: pd.Series, name: str) -> pl.Series | Odd:
     return levels.cast(pl.Categorical()).gather(places).alias(name)
 
 
-def to_pandas(series: dict[str, pl.Series], like: pd.DataFrame) -> pd.DataFrame:
-    """Return columns as a frame of pandas: names, types and index are those of `like`."""
+def to_pandas(
+    series: dict[str, pl.Series], like: pd.DataFrame, unheld: Collection[str]
+) -> pd.DataFrame:
+    """Return columns as a frame of pandas: names and index are those of `like`, and types that hold."""
     pandas: Any = sys.modules["pandas"]
     n = len(next(iter(series.values()), ()))
     index = like.index if len(like) == n else pandas.RangeIndex(n)
@@ -110,13 +114,16 @@ def to_pandas(series: dict[str, pl.Series], like: pd.DataFrame) -> pd.DataFrame:
     for name, column in series.items():
         j = labels.get(name)
         label = name if j is None else like.columns[j]
-        dtype = None if j is None else like.dtypes.iloc[j]
+        dtype = None if j is None or name in unheld else like.dtypes.iloc[j]
         columns[label] = _column(pandas, column, dtype, index)
     return pandas.DataFrame(columns, index=index)
 
 
 def _column(pandas: Any, column: pl.Series, dtype: Any, index: Any) -> Any:
     """Return a column of pandas, of the type that is asked for where its cells allow it."""
+    if dtype is None or str(dtype) == "null[pyarrow]":
+        kind = "category" if isinstance(column.dtype, pl.Categorical) else None
+        return pandas.Series(column.to_list(), dtype=kind, index=index)
     if hasattr(dtype, "categories") and hasattr(dtype, "ordered"):
         return _categorical(pandas, column, dtype, index)
     if getattr(dtype, "kind", "O") in "mM" and not hasattr(dtype, "pyarrow_dtype"):
@@ -132,6 +139,8 @@ def _numpy(pandas: Any, column: pl.Series, dtype: Any, index: Any) -> Any:
     """Return numbers; where some are missing, floats, or objects for truth values, as pandas does."""
     if column.dtype == pl.Boolean and dtype.kind == "b" and column.null_count():
         return pandas.Series(column.to_list(), dtype=object, index=index)
+    if isinstance(column.dtype, WORDS):
+        column = column.cast(pl.String)
     values = np.array(column.cast(pl.Float64, strict=False).to_numpy())
     gaps = dtype.kind != "f" and np.isnan(values).any()
     if dtype.kind in "iu" and not gaps:

@@ -14,7 +14,8 @@ from isthmus.schema.cells import Odd
 from isthmus.schema.columns import Column, Value, values_of
 from isthmus.schema.decoding import decoded
 from isthmus.schema.encoding import encoded
-from isthmus.schema.frames import as_library, opened
+from isthmus.schema.frames import as_library, opened, types_in
+from isthmus.schema.holding import unheld
 from isthmus.schema.stored import as_plain, from_plain
 from isthmus.words import columns_named, is_or_are
 
@@ -85,15 +86,17 @@ class Schema:
         values : ndarray of shape (n, values)
             Compact rows.
         like : DataFrame, Table or ndarray, optional
-            The frame whose library, types and index the result has; polars without it. An array
-            gets all of its columns back, those that are ignored as NaN.
+            The frame whose library, index and types the result has, the schema's type where a type
+            cannot hold what the column is; polars without it. An array gets all of its columns back,
+            those that are ignored as NaN.
         """
         series = {
             c.name: decoded(v, c) for c, v in zip(self.used, self._cells(values), strict=True)
         }
         if isinstance(like, np.ndarray):
             return self._array(series)
-        return as_library(series, like)
+        types = {} if like is None else types_in(like)
+        return as_library(series, like, unheld(self.used, types))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the schema as what JSON can hold."""

@@ -6,11 +6,10 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from isthmus.schema.columns import CYCLES, KINDS, UNITS, WORDS, Column
 from isthmus.schema.dates import LAST, to_local
-from isthmus.schema.dtypes import type_of
+from isthmus.schema.dtypes import TEMPORAL, type_of
 
 MOST_COLUMNS = 1_000_000
 MOST_LEVELS = 1_000_000  # of all columns together
@@ -18,7 +17,6 @@ LONGEST = 10_000  # characters of a name, a reason or a level
 DEFAULTS = {f.name: f.default for f in fields(Column) if f.default is not MISSING}
 OF_NUMBERS = ("number", "boolean", "category")
 OF_TEXT = (*OF_NUMBERS, "date")
-TEMPORAL = {"date": (pl.Date, pl.Datetime), "time": (pl.Time,), "duration": (pl.Duration,)}
 LARGEST = {"date": LAST, "time": 86400.0, "duration": 9e9}  # of a range
 BY_TYPE: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("name", "kind", "why", "unit", "dtype"), (str,)),
@@ -85,8 +83,17 @@ def _check_type(name: str, value: Any) -> None:
     kinds = BY_TYPE[name]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise ValueError(f"{name!r} of a column is of another type")
-    if isinstance(value, str) and len(value) > LONGEST:
-        raise ValueError(f"{name!r} of a column has more than {LONGEST:,} characters")
+    if isinstance(value, str):
+        _check_text(value, f"{name!r} of a column")
+
+
+def _check_text(text: str, what: str) -> None:
+    if len(text) > LONGEST:
+        raise ValueError(f"{what} has more than {LONGEST:,} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} has half of a character, which UTF-8 does not know") from None
 
 
 def _check_words(column: Column) -> None:
@@ -130,7 +137,7 @@ def _check_levels(column: Column) -> None:
 def _check_level(level: Any) -> None:
     if not isinstance(level, str | int | float | bool):
         raise ValueError("a level is text, a number or a truth value")
-    if isinstance(level, str) and len(level) > LONGEST:
-        raise ValueError(f"a level has more than {LONGEST:,} characters")
+    if isinstance(level, str):
+        _check_text(level, "a level")
     if not isinstance(level, str) and not abs(level) < 2**127:
         raise ValueError("a level that is a number is finite and below 2^127")
