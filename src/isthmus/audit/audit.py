@@ -78,7 +78,7 @@ class Audit:
     >>> frame = pl.DataFrame({"city": ["Berlin"] * 30 + ["Berlni"] + ["Rome"] * 20})
     >>> audit = Audit(frame, folds=0)
     >>> audit.cells_.select("row", "value", "expected").rows()
-    [(30, "Berlni", "'Berlin'")]
+    [(30, 'Berlni', "'Berlin'")]
     """
 
     def __init__(
