@@ -307,3 +307,10 @@ def test_what_nets_make_of_folds_is_made_again_where_it_is_too_much_to_keep(peop
 def test_the_work_of_judging_is_bounded():
     assert cells.most_rows(15, 60) > 10_000_000
     assert cells.most_rows(2000, 4000) < 10_000
+
+
+@pytest.mark.parametrize("column", [["a", "b", "c"] * 20, np.linspace(0, 4600, 60)])
+def test_a_table_of_one_column_is_judged_too(column):
+    audit = Audit(pl.DataFrame({"only": column}), folds=2, max_epochs=2)
+    assert audit.schema_ is not None
+    assert not audit.cells_["value"].str.contains(",").any()  # numbers as programs read them

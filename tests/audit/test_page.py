@@ -79,6 +79,23 @@ def test_the_command_writes_the_page_and_the_cells(cli, csv):
     assert "people-audit.html exists" in again.err
 
 
+def test_the_command_takes_columns_for_what_it_is_told(cli, csv):
+    """An infinite cell is for the audit to find, and not for the reader to refuse."""
+    csv.write_text(csv.read_text().replace(",9100.0,", ",inf,", 1))
+    words = ("--as", "tax=category", "--as", "name,since=ignore", "--folds", 0)
+    ended = cli("audit", csv, *words, "--json")
+    assert ended.status == 0, ended
+    taken = json.loads(ended.out)["taken_for"]
+    assert [taken[name] for name in ("tax", "name", "since")] == [
+        "category",
+        "left out",
+        "left out",
+    ]
+    assert json.loads(ended.out)["findings"][0]["columns"] == ["wage"]
+    page = (csv.parent / "people-audit.html").read_text()
+    assert "--as tax=category --as name,since=ignore" in page
+
+
 def test_the_command_reports_json(cli, csv):
     found = json.loads(cli("audit", csv, "--folds", 0, "--json", "-o", "found.json").out)
     assert found["audit"] == "found.json"
@@ -94,6 +111,8 @@ def test_the_command_reports_json(cli, csv):
         (["--table", "cells.xml"], "cells.xml"),
         (["--raw"], "--raw is for CSV"),
         (["--id", "nmae"], "nmae"),
+        (["--as", "job=word"], "--as has 'word', which is no kind."),
+        (["--as", "jbo=date"], "--as names 'jbo', which is no column"),
     ],
 )
 def test_the_command_refuses_before_it_works(cli, csv, words, says):

@@ -30,15 +30,20 @@ def checked(X):
     return validate_numbers(Autoencoder(), X, reset=True)
 
 
+def checked_later(X):
+    """Return rows as a model takes them that was fitted on plain numbers."""
+    return validate_numbers(Autoencoder(), X, reset=False)
+
+
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (["x", "y"], TEXT + r" \('x' in row 0\): encode it, for example by sklearn"),
+        (["x", "y"], TEXT + r" \('x' in row 0\): this model was fitted on numbers alone"),
         (["1.5", "2"], TEXT),
         (pd.Series([2.5, "y"], dtype=object), TEXT + r" \('y' in row 1\)"),
         (pd.Categorical(["x", "y"]), TEXT),
         (arrow(["x", "y"], pa.string()), TEXT),
-        (pd.to_datetime(["2020", "2021"]), DATES + ": turn them into numbers of a unit"),
+        (pd.to_datetime(["2020", "2021"]), DATES + ": this model was fitted on numbers alone"),
         (pd.to_datetime(["2020", "2021"], utc=True), DATES),
         (pd.to_timedelta([1, 2]), DATES),
         (pd.period_range("2020", periods=2), DATES),
@@ -53,7 +58,7 @@ def checked(X):
 )
 def test_columns_of_pandas_that_are_no_numbers(column, message):
     with pytest.raises(ValueError, match=message) as caught:
-        checked(pd.DataFrame({"a": [1.0, 2.0], "b": column}))
+        checked_later(pd.DataFrame({"a": [1.0, 2.0], "b": column}))
     assert "\n" not in str(caught.value)
 
 
@@ -77,7 +82,40 @@ def test_columns_of_polars_that_are_no_numbers(column, message):
     for frame in (X, X.to_arrow()):
         if frame is X or "Enum" not in str(X.dtypes):
             with pytest.raises(ValueError, match=message):
-                checked(frame)
+                checked_later(frame)
+
+
+AS_IT_IS = r"give a DataFrame, whose columns of text and of dates are taken as they are\.$"
+
+
+@pytest.mark.parametrize(
+    ("X", "what"),
+    [
+        ([["a", 1], ["b", 2]], r"text in the column 0 \('a' in row 0\)"),
+        ([[1, "a"], [2, "b"]], r"text in the column 1 \('a' in row 0\)"),
+        ([["a", "b"], ["c", "d"]], r"text in the columns 0, 1 \('a' in row 0\)"),
+        (["a", "b"], r"text \('a' in row 0\)"),
+        (np.array([[1, "a"], [2, "b"]], object), r"text in the column 1 \('a' in row 0\)"),
+        (np.array([["a", "b"]]), r"text in the columns 0, 1 \('a' in row 0\)"),
+        (pd.Series(["a", "b"]), r"text \('a' in row 0\)"),
+        (pl.Series(["a", "b"]), r"text \('a' in row 0\)"),
+        (pd.Series([DAY, DAY]), r"dates or times \('2020-01-02' in row 0\)"),
+        (np.array([["2020-01-02"]], "M8[D]"), r"dates or times in the column 0 \('2020-01-02' in"),
+    ],
+)
+def test_what_is_no_frame_and_has_text_or_dates(X, what):
+    with pytest.raises(ValueError, match=f"^X has {what}.*{AS_IT_IS}") as caught:
+        Autoencoder().fit(X)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_plain_numbers_and_rows_of_text(rng):
+    frame = pd.DataFrame(rng.normal(size=(30, 2)), columns=["a", "b"])
+    ae = Autoencoder(1, max_epochs=1, random_state=0).fit(frame)
+    message = TEXT + r" \('x' in row 0\): this model was fitted on numbers alone, so fit it anew"
+    for call in (ae.partial_fit, ae.transform):
+        with pytest.raises(ValueError, match=message):
+            call(frame.assign(b="x"))
 
 
 def test_all_such_columns_are_named():

@@ -50,12 +50,16 @@ def test_nan_and_infinity_name_the_columns(fitted, method):
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [
-        ([["a", "b"]] * 30, ValueError, "could not convert string to float|dtype"),
+        ([["a", "b"]] * 30, ValueError, "text in the columns 0, 1 .*: give a DataFrame"),
         (np.empty((0, 3)), ValueError, r"Found array with 0 sample\(s\)"),
         (np.empty((5, 0)), ValueError, r"0 feature\(s\)"),
         (np.ones(5), ValueError, "Expected 2D array, got 1D array"),
         (np.ones((5, 2)) * 1j, ValueError, "Complex data not supported"),
-        (np.array([["2020-01-01"]] * 4, dtype="datetime64[D]"), ValueError, "dtype datetime64"),
+        (
+            np.array([["2020-01-01"]] * 4, dtype="M8[D]"),
+            ValueError,
+            "dates or times in the column 0",
+        ),
     ],
 )
 def test_things_that_are_no_rows(X, error, message):

@@ -103,7 +103,7 @@ def idle(ready, monkeypatch):
         ("compare x.npy --label kind", "--label needs a CSV or Parquet file: x.npy is an", 2),
         ("compare t.csv --label kind -o no/o.csv", "the folder no does not exist", 1),
         ("compare t.csv --label kind -o o.json", "must end in .csv, .csv.gz, .parquet", 1),
-        ("compare t.csv --label name --id kind,x", "has 1 row, fewer than cv=5 folds", 1),
+        ("compare t.csv --label name --id kind,x", "has 1 row, fewer than --cv 5 folds", 1),
         ("tune x.npy --grid n_components=1 --label a", "--label needs a CSV or Parquet file", 2),
         ("tune x.npy --grid n_components=1 --table o.txt", "must end in .csv, .csv.gz", 1),
         ("tune x.npy --grid n_components=1 --table no/o.csv", "the folder no does not", 1),

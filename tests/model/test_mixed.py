@@ -318,3 +318,10 @@ def test_raw_errors_of_bent_columns_are_in_their_own_units():
     rows = ae.schema_.encode(frame)
     error = np.mean((ae.fitted_.model.reconstruct(rows) - rows)[:, 0] ** 2)
     assert ae.baseline_["model_raw"] == pytest.approx(error, rel=1e-3)
+
+
+def test_no_rows_have_results_of_the_right_width():
+    frame = pl.DataFrame({"a": [1.0, 2.0, 4.0] * 9, "c": ["x", "y", "x"] * 9})
+    model = Autoencoder(2, max_epochs=1, random_state=0).fit(frame).fitted_.model
+    assert model.encode(np.empty((0, 2))).shape == (0, 2)
+    assert model.outputs(np.empty((0, 2))).shape == (0, model.mixed.width)

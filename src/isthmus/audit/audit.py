@@ -78,7 +78,7 @@ class Audit:
     >>> frame = pl.DataFrame({"city": ["Berlin"] * 30 + ["Berlni"] + ["Rome"] * 20})
     >>> audit = Audit(frame, folds=0)
     >>> audit.cells_.select("row", "value", "expected").rows()
-    [(30, "Berlni", "'Berlin'")]
+    [(30, 'Berlni', "'Berlin'")]
     """
 
     def __init__(
@@ -277,6 +277,8 @@ def value_text_of(value: object) -> str | None:
     """Return a cell as text, None where it is missing."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_):
+        return f"{value:.15g}"  # as a program reads it again
     return value_text(value)
 
 

@@ -133,7 +133,7 @@ def judge_cells(
     models = trained_models(tame, schema, held, rng, max_epochs, verbose)
     judged = drawn(held, most_rows(len(schema.used), models[0].net.n_features), rng)
     judge = Judge(X, schema, list(zip(models, judged, strict=True)), random_state)
-    with closing(Progress("audit: judging", verbose, 2 * folds, "folds")) as count:
+    with closing(Progress("audit: judging", verbose, 2 * folds, "parts")) as count:
         first = judge.look(tame, target_fpr, count)
         doubted = without_doubted(tame, schema, first.sure)
         last = first if doubted is None else judge.look(doubted, target_fpr, count)

@@ -155,7 +155,7 @@ def decimals_of(values: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> decimals_of(np.array([3.0, 0.25, 1e9 / 3]))
+    >>> decimals_of(np.array([3.0, 0.25, 1 / 3]))
     array([0, 2, 6])
     """
     found = np.full(len(values), DECIMALS)

@@ -446,7 +446,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         Returns
         -------
         DataFrame, Table or ndarray
-            The filled table, of the library, index and types of X.
+            The filled table, of the library, index and types of X; a column whose type cannot hold
+            what was filled in has the type that it was fitted with.
         dict, with return_interval
             By the name of each column with missing cells a frame with a line for each of them: "row",
             from 0, and "low" and "high" of numbers, dates, times and durations; of categories and

@@ -1,7 +1,7 @@
 """Frames and masked arrays on their way to plain arrays: what a column must be, and where it is not.
 
 Libraries turn dates, masked cells and text into numbers in silence, in a unit or a sense that nobody
-chose. So such columns are refused by name.
+chose. So such columns are refused by name, where no schema says what they are.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ class Odd(NamedTuple):
     example: str = ""
 
 
-TEXT = Odd("text", "encode it, for example by sklearn.preprocessing.OneHotEncoder, or leave it out")
-DATES = Odd("dates or times", "turn them into numbers of a unit of your choice, or leave them out")
+AS_IT_IS = "give a DataFrame, whose columns of text and of dates are taken as they are"
+ANEW = "this model was fitted on numbers alone, so fit it anew on such rows, or give it numbers"
+TEXT = Odd("text", AS_IT_IS)
+DATES = Odd("dates or times", AS_IT_IS)
 LISTS = Odd("lists", "make a column of each element, for example by numpy.stack, or leave them out")
 DECIMALS = Odd("decimal numbers of Arrow", "turn them into floats, by astype(float)")
 SPARSE = Odd("sparse columns alone", "give X.sparse.to_dense()")
@@ -50,10 +52,17 @@ OF_ARROW = {  # by how the name of a type begins, in pandas
 }
 
 
-def numeric_frame(X: Any) -> Any:
+def numeric_frame(X: Any, *, fitted: bool = False) -> Any:
     """Return a frame whose columns are numbers, with a column for each element of a list's.
 
-    All else is returned as it is; arrays of objects are looked through for text, dates and lists.
+    All else is returned as it is; what is no frame is looked through for text, dates and lists.
+
+    Parameters
+    ----------
+    X : DataFrame, Table or array-like
+        The rows.
+    fitted : bool
+        Whether they are for a model that is there, which then takes numbers alone.
 
     Raises
     ------
@@ -65,12 +74,34 @@ def numeric_frame(X: Any) -> Any:
 
         X = pl.from_arrow(X)
     if _is(X, "polars", "DataFrame"):
-        return _checked_polars(X)
+        return _checked_polars(X, fitted)
     if _is(X, "pandas", "DataFrame"):
-        return _checked_pandas(X)
-    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2:
-        _refuse((j, _of_cells(X[:, j])) for j in range(X.shape[1]))
+        return _checked_pandas(X, fitted)
+    _check_cells(_cells_of(X), fitted)
     return X
+
+
+def _check_cells(cells: np.ndarray, fitted: bool) -> None:
+    """Look through arrays of objects, and through single columns but for lists, which may be images."""
+    if cells.dtype.kind not in "OUSmM" or cells.ndim not in (1, 2):
+        return
+    if cells.ndim == 2:
+        _refuse(((j, _of_cells(cells[:, j])) for j in range(cells.shape[1])), fitted)
+    elif (odd := _of_cells(cells)) is not None and odd.held != LISTS.held:
+        raise ValueError(f"X has {odd.held}{odd.example}: {_advice(odd, fitted)}.")
+
+
+def _cells_of(X: Any) -> np.ndarray:
+    """Return what is no frame as an array; of objects where a list has text; else an empty one."""
+    if _is(X, "pandas", "Series") or _is(X, "polars", "Series"):
+        return np.asarray(X.to_numpy())
+    if not isinstance(X, list | tuple):
+        return X if isinstance(X, np.ndarray) else np.empty(0)
+    try:
+        cells = np.asarray(X)
+        return np.array(X, object) if cells.dtype.kind in "US" else cells
+    except ValueError:
+        return np.empty(0)
 
 
 def check_whole_rows(X: object, name: str = "X") -> None:
@@ -100,14 +131,19 @@ def _is(X: object, module: str, name: str) -> bool:
     return isinstance(X, getattr(sys.modules.get(module), name, ()))
 
 
-def _refuse(columns: Iterable[tuple[object, Odd | None]]) -> None:
+def _refuse(columns: Iterable[tuple[object, Odd | None]], fitted: bool) -> None:
     """Raise a ValueError for columns that hold what the first of them holds that is no number."""
     odd = [(name, found) for name, found in columns if found is not None]
     if odd:
-        held, advice, example = odd[0][1]
-        names: list[Any] = [name for name, found in odd if found.held == held]
+        first = odd[0][1]
+        names: list[Any] = [name for name, found in odd if found.held == first.held]
         more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-        raise ValueError(f"X has {held} in {columns_named(names[:5])}{more}{example}: {advice}.")
+        where = f"{columns_named(names[:5])}{more}{first.example}"
+        raise ValueError(f"X has {first.held} in {where}: {_advice(first, fitted)}.")
+
+
+def _advice(odd: Odd, fitted: bool) -> str:
+    return ANEW if fitted and odd.advice == AS_IT_IS else odd.advice
 
 
 def _of_cells(cells: np.ndarray) -> Odd | None:
@@ -124,12 +160,12 @@ def _of_cells(cells: np.ndarray) -> Odd | None:
 # -- polars --------------------------------------------------------------------------------------
 
 
-def _checked_polars(X: pl.DataFrame) -> pl.DataFrame:
+def _checked_polars(X: pl.DataFrame, fitted: bool) -> pl.DataFrame:
     import polars as pl
 
     from isthmus.io import spread_lists
 
-    _refuse((name, _of_polars(dtype)) for name, dtype in X.schema.items())
+    _refuse(((name, _of_polars(dtype)) for name, dtype in X.schema.items()), fitted)
     wide = [n for n, dtype in X.schema.items() if dtype in (pl.Int128, pl.UInt128)]
     return spread_lists(X.cast(dict.fromkeys(wide, pl.Float64)) if wide else X)[0]
 
@@ -153,10 +189,10 @@ def _of_polars(dtype: Any) -> Odd | None:
 # -- pandas --------------------------------------------------------------------------------------
 
 
-def _checked_pandas(X: pd.DataFrame) -> pd.DataFrame:
+def _checked_pandas(X: pd.DataFrame, fitted: bool) -> pd.DataFrame:
     if X.shape[1] and all(str(dtype).startswith("Sparse") for dtype in X.dtypes):
-        _refuse((name, SPARSE) for name in X.columns)
-    _refuse((X.columns[j], _of_pandas(X, j, dtype)) for j, dtype in enumerate(X.dtypes))
+        _refuse(((name, SPARSE) for name in X.columns), fitted)
+    _refuse(((X.columns[j], _of_pandas(X, j, dtype)) for j, dtype in enumerate(X.dtypes)), fitted)
     widths = [_width(dtype) for dtype in X.dtypes]
     return _spread(X, widths) if any(widths) else X
 

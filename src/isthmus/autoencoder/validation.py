@@ -130,7 +130,7 @@ def _known_rows(estimator: TakesRows, X: Any, schema: Schema, minimum: int) -> T
 
 def validate_numbers(estimator: TakesRows, X: Any, *, reset: bool, minimum: int = 1) -> np.ndarray:
     """Validate rows of numbers without gaps."""
-    X = numeric_frame(X)
+    X = numeric_frame(X, fitted=not reset)
     shape = np.shape(X) if isinstance(X, np.ndarray) else ()
     sample_shape = tuple(shape[1:]) if len(shape) > 2 else None
     if not reset and sample_shape and sample_shape != estimator.sample_shape_:

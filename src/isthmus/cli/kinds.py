@@ -1,4 +1,4 @@
-"""What a user says of the columns that are trained on: `--as` and `--column-weight`."""
+"""What a user says of the columns that are learned from: `--as` and `--column-weight`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ KINDS = ("number", "boolean", "category", "date", "time", "duration", "ignore")
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Kinds:
-    """What the columns of a table are taken for in training, and what they count."""
+class TakenFor:
+    """What the columns of a table are taken for."""
 
     as_: Annotated[
         tuple[str, ...],
@@ -30,6 +30,28 @@ class Kinds:
             metavar="A,B=KIND",
         ),
     ] = ()
+
+    def check(self) -> None:
+        """Refuse what is no kind."""
+        for text in self.as_:
+            _, kind = _parted("--as", text, "KIND")
+            if kind not in KINDS:
+                raise UsageError(f"--as has {kind!r}, which is no kind.{did_you_mean(kind, KINDS)}")
+
+    def kinds(self, known: Sequence[str], path: Path | None = None) -> dict[str, str]:
+        """Return what columns are said to be, by name, where these are known: of this file, or used."""
+        return _by_column("--as", self.as_, known, path)
+
+    def weights(self, known: Sequence[str]) -> dict[str, float]:
+        """Return what columns are said to count, by name, where these are known: nothing."""
+        return {}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Kinds(TakenFor):
+    """What the columns of a table are taken for in training, and what they count."""
+
     column_weight: Annotated[
         tuple[str, ...],
         option(
@@ -42,16 +64,9 @@ class Kinds:
 
     def check(self) -> None:
         """Refuse what is no kind, and no weight."""
-        for text in self.as_:
-            _, kind = _parted("--as", text, "KIND")
-            if kind not in KINDS:
-                raise UsageError(f"--as has {kind!r}, which is no kind.{did_you_mean(kind, KINDS)}")
+        super().check()
         for text in self.column_weight:
             _weight(_parted("--column-weight", text, "WEIGHT")[1])
-
-    def kinds(self, known: Sequence[str], path: Path | None = None) -> dict[str, str]:
-        """Return what columns are said to be, by name, where these are known: of this file, or used."""
-        return _by_column("--as", self.as_, known, path)
 
     def weights(self, known: Sequence[str]) -> dict[str, float]:
         """Return what columns are said to count, by name, where these are known."""

@@ -26,11 +26,19 @@ if TYPE_CHECKING:
 VALUES_AT_ONCE = 2**23  # that go through a model between two steps of the progress
 
 
-def read_rows(source: Source, wanted: Wanted | None = None, *, weight: str | None = None) -> Rows:
-    """Read a folder of images, or a file and choose its columns; `weight` is that of weights."""
+def read_rows(
+    source: Source,
+    wanted: Wanted | None = None,
+    *,
+    weight: str | None = None,
+    infinite: bool = False,
+) -> Rows:
+    """Read a folder of images, or a file and choose its columns; `weight` is that of weights, and
+    `infinite` whether cells may be so.
+    """
     if source.is_folder:
         return read_images(source, wanted)
-    return _chosen(_read(source), source, wanted, weight)
+    return _chosen(_read(source), source, wanted, weight, infinite=infinite)
 
 
 def read_table_and_rows(source: Source, wanted: Wanted | None) -> tuple[Table, Rows]:
@@ -150,7 +158,14 @@ def _read(source: Source) -> Table:
     return table._replace(decimal=columns.decimal)
 
 
-def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | None = None) -> Rows:
+def _chosen(
+    table: Table,
+    source: Source,
+    wanted: Wanted | None,
+    weight: str | None = None,
+    *,
+    infinite: bool = False,
+) -> Rows:
     """Choose the columns of a table: of mixed types, where no model says what is wanted."""
     import polars as pl
 
@@ -168,6 +183,7 @@ def _chosen(table: Table, source: Source, wanted: Wanted | None, weight: str | N
         set_apart=source.sets_apart,
         mixed=wanted is None or wanted.kinds is not None,
         kinds=_known_kinds(table, source, wanted),
+        infinite=infinite,
     )
     if wanted is not None and not wanted.is_start:
         _check_shape(source.path, rows, wanted)

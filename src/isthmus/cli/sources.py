@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from isthmus.cli.kinds import Kinds
+from isthmus.cli.kinds import TakenFor
 from isthmus.cli.options import Columns, Pictures, given, option_name
 from isthmus.cli.terminal import UsageError, signals
 from isthmus.io import FileError
@@ -36,7 +36,7 @@ class Source:
     path: Path
     columns: Columns
     pictures: Pictures = field(default_factory=Pictures)
-    kinds: Kinds = field(default_factory=Kinds)
+    kinds: TakenFor = field(default_factory=TakenFor)
 
     @cached_property
     def is_folder(self) -> bool:

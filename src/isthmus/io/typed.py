@@ -58,8 +58,8 @@ class Typed(NamedTuple):
                 for row in column.is_infinite().arg_true():
                     yield row, f"{column.name} is infinite"
 
-    def check(self, table: Table) -> None:
-        """Raise a TableError that names the first bad cell, if there is one."""
+    def check(self, table: Table, *, infinite: bool = False) -> None:
+        """Raise a TableError that names the first bad cell, if there is one; some may be infinite."""
         for text, which, verdict in self.odd:
             more = f", and so are {which.sum() - 1:,} more" if which.sum() > 1 else ""
             way_out = leave_out(table, [text.name], " or the column, with")
@@ -67,7 +67,7 @@ class Typed(NamedTuple):
                 f"{table.path}, {table.place(first_cell(text, which))} is {verdict}{more}: mend it, or "
                 f"drop its row{way_out}; a cell that is missing is empty."
             )
-        check_holes(table, self.frame, ["infinite"])
+        check_holes(table, self.frame, [] if infinite else ["infinite"])
 
 
 def typed_of(table: Table, names: Sequence[str], kinds: Mapping[str, str]) -> Typed:

@@ -257,6 +257,8 @@ class Model:
         prepare: Callable[[np.ndarray], np.ndarray],
         layer: int | None = None,
     ) -> np.ndarray:
+        if not len(X):  # of no rows neither, the width is known
+            return self._map(what, np.zeros((1, X.shape[1])), prepare, layer)[:0]
         mapped = partial(map_batches, what, self.objective, self.net)
         with self.computing():
             if isinstance(X, np.ndarray):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from isthmus.cli.kinds import TakenFor
 from isthmus.cli.options import (
     OUTPUT,
     Columns,
@@ -85,6 +86,7 @@ def audit(
     result: Page = Page(),
     judging: Judging = Judging(),
     columns: Columns = Columns(),
+    kinds: TakenFor = TakenFor(),
     common: Common = Common(),
 ) -> int:
     """Find what is wrong with a table: its rows, its columns, and each of its cells.
@@ -99,16 +101,17 @@ def audit(
         isthmus audit passengers.csv
         isthmus audit orders.parquet -o orders.html --table cells.csv --id order_no
         isthmus audit large.csv --folds 0
+        isthmus audit people.csv --as zip=category --as note=ignore
 
     Parameters
     ----------
     data : Path
         The table.
     """
-    source = Source(data, columns)
+    source = Source(data, columns, kinds=kinds)
     path = result.output or Path(f"{_stem(data)}-audit.html")
     _check(source, result, judging, path)
-    frame, ids = _read(source)
+    frame, ids, asked = _read(source)
     from isthmus.audit import Audit
 
     use_cache()
@@ -116,6 +119,7 @@ def audit(
         found = Audit(
             frame,
             target_fpr=judging.target_fpr,
+            columns=asked,
             ids=ids,
             folds=judging.folds,
             random_state=judging.seed,
@@ -123,7 +127,7 @@ def audit(
             verbose=common.verbose,
         )
     title = result.title or f"What is wrong with {data.name}?"
-    found.save(path, title=title, command=_command(data, result, judging, columns, path))
+    found.save(path, title=title, command=_command(source, result, judging, path))
     if result.table is not None:
         from isthmus.io import write_table
 
@@ -153,14 +157,15 @@ def _check(source: Source, result: Page, judging: Judging, path: Path) -> None:
         check_output(result.table, TABLES, source.path, path, force=result.force)
 
 
-def _read(source: Source) -> tuple[pl.DataFrame, list[str]]:
-    """Return the columns to look at, and the names of the identifiers among them."""
+def _read(source: Source) -> tuple[pl.DataFrame, list[str], dict[str, str]]:
+    """Return the columns to look at, the identifiers among them, and what some are said to be."""
     import polars as pl
 
-    rows = read_rows(source)
+    rows = read_rows(source, infinite=True)
     check_columns(rows.ids, COLUMNS)
     assert isinstance(rows.X, pl.DataFrame)
-    return pl.concat([rows.ids, rows.X], how="horizontal"), rows.ids.columns
+    frame = pl.concat([rows.ids, rows.X], how="horizontal")
+    return frame, rows.ids.columns, source.kinds.kinds(rows.X.columns)
 
 
 def _stem(data: Path) -> str:
@@ -188,10 +193,11 @@ def _shown(found: Audit, path: Path, table: Path | None) -> dict[str, str]:
     return lines if table is None else lines | {"cells": str(table)}
 
 
-def _command(data: Path, result: Page, judging: Judging, columns: Columns, path: Path) -> str:
+def _command(source: Source, result: Page, judging: Judging, path: Path) -> str:
     """Return the command line that writes this page again."""
     usual = Judging()
     options = {k: v for k, v in given(judging).items() if given(usual).get(k) != v}
-    options |= given(columns) | {"--title": result.title, "--table": result.table}
+    options |= given(source.columns) | given(source.kinds)
+    options |= {"--title": result.title, "--table": result.table}
     options |= {"--output": path, "--force": result.force}
-    return shlex.join(["isthmus", "audit", str(data), *spelt(options)])
+    return shlex.join(["isthmus", "audit", str(source.path), *spelt(options)])
