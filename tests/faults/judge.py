@@ -36,7 +36,7 @@ def timeless(name: str, content: bytes) -> object:
     if name.endswith(".html"):
         return SECONDS_AND_DAY.sub(b"", content)
     lines = content.split(b"\n")  # of which the last is empty in a whole file
-    if lines[0].endswith(b",fit_seconds,predict_seconds"):
+    if lines[0].endswith(b",fit_seconds,score_seconds"):
         return [line.rsplit(b",", 2)[0] for line in lines[:-1]], lines[-1]
     return content
 

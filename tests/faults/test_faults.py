@@ -129,7 +129,7 @@ def test_a_table_that_is_cut_anywhere_is_seen(at):
     assert not is_same("o.csv", WHOLE[:at], WHOLE)
 
 
-TIMED = b"name,score,fit_seconds,predict_seconds\na,1.5,0.25,1e-3\nb,2.5,1.25,2e-3\n"
+TIMED = b"name,score,fit_seconds,score_seconds\na,1.5,0.25,1e-3\nb,2.5,1.25,2e-3\n"
 
 
 def test_of_a_table_with_seconds_all_but_them_counts():

@@ -63,6 +63,7 @@ def keep_previous(path: Path) -> None:
         fresh.unlink(missing_ok=True)
         fresh.hardlink_to(target)
         fresh.replace(previous)
+        fresh.unlink(missing_ok=True)  # two names of one file: to rename one does nothing
     except OSError:  # a file system without such links: a copy does
         try:
             write_whole(previous, target.read_bytes())
