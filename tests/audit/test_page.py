@@ -112,7 +112,7 @@ def test_the_command_reports_json(cli, csv):
         (["--raw"], "--raw is for CSV"),
         (["--id", "nmae"], "nmae"),
         (["--as", "job=word"], "--as has 'word', which is no kind."),
-        (["--as", "jbo=date"], "--as names 'jbo', which is no column"),
+        (["--as", "jbo=date"], "has no column 'jbo', which --as names. Did you mean 'job'?"),
     ],
 )
 def test_the_command_refuses_before_it_works(cli, csv, words, says):
