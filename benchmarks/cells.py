@@ -16,16 +16,14 @@ FILE collects a line of JSON for each run, and what it holds is not run again. T
 pip install isthmus[table-peers]; `make bench-tables` makes an environment for them.
 """
 
-import argparse
 import json
-import os
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 from speed.results import machine
+from tables.options import arguments
 from tables.ours import audit_cells, audit_flags
 from tables.peers import PEERS
 from tables.plants import KINDS, plant, plantable
@@ -174,15 +172,7 @@ def rates(results):
 
 def main():
     """Plant, find, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/tables"))
-    parser.add_argument("--only", nargs="+", default=list(METHODS), choices=METHODS)
-    parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=TABLES)
-    parser.add_argument("--most", type=int, default=5000, help="rows of a table at most")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--results", type=Path, default=Path("cells.jsonl"))
-    parser.set_defaults(activation="", cores=os.cpu_count())
-    options = parser.parse_args()
+    options = arguments(__doc__, "tables", METHODS, TABLES, 5000, "cells.jsonl")
     results = collect(options)
     print("{processor}, {cores} cores, {day}".format(**machine(options)))
     print("\n".join([*lines(results, options), *rates(results)]))

@@ -12,12 +12,9 @@ scikit-learn's IterativeImputer with forests of 100 trees, 10 rounds at most.
 FILE collects a line of JSON for each run, and what it holds is not run again.
 """
 
-import argparse
 import json
-import os
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 from sklearn import datasets
@@ -26,6 +23,7 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import BayesianRidge
 from speed.results import machine
+from tables.options import arguments
 
 MISSING, COVERED = 0.3, 0.9
 EMBEDDED = {"wine": datasets.load_wine, "breast cancer": datasets.load_breast_cancer}
@@ -149,15 +147,7 @@ def mean(results, value, options, method, name):
 
 def main():
     """Hide, fill, and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/adbench"))
-    parser.add_argument("--only", nargs="+", default=list(METHODS), choices=METHODS)
-    parser.add_argument("--tables", nargs="+", default=TABLES, choices=TABLES)
-    parser.add_argument("--most", type=int, default=1000, help="rows of a table at most")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--results", type=Path, default=Path("impute.jsonl"))
-    parser.set_defaults(activation="", cores=os.cpu_count())
-    options = parser.parse_args()
+    options = arguments(__doc__, "adbench", METHODS, TABLES, 1000, "impute.jsonl")
     results = collect(options)
     print("{processor}, {cores} cores, {day}".format(**machine(options)))
     for value in ("rmse", "seconds", "covered"):

@@ -156,7 +156,7 @@ def test_feather_of_the_first_version(write, fails, monkeypatch):
 def test_arrow_files_are_bounded(write, fails, monkeypatch):
     content = ipc(pl.DataFrame({"a": np.zeros(10**5)}), compression="zstd")
     monkeypatch.setattr(unpacking, "MOST_UNPACKED", 2**10)
-    fails("t.arrow would unpack from ", read_table, write(content, "t.arrow"))
+    fails("t.arrow would unpack to ", read_table, write(content, "t.arrow"))
     for cut in (b"ARROW1", content[:-9], content[:100], b"x"):
         fails("t.arrow is no Arrow file, or is damaged", read_table, write(cut, "t.arrow"))
     fails("t.arrow has no rows.", read_table, write(ipc(FRAME.clear()), "t.arrow"))

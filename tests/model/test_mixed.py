@@ -17,8 +17,8 @@ from isthmus.model.mixing import (
 )
 from isthmus.parts.corruptions import Gaussian, Masking, Swap
 from isthmus.parts.losses import MAE, MSE, Huber
-from isthmus.parts.tables import Layout, OnCells, Value, plan
-from isthmus.schema import infer_schema
+from isthmus.parts.tables import Layout, OnCells, plan
+from isthmus.schema import Value, infer_schema
 
 # A number, one with gaps, true or false, levels, a date (seconds and a turn), more levels.
 VALUES = (

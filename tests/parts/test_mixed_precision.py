@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from isthmus.parts import Layout, Mixed, Value
+from isthmus.parts import Layout, Mixed
 from isthmus.parts.losses import MSE
+from isthmus.schema import Value
 
 
 @pytest.mark.parametrize("order", [(False, True), (True, False)])

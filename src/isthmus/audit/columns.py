@@ -13,6 +13,7 @@ from isthmus.audit.findings import (
     cut,
     first_rows,
     guesses_at,
+    of_cells,
     share_text,
     value_text,
 )
@@ -113,8 +114,7 @@ def missing_marks(profile: Profile) -> Iterator[Finding]:
             f"{count_of(count, 'cell says', 'cells say')} {shortened(sorted(words), SHOWN)}, which "
             f"seems to mean that a value is missing: {shortened(names, MOST_NAMES)}."
         )
-        every = np.unique(np.concatenate(list(rows.values())))
-        yield Finding("missing marks", "warning", text, tuple(rows), first_rows(every), len(every))
+        yield of_cells("missing marks", "warning", text, rows)
 
 
 def mixed_types(profile: Profile) -> Iterator[Finding]:

@@ -191,15 +191,8 @@ def _parts(
     broken = (values != np.round(values)) & np.array([v not in told for v in values])
     count = int(counts[broken].sum())
     if 0 < count <= FEW * counts.sum() and (~broken).sum() >= 2:
-        rows = np.flatnonzero(np.isin(column.numbers, values[broken]))
-        words = shortened([number_text(v) for v in values[broken]], 4)
-        text = f"{column.name} is whole but for {count_of(count, 'row')}: {words}."
-        guesses = guesses_at(rows, column.name, "a whole number", 0.8)
-        names, first = (column.name,), first_rows(rows)
-        yield (
-            Finding("odd decimals", "warning", text, names, first, count, guesses=guesses),
-            set(values[broken].tolist()),
-        )
+        text = f"{column.name} is whole but for {count_of(count, 'row')}: {_shown(values[broken])}."
+        yield _breaking(column, values[broken], count, "odd decimals", text, "a whole number")
 
 
 def _signs(
@@ -209,17 +202,24 @@ def _signs(
     negative = np.array([v < 0 and v not in told for v in values])
     count = int(counts[negative].sum())
     if 0 < count <= RARE * counts.sum() and (values > 0).sum() >= 2:
-        rows = np.flatnonzero(np.isin(column.numbers, values[negative]))
-        words = shortened([number_text(v) for v in values[negative]], 4)
-        text = (
-            f"{column.name} is negative in {count_of(count, 'row')} ({words}) and in no other one."
-        )
-        guesses = guesses_at(rows, column.name, "not negative", 0.8)
-        names, first = (column.name,), first_rows(rows)
-        yield (
-            Finding("odd sign", "warning", text, names, first, count, guesses=guesses),
-            set(values[negative].tolist()),
-        )
+        rows = f"{count_of(count, 'row')} ({_shown(values[negative])})"
+        text = f"{column.name} is negative in {rows} and in no other one."
+        yield _breaking(column, values[negative], count, "odd sign", text, "not negative")
+
+
+def _shown(values: np.ndarray) -> str:
+    return shortened([number_text(v) for v in values], 4)
+
+
+def _breaking(
+    column: Column, values: np.ndarray, count: int, kind: str, text: str, expected: str
+) -> Found:
+    """Return the finding of a few numbers that break what holds for all others of their column."""
+    rows = np.flatnonzero(np.isin(column.numbers, values))
+    guesses = guesses_at(rows, column.name, expected, 0.8)
+    first = first_rows(rows)
+    finding = Finding(kind, "warning", text, (column.name,), first, count, guesses=guesses)
+    return finding, set(values.tolist())
 
 
 def _limits(

@@ -123,6 +123,12 @@ def number_text(value: float) -> str:
     return f"{value:,.6g}"
 
 
+def of_cells(kind: str, severity: str, text: str, rows: Mapping[str, np.ndarray]) -> Finding:
+    """Return a finding about cells, by the columns and rows that they are in."""
+    every = np.unique(np.concatenate(list(rows.values())))
+    return Finding(kind, severity, text, tuple(rows), first_rows(every), len(every))
+
+
 def cut(text: str) -> str:
     """Return text of a bounded length."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}\u2026"

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from isthmus.audit.findings import Finding, Guess, count_of, first_rows, guesses_at, value_text
+from isthmus.audit.findings import (
+    Finding,
+    Guess,
+    count_of,
+    first_rows,
+    guesses_at,
+    of_cells,
+    value_text,
+)
 from isthmus.audit.profile import is_mark
 from isthmus.words import shortened
 
@@ -60,8 +68,7 @@ def white_space(profile: Profile) -> Iterator[Finding]:
             f"{count_of(cells, 'cell begins or ends', 'cells begin or end')} with white space, in "
             f"{shortened(list(found), SHOWN)}."
         )
-        rows = np.unique(np.concatenate(list(found.values())))
-        yield Finding("white space", "note", text, tuple(found), first_rows(rows), len(rows))
+        yield of_cells("white space", "note", text, found)
 
 
 def spelling_variants(profile: Profile) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ that amounts and counts of all sizes can be told apart, and one huge value does 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -68,24 +69,17 @@ def fit_bent(
     would hide them.
     """
     middle, unit = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    quantiles = partial(np.quantile, weights=weight, method="inverted_cdf")
     for j in range(x.shape[1]):
         column = x[:, j].astype(float)
-        low, middle[j], high = quantiles(column, weight, [0.25, 0.5, 0.75])
+        low, middle[j], high = quantiles(column, [0.25, 0.5, 0.75])
         distance = np.abs(column - middle[j])
         spread = max(high - middle[j], middle[j] - low) or _usual(distance[distance > 0])
-        (far,) = quantiles(distance, weight, [1 - IN_TAIL])
+        far = quantiles(distance, 1 - IN_TAIL)
         unit[j] = spread if far > TAIL * spread > 0 else 0.0
     bend = Bent(np.zeros(len(unit)), np.ones(len(unit)), middle, unit)
     lines = standard(bend.bent(x), weight)
     return bend._replace(centre=lines.centre, scale=lines.scale)
-
-
-def quantiles(x: np.ndarray, weight: np.ndarray, shares: list[float]) -> np.ndarray:
-    """Return weighted quantiles of one column: the least value with at least this share up to it."""
-    order = np.argsort(x, kind="stable")
-    share = np.cumsum(weight[order])
-    places = np.searchsorted(share, np.array(shares) * share[-1])
-    return x[order[np.minimum(places, len(x) - 1)]]
 
 
 def _usual(distances: np.ndarray) -> float:

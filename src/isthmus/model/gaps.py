@@ -17,7 +17,7 @@ import numpy as np
 
 from isthmus.io import ModelFileError
 from isthmus.model.record import array_of
-from isthmus.parts import plan
+from isthmus.parts import SURE, plan
 from isthmus.training import Aside
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ TURNS = 16  # in which the cells of a row are hidden, at most
 ROWS, SLOTS = 512, 2**20  # whose cells are hidden, and slots of theirs, at most
 GAIN = 0.02  # of the cost, that more rounds must bring
 SHARES = np.linspace(0, 1, 21)
-SURE = 1e-7  # how near to 0 a probability counts
 ASIDE = 2**12  # rows at most of which cells are taken out of training
 DRAWN = 0  # the seed of the rows whose cells are hidden
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import scipy.special
 
-from isthmus.model.bending import Bent, quantiles
+from isthmus.model.bending import Bent
 from isthmus.model.scaling import Affine, blocks, fit_scaler
-from isthmus.parts import Layout, Masking, Mixed, OnCells, Value, plan
+from isthmus.parts import Layout, Masking, Mixed, OnCells, plan
 
 if TYPE_CHECKING:
     from isthmus.model.scaling import Scaling
@@ -40,7 +40,7 @@ def layout_of(schema: Schema, corruption: tuple[Corruption, ...] = ()) -> Layout
 
 def layout_with(schema: Schema, marked: tuple[int, ...]) -> Layout:
     """Return what the values of compact rows are, with these cells marked where they are missing."""
-    return Layout(tuple(Value(v.kind, v.cell, v.size, v.other) for v in schema.values), marked)
+    return Layout(schema.values, marked)
 
 
 def check_mixed(slots: Slots, scaling: Scaling) -> None:
@@ -160,7 +160,7 @@ def _median(x: np.ndarray, weight: np.ndarray) -> float:
     there = weight > 0
     if not there.any():
         return 0.0
-    return float(quantiles(x[there], weight[there], [0.5])[0])
+    return float(np.quantile(x[there], 0.5, weights=weight[there], method="inverted_cdf"))
 
 
 def _of_flags(rows: Present, columns: np.ndarray) -> Known:

@@ -7,7 +7,7 @@ units of its own size in normal rows, which rare and large losses settle::
     loss(x', x) = sum_c v_c l_c / sum_c v_c    with  v_c = w_c / (mean of l_c^4 over normal rows)^(1/4)
 
 and the distance of remade rows has the same weights v_c. In NSL-KDD (`benchmarks/attacks.py`) this
-finds 87 to 89 % of the attacks at 1 % false alarms; with columns that weigh the same it was 80 %.
+finds 87 to 89 % of the attacks at 1 % false alarms.
 """
 
 from __future__ import annotations

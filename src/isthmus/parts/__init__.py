@@ -25,9 +25,9 @@ from isthmus.parts.part import value_of_text as value_of_text
 from isthmus.parts.penalties import CustomPenalty as CustomPenalty
 from isthmus.parts.penalties import Penalty as Penalty
 from isthmus.parts.sparsity import Sparsity as Sparsity
+from isthmus.parts.table_nodes import SURE as SURE
 from isthmus.parts.tables import Group as Group
 from isthmus.parts.tables import Layout as Layout
 from isthmus.parts.tables import Mixed as Mixed
 from isthmus.parts.tables import OnCells as OnCells
-from isthmus.parts.tables import Value as Value
 from isthmus.parts.tables import plan as plan

@@ -34,17 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from isthmus.nets import Graph
-
-FLOOR = 0.1  # of what the best constant answer costs, at least, where little varies
-
-
-class Value(NamedTuple):
-    """What a value of a compact row is: "number", "flag", "levels" or "turn"; of which cell."""
-
-    kind: str
-    cell: int
-    size: int = 1  # of levels; the last one is "other", if there is one
-    other: bool = False
+    from isthmus.schema import Value
 
 
 class Layout(NamedTuple):

@@ -170,9 +170,9 @@ def error_against_width(
 
 
 def column_errors(names: Sequence[str], shares: Sequence[float]) -> Figure:
-    """Draw which share of each column's variance the reconstruction misses, as bars."""
+    """Draw which share of each column the reconstruction misses, of its variance say, as bars."""
     height = 0.8 + 0.24 * len(names)
-    figure, axes = figure_and_axes(5.2, height, "Variance that is lost (%)", "")
+    figure, axes = figure_and_axes(5.2, height, "Share that is lost (%)", "")
     places = np.arange(len(names))  # by its name, a bar would hide another of that name
     axes.barh(places, 100 * np.asarray(shares), color=LINE_COLOURS[5])
     axes.set_yticks(places, short_texts(names))

@@ -12,10 +12,10 @@ from isthmus.io.arrow_sizes import Damaged, unpacked_size
 from isthmus.io.choices import TableError
 from isthmus.io.foreign import polars_errors, quiet
 from isthmus.io.optional import needed
+from isthmus.io.packed import check_size
 from isthmus.io.parquet import intervals
 from isthmus.io.reading import reader
 from isthmus.io.tabled import typed_table
-from isthmus.io.unpacking import most_unpacked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,10 +36,7 @@ def read(path: Path) -> Table:
         size = unpacked_size(content)
     except Damaged as error:
         raise TableError(f"{damaged}.") from error
-    if size > most_unpacked(len(content)):
-        raise TableError(
-            f"{path} would unpack from {len(content):,} to {size:,} bytes: save it as .csv."
-        )
+    check_size(path, size)
     read_ipc = pl.read_ipc if content.startswith(FILE) else pl.read_ipc_stream
     with polars_errors(damaged), intervals():
         frame = read_ipc(io.BytesIO(content))
