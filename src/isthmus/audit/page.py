@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-import jinja2
 import numpy as np
 import polars as pl
 from markupsafe import Markup
 
 from isthmus import __version__
 from isthmus.audit.findings import count_of, cut, share_text, value_text
-from isthmus.report import template_source
+from isthmus.report import template_source, templates
 from isthmus.words import listed
 
 if TYPE_CHECKING:
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from isthmus.audit.findings import Finding
     from isthmus.audit.profile import Column
 
+ROOM = "isthmus.audit"  # where its templates lie
 FIRST_CELLS, MOST_CELLS = 30, 300  # on the page: at once, and in all; the table has all
 MOST_COLUMNS = 200
 EXCERPT_ROWS, EXCERPT_COLUMNS = 6, 8
@@ -67,11 +66,12 @@ def to_html(audit: Audit, title: str, command: str | None = None) -> str:
     findings = [(f, _excerpt(audit, f)) for f in audit.findings_]
     cells = _cell_lines(audit)
     return (
-        _templates()
+        templates(ROOM, html=True)
         .get_template("audit.html.jinja")
         .render(
             title=title,
             summary=summary(audit),
+            sure_text=sure_text,
             headlines=[f for f in audit.findings_ if f.severity != "note"][:5],
             tiles=_tiles(audit),
             cells=cells,
@@ -86,28 +86,9 @@ def to_html(audit: Audit, title: str, command: str | None = None) -> str:
             command=command,
             today=datetime.date.today().isoformat(),
             version=__version__,
-            style=Markup(template_source("report.css") + _source("audit.css")),
+            style=Markup(template_source("report.css") + template_source("audit.css", ROOM)),
         )
     )
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("isthmus.audit"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["sure"] = sure_text
-    return environment
-
-
-def _source(name: str) -> str:
-    loader = _templates().loader
-    assert loader is not None
-    return loader.get_source(_templates(), name)[0]
 
 
 # -- sentences ---------------------------------------------------------------------------------------

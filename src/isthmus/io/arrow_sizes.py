@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from isthmus.io.unpacking import Damaged
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,10 +18,6 @@ FILE, CONTINUED = b"ARROW1", b"\xff\xff\xff\xff"
 DICTIONARY, BATCH = 2, 3  # kinds of messages
 BLOCK, NODE, BUFFER = 24, 16, 16  # bytes of structs in vectors
 UNPACKED = -1  # the length of a buffer that is not packed though the others are
-
-
-class Damaged(Exception):
-    """The metadata cannot be followed."""
 
 
 def unpacked_size(content: bytes) -> int:

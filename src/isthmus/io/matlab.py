@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from isthmus.io.choices import TableError
-from isthmus.io.unpacking import most_unpacked
+from isthmus.io.unpacking import Damaged, most_unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +27,6 @@ NUMBERS = {
 }  # fmt: skip
 FULL = range(6, 16)  # classes of arrays of numbers
 COMPLEX = 0x0800
-
-
-class _Damaged(Exception):
-    """A part of a file cannot be followed."""
 
 
 class Element(NamedTuple):
@@ -55,7 +51,7 @@ def read_mat(path: Path) -> dict[str, np.ndarray]:
         order = {b"IM": "<", b"MI": ">"}[content[HEADER - 2 : HEADER]]
         found = (_matrix(e, order) for e in _variables(path, content, order) if e.kind == MATRIX)
         return {name: array for name, array in found if array is not None}
-    except (KeyError, struct.error, zlib.error, _Damaged) as error:
+    except (KeyError, struct.error, zlib.error, Damaged) as error:
         raise TableError(f"{path} is no MATLAB file of version 5, or is damaged.") from error
 
 
@@ -69,7 +65,7 @@ def _variables(path: Path, content: bytes, order: str) -> Iterator[Element]:
         inner = unpacking.decompress(element.data, left)
         left -= len(inner)
         if not unpacking.eof and left > 0:
-            raise _Damaged
+            raise Damaged
         if left <= 0:
             raise TableError(f"{path} unpacks to more than {most_unpacked(len(content)):,} bytes.")
         yield from _elements(memoryview(inner), order)
@@ -84,34 +80,34 @@ def _elements(data: memoryview, order: str, *, padded: bool = True) -> Iterator[
         if kind >> 16:
             kind, length, start = kind & 0xFFFF, kind >> 16, at + 4
         if start + length > len(data):
-            raise _Damaged
+            raise Damaged
         yield Element(kind, data[start : start + length])
         at = max(start + length, at + 8)
         if padded or kind != COMPRESSED:
             at += -at % 8
     if at < len(data) and not padded:
-        raise _Damaged
+        raise Damaged
 
 
 def _matrix(element: Element, order: str) -> tuple[str, np.ndarray | None]:
     """Return name and numbers of a matrix; None for one that holds other things."""
     parts = list(_elements(element.data, order))
     if len(parts) < 3:
-        raise _Damaged
+        raise Damaged
     flags = struct.unpack_from(f"{order}I", parts[0].data)[0]
     shape = tuple(_numbers(parts[1].data, f"{order}i4").tolist())
     name = bytes(parts[2].data).decode("latin-1")
     if flags & 0xFF not in FULL or flags & COMPLEX or len(shape) != 2:
         return name, None
     if len(parts) < 4 or parts[3].kind not in NUMBERS or min(shape) < 0:
-        raise _Damaged
+        raise Damaged
     numbers = _numbers(parts[3].data, f"{order}{NUMBERS[parts[3].kind]}")
     if len(numbers) != math.prod(shape):
-        raise _Damaged
+        raise Damaged
     return name, numbers.reshape(shape, order="F").astype(np.float64)
 
 
 def _numbers(data: memoryview, dtype: str) -> np.ndarray:
     if len(data) % np.dtype(dtype).itemsize:
-        raise _Damaged
+        raise Damaged
     return np.frombuffer(data, dtype)

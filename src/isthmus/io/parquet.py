@@ -13,8 +13,8 @@ import polars as pl
 
 from isthmus.io.choices import TableError
 from isthmus.io.foreign import polars_errors
-from isthmus.io.parquet_sizes import Damaged, unpacked_size
-from isthmus.io.unpacking import most_unpacked
+from isthmus.io.parquet_sizes import unpacked_size
+from isthmus.io.unpacking import Damaged, most_unpacked
 from isthmus.words import first_line
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from isthmus.io.unpacking import Damaged
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,10 +24,6 @@ WIDTH = 16  # and of text, other bytes and decimals
 DECIMAL, INTEGER = 5, 10  # fields of a logical type; the first is a converted type too
 NARROW = {11: 1, 12: 2, 15: 1, 16: 2}  # converted types of small integers, 4 bytes wide in the file
 DEEPEST = 32  # structs within structs
-
-
-class Damaged(Exception):
-    """The headers cannot be followed."""
 
 
 def unpacked_size(content: bytes) -> int:

@@ -10,6 +10,7 @@ from isthmus.report.measurements import used_columns as used_columns
 from isthmus.report.model_sections import choose_examples as choose_examples
 from isthmus.report.model_sections import width_section as width_section
 from isthmus.report.pages import template_source as template_source
+from isthmus.report.pages import templates as templates
 from isthmus.report.report import ENDINGS as ENDINGS
 from isthmus.report.report import Report as Report
 from isthmus.report.text_sections import search_section as search_section

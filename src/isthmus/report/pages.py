@@ -41,7 +41,7 @@ def to_html(facts: Facts, sections: Sequence[Section]) -> str:
     """
     script = template_source("embedding.js")
     return (
-        _templates(html=True)
+        templates(html=True)
         .get_template("report.html.jinja")
         .render(
             facts=facts,
@@ -57,7 +57,7 @@ def to_html(facts: Facts, sections: Sequence[Section]) -> str:
 
 def to_markdown(facts: Facts, sections: Sequence[Section]) -> str:
     """Render a page without pictures, of which the captions remain; every text is escaped."""
-    template = _templates(html=False).get_template("report.md.jinja")
+    template = templates(html=False).get_template("report.md.jinja")
     return template.render(facts=facts, sections=sections)
 
 
@@ -82,10 +82,10 @@ def code_block(text: str) -> Markup:
 
 
 @cache
-def _templates(html: bool) -> jinja2.Environment:
-    """Return the templates, which escape whatever they are given for the one format or the other."""
+def templates(package: str = "isthmus.report", *, html: bool) -> jinja2.Environment:
+    """Return the templates of a room, which escape whatever they are given, for a page or Markdown."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("isthmus.report"),
+        loader=jinja2.PackageLoader(package),
         autoescape=html,
         finalize=None if html else _escaped_for_markdown,
         trim_blocks=True,
@@ -100,6 +100,6 @@ def _escaped_for_markdown(value: object) -> str:
     return value if isinstance(value, Markup) else escape_markdown(value)
 
 
-def template_source(name: str) -> str:
-    """Return a file that lies among the templates, as it is."""
-    return (resources.files("isthmus.report") / "templates" / name).read_text("utf-8")
+def template_source(name: str, package: str = "isthmus.report") -> str:
+    """Return a file that lies among the templates of a room, as it is."""
+    return (resources.files(package) / "templates" / name).read_text("utf-8")

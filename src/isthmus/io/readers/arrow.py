@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from isthmus.io.arrow_sizes import Damaged, unpacked_size
+from isthmus.io.arrow_sizes import unpacked_size
 from isthmus.io.choices import TableError
 from isthmus.io.foreign import polars_errors, quiet
 from isthmus.io.optional import needed
@@ -16,6 +16,7 @@ from isthmus.io.packed import check_size
 from isthmus.io.parquet import intervals
 from isthmus.io.reading import reader
 from isthmus.io.tabled import typed_table
+from isthmus.io.unpacking import Damaged
 
 if TYPE_CHECKING:
     from pathlib import Path
