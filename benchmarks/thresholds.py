@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from adbench import rows
+from detection.read import rows
 from speed.results import machine
 
 from isthmus import OutlierDetector

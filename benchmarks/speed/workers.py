@@ -34,11 +34,11 @@ def environment(**more):
 class Worker:
     """A contestant, by the module that has it in `CONTESTANTS` and its name there."""
 
-    def __init__(self, module, name, *arguments):
+    def __init__(self, module, name, *arguments, **variables):
         command = [sys.executable, "-m", "speed.workers", module, name, json.dumps(arguments)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.name = name
-        self.process = subprocess.Popen(command, env=environment(), **pipes)
+        self.process = subprocess.Popen(command, env=environment(**variables), **pipes)
 
     def __enter__(self):
         return self
@@ -85,7 +85,8 @@ def main():
     module, name, arguments = sys.argv[1:]
     answers, sys.stdout = sys.stdout, sys.stderr
     warnings.simplefilter("ignore")
-    contestants = importlib.import_module(f"speed.{module}").CONTESTANTS
+    named = module if "." in module else f"speed.{module}"
+    contestants = importlib.import_module(named).CONTESTANTS
     run = contestants[name](*json.loads(arguments))
     for line in sys.stdin:
         answers.write(json.dumps(run(*json.loads(line))) + "\n")
