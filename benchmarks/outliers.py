@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from detection.detectors import BEFORE, DETECTORS, PYOD
 from detection.read import MOST, find_sets, set_name
-from detection.report import DRAWN, failures, losses, picture, table, values_of, versions
+from detection.report import DRAWN, complete, failures, losses, picture, table, values_of, versions
 from detection.runs import PROTOCOLS, Runner, collect, read_results, wanted
 
 
@@ -50,8 +50,8 @@ def options():
     return parser.parse_args()
 
 
-def check(args, found):
-    """Refuse what cannot be done before anything is run, and return the detectors' names."""
+def check(args):
+    """Refuse what cannot be done before anything is run; return the detectors and the sets."""
     names = args.detectors + [BEFORE] * (args.against is not None)
     if args.against is not None and not (args.against / "isthmus" / "__init__.py").is_file():
         raise SystemExit(f"--against {args.against} has no package isthmus: give another src.")
@@ -61,47 +61,68 @@ def check(args, found):
         )
     if not args.report_only and set(names) & set(PYOD) and find_spec("pyod") is None:
         raise SystemExit("PyOD is not installed: pip install isthmus[peers], or leave it out.")
+    found = find_sets(args.data, args.sets, args.every)
     if args.picture and len(found) > DRAWN:
         raise SystemExit(f"A picture holds {DRAWN} sets at most, not {len(found)}: see --sets.")
-    return names
+    return names, found
 
 
 def report(results, names, sets, args):
     """Print what came of each protocol, by folder and of all folders, and draw the picture."""
-    folders = sorted({name.split("/")[0] for name in sets})
     drawn = {}
     for protocol in args.protocols:
         told = [n for n in names if any((n, protocol) == (k[0], k[2]) for k in results)]
-        asked = protocol, args.seeds, args.most
-        drawn[protocol] = values = values_of(results, told, sets, *asked)
-        for folder in folders + [None] * (len(folders) > 1):
-            chosen = np.array([folder in (None, name.split("/")[0]) for name in sets])
-            part = values.part(chosen)
-            print(f"\n{protocol}, {folder or 'all'}: {chosen.sum()} sets, seeds {args.seeds}\n")
-            print(*table(part, args.reference), sep="\n")
-            print(f"\nwhere {args.reference} is most behind the best other:")
-            print(*losses(part, args.reference), sep="\n")
-        print(*failures(results, told, sets, *asked), sep="\n")
+        if args.reference not in told:
+            print(f"\n{protocol}: there are no results of {args.reference}.")
+            continue
+        done = complete(results, told, sets, protocol, args.seeds, args.most)
+        if len(done) < len(sets):
+            print(
+                f"\n{protocol}: {len(sets) - len(done)} sets are left out, as not all is run yet."
+            )
+        asked = told, done, protocol, args.seeds, args.most
+        drawn[protocol] = values = values_of(results, *asked)
+        for folder, chosen in groups(done):
+            print(f"\n{protocol}, {folder}: {chosen.sum()} sets, seeds {args.seeds}\n")
+            show(values.part(chosen), args.reference)
+        print(*failures(results, *asked), sep="\n")
     for name in names:
         if len(versions(results, name)) > 1:
-            print(f"These are results of several versions of {name}: run without --report-only.")
-    if args.picture:
+            print(f"Results of several versions of {name}: run again without --report-only.")
+    if args.picture and drawn:
         picture(args.picture, drawn)
+
+
+def groups(sets):
+    """Return names of groups of sets, and which sets each has: folders, and all of several."""
+    of = np.array([name.split("/")[0] for name in sets])
+    folders = {str(folder): of == folder for folder in np.unique(of)}
+    return [*folders.items(), *[("all", of == of)] * (len(folders) > 1)]
+
+
+def show(values, reference):
+    """Print the table of a group of sets, and where the detector of reference loses most."""
+    print(*table(values, reference), sep="\n")
+    lost = list(losses(values, reference))
+    if lost:
+        print(f"\nWhere {reference} is most behind the best other:\n")
+        print(*lost, sep="\n")
 
 
 def main():
     """Run what is missing, print tables, draw a picture."""
     args = options()
-    found = find_sets(args.data, args.sets, args.every)
-    names = check(args, found)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start")
+    names, found = check(args)
+    keys = wanted(names, found, args.protocols, args.seeds, args.most)
     if args.report_only:
         results = read_results(args.results)
     else:
-        keys = wanted(names, found, args.protocols, args.seeds, args.most)
+        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start")
         with Runner(args.against) as runner:
             results = collect(runner, keys, args.results)
-    report(results, names, [set_name(path) for path in found], args)
+    report(
+        {k: results[k] for k, _ in keys if k in results}, names, list(map(set_name, found)), args
+    )
 
 
 if __name__ == "__main__":

@@ -176,3 +176,217 @@ def test_sides_are_the_folders_that_they_name(monkeypatch, tmp_path):
     assert wall > 0 < used
     with pytest.raises(SystemExit, match=r"-c 1 / 0 failed:\nTraceback"):
         side.run("-c", "1 / 0")
+
+
+@pytest.fixture
+def detection(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import detection.report
+    import detection.runs
+
+    return detection
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """Two sets of 40 rows, 4 of them outliers, in both layouts; the second has a pickled object."""
+    X = np.random.default_rng(0).normal(size=(40, 3)) + 5 * (np.arange(40) >= 36)[:, None]
+    y = np.arange(40) >= 36
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    np.savez(tmp_path / "one" / "45_wine.npz", X=X, y=y[:, None])
+    test = {"test": X[20:], "test_labels": y[20:], "meta_info": np.array({"a": 1}, dtype=object)}
+    np.savez(tmp_path / "two" / "b.npz", train=X[:20], **test)
+    return X, y, [tmp_path / "one", tmp_path / "two"]
+
+
+def test_sets_of_both_layouts_are_read(detection, sets):
+    from detection.read import find_sets, rows, set_name
+
+    X, y, folders = sets
+    first, second = find_sets(folders)
+    assert [set_name(first), set_name(second)] == ["one/45_wine", "two/b"]
+    for path in (first, second):
+        np.testing.assert_equal(rows(path, "unsupervised", 0), (X, X, y))
+        train, test, labels = rows(path, "semi-supervised", 0)
+        assert labels.sum() == 4
+        assert (len(train), len(test)) == ((18, 22) if path == first else (20, 20))
+        together = np.concatenate([train, test])
+        np.testing.assert_equal(together[together[:, 0].argsort()], X[X[:, 0].argsort()])
+    np.testing.assert_equal(rows(second, "semi-supervised", 7)[1], X[20:])
+    assert not np.array_equal(*(rows(first, "semi-supervised", seed)[1] for seed in (0, 1)))
+
+
+def test_samples_keep_rare_outliers(detection):
+    from detection.read import sample
+
+    y = np.arange(5000) < 3
+    chosen = sample(y, 1000, np.random.default_rng(0))
+    assert y[chosen].sum() == 3
+    assert 1000 <= len(np.unique(chosen)) == len(chosen) <= 1003
+    np.testing.assert_equal(sample(y, 5000, np.random.default_rng(0)), np.arange(5000))
+
+
+def test_what_is_no_set_is_refused(detection, sets):
+    from detection.read import find_sets
+
+    folder = sets[2][0]
+    with pytest.raises(SystemExit, match="have the same name"):
+        find_sets([folder, folder])
+    with pytest.raises(SystemExit, match="No set's name is like x"):
+        find_sets([folder], ["x*"])
+    with pytest.raises(SystemExit, match=r"has no \.npz files"):
+        find_sets([folder.parent])
+    np.savez(folder / "c.npz", X=np.ones(3))
+    with pytest.raises(SystemExit, match=r"c\.npz is no set: it must hold"):
+        find_sets([folder])
+
+
+def raising(*_):
+    raise ValueError("too odd\nand more")
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        (
+            lambda train, test, *_: np.r_[np.nan, np.inf, test[2:, 0]],
+            "2 of 40 scores are not finite",
+        ),
+        (raising, "ValueError: too odd"),
+    ],
+)
+def test_a_detector_without_finite_scores_has_failed(detection, sets, monkeypatch, scores, words):
+    monkeypatch.setitem(detection.detectors.DETECTORS, "LOF", scores)
+    path = sets[2][0] / "45_wine.npz"
+    found = detection.runs.measured("LOF", path, "unsupervised", 0, 100)
+    assert found["failed"] == words
+    assert "auroc" not in found
+    good = detection.runs.measured("Mahalanobis", path, "semi-supervised", 0, 100)
+    assert good["auroc"] == 1
+    assert "failed" not in good
+
+
+def test_differences_are_paired_by_set(detection):
+    from scipy.stats import sem, wilcoxon
+
+    ours, theirs = np.random.default_rng(0).uniform(size=(2, 12))
+    found = detection.report.paired(np.r_[ours, np.nan, 1], np.r_[theirs, 1, np.nan])
+    assert found.sets == 12
+    assert found.ahead == pytest.approx(ours.mean() - theirs.mean())
+    assert found.error == pytest.approx(sem(ours - theirs))
+    assert found.p == wilcoxon(ours, theirs).pvalue
+    assert detection.report.paired(ours, ours) == (12, 0, 0, 1)
+
+
+def test_failures_are_said_and_count_in_no_mean(detection):
+    report, found = detection.report, {}
+    for name, values in {"A": (0.9, 0.8, 0.6), "B": (None, 0.6, 0.8)}.items():
+        for of, value in zip(["f/45_wine", "f/2_b", "f/3_c"], values, strict=True):
+            for seed in (0, 1):
+                good = {"auroc": value, "precision": value, "seconds": 1.0}
+                failed = {"failed": "all NaN", "seconds": 1.0}
+                found[name, of, "unsupervised", seed, 9] = failed if value is None else good
+    asked = ["A", "B"], ["f/45_wine", "f/2_b", "f/3_c"], "unsupervised", [0, 1], 9
+    lines = list(report.table(report.values_of(found, *asked), "A"))
+    assert lines[0].startswith(
+        "| detector | sets | AUROC | chosen on | others | precision | rank |"
+    )
+    assert lines[2].startswith("| A | 3 | 0.7667 | 0.9000 | 0.7000 | 0.7667 | 1.33 | 1.00 |")
+    row = "| B | 2 | 0.7000 | nan | 0.7000 | 0.7000 | 1.67 | 1.00 | +0.0000 ± 0.2000 | 1 |"
+    assert lines[3].startswith(row)
+    assert lines[3].endswith("| -0.200 f/3_c |")
+    told = list(report.losses(report.values_of(found, *asked), "A"))
+    assert told == ["-0.200 f/3_c: 0.600, B 0.800"]
+    assert list(report.failures(found, *asked)) == ["B failed on 1 (all NaN): f/45_wine"]
+    del found["B", "f/3_c", "unsupervised", 1, 9]
+    assert report.complete(found, *asked) == ["f/45_wine", "f/2_b"]
+
+
+class Counting:
+    """A runner that counts what it is asked for."""
+
+    def __init__(self, version):
+        self.versions, self.asked = {"isthmus": version}, []
+
+    def __call__(self, name, *request):
+        self.asked.append(name)
+        return {"auroc": 1.0, "seconds": 0.0}
+
+
+def test_runs_are_gone_on_with(detection, tmp_path):
+    from detection.runs import collect, read_results, wanted
+
+    path, names = tmp_path / "results.jsonl", ["isthmus", "LOF"]
+    keys = wanted(names, [tmp_path / "a.npz"], ["unsupervised"], [0, 1], 9)
+    again = []
+    for version in "aab":
+        runner = Counting(version)
+        assert len(collect(runner, keys, path)) == 4
+        again.append(runner.asked)
+        path.write_text(path.read_text() + '{"detector": "LO')  # ended within a line
+    assert again == [["isthmus", "LOF"] * 2, [], ["isthmus"] * 2]
+    versions = [result["version"] for result in read_results(path).values()]
+    assert versions == ["b", None, "b", None]
+    assert len(path.read_text().splitlines()) == 6
+    path.write_text("[1]\n")
+    with pytest.raises(SystemExit, match="holds other lines than results"):
+        read_results(path)
+
+
+def test_another_version_runs_beside_peers(detection, sets, monkeypatch, tmp_path, capsys):
+    import outliers
+
+    package = tmp_path / "src" / "isthmus"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "class OutlierDetector:\n"
+        "    def __init__(self, **parameters): self.told = parameters\n"
+        "    def fit(self, X): return self\n"
+        "    def score_samples(self, X): return -X[:, 0] * (self.told['random_state'] + 1)\n"
+    )
+    results, drawn = tmp_path / "results.jsonl", tmp_path / "drawn.png"
+    words = f"--against {package.parent} --detectors LOF Mahalanobis --reference LOF --seeds 0 1"
+    files = ["--results", str(results), "--picture", str(drawn), "--data", *map(str, sets[2])]
+    monkeypatch.setattr(sys, "argv", ["outliers.py", *words.split(), *files])
+    outliers.main()
+    text = capsys.readouterr().out
+    for heading in ("unsupervised, one: 1 sets", "semi-supervised, all: 2 sets"):
+        assert heading in text
+    assert text.count("| isthmus before | 2 | 1.0000 |") == 2
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    assert len(lines) == 2 * 2 * 2 * 3
+    assert lines[0]["rows"] == 40
+    assert drawn.stat().st_size > 10_000
+    asked = [*sys.argv, "--report-only"]
+    monkeypatch.setattr(sys, "argv", asked)
+    outliers.main()
+    assert capsys.readouterr().out == text.split("\n", 1)[1]
+    for option, words in {
+        "--reference": "--reference 'none' is not run; one of LOF, Mahalanobis, isthmus before is",
+        "--against": "--against none has no package isthmus: give ",
+    }.items():
+        monkeypatch.setattr(sys, "argv", [*asked, option, "none"])
+        with pytest.raises(SystemExit, match=words):
+            outliers.main()
+
+
+def test_peers_of_few_lines_are_what_they_are_named_for(detection, iris):
+    from detection.detectors import mahalanobis, nearest_scaled
+    from scipy.spatial.distance import mahalanobis as right
+    from sklearn.neighbors import NearestNeighbors
+
+    from isthmus import Autoencoder
+
+    train, test = iris[::2], iris[1::2]
+    inverse = np.linalg.inv(np.cov(train.T, bias=True))
+    expected = [right(row, train.mean(axis=0), inverse) ** 2 for row in test]
+    np.testing.assert_allclose(mahalanobis(train, test, "", 0), expected)
+    doubled = (np.c_[X, X @ np.ones(4), np.ones(75)] for X in (train, test))
+    np.testing.assert_allclose(mahalanobis(*doubled, "", 0), expected)
+    settings = {"max_epochs": 1, "early_stopping": False, "dtype": "float64", "random_state": 0}
+    model = Autoencoder(2, **settings).fit(train).fitted_.model
+    known = NearestNeighbors(n_neighbors=1).fit(model.scaled(train))
+    for protocol, rows in (("semi-supervised", model.scaled(test)), ("unsupervised", None)):
+        found = nearest_scaled(train, test, protocol, 0)
+        np.testing.assert_allclose(found, known.kneighbors(rows)[0][:, 0])

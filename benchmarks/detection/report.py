@@ -1,7 +1,7 @@
 """What results say: means, and differences that are paired by set.
 
-A value of a set is the mean over seeds. A detector that failed on a set, at any seed, has none there;
-means are over the sets where it has one, differences over those where both have.
+A value of a set is the mean over seeds. A detector that failed on a set, at any seed, has none there
+and ranks last; means are over the sets where it has one, differences over those where both have.
 """
 
 from collections import Counter
@@ -55,11 +55,20 @@ def paired(ours, theirs):
     return Paired(n, gaps.mean(), gaps.std(ddof=1) / np.sqrt(n), p)
 
 
+def complete(results, names, sets, protocol, seeds, most):
+    """Return the sets that all of these detectors have results of, at all seeds."""
+    return [
+        of
+        for of in sets
+        if all((name, of, protocol, seed, most) in results for name in names for seed in seeds)
+    ]
+
+
 def values_of(results, names, sets, protocol, seeds, most):
-    """Gather means over seeds; a set lacks one where a seed is missing or failed."""
+    """Gather means over seeds."""
 
     def value(name, of, what):
-        found = [results.get((name, of, protocol, seed, most), {}) for seed in seeds]
+        found = [results[name, of, protocol, seed, most] for seed in seeds]
         return np.mean([result.get(what, np.nan) for result in found])
 
     arrays = (
@@ -74,11 +83,10 @@ def table(values, reference):
     picked = np.isin([name.split("/")[1] for name in values.sets], list(CHOSEN_ON))
     split = picked.any() and not picked.all()
     groups = [("chosen on", picked), ("others", ~picked)] if split else []
-    ranks = rankdata(-values.auroc, axis=0, nan_policy="omit")
+    ranks = rankdata(-np.nan_to_num(values.auroc, nan=-np.inf), axis=0)
     us = values.names.index(reference)
-    ahead = f"{reference} ahead"
     head = ["detector", "sets", "AUROC", *(name for name, _ in groups), "precision", "rank", "s"]
-    head += [f"{ahead}, AUROC", "p", "precision", "p", "worst loss"]
+    head += [f"{reference} ahead, AUROC", "p", f"{reference} ahead, precision", "p", "worst loss"]
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for i in sorted(range(len(values.names)), key=lambda i: -np.nan_to_num(mean(values.auroc[i]))):
@@ -123,12 +131,12 @@ def failures(results, names, sets, protocol, seeds, most):
         found = {}
         for of in sets:
             for seed in seeds:
-                words = results.get((name, of, protocol, seed, most), {}).get("failed")
+                words = results[name, of, protocol, seed, most].get("failed")
                 if words:
                     found.setdefault(of, words)
         if found:
             (words, _), *_ = Counter(found.values()).most_common(1)
-            yield f"{name} failed on {len(found)} sets ({words}): {', '.join(found)}"
+            yield f"{name} failed on {len(found)} ({words}): {', '.join(found)}"
 
 
 def versions(results, name):

@@ -51,6 +51,8 @@ def measured(name, path, protocol, seed, most):
             warnings.simplefilter("ignore")
             strangeness = np.asarray(DETECTORS[name](train, test, protocol, seed), dtype=float)
         found = judged(y, strangeness)
+    except ImportError:
+        raise  # says nothing of the set
     except Exception as error:
         found = {"failed": f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"}
     return about | found | {"seconds": time.perf_counter() - begin}
@@ -110,7 +112,10 @@ def read_results(path):
     lines = text[: text.rfind("\n") + 1]
     if lines != text:
         path.write_text(lines)
-    return {key_of(result): result for result in map(json.loads, lines.splitlines())}
+    try:
+        return {key_of(result): result for result in map(json.loads, lines.splitlines())}
+    except (ValueError, TypeError, KeyError):
+        raise SystemExit(f"{path} holds other lines than results: give another file.") from None
 
 
 def wanted(names, paths, protocols, seeds, most):
