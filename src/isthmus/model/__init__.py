@@ -66,6 +66,7 @@ from isthmus.model.onnx_graph import add_code as add_code
 from isthmus.model.onnx_graph import add_decoding as add_decoding
 from isthmus.model.onnx_graph import add_loss as add_loss
 from isthmus.model.record import Record as Record
+from isthmus.model.record import bad_value as bad_value
 from isthmus.model.scaling import Scaler as Scaler
 from isthmus.model.scaling import Scaling as Scaling
 from isthmus.model.scaling import are_constant as are_constant
