@@ -173,7 +173,7 @@ def test_the_trail_tells_when_by_what_and_from_where_to_where(detector):
     one, two = detector.recalibrations_
     assert (one.old_threshold, one.new_threshold) == (first, two.old_threshold)
     assert two.new_threshold == detector.offset_
-    assert (two.n_rows, two.rows) == (50, "normal")
+    assert (two.rows, two.taken_for) == (50, "normal")
     assert begin <= datetime.fromisoformat(two.when) <= datetime.now(UTC)
     assert detector.fit(normal(60, 0)).recalibrations_ == []
 
@@ -278,10 +278,13 @@ def written(trained, tmp_path_factory):
     [
         (lambda m, t, one: one.update(when="today"), "when is 'today', not a time in UTC"),
         (lambda m, t, one: one.update(when="2026-03-01T09:30:00"), "not a time in UTC"),
-        (lambda m, t, one: one.update(n_rows=0), "n_rows is 0, not a whole number of at least 1"),
-        (lambda m, t, one: one.update(n_rows=49), "do not fit"),
-        (lambda m, t, one: one.update(rows="any"), "do not fit"),
-        (lambda m, t, one: one.update(rows="clean"), "rows is 'clean', not 'normal' or 'any'"),
+        (lambda m, t, one: one.update(rows=0), "rows is 0, not a whole number of at least 1"),
+        (lambda m, t, one: one.update(rows=49), "do not fit"),
+        (lambda m, t, one: one.update(taken_for="any"), "do not fit"),
+        (
+            lambda m, t, one: one.update(taken_for="clean"),
+            "taken_for is 'clean', not 'normal' or 'any'",
+        ),
         (lambda m, t, one: one.update(old_threshold=float("nan")), "not finite thresholds"),
         (lambda m, t, one: one.pop("new_threshold"), "damaged"),
         (lambda m, t, one: m["fitted"].update(recalibrations={}), "not a list"),

@@ -62,6 +62,7 @@ from isthmus.model.onnx import rounded_anew as rounded_anew
 from isthmus.model.onnx import rounding as rounding
 from isthmus.model.onnx import rows_within as rows_within
 from isthmus.model.onnx import scaled_input as scaled_input
+from isthmus.model.onnx import unused_name as unused_name
 from isthmus.model.onnx_graph import add_code as add_code
 from isthmus.model.onnx_graph import add_decoding as add_decoding
 from isthmus.model.onnx_graph import add_loss as add_loss

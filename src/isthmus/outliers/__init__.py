@@ -6,6 +6,7 @@ from isthmus.outliers.detector import default_autoencoder as default_autoencoder
 from isthmus.outliers.file import unpack_detector as unpack_detector
 from isthmus.outliers.parameters import check_detector as check_detector
 from isthmus.outliers.recalibration import Recalibration as Recalibration
+from isthmus.outliers.recalibration import check_enough as check_enough
 from isthmus.outliers.recalibration import check_recent as check_recent
 from isthmus.outliers.recalibration import recalibrate_by as recalibrate_by
 from isthmus.outliers.rules import USUAL_RATE as USUAL_RATE

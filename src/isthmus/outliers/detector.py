@@ -43,7 +43,7 @@ from isthmus.outliers.members import (
 )
 from isthmus.outliers.onnx import export_members
 from isthmus.outliers.parameters import DetectorParameters, check_detector
-from isthmus.outliers.recalibration import check_recent, recalibrate_by
+from isthmus.outliers.recalibration import check_enough, check_recent, recalibrate_by
 from isthmus.outliers.rules import rate_by, rate_of, threshold_by
 from isthmus.outliers.weights import ROWS, weighed
 from isthmus.outliers.what_if import ThresholdTable, threshold_table
@@ -512,13 +512,16 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     def export(self, path: str | Path, part: str = "score", *, opset: int = OPSET) -> None:
         """Write `score_samples` to an ONNX file, which is checked against it before it is kept.
 
+        Where scores decide, the file's second output `is_outlier` says what `predict` does, by an input
+        `threshold` that may be left out: it is `offset_` then.
+
         Parameters
         ----------
         path : path
             The file, written whole or not at all.
         part : "score"
-            What the graph computes of rows in the data's units; the threshold is in the metadata. Of a
-            table of mixed types each column is an input of its own name and type.
+            What the graph computes of rows in the data's units; the threshold is in the metadata, too.
+            Of a table of mixed types each column is an input of its own name and type.
         opset : int
             The version of ONNX's operators, from 13 to 20: lower ones are for older programs.
 
@@ -533,7 +536,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         if part != "score":
             raise ValueError(f"Of a detector the part 'score' can be exported; got {part!r}.")
         names = getattr(self, "feature_names_in_", None)
-        export_members(self.members_, path, self.offset_, names, opset)
+        decides = not self.by_pvalues
+        export_members(self.members_, path, self.offset_, names, opset, decides=decides)
 
     def recalibrate(self, X: ArrayLike, *, rows: str = "normal") -> Self:
         """Settle threshold and p-values anew by recent rows; models and explanations stay as they are.
@@ -564,7 +568,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             Where the rows are too few, or "any" and the detector bounds a rate of normal rows.
         """
         given = self._rows(X)
-        check_recent(self, len(given), rows)
+        check_recent(self, rows)
+        check_enough(self, len(given))
         recalibrate_by(self, self._scores(given), rows)
         return self
 

@@ -28,28 +28,28 @@ class Recalibration(NamedTuple):
     ----------
     when : str
         The time in UTC, such as "2026-03-01T09:30:00+00:00".
-    n_rows : int
+    rows : int
         How many rows it was by.
-    rows : str
+    taken_for : str
         What they were taken for: "normal" or "any".
     old_threshold, new_threshold : float
         `offset_` before and after.
     """
 
     when: str
-    n_rows: int
-    rows: str
+    rows: int
+    taken_for: str
     old_threshold: float
     new_threshold: float
 
     @property
     def n_calibration(self) -> int:
         """How many rows p-values compare with from then on."""
-        return self.n_rows if self.rows == "normal" else 0
+        return self.rows if self.taken_for == "normal" else 0
 
 
-def check_recent(detector: DetectorParameters, n: int, rows: str) -> None:
-    """Raise one clear error where a detector cannot be recalibrated by n rows of this kind."""
+def check_recent(detector: DetectorParameters, rows: str) -> None:
+    """Raise one clear error where a detector cannot be recalibrated by rows of this kind."""
     check_detector(detector)
     if rows not in KINDS:
         raise ValueError(f"The parameter rows must be 'normal' or 'any'; got {rows!r}.")
@@ -59,7 +59,11 @@ def check_recent(detector: DetectorParameters, n: int, rows: str) -> None:
             "rows='any' is for a threshold by contamination alone, and this detector bounds a rate of "
             f"normal rows, {rate:g}: give rows that are normal, with rows='normal'."
         )
-    needed = _needed(detector)
+
+
+def check_enough(detector: DetectorParameters, n: int) -> None:
+    """Raise a ValueError that names the number needed where n rows are too few."""
+    rate, needed = rate_of(detector), _needed(detector)
     if n < needed:
         by = f"contamination={detector.contamination!r}" if rate is None else f"a rate of {rate:g}"
         raise ValueError(
@@ -78,7 +82,7 @@ def _needed(detector: DetectorParameters) -> int:
 
 
 def recalibrate_by(detector: DetectorParameters, scores: np.ndarray, rows: str) -> None:
-    """Settle threshold and p-values by the scores of rows that `check_recent` has let pass."""
+    """Settle threshold and p-values by the scores of rows that were checked."""
     before, scores = detector.offset_, np.array(scores, float)
     detector.offset_ = threshold_by(detector, scores)
     detector.calibration_scores_ = scores if rows == "normal" else None
@@ -106,12 +110,13 @@ def unpack_recalibrations(fitted: Record) -> list[Recalibration]:
 
 
 def _unpacked(one: Record) -> Recalibration:
-    if one.text("rows") not in KINDS:
-        raise bad_value("rows", one["rows"], "'normal' or 'any'")
+    taken_for, rows = one.text("taken_for"), one.whole("rows", 1)
+    if taken_for not in KINDS:
+        raise bad_value("taken_for", taken_for, "'normal' or 'any'")
     thresholds = one.number("old_threshold"), one.number("new_threshold")
     if not np.isfinite(thresholds).all():
         raise bad_value("recalibrations", thresholds, "finite thresholds")
-    return Recalibration(_time(one.text("when")), one.whole("n_rows", 1), one["rows"], *thresholds)
+    return Recalibration(_time(one.text("when")), rows, taken_for, *thresholds)
 
 
 def _time(text: str) -> str:
