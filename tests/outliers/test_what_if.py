@@ -72,6 +72,14 @@ def test_a_rate_finds_what_a_detector_with_it_would(fitted, new):
             assert threshold == -conformal.conformal_threshold(-fitted.calibration_scores_, rate)
 
 
+@with_rules({"target_fpr": 0.07})
+def test_a_rate_that_was_set_later_did_not_settle_the_threshold(fitted, new):
+    for rate in (0.1, 0.001):
+        table = copy.copy(fitted).set_params(target_fpr=rate).threshold_table(new)
+        assert np.isnan(table.rate[table.current])
+        assert table.threshold[table.current] == fitted.offset_
+
+
 @with_rules({"alpha": 0.1, "fdr": True})
 def test_false_discoveries_are_a_share_of_the_alerts(fitted, new):
     table, p = fitted.threshold_table(new), fitted.pvalues(new)

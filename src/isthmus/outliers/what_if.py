@@ -80,12 +80,19 @@ def threshold_table(detector: OutlierDetector, judged: np.ndarray) -> ThresholdT
     return ThresholdTable(*map(np.array, zip(*lines, strict=True)))
 
 
-def _own_rate(detector: OutlierDetector) -> float:
-    """Return the rate or share that settled the threshold; NaN for "auto"."""
-    held = detector.calibration_scores_
-    if rate_of(detector) is not None:
-        return UNKNOWN if held is None else rate_by(detector, len(held))
-    return UNKNOWN if isinstance(detector.contamination, str) else float(detector.contamination)
+def _own_share(detector: OutlierDetector) -> float:
+    """Return the share that settled the threshold; NaN for "auto"."""
+    by_rate = rate_of(detector) is not None or isinstance(detector.contamination, str)
+    return UNKNOWN if by_rate else float(detector.contamination)
+
+
+def _own_rate(detector: OutlierDetector, held: np.ndarray) -> float:
+    """Return the rate that settled the threshold; NaN where another was set since."""
+    if rate_of(detector) is None:
+        return _own_share(detector)
+    own, n = rate_by(detector, len(held)), len(held)
+    settled = n >= rows_needed(own) and -conformal_threshold(-held, own) == detector.offset_
+    return own if settled else UNKNOWN
 
 
 def _by_shares(detector: OutlierDetector, scores: np.ndarray) -> Iterator[Line]:
@@ -96,7 +103,7 @@ def _by_shares(detector: OutlierDetector, scores: np.ndarray) -> Iterator[Line]:
             limit = -limit_of_share(-scores, share, usual)
             yield Line(share, limit, _below(scores, limit), UNKNOWN)
     limit = detector.offset_
-    yield Line(_own_rate(detector), limit, _below(scores, limit), UNKNOWN, current=True)
+    yield Line(_own_share(detector), limit, _below(scores, limit), UNKNOWN, current=True)
 
 
 def _by_rates(detector: OutlierDetector, scores: np.ndarray, held: np.ndarray) -> Iterator[Line]:
@@ -106,7 +113,7 @@ def _by_rates(detector: OutlierDetector, scores: np.ndarray, held: np.ndarray) -
         false_alarms = len(scores) * (1 + _below(held, limit)) / (len(held) + 1)
         return Line(rate, limit, _below(scores, limit), false_alarms, current)
 
-    own = _own_rate(detector)
+    own = _own_rate(detector, held)
     for rate in _others(own, len(held)):
         yield line(rate, -conformal_threshold(-held, rate), current=False)
     yield line(own, detector.offset_, current=True)
@@ -114,7 +121,7 @@ def _by_rates(detector: OutlierDetector, scores: np.ndarray, held: np.ndarray) -
 
 def _by_pvalues(detector: OutlierDetector, p: np.ndarray, n: int) -> Iterator[Line]:
     """Yield what is found by p-values: up to a rate, or at a false-discovery rate."""
-    own = _own_rate(detector)
+    own = rate_by(detector, n)
     for rate in (own, *_others(own, n)):
         found = discoveries(p, rate) if detector.fdr else p <= rate
         alerts = int(found.sum())
