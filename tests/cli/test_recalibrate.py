@@ -79,6 +79,15 @@ def test_what_is_shown(cli):
     assert len(re.findall(line, text)) == 3
 
 
+def test_on_a_terminal_lines_are_a_table_and_a_table_stays_csv(cli, monkeypatch):
+    plain = cli("threshold", "rate.isthmus", "today.csv").out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert cli("threshold", "rate.isthmus", "today.csv").out == plain
+    shown = cli("recalibrate", "rate.isthmus", "today.csv", "-o", "new.isthmus").out
+    assert "80, taken for normal" in shown
+    assert shown.startswith("┌")
+
+
 @pytest.mark.parametrize("name", ["auto", "rate", "fdr"])
 def test_the_table_is_the_detectors(cli, name):
     found = isthmus.load(f"{name}.isthmus")
