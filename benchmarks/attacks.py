@@ -1,12 +1,20 @@
 """Attacks on a network, found by what is normal there: isthmus beside others, on NSL-KDD.
 
     python benchmarks/attacks.py [--data FOLDER] [--only NAME ...] [--seeds 0 1 2] [--train 8000]
+    python benchmarks/attacks.py --recalibrate [--data FOLDER] [--seeds 0 1 2]
 
 A method learns from normal connections, with their protocols, services and flags, and scores the other
 normal ones and all attacks. Beside the area under the ROC curve stands the share of attacks found
 where 1 % of the normal ones are called attacks; detectors that decide for themselves at a target of
 1 % are also shown with what they find, and with their false alarms. H2O needs Java and
 pip install isthmus[table-peers].
+
+With `--recalibrate`, isthmus alone learns from normal connections that are nearly all to one service,
+HTTP, and then the other services are used: what it calls attacks among their normal connections and
+among all attacks, before and after `recalibrate` on 1,000 such normal ones, which are not counted.
+
+Seeds 0, 1 and 2: 14.48, 8.37 and 11.74 % of the normal ones before, 1.03, .91 and .82 % after; 96, 90
+and 95 % of the attacks before, 64, 70 and 70 % after.
 
 With `--only isthmus`, seeds 0, 1 and 2: AUROC .991, .992 and .990, and 87, 89 and 87 % of the attacks.
 """
@@ -25,6 +33,7 @@ from tables.peers import one_hot
 from tables.read import connections
 
 RATE = 0.01
+FEW, RECENT = 500, 1000  # connections to other services: in training, and to recalibrate with
 
 
 def detector(seed, **parameters):
@@ -124,6 +133,27 @@ def measured(method, table, seed, size):
     return f"AUROC {area:.4f}, {found:.1%} of the attacks at 1 % false alarms{own}, {seconds:.0f} s"
 
 
+def moved(table, seed):
+    """Return how a detector of mostly one service does on the others, before and after."""
+    attack, usual = (table["label"] != "normal").to_numpy(), (table["service"] == "http").to_numpy()
+    features, rng = table.drop("label"), np.random.default_rng(seed)
+    others = rng.permutation(np.flatnonzero(~attack & ~usual))
+    few, recent, later = np.split(others, [FEW, FEW + RECENT])
+    model = detector(seed).fit(features[np.r_[np.flatnonzero(~attack & usual), few]])
+    scores = [model.score_samples(features[rows]) for rows in (later, attack.nonzero()[0])]
+
+    def called():
+        return [(model.decide(some) == -1).mean() for some in scores]
+
+    before = called()
+    model.recalibrate(features[recent])
+    after = called()
+    return "; ".join(
+        f"{when} {found:.1%} of the attacks at {false:.2%} false"
+        for when, (false, found) in (("before", before), ("after", after))
+    )
+
+
 def main():
     """Fit, score, and print a line for each method and seed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -131,10 +161,15 @@ def main():
     parser.add_argument("--only", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--train", type=int, default=8000, help="normal rows to learn from")
+    parser.add_argument("--recalibrate", action="store_true", help="other services come in use")
     parser.set_defaults(activation="", cores=os.cpu_count())
     options = parser.parse_args()
     print("{processor}, {cores} cores, {day}".format(**machine(options)))
     table = connections(options.data)
+    if options.recalibrate:
+        for seed in options.seeds:
+            print(f"recalibrated on {RECENT:,}, seed {seed}: {moved(table, seed)}", flush=True)
+        return
     for method in options.only:
         for seed in options.seeds:
             line = measured(method, table, seed, options.train)

@@ -15,6 +15,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor
 
 from isthmus import Autoencoder, OutlierDetector
 from isthmus.embedding import PACKAGES
@@ -211,6 +213,22 @@ def test_the_guide_to_your_table_runs(capsys):
     same = wine["malic_acid"].is_not_null()
     assert filled.filter(same).equals(wine.filter(same))
     assert "grower      category   text with 3 levels" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("brief")
+def test_the_page_for_those_who_come_from_elsewhere_runs_and_names_what_there_is():
+    text = (ROOT / "docs" / "guides" / "coming-from.md").read_text()
+    space = {}
+    for block in blocks("python", text):
+        exec(compile(block, "coming-from.md", "exec"), space)
+    assert space["sure"].mean() < 0.1
+    assert space["power"] > 0.2
+    named = {*re.findall(r"[`.](\w+)", text)}
+    shared = {name for name in dir(IsolationForest) if name in dir(OutlierDetector)}
+    unused = {"get_metadata_routing"}  # of scikit-learn's base
+    assert {name for name in shared if name[0] != "_"} - unused <= named
+    parameters = {*IsolationForest().get_params(), *LocalOutlierFactor().get_params()}
+    assert parameters & {*OutlierDetector().get_params()} - {"random_state", "verbose"} <= named
 
 
 # -- for contributors ----------------------------------------------------------------------------

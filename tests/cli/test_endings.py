@@ -21,9 +21,11 @@ WORDS = {
     "fit": "fit t.csv --ignore name,kind,x --max-epochs 2 --test new.csv -o o.isthmus",
     "impute": "impute gaps.csv --max-epochs 2 -o o.csv",
     "info": "info d.isthmus",
+    "recalibrate": "recalibrate d.isthmus t.csv --id name -o o.isthmus",
     "reconstruct": "reconstruct p.isthmus photos.npy -o o.npy",
     "report": "report m.isthmus t.csv --id name,x --label kind -o o.md",
     "score": "score m.isthmus t.csv -o o.csv",
+    "threshold": "threshold d.isthmus t.csv -o o.csv",
     "tune": "tune t.csv --ignore name,kind,x --max-epochs 2 --grid n_components=1,2 -o o.isthmus",
 }
 PRINTED = {
@@ -32,6 +34,7 @@ PRINTED = {
     "explain": "explain d.isthmus t.csv --all",
     "impute": "impute gaps.csv --max-epochs 2",
     "score": "score m.isthmus t.csv",
+    "threshold": "threshold d.isthmus x.npy",
 }
 
 

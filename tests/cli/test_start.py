@@ -47,6 +47,8 @@ def test_mistakes_are_answered_before_jax():
         "export missing.isthmus -o m.onnx",
         "detect missing.csv",
         "explain missing.isthmus x.csv",
+        "recalibrate missing.isthmus x.csv -o m.isthmus",
+        "threshold missing.isthmus x.csv",
         "denoise missing.isthmus x.csv -o again.csv",
         "impute missing.csv",
     ]

@@ -27,9 +27,11 @@ COMMANDS = {  # each with where its result goes
     "fit": (f"fit {FIT} --max-epochs 4000 --early-stopping no --checkpoint", "o.isthmus"),
     "impute": ("impute gaps.csv --max-epochs 2", "o.csv"),
     "info": ("info d.isthmus", ""),
+    "recalibrate": ("recalibrate d.isthmus t.csv", "o.isthmus"),
     "reconstruct": ("reconstruct p.isthmus photos.npy", "o.npy"),
     "report": ("report m.isthmus t.csv --id name,x --label kind", "o.html"),
     "score": ("score m.isthmus t.csv", "o.csv"),
+    "threshold": ("threshold d.isthmus t.csv", "o.csv"),
     "tune": (f"tune {FIT} --max-epochs 2 --grid n_components=1,2", "o.isthmus"),
 }
 

@@ -45,7 +45,10 @@ def _timeless_model(content: bytes) -> object:
     at = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:at])
     meta = json.loads(header.pop("__metadata__")["isthmus"])
-    del meta["sha256"], meta["fitted"]["history"]["seconds"]
+    del meta["sha256"]
+    meta["fitted"].get("history", {}).pop("seconds", None)
+    for one in meta["fitted"].get("recalibrations", ()):
+        del one["when"]
     return header, meta, content[at:]
 
 

@@ -33,8 +33,7 @@ def session(path):
 
 
 def run(path, X):
-    (result,) = session(path).run(None, {"X": np.asarray(X, np.float32)})
-    return result
+    return session(path).run(None, {"X": np.asarray(X, np.float32)})[0]
 
 
 def check(ae, X, folder, parts=tuple(OURS), rtol=1e-4):
@@ -381,6 +380,38 @@ def test_metadata_and_errors_of_a_detector(rng, tmp_path, monkeypatch):
     monkeypatch.setattr("isthmus.outliers.onnx.SAME", 10.0)  # then the second nearest row is taken
     with pytest.raises(ModelFileError, match="differ on"):
         detector.export(path)
+
+
+@pytest.mark.parametrize(("opset", "alpha"), [(13, None), (20, 0.1)])
+def test_a_detector_decides_by_a_threshold_that_may_be_given(opset, alpha, rng, tmp_path):
+    detector, path = detected(rng.normal(size=(90, 3)), LINEAR, alpha=alpha), tmp_path / "d.onnx"
+    X = (3 * rng.normal(size=(200, 3))).astype(np.float32)
+    detector.export(path, opset=opset)
+    opened, scores = session(path), detector.score_samples(X)
+    assert [one.name for one in opened.get_inputs()] == ["X"]
+    ((limit,), outputs) = opened.get_overridable_initializers(), opened.get_outputs()
+    assert (limit.name, limit.type, limit.shape) == ("threshold", "tensor(float)", [1])
+    assert [(o.name, o.type) for o in outputs] == [
+        ("score", "tensor(float)"),
+        ("is_outlier", "tensor(bool)"),
+    ]
+    for threshold in (None, np.quantile(scores, 0.3)):
+        given = {} if threshold is None else {"threshold": np.array([threshold], np.float32)}
+        got, outlier = opened.run(None, {"X": X, **given})
+        want = scores < (detector.offset_ if threshold is None else threshold)
+        assert 0 < want.sum() < 200
+        sure = np.abs(got - (threshold or detector.offset_)) > 1e-5
+        assert np.array_equal(outlier[sure], want[sure])
+        assert sure.mean() > 0.9
+
+
+@pytest.mark.parametrize("settings", [{"fdr": True}, {"calibration": "cross"}], ids=str)
+def test_a_file_does_not_decide_where_p_values_do(settings, rng, tmp_path):
+    detector = detected(rng.normal(size=(60, 3)), LINEAR, alpha=0.1, **settings)
+    detector.export(tmp_path / "d.onnx")
+    opened = session(tmp_path / "d.onnx")
+    assert [one.name for one in opened.get_outputs()] == ["score"]
+    assert opened.get_overridable_initializers() == []
 
 
 def test_the_command_exports_a_detector(rng, tmp_path, monkeypatch, capsys):

@@ -124,7 +124,7 @@ def run(opened, frame):
 
 def check(model, frame, path, part):
     model.export(path, part)
-    (got,) = run(session(path), frame).values()
+    got, *_ = run(session(path), frame).values()
     want = getattr(model, OURS[part])(frame)
     assert got.dtype == np.float32
     assert got.shape == want.shape
@@ -211,8 +211,11 @@ def test_a_detector(frame, strange, tmp_path):
     opened = session(tmp_path / "d.onnx")
     facts = opened.get_modelmeta().custom_metadata_map
     assert float(facts["threshold"]) == pytest.approx(detector.offset_)
-    flagged = run(opened, strange)["score_"] < detector.offset_
-    assert (flagged == (detector.predict(strange) == -1)).all()
+    found, decided = run(opened, strange), detector.predict(strange) == -1
+    assert ((found["score_"] < detector.offset_) == decided).all()
+    assert (found["is_outlier"] == decided).all()
+    (limit,) = opened.get_overridable_initializers()
+    assert limit.name == "threshold"
 
 
 # -- inputs, names, facts --------------------------------------------------------------------------

@@ -133,6 +133,6 @@ def test_an_export_sees_a_change(loss, tmp_path):
     new = np.concatenate([rows(5, seed=2), changed(4, 150.0, 5), changed(6, 0.3, 5)]).astype(
         np.float32
     )
-    (scores,) = onnxruntime.InferenceSession(tmp_path / "d.onnx").run(None, {"X": new})
+    scores, _ = onnxruntime.InferenceSession(tmp_path / "d.onnx").run(None, {"X": new})
     np.testing.assert_allclose(scores, detector.score_samples(new), rtol=1e-3)
     assert scores[:5].min() > scores[5:].max() + 20

@@ -60,6 +60,19 @@ def load_any(path: Path) -> Autoencoder | OutlierDetector:
     return load(path)
 
 
+def load_detector(path: Path) -> OutlierDetector:
+    """Read the file of an OutlierDetector; that of an Autoencoder is refused."""
+    from isthmus.outliers import OutlierDetector
+
+    found = load_any(path)
+    if not isinstance(found, OutlierDetector):
+        raise UsageError(
+            f"{path} holds a single autoencoder and no detector: isthmus score has its scores, and "
+            "isthmus detect DATA --save makes a detector."
+        )
+    return found
+
+
 def first_autoencoder(found: Autoencoder | OutlierDetector) -> Autoencoder:
     """Return the autoencoder itself, or of a detector its first one, with the columns' names."""
     from isthmus.outliers import OutlierDetector

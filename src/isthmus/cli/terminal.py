@@ -20,7 +20,7 @@ WAYS_OUT = [
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 # What Python is told of a column is an option on the command line.
-OF_SETTING = re.compile(r"\b(unlabelled|cv)='?(\w+)'?")
+OF_SETTING = re.compile(r"\b(unlabelled|cv|rows)='?(\w+)'?")
 OF_COLUMN = re.compile(r"columns=\{'([^']+)': '(\w+)'\}")
 
 SOON = 0.05  # seconds, in which a callback ends

@@ -62,10 +62,12 @@ from isthmus.model.onnx import rounded_anew as rounded_anew
 from isthmus.model.onnx import rounding as rounding
 from isthmus.model.onnx import rows_within as rows_within
 from isthmus.model.onnx import scaled_input as scaled_input
+from isthmus.model.onnx import unused_name as unused_name
 from isthmus.model.onnx_graph import add_code as add_code
 from isthmus.model.onnx_graph import add_decoding as add_decoding
 from isthmus.model.onnx_graph import add_loss as add_loss
 from isthmus.model.record import Record as Record
+from isthmus.model.record import bad_value as bad_value
 from isthmus.model.scaling import Scaler as Scaler
 from isthmus.model.scaling import Scaling as Scaling
 from isthmus.model.scaling import are_constant as are_constant

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     )
 
 FORMAT = "isthmus"
-VERSION = (1, 5)
+VERSION = (1, 6)
 DIGESTED = (1, 4)  # files from this version on have a digest
 CUSTOM = "custom"  # the scaling of a user's transformer
 MODEL, DETECTOR = "autoencoder", "detector"  # what a file holds

@@ -8,7 +8,7 @@ Before a file is written, ONNX Runtime and the model compute the same rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
@@ -19,6 +19,7 @@ import numpy as np
 
 from isthmus.io import ModelFileError, write_model_bytes
 from isthmus.model.onnx_graph import (
+    NO_ENDS,
     NoFormError,
     add_code,
     add_decoding,
@@ -157,14 +158,26 @@ def named_bytes(
     part: str,
     behind: tuple[int, ...],
     facts: dict[str, str],
+    more: Mapping[str, End] = NO_ENDS,
+    defaults: Sequence[str] = (),
 ) -> bytes:
-    """Return the content of a file with one output."""
+    """Return the content of a file with one output, and `more` behind it.
+
+    `defaults` are names of arrays that are optional inputs.
+    """
     name = OUTPUTS[part]
     if model.schema is None:
-        return model_bytes(g, result, (part, name), (model.row_shape, behind), facts)
+        shapes = model.row_shape, behind
+        return model_bytes(g, result, (part, name), shapes, facts, more, defaults)
     inputs = ends_of(inputs_of(model.schema))
-    output = End(free_name(name, {end.name for end in inputs}), "float", behind)
-    return file_bytes(g, part, inputs, {result: output}, facts)
+    outputs = {result: End(unused_name(model, name), "float", behind), **more}
+    return file_bytes(g, part, inputs, outputs, facts, defaults)
+
+
+def unused_name(model: Model, name: str) -> str:
+    """Return the name, or one like it that no input of a table has."""
+    inputs = [] if model.schema is None else ends_of(inputs_of(model.schema))
+    return free_name(name, {end.name for end in inputs})
 
 
 def metadata(model: Model, names: Names) -> dict[str, str]:

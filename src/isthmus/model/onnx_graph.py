@@ -19,6 +19,7 @@ from isthmus.parts import Loss, Mixed
 from isthmus.words import install
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
 
     from isthmus.model.scaling import Scaler
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from isthmus.parts import Sparsity
 
 Shape = Sequence[int]
+NO_ENDS: Mapping[str, End] = {}
 
 
 class NoFormError(ValueError):
@@ -76,17 +78,30 @@ def model_bytes(
     names: tuple[str, str],
     shapes: tuple[Shape, Shape],
     facts: dict[str, str],
+    more: Mapping[str, End] = NO_ENDS,
+    defaults: Sequence[str] = (),
 ) -> bytes:
-    """Return the content of a file: `names` of the part and its output, `shapes` of a row of both."""
+    """Return the content of a file: `names` of the part and its output, `shapes` of a row of both.
+
+    `more` outputs come behind it; `defaults` as in `file_bytes`.
+    """
     (part, output), (shape, behind) = names, shapes
-    given, made = [End("X", "float", shape)], {result: End(output, "float", behind)}
-    return file_bytes(graph, part, given, made, {"shape": json.dumps(shape), **facts})
+    given, made = [End("X", "float", shape)], {result: End(output, "float", behind), **more}
+    return file_bytes(graph, part, given, made, {"shape": json.dumps(shape), **facts}, defaults)
 
 
 def file_bytes(
-    graph: Graph, part: str, inputs: list[End], outputs: dict[str, End], facts: dict[str, str]
+    graph: Graph,
+    part: str,
+    inputs: list[End],
+    outputs: dict[str, End],
+    facts: dict[str, str],
+    defaults: Sequence[str] = (),
 ) -> bytes:
-    """Return the content of a file: a graph from its inputs to the outputs that its values are."""
+    """Return the content of a file: a graph from its inputs to the outputs that its values are.
+
+    `defaults` are names of arrays that are inputs too: who gives none gets these values.
+    """
     onnx = package("onnx")
     helper = onnx.helper
     nodes = [
@@ -100,7 +115,7 @@ def file_bytes(
     made = helper.make_graph(
         [*nodes, *ends],
         f"isthmus_{part}",
-        [_described(end) for end in inputs],
+        [*map(_described, inputs), *(_optional(name, graph.arrays[name]) for name in defaults)],
         [_described(end) for end in outputs.values()],
         [onnx.numpy_helper.from_array(array, name) for name, array in graph.arrays.items()],
     )
@@ -132,6 +147,13 @@ def _described(end: End) -> object:
     onnx = package("onnx")
     kind = getattr(onnx.TensorProto, end.type.upper())
     return onnx.helper.make_tensor_value_info(end.name, kind, ["rows", *end.shape])
+
+
+def _optional(name: str, array: np.ndarray) -> object:
+    """Return an input that has a default, as files have it."""
+    helper = package("onnx").helper
+    kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+    return helper.make_tensor_value_info(name, kind, array.shape)
 
 
 def add_scaling(graph: Graph, x: str, scaler: Scaler) -> str:

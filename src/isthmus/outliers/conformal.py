@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 FOLDS = 5  # of cross-fitted calibration
+ROUNDING = 1e-9  # of a rate times rows, which may be a whole number but for it
 
 
 def conformal_pvalues(
@@ -63,13 +64,30 @@ def conformal_threshold(calibration: np.ndarray, alpha: float) -> float:
     Raises a ValueError where no p-value can be so small.
     """
     n = len(calibration)
-    allowed = math.floor(alpha * (n + 1) + 1e-9) - 1  # calibration rows that may be as strange
+    allowed = ranks_within(alpha, n) - 1  # calibration rows that may be as strange
     if allowed < 0:
         raise ValueError(
             f"p-values from {n} calibration rows are at least {1 / (n + 1):.3g}, so none is at most "
-            f"{alpha:g}: give more rows, hold more of them out, or take a larger rate."
+            f"{alpha:g}, which takes {rows_needed(alpha):,}: give more rows, hold more of them out, or "
+            "take a larger rate."
         )
     return float(np.sort(calibration)[n - 1 - allowed])
+
+
+def ranks_within(alpha: float, n: int) -> int:
+    """Return how many of the n + 1 p-values that there can be are at most alpha."""
+    return math.floor(alpha * (n + 1) + ROUNDING)
+
+
+def rows_needed(alpha: float) -> int:
+    """Return the least number of calibration rows of which a p-value can be at most alpha.
+
+    Examples
+    --------
+    >>> rows_needed(0.05), rows_needed(0.01)
+    (19, 99)
+    """
+    return math.ceil((1 - ROUNDING) / alpha) - 1
 
 
 def discoveries(p: np.ndarray, rate: float) -> np.ndarray:

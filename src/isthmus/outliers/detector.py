@@ -40,12 +40,13 @@ from isthmus.outliers.members import (
     Member,
     strangeness,
     strangeness_by_column,
-    usual_value,
 )
 from isthmus.outliers.onnx import export_members
 from isthmus.outliers.parameters import DetectorParameters, check_detector
-from isthmus.outliers.thresholds import limit_of_share, robust_limit
+from isthmus.outliers.recalibration import check_enough, check_recent, recalibrate_by
+from isthmus.outliers.rules import rate_by, rate_of, threshold_by
 from isthmus.outliers.weights import ROWS, weighed
+from isthmus.outliers.what_if import ThresholdTable, threshold_table
 from isthmus.schema import cell_words
 from isthmus.training import Progress, draw_seed
 
@@ -68,7 +69,6 @@ FIRST_DRAWS, FIRST_VALUES = 32, 2**17
 MANY_REFERENCES = 2048  # reference rows at most, in one draw, where they are clean
 STEPS = 200  # of the default autoencoder: long training learns the outliers too
 CLEAN_STEPS = 1000  # of that for tables of mixed types, where the rows are clean
-USUAL_RATE = 0.05  # the false-positive rate on clean training data where none is given
 
 
 class Division(NamedTuple):
@@ -151,6 +151,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         Scores of the rows held out, where there are any.
     calibration_folds_ : ndarray or None
         With "cross", the fold of each of them: member k was not trained on fold k modulo their number.
+    recalibrations_ : list of Recalibration
+        When `recalibrate` settled the threshold anew, by how many rows, and what it was before.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -241,6 +243,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         n, k = self.n_estimators, len(parts)
         self.members_ = [groups[i % k][i // k] for i in range(n)]
         scores = np.full(len(rows), np.nan)
+        self.recalibrations_ = []
         self._calibrate(rows, parts)
         if self.calibration_scores_ is None:
             scores = self._scores(rows)
@@ -252,8 +255,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     @property
     def _rate(self) -> float | None:
         """The false-positive rate that held-out rows settle; None where training scores do."""
-        given = self.target_fpr if self.alpha is None else self.alpha
-        return USUAL_RATE if given is None and self.contamination == "none" else given
+        return rate_of(self)
 
     def _divided(self, n: int, rng: np.random.Generator) -> list[Division]:
         """Return what is held out from whom: member k belongs to part k modulo their number."""
@@ -363,18 +365,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     def _held_rate(self, n: int) -> float:
         """Return the false-positive rate for so many rows held out."""
-        unasked = self.target_fpr is None and self.alpha is None
-        return max(USUAL_RATE, 1 / (n + 1)) if unasked else float(self._rate or USUAL_RATE)
+        return rate_by(self, n)
 
     def _threshold(self, scores: np.ndarray) -> float:
         """Return the threshold, from scores held out or else from those of all training rows."""
         held = self.calibration_scores_
-        if held is not None:
-            return -conformal_threshold(-held, self._held_rate(len(held)))
-        usual = usual_value(self.members_)
-        if isinstance(self.contamination, str):
-            return -robust_limit(-scores, usual)
-        return -limit_of_share(-scores, float(self.contamination), usual)
+        return threshold_by(self, scores if held is None else held)
 
     # -- use -------------------------------------------------------------------------------------
 
@@ -448,7 +444,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         if self.calibration_scores_ is None:
             raise ValueError(
                 "p-values compare with rows that were not trained on, and none were held out: fit "
-                "with contamination='none', or with target_fpr or alpha."
+                "with contamination='none', or with target_fpr or alpha, or recalibrate with normal "
+                "rows."
             )
         if self.calibration_folds_ is not None:
             raise ValueError(
@@ -515,13 +512,16 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     def export(self, path: str | Path, part: str = "score", *, opset: int = OPSET) -> None:
         """Write `score_samples` to an ONNX file, which is checked against it before it is kept.
 
+        Where scores decide, the file's second output `is_outlier` says what `predict` does, by an input
+        `threshold` that may be left out: it is `offset_` then.
+
         Parameters
         ----------
         path : path
             The file, written whole or not at all.
         part : "score"
-            What the graph computes of rows in the data's units; the threshold is in the metadata. Of a
-            table of mixed types each column is an input of its own name and type.
+            What the graph computes of rows in the data's units; the threshold is in the metadata, too.
+            Of a table of mixed types each column is an input of its own name and type.
         opset : int
             The version of ONNX's operators, from 13 to 20: lower ones are for older programs.
 
@@ -536,7 +536,61 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         if part != "score":
             raise ValueError(f"Of a detector the part 'score' can be exported; got {part!r}.")
         names = getattr(self, "feature_names_in_", None)
-        export_members(self.members_, path, self.offset_, names, opset)
+        decides = not self.by_pvalues
+        export_members(self.members_, path, self.offset_, names, opset, decides=decides)
+
+    def recalibrate(self, X: ArrayLike, *, rows: str = "normal") -> Self:
+        """Settle threshold and p-values anew by recent rows; models and explanations stay as they are.
+
+        The rule is the detector's own: a rate is a quantile of the scores of these rows, of which
+        p-values are ranks among them from then on; a share of outliers is found among these rows; with
+        `contamination="auto"` their scores tell the limit. Parameters of the rule can be set before.
+        A calibration that was crossed becomes a split one: no member was trained on these rows, so all
+        score them, and `P(p <= a) <= a` holds for rows drawn as these were.
+
+        Parameters
+        ----------
+        X : array-like (n, d), DataFrame, or images
+            Rows that were not trained on, drawn as those to come: at least 1/a - 1 for a rate a; for a
+            share s at least 1/s, and 20, as for "auto".
+        rows : {"normal", "any"}
+            What the rows are. "normal" says that they are clean: p-values compare with them, and a
+            share of outliers becomes the share of normal rows that are called so. With "any" outliers
+            may be among them, as in training; then there are no p-values, and no rate of normal rows.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Where the rows are too few, or "any" and the detector bounds a rate of normal rows.
+        """
+        given = self._rows(X)
+        check_recent(self, rows)
+        check_enough(self, len(given))
+        recalibrate_by(self, self._scores(given), rows)
+        return self
+
+    def threshold_table(self, X: ArrayLike) -> ThresholdTable:
+        """Return how many rows would be outliers at other rates, without changing anything.
+
+        The rates are those that the calibration rows permit. Without calibration rows they are shares
+        of outliers among X, which `recalibrate(X, rows="any")` would settle.
+
+        Parameters
+        ----------
+        X : array-like (n, d), DataFrame, or images
+            The rows, such as those of a recent day.
+
+        Returns
+        -------
+        ThresholdTable
+            Arrays `rate`, `threshold`, `alerts`, `false_alarms` (as many as are expected among so many
+            normal rows) and `current`, a line for each rate; `frame()` makes a table of them.
+        """
+        return threshold_table(self, (self.pvalues if self.by_pvalues else self.score_samples)(X))
 
     def _rows(self, X: ArrayLike) -> Any:
         check_is_fitted(self)

@@ -21,6 +21,7 @@ from isthmus.outliers.conformal import FOLDS
 from isthmus.outliers.constants import NONE, Constants
 from isthmus.outliers.members import Member
 from isthmus.outliers.parameters import DetectorParameters, check_detector
+from isthmus.outliers.recalibration import pack_recalibrations, unpack_recalibrations
 
 if TYPE_CHECKING:
     from isthmus.autoencoder import (
@@ -51,6 +52,7 @@ def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
             "feature_names_in": pack_names(detector),
             "sample_shape": detector.sample_shape_,
             "offset": float(detector.offset_),
+            **pack_recalibrations(detector.recalibrations_),
         },
         "template": pack_parameters(detector.template_),
         "members": members,
@@ -67,11 +69,16 @@ def _check_unchanged(detector: DetectorParameters) -> None:
             "fitted: fit again before saving."
         )
     held, folds = detector.calibration_scores_, detector.calibration_folds_
-    if held is not None and (detector.calibration == "cross") != (folds is not None):
+    if held is not None and _crossed(detector) != (folds is not None):
         raise ValueError(
             f"calibration is {detector.calibration!r} and was not when the detector was fitted: fit "
             "again before saving."
         )
+
+
+def _crossed(detector: DetectorParameters) -> bool:
+    """Return whether calibration rows have folds; those of a recalibration have none."""
+    return detector.calibration == "cross" and not detector.recalibrations_
 
 
 def _packed_members(detector: DetectorParameters) -> tuple[Tensors, list[Meta]]:
@@ -112,6 +119,7 @@ def unpack_detector(kind: type[Kind], of: type[Autoencoder], tensors: Tensors, m
     detector.offset_ = fitted.number("offset")
     detector.calibration_scores_ = tensors.get("calibration_scores")
     detector.calibration_folds_ = tensors.get("calibration_folds")
+    detector.recalibrations_ = unpack_recalibrations(fitted)
     arrays = _by_member(tensors)
     detector.members_ = [
         _member(arrays.get(str(k), {}), k, member, detector) for k, member in enumerate(members)
@@ -165,13 +173,14 @@ def _constants(mine: Tensors, k: int, meta: Meta, model: Model) -> Constants:
 
 def _check(detector: DetectorParameters) -> None:
     """Raise a ModelFileError unless threshold and calibration scores are as many as needed."""
-    held = detector.calibration_scores_
-    if (held is None and detector.fdr) or not np.isfinite(detector.offset_):
+    held, done = detector.calibration_scores_, detector.recalibrations_
+    fits = not done or done[-1].n_calibration == (0 if held is None else len(held))
+    if (held is None and detector.fdr) or not np.isfinite(detector.offset_) or not fits:
         raise ModelFileError("The file's calibration scores, threshold and parameters do not fit.")
     if held is not None and (held.ndim != 1 or held.dtype != np.float64 or not len(held)):
         raise ModelFileError(f"The calibration scores have shape {held.shape}, {held.dtype}.")
     folds = detector.calibration_folds_
-    crossed = detector.calibration == "cross" and held is not None
+    crossed = _crossed(detector) and held is not None
     k = min(FOLDS, detector.n_estimators) if crossed else 0
     if folds is None and not crossed:
         return

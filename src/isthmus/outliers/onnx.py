@@ -1,4 +1,4 @@
-"""A detector's score as ONNX: minus the mean of its members' strangeness."""
+"""A detector as ONNX: its score, minus the mean of its members' strangeness, and its decision."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ from isthmus.model import (
     rows_within,
     scaled_input,
     units_of_distance,
+    unused_name,
 )
-from isthmus.nets import OPSET
+from isthmus.nets import OPSET, End
 from isthmus.outliers.members import LARGEST, strangeness
 from isthmus.parts import plan
 
@@ -55,15 +56,20 @@ def export_members(
     offset: float,
     names: Names = None,
     opset: int = OPSET,
+    *,
+    decides: bool = True,
 ) -> None:
-    """Write a detector's score as ONNX; see `OutlierDetector.export`."""
+    """Write a detector's score as ONNX; see `OutlierDetector.export`.
+
+    `decides` is whether rows with scores below the offset are outliers.
+    """
     check_opset(opset)
     models = [member.model for member in members]
     for model in models:
         check_exportable(model, "strangeness")
     check_packages()
     with np.errstate(over="ignore", invalid="ignore"):
-        content = _content(members, offset, names, opset)
+        content = _content(members, offset, names, opset, decides=decides)
         X = rows_within(models[0], probe_rows(models[0]))
         want = -_strangeness_by(members, X, on_processor)
         again = (
@@ -82,7 +88,9 @@ def _strangeness_by(
     return strangeness([m._replace(model=changed(m.model)) for m in members], X)
 
 
-def _content(members: Sequence[Member], offset: float, names: Names, opset: int) -> bytes:
+def _content(
+    members: Sequence[Member], offset: float, names: Names, opset: int, *, decides: bool
+) -> bytes:
     total, first = "", members[0].model
     graph = graph_of(first, opset)
     rows = input_rows(graph, first)
@@ -92,7 +100,12 @@ def _content(members: Sequence[Member], offset: float, names: Names, opset: int)
         total = graph.add("Add", total, strange) if total else strange
     result = graph.finite(graph.add("Div", total, -float(len(members))), -LARGEST)
     facts = {**metadata(first, names), "threshold": str(offset)}
-    return named_bytes(graph, first, result, "score", (), facts)
+    if not decides:
+        return named_bytes(graph, first, result, "score", (), facts)
+    limit = unused_name(first, "threshold")
+    graph.arrays[limit] = np.array([offset], np.float32)
+    outlier = {graph.add("Less", result, limit): End(unused_name(first, "is_outlier"), "bool")}
+    return named_bytes(graph, first, result, "score", (), facts, outlier, [limit])
 
 
 def _strangeness(g: Graph, member: Member, rows: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from isthmus.autoencoder import Autoencoder
     from isthmus.outliers.members import Member
+    from isthmus.outliers.recalibration import Recalibration
     from isthmus.schema import Schema
     from isthmus.training import RandomState
 
@@ -33,6 +34,7 @@ class DetectorParameters(BaseEstimator):
     offset_: float
     calibration_scores_: np.ndarray | None
     calibration_folds_: np.ndarray | None
+    recalibrations_: list[Recalibration]
     sample_shape_: tuple[int, ...] | None
 
     def __init__(

@@ -5,6 +5,7 @@ from isthmus.report.blocks import Table as Table
 from isthmus.report.blocks import number_text as number_text
 from isthmus.report.facts import Facts as Facts
 from isthmus.report.facts import detector_facts as detector_facts
+from isthmus.report.facts import threshold_rule as threshold_rule
 from isthmus.report.measurements import corrupt_rows as corrupt_rows
 from isthmus.report.measurements import used_columns as used_columns
 from isthmus.report.model_sections import choose_examples as choose_examples

@@ -174,9 +174,10 @@ def _detector_sentences(o: Facts) -> str:
         f"scores; the median is {number_text(o['median'])}."
     ]
     if by_pvalues:
+        others = "recent rows" if d["recalibrations"] else "rows held out from training"
         sentences.append(
-            "The p-value is the share of the rows held out from training that are as strange; it "
-            "says nothing about rows that were trained on."
+            f"The p-value is the share of the {others} that are as strange; it says nothing about rows "
+            "that were trained on."
         )
     low = "" if d["threshold"] is None else f" with scores below {number_text(d['threshold'])}"
     comma = "," if low else ""

@@ -62,6 +62,7 @@ def detector_facts(detector: OutlierDetector) -> Facts:
         "rule": threshold_rule(detector),
         "threshold": None if detector.by_pvalues else float(detector.offset_),
         "n_held_out": 0 if held is None else len(held),
+        "recalibrations": [done._asdict() for done in detector.recalibrations_],
         "layers": layer_shapes(first),
         "equation": equation_texts(first),
     }
@@ -79,9 +80,11 @@ def threshold_rule(detector: OutlierDetector) -> str:
     if detector.contamination == "none":
         held = 0 if detector.calibration_scores_ is None else len(detector.calibration_scores_)
         rate = max(USUAL_RATE, 1 / (held + 1))
-        return f"a false-positive rate of {rate:.2g} on rows held out{crossed}"
+        where = "recent rows" if detector.recalibrations_ else "rows held out"
+        return f"a false-positive rate of {rate:.2g} on {where}{crossed}"
     share = detector.contamination
-    return f"contamination {share if isinstance(share, str) else format(share, 'g')}"
+    recent = " of recent rows" if detector.recalibrations_ else ""
+    return f"contamination {share if isinstance(share, str) else format(share, 'g')}{recent}"
 
 
 # -- slots -------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from isthmus.cli.models import (
     columns_taken,
     configured,
     first_autoencoder,
-    load_any,
+    load_detector,
 )
 from isthmus.cli.options import (
     DATA,
@@ -305,14 +305,7 @@ def _share(text: str) -> float:
 
 
 def _loaded(path: Path, explain: int) -> OutlierDetector:
-    from isthmus.outliers import OutlierDetector
-
-    found = load_any(path)
-    if not isinstance(found, OutlierDetector):
-        raise UsageError(
-            f"{path} holds a single autoencoder and no detector: isthmus score has its scores, and "
-            "isthmus detect DATA --save makes a detector."
-        )
+    found = load_detector(path)
     if explain:
         check_by_column(first_autoencoder(found).slots_)
     return found

@@ -9,6 +9,8 @@ from isthmus.cli.options import Common, ModelArgument
 from isthmus.cli.outputs import end
 from isthmus.cli.sources import check_present
 
+SHOWN = 3  # recalibrations, of which there may be one a day
+
 if TYPE_CHECKING:
     from isthmus.autoencoder import Autoencoder
     from isthmus.outliers import OutlierDetector
@@ -19,7 +21,8 @@ def info(model: ModelArgument, /, *, common: Common = Common()) -> int:
     """Show what the file of a model or a detector holds.
 
     That is slots, layers, columns, and errors beside those of the mean and of PCA. Of a detector it is
-    also its autoencoders and its threshold. With --quiet the file is only checked.
+    also its autoencoders, its threshold, and how that was recalibrated. With --quiet the file is only
+    checked.
 
     For example:
 
@@ -81,14 +84,33 @@ def _of_columns(found: Autoencoder | OutlierDetector) -> dict[str, object]:
 def _detector_in_words(d: Facts, n_features: int) -> str:
     """Return lines about a detector, and a heading for its first member."""
     widths, held = " or ".join(map(str, d["widths"])), d["n_held_out"]
+    others = "recent rows" if d["recalibrations"] else "rows held out"
     drawn = f"{d['n_draws']} draws of " if d["n_draws"] > 1 else ""
     by = d["rule"] if d["threshold"] is None else f"scores below {d['threshold']:.4g}, {d['rule']}"
     return (
         f"OutlierDetector: {n_features} features, {d['n_members']} autoencoders\n"
         f"  outliers      {by}\n"
-        f"  p-values      {f'by {held:,} rows held out' if held else 'none: no rows were held out'}\n"
+        f"  p-values      {f'by {held:,} {others}' if held else 'none: no rows were held out'}\n"
+        f"{_trail(d['recalibrations'])}"
         f"  references    {drawn}{d['n_references']:,} rows a member\n"
         f"  codes         {widths} components\n"
         f"  {d['n_parameters']:,} parameters\n"
         "The first member\n"
+    )
+
+
+def _trail(recalibrations: list[Facts]) -> str:
+    """Return a line for each of the last recalibrations, and how many there were before."""
+    last = recalibrations[-SHOWN:]
+    earlier = len(recalibrations) - len(last)
+    lines = [f"{earlier} times before"] if earlier else []
+    lines += [_recalibrated(one) for one in last]
+    return "".join(f"  recalibrated  {line}\n" for line in lines)
+
+
+def _recalibrated(one: Facts) -> str:
+    when = one["when"].replace("T", " ").replace("+00:00", " UTC")
+    return (
+        f"{when}, by {one['rows']:,} rows taken for {one['taken_for']}: threshold "
+        f"{one['new_threshold']:.4g}, before {one['old_threshold']:.4g}"
     )
