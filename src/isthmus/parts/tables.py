@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.parts.corruptions import Corruption, Masking, Swap
+from isthmus.parts.corruptions import Corruption, Masking, Swap, taken
 from isthmus.parts.losses import Loss
 from isthmus.parts.table_nodes import FAR, SURE, loss_nodes, seen_nodes, shown_nodes
 
@@ -398,9 +398,7 @@ class OnCells(Corruption):
         p, n = plan(self.layout), x.shape[0]
         cells = int(p.cells.max()) + 1
         if isinstance(self.part, Swap):
-            own = jnp.broadcast_to(jnp.arange(n, dtype=x.dtype)[:, None], (n, cells))
-            rows = self.part(key, own)[:, p.cells]  # whose cell each takes
-            return jnp.take_along_axis(x, rows.astype(int), axis=0)
+            return taken(x, columns_of(self.part.rows(key, (n, cells)), p.cells))
         if isinstance(self.part, Masking):
             hit = self.part.hits(key, (n, cells), x.dtype)[:, p.cells]
             return jnp.where(hit, jnp.nan, x)
