@@ -606,6 +606,20 @@ def test_a_loss_that_is_not_finite_on_padding_is_still_measured(table):
     assert np.isfinite(ae.history_["validation_loss"]).any()
 
 
+def test_no_noise_brings_in_the_padding_of_rows(table, monkeypatch):
+    settings = {"batch_size": 8, "max_epochs": 3, "early_stopping": False, "random_state": 0}
+    ae = Autoencoder(2, corruption=NOISE, **settings)
+    X, begin = table[:33], engine.Trainer.__init__
+    history = ae.fit(X).history_["loss"]
+
+    def poisoned(self, objective, data, *others):
+        assert len(data.x) > data.n
+        begin(self, objective, data._replace(x=data.x.at[data.n :].set(np.nan)), *others)
+
+    monkeypatch.setattr(engine.Trainer, "__init__", poisoned)
+    assert ae.fit(X).history_["loss"] == history
+
+
 def test_a_penalty_may_not_take_a_columns_name(table):
     def loss(step):
         return step.z.sum()

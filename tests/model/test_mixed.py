@@ -268,6 +268,19 @@ def test_swaps_take_whole_cells_of_other_rows(rows):
         assert {tuple(np.nan_to_num(row, nan=-9)) for row in swapped[:, places]} <= known
 
 
+def test_swapped_cells_come_at_the_rate_and_keep_their_columns_values():
+    x = np.random.default_rng(0).permuted(np.tile(np.arange(500.0), (7, 1)), axis=1).T
+    swap = OnCells(Swap(rate=0.15), LAYOUT)
+    hit = np.asarray(swap(jax.random.key(0), x)) != x
+    np.testing.assert_array_equal(hit[:, 4], hit[:, 5])  # of one cell
+    assert abs(hit[:, :5].mean() - 0.15) < 0.03
+    every = np.asarray(OnCells(Swap(rate=1.0), LAYOUT)(jax.random.key(0), x))
+    np.testing.assert_array_equal(np.sort(every, axis=0), np.sort(x, axis=0))
+    place = np.argsort(x, axis=0)
+    whom = np.column_stack([place[every[:, j].astype(int), j] for j in range(7)])
+    assert all(len(set(row)) > 3 for row in whom)  # the cells of a row come from several others
+
+
 def test_masks_hide_whole_cells_and_noise_moves_numbers_alone(rows):
     x, key = jnp.asarray(rows), jax.random.key(0)
     hidden = np.isnan(np.asarray(OnCells(Masking(rate=0.5), LAYOUT)(key, x)))

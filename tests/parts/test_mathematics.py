@@ -222,8 +222,44 @@ def test_swap_takes_the_same_column_of_another_row():
     out = np.asarray(corruptions.Swap(rate=1.0)(KEY, x))
     assert (out != x).all()
     assert (out % 3 == x % 3).all()
+    np.testing.assert_array_equal(np.sort(out, axis=0), x)  # columns keep their distributions
     out = np.asarray(corruptions.Swap(rate=0.2)(KEY, BIG))
     assert abs((out != BIG).mean() - 0.2) < 0.01
+
+
+@pytest.mark.parametrize("rate", [0.0, 2**-17, 0.15, 0.9, 1.0])
+def test_swap_hits_each_value_by_itself_at_its_rate(rate):
+    shape = (3000, 301)
+    hit = np.asarray(corruptions.Swap(rate=rate).rows(KEY, shape)) != np.arange(3000)[:, None]
+    spread = np.sqrt(rate * (1 - rate))
+    assert abs(hit.mean() - rate) < 5 * spread / np.sqrt(hit.size) + 2**-17
+    for axis in (0, 1):
+        found = hit.mean(axis=axis).std() * np.sqrt(shape[axis])
+        assert abs(found - spread) < 0.2 * spread + 1e-2
+    halves = np.corrcoef(hit[:, :150].ravel(), hit[:, 151:].ravel())[0, 1] if spread > 0.1 else 0
+    assert abs(halves) < 0.01  # which bits of one word decide
+
+
+def test_swap_draws_whom_to_take_from_for_each_value_of_a_row():
+    n, keys = 12, jax.random.split(KEY, 4000)
+    rows = np.asarray(jax.vmap(lambda key: corruptions.Swap(rate=1.0).rows(key, (n, 4)))(keys))
+    for i in (0, 5, n - 1):
+        for j, k in ((0, 1), (1, 3)):
+            pairs = np.zeros((n, n))
+            np.add.at(pairs, (rows[:, i, j], rows[:, i, k]), 1)
+            assert pairs[i].sum() == pairs[:, i].sum() == 0
+            others = np.delete(np.delete(pairs, i, axis=0), i, axis=1)
+            assert scipy.stats.chisquare(others.ravel()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (2, 1), (7, 5)])
+def test_swap_takes_from_the_batch_alone_and_alike_in_both_precisions(shape):
+    swap = corruptions.Swap(rate=0.5)
+    rows = np.asarray(swap.rows(KEY, shape))
+    assert rows.shape == shape
+    assert set(rows.ravel()) <= set(range(shape[0]))
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(swap.rows(KEY, shape), rows)
 
 
 def test_dropout_rescales_and_has_its_rate():

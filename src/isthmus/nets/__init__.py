@@ -26,6 +26,7 @@ from isthmus.nets.net import Dropout as Dropout
 from isthmus.nets.net import Net as Net
 from isthmus.nets.overriding import drop_outdated as drop_outdated
 from isthmus.nets.random import THREEFRY as THREEFRY
+from isthmus.nets.random import chosen as chosen
 from isthmus.nets.random import normal as normal
 from isthmus.nets.random import uniform as uniform
 from isthmus.nets.step import Step as Step

@@ -95,6 +95,17 @@ def uniform(
     return _once(draw, key)
 
 
+def chosen(key: Array, shape: tuple[int, int], rate: Any) -> Array:
+    """Return which elements are chosen, each at this rate, to the nearest of 2**16 steps.
+
+    A word of random bits decides for two elements, which takes half the time of `uniform`.
+    """
+    n, columns = shape
+    words = _once(partial(jax.random.bits, shape=(n, -(-columns // 2)), dtype=jnp.uint32), key)
+    halves = jnp.concatenate([words & jnp.uint32(0xFFFF), words >> jnp.uint32(16)], axis=1)
+    return halves[:, :columns] < jnp.round(rate * 2**16).astype(jnp.uint32)
+
+
 def _once(draw: Draw, key: Array) -> Array:
     """Return what is drawn, as an array in memory on a CPU.
 

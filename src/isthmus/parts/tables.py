@@ -23,12 +23,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.parts.corruptions import Corruption, Masking, Swap
+from isthmus.parts.corruptions import Corruption, Masking, Swap, taken
 from isthmus.parts.losses import Loss
 from isthmus.parts.table_nodes import FAR, SURE, loss_nodes, seen_nodes, shown_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from jax import Array
     from numpy.typing import ArrayLike
@@ -211,11 +211,11 @@ class Mixed(Loss):
 
     def shown(self, a: Array) -> Array:
         """Return wide rows with probabilities in place of logits; marks are 0."""
+        numbers, flags, sine, cosine, *blocks = self._cut(a)
         p, n = plan(self.layout), a.shape[0]
-        k, f = len(p.numbers), len(p.flags)
-        begin = k + f + 2 * len(p.turns)
-        parts = [a[:, :k], jax.nn.sigmoid(a[:, k : k + f]), a[:, k + f : begin]]
-        parts += [jax.nn.softmax(_logits(a, g), axis=2).reshape(n, -1) for g in p.groups]
+        parts = [numbers, jax.nn.sigmoid(flags), sine, cosine]
+        for g, block in zip(p.groups, blocks, strict=True):
+            parts.append(jax.nn.softmax(_logits(block, g), axis=2).reshape(n, -1))
         parts.append(jnp.zeros((n, len(p.marks)), a.dtype))
         return jnp.concatenate(parts, axis=1)
 
@@ -285,30 +285,39 @@ class Mixed(Loss):
 
     def _costs(self, a: Array, x: Array) -> Array:
         """Return what each value costs, in the plan's order, of outputs before probabilities."""
-        p, k, f = plan(self.layout), *self.counts
-        filled = jnp.where(jnp.isnan(x), 0, x)
-        logit, flag = a[:, k : k + f], columns_of(filled, p.flags)
-        parts = [*self._of_numbers(a, filled), jax.nn.softplus(logit) - flag * logit]
-        parts.append(self._of_turns(a, filled))
-        for g in p.groups:
-            logits = _logits(a, g)
+        numbers, logit, sine, cosine, *blocks = self._cut(a)
+        p, filled = plan(self.layout), jnp.where(jnp.isnan(x), 0, x)
+        parts = self._of_numbers(numbers, filled)
+        parts.append(jax.nn.softplus(logit) - columns_of(filled, p.flags) * logit)
+        parts.append(self._of_turns(sine, cosine, filled))
+        for g, block in zip(p.groups, blocks, strict=True):
+            logits = _logits(block, g)
             chosen = jnp.sum(jnp.where(_is_level(filled, g), logits, 0), axis=2)
             parts.append(jax.nn.logsumexp(logits, axis=2) - chosen)
         return jnp.concatenate(parts, axis=1)
 
     def _costs_shown(self, x_out: Array, x: Array) -> Array:
         """Return what each value costs, in the plan's order, of outputs with probabilities."""
-        p, k, f = plan(self.layout), *self.counts
-        filled, n = jnp.where(jnp.isnan(x), 0, x), x.shape[0]
-        hit, flag = jnp.clip(x_out[:, k : k + f], SURE, 1 - SURE), columns_of(filled, p.flags)
-        parts = [*self._of_numbers(x_out, filled)]
+        numbers, hit, sine, cosine, *blocks = self._cut(x_out)
+        p, filled = plan(self.layout), jnp.where(jnp.isnan(x), 0, x)
+        hit, flag = jnp.clip(hit, SURE, 1 - SURE), columns_of(filled, p.flags)
+        parts = self._of_numbers(numbers, filled)
         parts.append(-jnp.log(jnp.where(flag > 0, hit, 1 - hit)))
-        parts.append(self._of_turns(x_out, filled))
-        for g in p.groups:
-            q = x_out[:, g.begin : g.begin + g.real.size].reshape(n, *g.real.shape)
+        parts.append(self._of_turns(sine, cosine, filled))
+        for g, block in zip(p.groups, blocks, strict=True):
+            q = block.reshape(-1, *g.real.shape)
             chosen = jnp.sum(jnp.where(_is_level(filled, g), q, 0), axis=2)
             parts.append(-jnp.log(jnp.clip(chosen, SURE, 1)))
         return jnp.concatenate(parts, axis=1)
+
+    def _cut(self, wide: Array) -> Sequence[Array]:
+        """Return the slots of numbers, flags, turns' sines and cosines, and those of each group.
+
+        The derivative of one cut is one joining; that of slices adds up as many arrays of full width.
+        """
+        p = plan(self.layout)
+        sizes = (*self.counts, len(p.turns), len(p.turns), *(g.real.size for g in p.groups))
+        return jax.lax.split(jnp.asarray(wide), (*sizes, len(p.marks)), axis=1)[:-1]
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -317,14 +326,13 @@ class Mixed(Loss):
         return len(p.numbers), len(p.flags)
 
     def _of_numbers(self, a: Array, filled: Array) -> list[Array]:
-        p = plan(self.layout)
-        k = len(p.numbers)
-        return [k * self.numbers.columns(a[:, :k], columns_of(filled, p.numbers))] if k else []
+        columns = plan(self.layout).numbers
+        if not len(columns):
+            return []
+        return [len(columns) * self.numbers.columns(a, columns_of(filled, columns))]
 
-    def _of_turns(self, a: Array, filled: Array) -> Array:
-        p, begin, t = plan(self.layout), sum(self.counts), len(plan(self.layout).turns)
-        turns = 2 * jnp.pi * columns_of(filled, p.turns)
-        sine, cosine = a[:, begin : begin + t], a[:, begin + t : begin + 2 * t]
+    def _of_turns(self, sine: Array, cosine: Array, filled: Array) -> Array:
+        turns = 2 * jnp.pi * columns_of(filled, plan(self.layout).turns)
         return (sine - jnp.sin(turns)) ** 2 + (cosine - jnp.cos(turns)) ** 2
 
 
@@ -341,10 +349,9 @@ def _is_level(filled: Array, group: Group) -> Array:
     return columns_of(filled, group.values)[:, :, None] == np.arange(group.size)
 
 
-def _logits(a: Array, group: Group) -> Array:
+def _logits(block: Array, group: Group) -> Array:
     """Return the logits of a group's values, (n, values, size)."""
-    block = a[:, group.begin : group.begin + group.real.size]
-    logits = block.reshape(a.shape[0], *group.real.shape)
+    logits = block.reshape(-1, *group.real.shape)
     return logits if group.real.all() else jnp.where(group.real, logits, FAR)
 
 
@@ -398,9 +405,7 @@ class OnCells(Corruption):
         p, n = plan(self.layout), x.shape[0]
         cells = int(p.cells.max()) + 1
         if isinstance(self.part, Swap):
-            own = jnp.broadcast_to(jnp.arange(n, dtype=x.dtype)[:, None], (n, cells))
-            rows = self.part(key, own)[:, p.cells]  # whose cell each takes
-            return jnp.take_along_axis(x, rows.astype(int), axis=0)
+            return taken(x, columns_of(self.part.rows(key, (n, cells)), p.cells))
         if isinstance(self.part, Masking):
             hit = self.part.hits(key, (n, cells), x.dtype)[:, p.cells]
             return jnp.where(hit, jnp.nan, x)
