@@ -11,10 +11,8 @@ import polars as pl
 import pytest
 
 from isthmus.io.columns import choose_columns
-from isthmus.io.dates import TwoReadings, as_dates, as_times
-from isthmus.io.filling import filled
-from isthmus.io.table import Table
 from isthmus.io.tables import read_table
+from isthmus.schema import TwoReadings, as_dates, as_times
 
 US, ZONED = pl.Datetime("us"), pl.Datetime("us", "UTC")
 
@@ -81,9 +79,12 @@ def test_a_column_of_text_is_what_all_its_cells_are(read, cells, dtype, values):
          [None, None, moment(2020, 1, 3, 23)]),
         (["13/02/2020", "14/02/2020", "02/15/2020"], pl.Date,
          [day(2020, 2, 13), day(2020, 2, 14), None]),
+        (["2020-01-03", "4.2.2020", "5 Mar 2020", "x", "04/13/2020"], pl.Date,
+         [day(2020, 1, 3), day(2020, 2, 4), day(2020, 3, 5), None, day(2020, 4, 13)]),
+        (["2020-01-03", "4.2.2020 10:30"], US, [moment(2020, 1, 3), moment(2020, 2, 4, 10, 30)]),
     ],
 )  # fmt: skip
-def test_dates_are_read_in_one_style(cells, dtype, values):
+def test_dates_are_read_in_whatever_style_a_cell_has(cells, dtype, values):
     found = as_dates(pl.Series("a", cells))
     assert (found.name, found.dtype, found.to_list()) == ("a", dtype, values)
 
@@ -91,8 +92,9 @@ def test_dates_are_read_in_one_style(cells, dtype, values):
 def test_what_is_no_date_is_none():
     for cells in (["20200103"], ["1/2/20"], ["2020"], ["1.5"], ["10:30"], ["may"], [None]):
         assert as_dates(pl.Series(cells, dtype=pl.String)) is None
-    with pytest.raises(TwoReadings):
-        as_dates(pl.Series(["01/02/2020", "03-04-2020"]))
+    with pytest.raises(TwoReadings) as caught:
+        as_dates(pl.Series(["2020-01-02", "01/02/2020", "03-04-2020"]))
+    assert caught.value.row == 1
     assert as_times(pl.Series(["2020-01-01"])) is None
 
 
@@ -195,33 +197,11 @@ def test_weights_stay_numbers(read, fails):
     assert (rows.X.rows(), rows.weight.tolist()) == ([("y", 1)], [2])
 
 
-def test_missing_cells_are_filled_in_the_style_of_their_column(read):
-    lines = [
-        "n;m;w;b;d;t;o",
-        "1.000,5;7;a;YES;3.1.2020;01/31/2020 10:30;=x",
-        "?;;NA;;;;",
-        "2;8; b;NO;31.12.2020;02/28/2020 09:05;z",
-        "bad;;;;;;",
-    ]
-    table = read(*lines)
-    kinds = {"n": "number"}
-    rows = choose_columns(table, mixed=True, kinds=kinds, ignore=["o"], set_apart=True)
-    values = pl.DataFrame({
-        "n": [9.0, 0.25, 9], "m": [9.0, 3, 9], "w": ["v", "v", "v"], "b": [True, True, True],
-        "d": [day(2021, 2, 1)] * 3, "t": [moment(2021, 2, 1, 7, 5)] * 3,
-    })  # fmt: skip
-    assert values.columns == rows.X.columns
-    assert values["t"].dtype == rows.X["t"].dtype
-    out = filled(table, values, rows.numbers)
-    assert out.rows()[1][:-1] == ("0,25", "3", "v", "YES", "1.2.2021", "02/01/2021 07:05")
-    assert [r for i, r in enumerate(out.rows()) if i != 1] == [
-        r for i, r in enumerate(table.rows.rows()) if i != 1
-    ]
-    zoned = read("t", "2020-01-03T10:00+02:00", "NA")
-    out = filled(zoned, mixed(zoned).X[[0, 0]], np.arange(2))
-    assert out["t"].to_list() == ["2020-01-03T10:00+02:00", "2020-01-03T08:00:00Z"]
-    typed = Table(
-        table.path, pl.DataFrame({"a": pl.Series([1, None], dtype=pl.Int8), "w": ["", None]})
+def test_dates_of_several_styles_are_read_and_said(read):
+    with pytest.warns(UserWarning, match="several ways") as caught:
+        X = mixed(read("a,d", "x,2020-01-31", "y,1.2.2020", "z,2020-02-29")).X
+    assert X["d"].to_list() == [day(2020, 1, 31), day(2020, 2, 1), day(2020, 2, 29)]
+    assert str(caught[0].message).endswith(
+        "t.csv: dates are written in several ways, and read as such: 'd' (line 2: '2020-01-31', "
+        "line 3: '1.2.2020')."
     )
-    out = filled(typed, pl.DataFrame({"a": [0.0, 3.0], "w": ["x", "y"]}), np.arange(2))
-    assert (out["a"].to_list(), out["a"].dtype, out["w"].to_list()) == ([1, 3], pl.Int8, ["", "y"])

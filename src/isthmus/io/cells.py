@@ -151,7 +151,11 @@ def _signs(text: pl.Series) -> Signs:
 
 def first_cell(text: pl.Series, which: pl.Series) -> Cell:
     """Return the first of some cells of a column."""
-    row = which.arg_max() or 0
+    return cell_at(text, which.arg_max() or 0)
+
+
+def cell_at(text: pl.Series, row: int) -> Cell:
+    """Return a cell of a column."""
     return Cell(row, text.name, text[row])
 
 

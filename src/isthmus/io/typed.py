@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from isthmus.io.cells import cleaned, first_cell, no_numbers, only, parsed, truths
+from isthmus.io.cells import cell_at, cleaned, first_cell, no_numbers, only, parsed, truths
 from isthmus.io.choices import TableError
-from isthmus.io.dates import TwoReadings, as_dates, as_spans, as_times
 from isthmus.io.labels import column_words
 from isthmus.io.numbers import as_numbers, check_holes, decimal_of, leave_out
+from isthmus.schema import TwoReadings, as_dates, as_spans, as_times, dates_by_style
 from isthmus.words import columns_named, is_or_are, shortened
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ class _Text:
         self.table, self.frame, self.known = table, frame, known
         self.odd: list[Odd] = []
         self.hints: list[str] = []
+        self.mixed_dates: list[str] = []
         cells = cleaned(frame)
         numbers = {name: cells[name] for name in self._numeric(cells)}
         decimal = decimal_of(table, numbers, WAY_OUT)
@@ -152,6 +153,12 @@ class _Text:
             warnings.warn(
                 f"{self.table.path}: taken as text because of single cells: {shortened(self.hints)}; "
                 "if the columns are no text, mend these cells, or leave them empty.",
+                stacklevel=5,
+            )
+        if self.mixed_dates:
+            warnings.warn(
+                f"{self.table.path}: dates are written in several ways, and read as such: "
+                f"{shortened(self.mixed_dates)}.",
                 stacklevel=5,
             )
         return found
@@ -196,22 +203,31 @@ class _Text:
         for kind in GUESSED if self.table.separator is not None else DATED:
             try:
                 column, odd = _read(words, *READ[kind])
-            except TwoReadings:
-                place = self.table.place(first_cell(words, words.is_not_null()), brief=True)
+            except TwoReadings as error:
+                place = self.table.place(cell_at(words, error.row), brief=True)
                 self.hints.append(f"{words.name!r} ({place} {OPEN_ORDER})")
                 break
             if odd is None:
+                self._note_styles(words, kind)
                 return column
             if kind != "boolean":  # some other words beside yes and no are no mistake
                 self._hint(odd)
         return words
+
+    def _note_styles(self, words: pl.Series, kind: str) -> None:
+        """Remember a column of dates that are written in several ways."""
+        styles = dates_by_style(words) if kind == "date" else {}
+        if len(styles) > 1:
+            cells = [cell_at(words, rows[0]) for rows in styles.values()]
+            places = shortened([self.table.place(cell, brief=True) for cell in cells], 3)
+            self.mixed_dates.append(f"{words.name!r} ({places})")
 
     def _asked(self, words: pl.Series, read: Reader, verdict: str) -> pl.Series:
         """Return words as what they are known to be."""
         try:
             column, odd = _read(words, read, verdict)
         except TwoReadings as error:
-            place = self.table.place(first_cell(words, words.is_not_null()))
+            place = self.table.place(cell_at(words, error.row))
             raise TableError(
                 f"{self.table.path}, {place} {OPEN_ORDER}, and no other cell tells: write dates as "
                 "2020-12-31."

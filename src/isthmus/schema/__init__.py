@@ -18,6 +18,11 @@ from isthmus.schema.inference import NothingToLearn as NothingToLearn
 from isthmus.schema.inference import infer_schema as infer_schema
 from isthmus.schema.plain import is_plain as is_plain
 from isthmus.schema.schema import Schema as Schema
+from isthmus.schema.text_dates import TwoReadings as TwoReadings
+from isthmus.schema.text_dates import as_dates as as_dates
+from isthmus.schema.text_dates import as_spans as as_spans
+from isthmus.schema.text_dates import as_times as as_times
+from isthmus.schema.text_dates import dates_by_style as dates_by_style
 from isthmus.schema.wording import MISSING as MISSING
 from isthmus.schema.wording import cell_words as cell_words
 from isthmus.schema.wording import number_words as number_words
