@@ -44,6 +44,7 @@ def mixed(table, **options):
         (["N/A", "3", "NULL"], pl.Float64, [None, 3, None]),
         (["01234", "90210", ""], pl.String, ["01234", "90210", None]),
         (["0", "0.5", "00.5"], pl.Float64, [0, 0.5, 0.5]),
+        (["A12", "A13"], pl.String, ["A12", "A13"]),
         (["True", "", "false"], pl.Boolean, [True, None, False]),
         (["yes", "NO", "Yes"], pl.Boolean, [True, False, True]),
         (["yes", "true", "no"], pl.String, ["yes", "true", "no"]),
@@ -182,7 +183,8 @@ def test_one_cell_that_makes_a_column_text_is_named(read):
     assert str(caught[0].message).endswith(
         "t.csv: taken as text because of single cells: 'a' (line 32: 'x' is no number), 'd' (line 32: "
         "'2020-02-30' is no date), 'o' (line 2: '01/02/2020' may begin with its day or its month); "
-        "if the columns are no text, mend these cells, or leave them empty."
+        "if the columns are no text, mend these cells, or give --as a=number, which takes such cells "
+        "as missing."
     )
     assert set(X.dtypes) == {pl.String}
     with warnings.catch_warnings():
@@ -205,3 +207,74 @@ def test_dates_of_several_styles_are_read_and_said(read):
         "t.csv: dates are written in several ways, and read as such: 'd' (line 2: '2020-01-31', "
         "line 3: '1.2.2020')."
     )
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "unit"),
+    [
+        (["$1,051.26", "-$5.5", "$ -1", ""], [1051.26, -5.5, -1, None], "$"),
+        (["1.234,50 EUR", "-2,0 eur", "1 000 EUR"], [1234.5, -2, 1000], "EUR"),
+        (["12 %", "7%", "?"], [12, 7, None], "%"),
+        (["70 kg", "71.5kg"], [70, 71.5], "kg"),
+    ],
+)
+def test_numbers_are_read_without_their_unit(read, cells, values, unit):
+    with pytest.warns(UserWarning, match="without their unit") as caught:
+        X = mixed(read("a;b", *(f"x;{cell}" for cell in cells))).X
+    assert (X["b"].to_list(), X["b"].dtype) == (values, pl.Float64)
+    assert [str(w.message).partition("t.csv: ")[2] for w in caught] == [
+        f"read as numbers without their unit: 'b' ({unit})."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (
+            ["$5"] * 30 + ["free"],
+            "taken as text because of single cells: 'b' (line 32: 'free' is no number); if the columns "
+            "are no text, mend these cells, or give --as b=number, which takes such cells as missing.",
+        ),
+        (
+            ["$5"] * 30 + ["7", "8 EUR"],
+            "numbers of several units are taken as text: 'b' (line 32: '7' is no number with '$', and "
+            "so are 1 more); --as b=number reads them without their units.",
+        ),
+    ],
+)
+def test_cells_that_stand_out_among_numbers_with_units_are_said(read, cells, said):
+    with pytest.warns(UserWarning, match="as text") as caught:
+        mixed(read("a;b", *(f"x;{cell}" for cell in cells)))
+    assert [str(w.message).partition("t.csv: ")[2] for w in caught] == [said]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells", "values", "first"),
+    [
+        ("number", ["1", "2", "n", "o", "3"], [1, 2, None, None, 3], "line 4: 'n'"),
+        ("date", ["2020-01-31", "soon", "", "1.2.2020", "x"],
+         [day(2020, 1, 31), None, None, day(2020, 2, 1), None], "line 3: 'soon'"),
+        ("boolean", ["yes", "no", "maybe", "yes", "n"], [True, False, None, True, None],
+         "line 4: 'maybe'"),
+    ],
+)  # fmt: skip
+def test_cells_that_are_not_what_is_asked_for_are_missing(read, kind, cells, values, first):
+    table = read("a,b", *(f"x,{cell}" for cell in cells))
+    with pytest.warns(UserWarning, match="taken as missing") as caught:
+        X = mixed(table, asked={"b": kind}).X
+    assert X["b"].to_list() == values
+    lost = [str(w.message) for w in caught if "missing" in str(w.message)]
+    assert lost == [
+        f"{table.path}: taken as missing: 2 cells of 'b', asked for as {kind} ({first} is the first)."
+    ]
+
+
+def test_numbers_of_several_units_are_read_if_asked_for(read):
+    with pytest.warns(UserWarning, match=r"without their unit: 'b' \(\$, kg\)"):
+        X = mixed(read("a,b", "x,$1", "y,$2", "z,3 kg", "v,4"), asked={"b": "number"}).X
+    assert X["b"].to_list() == [1, 2, 3, 4]
+
+
+def test_units_are_taken_off_for_models_of_numbers(read):
+    rows = choose_columns(read("a", "$5", "$6", "x"), names=["a"], set_apart=True)
+    assert (rows.X.rows(), rows.problems.to_list()) == ([(5,), (6,)], [None, None, "a is 'x'"])

@@ -23,6 +23,7 @@ from isthmus.schema.text_dates import as_dates as as_dates
 from isthmus.schema.text_dates import as_spans as as_spans
 from isthmus.schema.text_dates import as_times as as_times
 from isthmus.schema.text_dates import dates_by_style as dates_by_style
+from isthmus.schema.units import without_units as without_units
 from isthmus.schema.wording import MISSING as MISSING
 from isthmus.schema.wording import cell_words as cell_words
 from isthmus.schema.wording import number_words as number_words
