@@ -10,9 +10,8 @@ import pytest
 
 from isthmus import load
 from isthmus.cli.commands import detect, fit, impute
-from isthmus.cli.kinds import KINDS, Kinds
+from isthmus.cli.kinds import Kinds
 from isthmus.cli.terminal import UsageError
-from isthmus.schema import KINDS as KNOWN
 
 FAST = "--max-epochs 2 --quiet"
 USED = ["age", "pay", "size", "sure", "day"]
@@ -302,7 +301,6 @@ def test_options_say_of_columns_by_name():
     assert kinds.weights(["a", "b", "c"]) == {"a": 2.0, "b": 0.5, "c": 0.5}
     with pytest.raises(UsageError, match="names 'z'"):
         Kinds(("z=number",)).kinds(known)
-    assert set(KINDS) == set(KNOWN)
 
 
 @pytest.mark.parametrize("command", [fit.fit, detect.detect, impute.impute])

@@ -1,6 +1,5 @@
 """What the columns of a person's table are taken for, and the way to compact rows and back; no JAX."""
 
-from isthmus.schema.columns import KINDS as KINDS
 from isthmus.schema.columns import MAX_LEVELS as MAX_LEVELS
 from isthmus.schema.columns import UNITS as UNITS
 from isthmus.schema.columns import Column as Column
@@ -14,6 +13,8 @@ from isthmus.schema.frames import columns_of as columns_of
 from isthmus.schema.frames import is_arrow as is_arrow
 from isthmus.schema.frames import is_frame as is_frame
 from isthmus.schema.frames import is_pandas as is_pandas
+from isthmus.schema.identifiers import FEWEST as FEWEST
+from isthmus.schema.identifiers import numbered as numbered
 from isthmus.schema.inference import NothingToLearn as NothingToLearn
 from isthmus.schema.inference import infer_schema as infer_schema
 from isthmus.schema.plain import is_plain as is_plain
