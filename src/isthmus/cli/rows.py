@@ -92,6 +92,18 @@ def rows_like(rows: Rows, trained: Source, source: Source, weight: str | None = 
     return more
 
 
+def with_lines(table: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+    """Return a table with the lines of a text file beside the numbers of its rows, if it is one."""
+    import numpy as np
+    import polars as pl
+
+    if not isinstance(rows.lines, np.ndarray):
+        return table
+    line = pl.Series("line", rows.lines[table["row"].to_numpy()])
+    after = table.columns.index("row") + 1
+    return table.select(*table.columns[:after], line, *table.columns[after:])
+
+
 def said_of(rows: Rows, source: Source) -> dict[str, object]:
     """Return what options say of the columns trained on, as parameters of an estimator."""
     names = getattr(rows.X, "columns", [])
