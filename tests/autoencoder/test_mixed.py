@@ -259,3 +259,12 @@ def test_rows_without_any_cell_have_codes_and_no_score(frame):
     assert len(ae.reconstruct(none)) == 1
     with pytest.raises(ValueError, match="Row 0 of X has no cell that is there"):
         ae.score_samples(none)
+
+
+def test_numbers_may_stay_unscaled_and_dates_may_not():
+    frame = people()
+    with pytest.raises(
+        ValueError, match=r"and the column 'day' is seconds, .* leave such columns out"
+    ):
+        Autoencoder(**SMALL, scaling=None).fit(frame)
+    Autoencoder(**SMALL, scaling=None).fit(frame.drop(columns="day"))
