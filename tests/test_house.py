@@ -15,8 +15,8 @@ SOURCE = Path(isthmus.__file__).parent
 # A room is a folder, or a module at the top; it imports from rooms on lower floors alone.
 FLOORS = [
     {"words"},
-    {"io", "plots", "nets", "schema"},
-    {"parts"},
+    {"plots", "nets", "schema"},
+    {"io", "parts"},
     {"training"},
     {"model"},
     {"autoencoder"},

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+KINDS = (  # what a column of a table is taken for
+    "number", "boolean", "category", "date", "time", "duration", "ignore",
+)  # fmt: skip
 DISTRIBUTIONS = {"umap": "umap-learn"}  # packages that are installed by another name
 
 

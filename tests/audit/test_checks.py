@@ -11,6 +11,7 @@ from isthmus.audit.dates import odd_dates
 from isthmus.audit.levels import Level, is_typo, similar_levels
 from isthmus.audit.profile import Profile
 from isthmus.audit.repeats import Cells, near_duplicates
+from isthmus.schema import infer_schema
 
 N = 600
 RNG = np.random.default_rng(0)
@@ -318,3 +319,22 @@ def test_findings_are_plain_data_too():
     finding = the_one("typos", city=changed(CITIES, 2, "Berlni")).to_dict()
     assert finding["guesses"][0]["row"] == 2
     assert finding["severity"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("values", "identifies"),
+    [
+        (range(N), True),
+        (range(0, 10 * N, 10), True),
+        ([i * i for i in range(N)], False),
+        ([i / 2 for i in range(N)], False),
+        ([f"c{i}" for i in range(N)], True),
+        (range(12), False),
+    ],
+)
+def test_an_audit_and_a_schema_take_the_same_for_identifiers(values, identifies):
+    values = list(values)
+    frame = pl.DataFrame({"a": values, "b": [0.5, 1.5] * (len(values) // 2)})
+    [column] = [c for c in infer_schema(frame, warn=False).columns if c.name == "a"]
+    assert Profile(frame).columns[0].is_identifier is identifies
+    assert ("identifier" in column.why) is identifies

@@ -73,7 +73,10 @@ def test_the_command_writes_the_page_and_the_cells(cli, csv):
     assert "--id name" in page
     assert "--max-epochs 5" in page
     cells = pl.read_csv(csv.parent / "cells.csv")
-    assert cells.columns == ["row", "name", "column", "value", "expected", "sure", "p", "why"]
+    names = ["row", "line", "name", "column", "value", "expected", "sure", "p", "why"]
+    assert cells.columns == names
+    assert (cells["line"] == cells["row"] + 2).all()  # the first is that of the names
+    assert "Rows count from 0." in page
     again = cli("audit", csv)
     assert again.status == 1
     assert "people-audit.html exists" in again.err

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn import config_context
+from numpy.testing import assert_array_equal
+from scipy.sparse import coo_array, csr_matrix
+from sklearn import clone, config_context
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
@@ -448,3 +450,24 @@ def test_a_layer_that_normalisation_makes_constant_is_refused(architecture):
     X = np.random.default_rng(0).random((40, 6, 1) if "1d" in architecture else (40, 8, 8))
     with pytest.raises(ValueError, match="norm='layer' with a layer of one unit or map, which"):
         Autoencoder(2, architecture, max_epochs=1).fit(X)
+
+
+SPARSE = {
+    "autoencoder": Autoencoder(2, max_epochs=2, random_state=0),
+    "detector": OutlierDetector(Autoencoder(2, max_epochs=2), n_estimators=2, random_state=0),
+}
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_sparse_rows_are_rows(name):
+    rows = np.random.default_rng(0).integers(0, 2, (60, 5)) * 1.5
+    sparse, dense = (clone(SPARSE[name]).fit(X) for X in (csr_matrix(rows), rows))
+    assert_array_equal(sparse.score_samples(coo_array(rows)), dense.score_samples(rows))
+
+
+def test_sparse_rows_that_memory_cannot_hold_are_refused():
+    X = csr_matrix((300_000, 2_000))
+    with pytest.raises(
+        ValueError, match=r"would take 4\.8 GB with their zeros, more than 2\.1 GB: give"
+    ):
+        SPARSE["autoencoder"].fit(X)

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import isthmus
 from isthmus import Autoencoder, ModelFileError
+from isthmus.autoencoder.advice import warn_of_errors
 from isthmus.io import read_tensors, write_tensors
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -259,3 +261,24 @@ def test_rows_without_any_cell_have_codes_and_no_score(frame):
     assert len(ae.reconstruct(none)) == 1
     with pytest.raises(ValueError, match="Row 0 of X has no cell that is there"):
         ae.score_samples(none)
+
+
+def test_numbers_may_stay_unscaled_and_dates_may_not():
+    frame = people()
+    with pytest.raises(
+        ValueError, match=r"and the column 'day' is seconds, .* leave such columns out"
+    ):
+        Autoencoder(**SMALL, scaling=None).fit(frame)
+    Autoencoder(**SMALL, scaling=None).fit(frame.drop(columns="day"))
+
+
+@pytest.mark.parametrize(
+    ("error", "layers", "says"),
+    [(0.6, 1, None), (0.6, 2, "no lower than PCA's"), (1.1, 1, "no lower than the mean")],
+)
+def test_one_layer_that_is_level_with_pca_is_no_news_of_a_table(error, layers, says):
+    baseline = {"model": error, "mean": 1.0, "pca": 0.5, "rows": "training"}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_errors(baseline, layers, overcomplete=False, of_table=True)
+    assert [says in str(w.message) for w in caught] == [True] * (says is not None)

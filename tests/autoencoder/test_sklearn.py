@@ -29,7 +29,8 @@ def expected_failures(estimator):
     if estimator.dtype == "float64":
         return {}
     reason = "weight k equals k copies up to float32 rounding, not to 1e-7; float64 holds it"
-    return {"check_sample_weight_equivalence_on_dense_data": reason}
+    checks = ("dense_data", "sparse_data")
+    return {f"check_sample_weight_equivalence_on_{kind}": reason for kind in checks}
 
 
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures, xfail_strict=False)

@@ -175,7 +175,6 @@ def test_a_result_of_the_same_name_is_kept(ready):
     ("words", "text", "status"),
     [
         ("score m.isthmus bad.csv --bad-rows fail", "bad.csv, line 7: 'none' in the column 'b'", 1),
-        ("detect bad.csv --as b=number", "line 7: 'none' in the column 'b' is no number", 1),
         ("detect t.csv --bad-rows mark", "--bad-rows is for rows that are decided on", 2),
         ("score m.isthmus all.csv", "the column 'b' is not numeric, and the model was", 1),
         ("score m.isthmus none.csv", "has missing cells in 'b' (40): fill them or drop", 1),

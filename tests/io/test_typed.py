@@ -11,10 +11,8 @@ import polars as pl
 import pytest
 
 from isthmus.io.columns import choose_columns
-from isthmus.io.dates import TwoReadings, as_dates, as_times
-from isthmus.io.filling import filled
-from isthmus.io.table import Table
 from isthmus.io.tables import read_table
+from isthmus.schema import TwoReadings, as_dates, as_times
 
 US, ZONED = pl.Datetime("us"), pl.Datetime("us", "UTC")
 
@@ -46,6 +44,7 @@ def mixed(table, **options):
         (["N/A", "3", "NULL"], pl.Float64, [None, 3, None]),
         (["01234", "90210", ""], pl.String, ["01234", "90210", None]),
         (["0", "0.5", "00.5"], pl.Float64, [0, 0.5, 0.5]),
+        (["A12", "A13"], pl.String, ["A12", "A13"]),
         (["True", "", "false"], pl.Boolean, [True, None, False]),
         (["yes", "NO", "Yes"], pl.Boolean, [True, False, True]),
         (["yes", "true", "no"], pl.String, ["yes", "true", "no"]),
@@ -81,9 +80,12 @@ def test_a_column_of_text_is_what_all_its_cells_are(read, cells, dtype, values):
          [None, None, moment(2020, 1, 3, 23)]),
         (["13/02/2020", "14/02/2020", "02/15/2020"], pl.Date,
          [day(2020, 2, 13), day(2020, 2, 14), None]),
+        (["2020-01-03", "4.2.2020", "5 Mar 2020", "x", "04/13/2020"], pl.Date,
+         [day(2020, 1, 3), day(2020, 2, 4), day(2020, 3, 5), None, day(2020, 4, 13)]),
+        (["2020-01-03", "4.2.2020 10:30"], US, [moment(2020, 1, 3), moment(2020, 2, 4, 10, 30)]),
     ],
 )  # fmt: skip
-def test_dates_are_read_in_one_style(cells, dtype, values):
+def test_dates_are_read_in_whatever_style_a_cell_has(cells, dtype, values):
     found = as_dates(pl.Series("a", cells))
     assert (found.name, found.dtype, found.to_list()) == ("a", dtype, values)
 
@@ -91,8 +93,9 @@ def test_dates_are_read_in_one_style(cells, dtype, values):
 def test_what_is_no_date_is_none():
     for cells in (["20200103"], ["1/2/20"], ["2020"], ["1.5"], ["10:30"], ["may"], [None]):
         assert as_dates(pl.Series(cells, dtype=pl.String)) is None
-    with pytest.raises(TwoReadings):
-        as_dates(pl.Series(["01/02/2020", "03-04-2020"]))
+    with pytest.raises(TwoReadings) as caught:
+        as_dates(pl.Series(["2020-01-02", "01/02/2020", "03-04-2020"]))
+    assert caught.value.row == 1
     assert as_times(pl.Series(["2020-01-01"])) is None
 
 
@@ -180,7 +183,8 @@ def test_one_cell_that_makes_a_column_text_is_named(read):
     assert str(caught[0].message).endswith(
         "t.csv: taken as text because of single cells: 'a' (line 32: 'x' is no number), 'd' (line 32: "
         "'2020-02-30' is no date), 'o' (line 2: '01/02/2020' may begin with its day or its month); "
-        "if the columns are no text, mend these cells, or leave them empty."
+        "if the columns are no text, mend these cells, or give --as a=number, which takes such cells "
+        "as missing."
     )
     assert set(X.dtypes) == {pl.String}
     with warnings.catch_warnings():
@@ -195,33 +199,82 @@ def test_weights_stay_numbers(read, fails):
     assert (rows.X.rows(), rows.weight.tolist()) == ([("y", 1)], [2])
 
 
-def test_missing_cells_are_filled_in_the_style_of_their_column(read):
-    lines = [
-        "n;m;w;b;d;t;o",
-        "1.000,5;7;a;YES;3.1.2020;01/31/2020 10:30;=x",
-        "?;;NA;;;;",
-        "2;8; b;NO;31.12.2020;02/28/2020 09:05;z",
-        "bad;;;;;;",
-    ]
-    table = read(*lines)
-    kinds = {"n": "number"}
-    rows = choose_columns(table, mixed=True, kinds=kinds, ignore=["o"], set_apart=True)
-    values = pl.DataFrame({
-        "n": [9.0, 0.25, 9], "m": [9.0, 3, 9], "w": ["v", "v", "v"], "b": [True, True, True],
-        "d": [day(2021, 2, 1)] * 3, "t": [moment(2021, 2, 1, 7, 5)] * 3,
-    })  # fmt: skip
-    assert values.columns == rows.X.columns
-    assert values["t"].dtype == rows.X["t"].dtype
-    out = filled(table, values, rows.numbers)
-    assert out.rows()[1][:-1] == ("0,25", "3", "v", "YES", "1.2.2021", "02/01/2021 07:05")
-    assert [r for i, r in enumerate(out.rows()) if i != 1] == [
-        r for i, r in enumerate(table.rows.rows()) if i != 1
-    ]
-    zoned = read("t", "2020-01-03T10:00+02:00", "NA")
-    out = filled(zoned, mixed(zoned).X[[0, 0]], np.arange(2))
-    assert out["t"].to_list() == ["2020-01-03T10:00+02:00", "2020-01-03T08:00:00Z"]
-    typed = Table(
-        table.path, pl.DataFrame({"a": pl.Series([1, None], dtype=pl.Int8), "w": ["", None]})
+def test_dates_of_several_styles_are_read_and_said(read):
+    with pytest.warns(UserWarning, match="several ways") as caught:
+        X = mixed(read("a,d", "x,2020-01-31", "y,1.2.2020", "z,2020-02-29")).X
+    assert X["d"].to_list() == [day(2020, 1, 31), day(2020, 2, 1), day(2020, 2, 29)]
+    assert str(caught[0].message).endswith(
+        "t.csv: dates are written in several ways, and read as such: 'd' (line 2: '2020-01-31', "
+        "line 3: '1.2.2020')."
     )
-    out = filled(typed, pl.DataFrame({"a": [0.0, 3.0], "w": ["x", "y"]}), np.arange(2))
-    assert (out["a"].to_list(), out["a"].dtype, out["w"].to_list()) == ([1, 3], pl.Int8, ["", "y"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "unit"),
+    [
+        (["$1,051.26", "-$5.5", "$ -1", ""], [1051.26, -5.5, -1, None], "$"),
+        (["1.234,50 EUR", "-2,0 eur", "1 000 EUR"], [1234.5, -2, 1000], "EUR"),
+        (["12 %", "7%", "?"], [12, 7, None], "%"),
+        (["70 kg", "71.5kg"], [70, 71.5], "kg"),
+    ],
+)
+def test_numbers_are_read_without_their_unit(read, cells, values, unit):
+    with pytest.warns(UserWarning, match="without their unit") as caught:
+        X = mixed(read("a;b", *(f"x;{cell}" for cell in cells))).X
+    assert (X["b"].to_list(), X["b"].dtype) == (values, pl.Float64)
+    assert [str(w.message).partition("t.csv: ")[2] for w in caught] == [
+        f"read as numbers without their unit: 'b' ({unit})."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (
+            ["$5"] * 30 + ["free"],
+            "taken as text because of single cells: 'b' (line 32: 'free' is no number); if the columns "
+            "are no text, mend these cells, or give --as b=number, which takes such cells as missing.",
+        ),
+        (
+            ["$5"] * 30 + ["7", "8 EUR"],
+            "numbers of several units are taken as text: 'b' (line 32: '7' is no number with '$', and "
+            "so are 1 more); --as b=number reads them without their units.",
+        ),
+    ],
+)
+def test_cells_that_stand_out_among_numbers_with_units_are_said(read, cells, said):
+    with pytest.warns(UserWarning, match="as text") as caught:
+        mixed(read("a;b", *(f"x;{cell}" for cell in cells)))
+    assert [str(w.message).partition("t.csv: ")[2] for w in caught] == [said]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells", "values", "first"),
+    [
+        ("number", ["1", "2", "n", "o", "3"], [1, 2, None, None, 3], "line 4: 'n'"),
+        ("date", ["2020-01-31", "soon", "", "1.2.2020", "x"],
+         [day(2020, 1, 31), None, None, day(2020, 2, 1), None], "line 3: 'soon'"),
+        ("boolean", ["yes", "no", "maybe", "yes", "n"], [True, False, None, True, None],
+         "line 4: 'maybe'"),
+    ],
+)  # fmt: skip
+def test_cells_that_are_not_what_is_asked_for_are_missing(read, kind, cells, values, first):
+    table = read("a,b", *(f"x,{cell}" for cell in cells))
+    with pytest.warns(UserWarning, match="taken as missing") as caught:
+        X = mixed(table, asked={"b": kind}).X
+    assert X["b"].to_list() == values
+    lost = [str(w.message) for w in caught if "missing" in str(w.message)]
+    assert lost == [
+        f"{table.path}: taken as missing: 2 cells of 'b', asked for as {kind} ({first} is the first)."
+    ]
+
+
+def test_numbers_of_several_units_are_read_if_asked_for(read):
+    with pytest.warns(UserWarning, match=r"without their unit: 'b' \(\$, kg\)"):
+        X = mixed(read("a,b", "x,$1", "y,$2", "z,3 kg", "v,4"), asked={"b": "number"}).X
+    assert X["b"].to_list() == [1, 2, 3, 4]
+
+
+def test_units_are_taken_off_for_models_of_numbers(read):
+    rows = choose_columns(read("a", "$5", "$6", "x"), names=["a"], set_apart=True)
+    assert (rows.X.rows(), rows.problems.to_list()) == ([(5,), (6,)], [None, None, "a is 'x'"])

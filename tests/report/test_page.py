@@ -673,6 +673,19 @@ def test_the_plane_works_in_a_browser(report, labels, tmp_path):
     assert found["inked"] > 1000
 
 
+def test_pictures_are_dark_on_a_dark_page(page):
+    images = [a for tag, a in page.attributes if tag == "img"]
+    lines = [i["src"].partition(",")[2] for i in images if i["src"].startswith("data:image/svg")]
+    assert lines
+    for content in lines:
+        style = base64.b64decode(content).decode().partition("</style>")[0]
+        assert "@media (prefers-color-scheme: dark)" in style
+        assert "[style*='fill: #ffffff'] { fill: none !important }" in style
+    points = [i for i in images if i["src"].startswith("data:image/png")]
+    assert points
+    assert all("drawn" in i["class"] for i in points)  # of a table nothing else is made of pixels
+
+
 # -- on the command line ---------------------------------------------------------------------------
 
 

@@ -161,19 +161,32 @@ def test_one_warning_names_all_that_is_left_out():
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        ([str(i % 25) for i in range(N)], True),
-        ([*(str(i % 25) for i in range(N)), "?"], True),
-        ([f"00{i % 25}" for i in range(N)], False),
-        ([str(i % 15) for i in range(N)], False),
+        ([str(i % 25) for i in range(N)], "number"),
+        ([*(str(i % 25) for i in range(N)), "?"], "number, other"),
+        ([f"{i % 25}.5 kg" for i in range(N)], "number"),
+        ([f"{i % 25 + 1}.1.2024" for i in range(N)], "date"),
+        ([f"00{i % 25}" for i in range(N)], ""),
+        ([str(i % 15) for i in range(N)], ""),
     ],
 )
-def test_numbers_in_text_are_pointed_at(cells, said):
+def test_numbers_and_dates_in_text_are_pointed_at(cells, said):
     frame = pl.DataFrame({"age": cells})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert infer_schema(frame).columns[0].kind == "category"
-    text = "The text of 'age' is mostly numbers: columns={'age': 'number'} takes it as such."
-    assert [str(w.message) for w in caught] == [text] * said
+    kind, _, other = said.partition(", ")
+    text = f"The text of 'age' is mostly {kind}s: columns={{'age': {kind!r}}} takes it as such"
+    text += ", all other cells being missing." if other else "."
+    assert [str(w.message) for w in caught] == [text] * bool(said)
+
+
+def test_what_is_left_out_is_not_advised_as_two_things():
+    with pytest.warns(UserWarning, match="left out") as caught:
+        infer_schema(pl.DataFrame({"pay": [f"${i}.5" for i in range(N)], "b": [1, 2] * (N // 2)}))
+    assert str(caught[0].message) == (
+        "These columns are left out: 'pay' (all different: an identifier); and the text of 'pay' is "
+        "mostly numbers: columns={'pay': 'number'} takes it as such."
+    )
 
 
 def test_a_table_of_words():

@@ -64,8 +64,8 @@ class Audit:
     findings_ : list of Finding
         What is wrong with the table as a whole, the worst first.
     cells_ : polars.DataFrame
-        A line for each suspicious cell, the surest first: "row", identifiers, "column", "value",
-        "expected", "sure" (from 0 to 1), "p" and "why".
+        A line for each suspicious cell, the surest first: "row", from 0, identifiers, "column",
+        "value", "expected", "sure" (from 0 to 1), "p" and "why".
     schema_ : Schema or None
         What each column is taken for; None where there was nothing to learn.
     judgements : CellJudgements or None

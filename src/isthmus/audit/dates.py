@@ -10,6 +10,7 @@ import polars as pl
 
 from isthmus.audit.findings import Finding, count_of, first_rows, guesses_at, value_text
 from isthmus.audit.profile import is_mark
+from isthmus.schema import TwoReadings, as_dates
 from isthmus.words import shortened
 
 if TYPE_CHECKING:
@@ -31,17 +32,6 @@ SENTINEL_DAYS = (
     "2099-12-31",
     "2999-12-31",
     "9999-12-31",
-)
-FORMATS = (
-    "%Y-%m-%d",
-    "%d.%m.%Y",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%Y/%m/%d",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%m/%d/%Y %H:%M",
 )
 DATE_LIKE = r"^\s*\d{1,4}[-./]\d{1,2}[-./]\d{1,4}"
 TIMES_FREQUENT = 20  # as the usual day, of a day that stands for none
@@ -76,14 +66,12 @@ def date_seconds(column: Column) -> np.ndarray | None:
     like = values.str.contains(DATE_LIKE)
     if not len(values) or like.sum() < 0.9 * len(values):
         return None
-    best = max(FORMATS, key=lambda f: _parsed(values.head(500), f).is_not_null().sum())
-    days = _parsed(column.values.str.strip_chars(), best)
-    return _seconds(days) if days.is_not_null().sum() >= 0.9 * column.n_known else None
-
-
-def _parsed(texts: pl.Series, how: str) -> pl.Series:
-    """Return the days that texts say, none where they say none."""
-    return texts.str.to_datetime(how, strict=False, time_unit="us")
+    try:
+        days = as_dates(column.values.str.strip_chars())
+    except TwoReadings:
+        return None
+    known = days is not None and days.is_not_null().sum() >= 0.9 * column.n_known
+    return _seconds(days) if days is not None and known else None
 
 
 def _seconds(days: pl.Series) -> np.ndarray:

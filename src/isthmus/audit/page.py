@@ -113,7 +113,7 @@ def summary(audit: Audit) -> str:
 def cells_text(audit: Audit) -> str:
     """Return what the table of suspicious cells holds, and how often a good cell is in it."""
     if audit.judgements is None:
-        return "No model was fitted: these cells are suspicious by the checks below."
+        return "No model was fitted: these cells are suspicious by the checks below. Rows count from 0."
     rate = f"{100 * audit.target_fpr:g} %"
     judged = audit.judgements.n_rows
     of = "" if judged == audit.profile.n_rows else f" of {judged:,} rows, drawn at random,"
@@ -121,14 +121,14 @@ def cells_text(audit: Audit) -> str:
         f"Each cell{of} was judged by its column and by what the rest of its row lets one expect, by "
         "models that were not trained on this row. Of the cells that are right, about "
         f"{rate} are listed: so look at the first ones first. Cells that a check below takes for wrong "
-        "are in the list too."
+        "are in the list too. Rows count from 0."
     )
 
 
 def method(audit: Audit) -> list[str]:
     """Return how cells were judged, in sentences."""
     found = [
-        "Checks of rows, columns and values look at all cells; numbers of rows count from 0.",
+        "Checks of rows, columns and values look at all cells.",
         "How sure a cell is to be wrong is an estimate, as if one cell in a hundred were; it orders "
         "the list, and is no proof.",
     ]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from isthmus.schema import FEWEST, numbered
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,7 +19,7 @@ MARKS = frozenset(
     ["", "?", "-", "--", ".", "na", "n/a", "nan", "nil", "none", "null", "missing", "#n/a", "<na>"]
 )
 NUMBER = r"^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$"
-OF_IDENTIFIERS = 0.98  # the share of its cells that differ in a column of identifiers
+OF_IDENTIFIERS = 0.98  # of its cells differ in a column of identifiers, of which few may repeat
 ID_WORDS = {"id", "ids", "key", "uuid", "guid", "no", "nr", "number", "code"}
 
 
@@ -102,20 +104,23 @@ class Column:
 
     @cached_property
     def is_identifier(self) -> bool:
-        """Whether nearly all values differ, and are words or whole numbers in a row or so named."""
-        if self.n_known < 10 or self.n_distinct < OF_IDENTIFIERS * self.n_known:
+        """Whether nearly all values differ, and are words or whole numbers in a row or so named.
+
+        Whole numbers are in a row as in a schema, but for the few values that repeat.
+        """
+        if self.n_known < FEWEST or self.n_distinct < OF_IDENTIFIERS * self.n_known:
             return False
         if self.is_text and not self.looks_numeric:
             return True
         if not (self.values.dtype.is_integer() or self.is_text):
             return False
-        return bool(ID_WORDS & words_of(self.name)) or self.is_sequence
+        return bool(ID_WORDS & words_of(self.name)) or numbered(self._whole)
 
-    @cached_property
-    def is_sequence(self) -> bool:
-        """Whether whole numbers are as dense as a count of rows."""
-        known = self.numbers[~np.isnan(self.numbers)]
-        return len(known) > 0 and float(np.ptp(known)) <= 1.1 * len(known)
+    @property
+    def _whole(self) -> pl.Series:
+        """The distinct values, as whole numbers where they are."""
+        values = self.distinct["value"]
+        return values.str.strip_chars().cast(pl.Int64, strict=False) if self.is_text else values
 
     def rows_of(self, codes: np.ndarray | list[int]) -> np.ndarray:
         """Return the rows that hold one of these values."""

@@ -24,7 +24,10 @@ def warn_of_results(fitted: Fitted) -> None:
         return
     maps = deviation.reshape(-1, len(net.encoder[-1].bias))
     warn_of_codes(maps.max(axis=0))  # of a map, some places always are padding
-    warn_of_errors(baseline, len(net.encoder), net.n_components >= net.n_features)
+    of_table = fitted.model.schema is not None
+    warn_of_errors(
+        baseline, len(net.encoder), net.n_components >= net.n_features, of_table=of_table
+    )
 
 
 def warn_user(message: str, stacklevel: int = 6) -> None:
@@ -32,8 +35,14 @@ def warn_user(message: str, stacklevel: int = 6) -> None:
     warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
 
 
-def warn_of_errors(baseline: Baseline, n_layers: int, overcomplete: bool) -> None:
-    """Warn where the model does not beat the mean predictor or PCA."""
+def warn_of_errors(
+    baseline: Baseline, n_layers: int, overcomplete: bool, *, of_table: bool = False
+) -> None:
+    """Warn where the model does not beat the mean predictor or PCA.
+
+    Of a table of mixed types a single layer is as good as PCA at best, since it learns from corrupted
+    rows and PCA does not: that both are level is no news, and stands in the summary.
+    """
     model, mean, pca = baseline["model"], baseline["mean"], baseline["pca"]
     rows = f"on the {baseline['rows']} rows"
     if not model < mean:
@@ -41,7 +50,7 @@ def warn_of_errors(baseline: Baseline, n_layers: int, overcomplete: bool) -> Non
             f"The model's error {rows}, {model:.4g}, is no lower than the mean predictor's, "
             f"{mean:.4g}: train longer (max_epochs) or weaken the constraints."
         )
-    elif overcomplete:
+    elif overcomplete or (of_table and n_layers == 1):
         return
     elif n_layers == 1 and model > pca + MARGIN * max(abs(pca), mean - pca):
         warn_user(

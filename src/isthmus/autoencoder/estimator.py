@@ -553,6 +553,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = [self.dtype]
         tags.input_tags.allow_nan = not self.is_spatial
+        tags.input_tags.sparse = True  # filled up with zeros
         return tags
 
 

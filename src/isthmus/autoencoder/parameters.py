@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 from isthmus.autoencoder.validation import check_one_of, check_real, check_whole
 from isthmus.model import SLOTS, check_scaling
 from isthmus.parts import Part, build
-from isthmus.schema import KINDS, Schema
-from isthmus.words import none_meant
+from isthmus.schema import Schema
+from isthmus.words import KINDS, none_meant
 
 if TYPE_CHECKING:
     from isthmus.model import Fitted, Scaling

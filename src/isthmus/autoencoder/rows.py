@@ -147,7 +147,7 @@ def as_prepared(
     """Return scaled rows with their mean, or with what is known of their values if they are mixed."""
     if given.schema is None:
         return Prepared(scaling, scaler, rows, mean_row(rows.x, rows.weight).astype(dtype))
-    check_mixed(slots, scaling)
+    check_mixed(slots, scaling, given.schema)
     layout, weights = layout_of(given.schema, slots.corruption), given.column_weights
     if weights is None:
         weights = np.ones(len(given.schema.used))
@@ -190,7 +190,7 @@ def new_scaler(scaling: Scaling, given: Rows, train: np.ndarray, slots: Slots) -
     X, weight = given.X, given.weight
     part = X if len(train) == len(X) else X[train]
     if given.schema is not None:
-        check_mixed(slots, scaling)
+        check_mixed(slots, scaling, given.schema)
         assert isinstance(scaling, str | None)
         return fit_table_scaler(scaling, part, weight[train], layout_of(given.schema))
     target = slots.output_interval or (0.0, 1.0)

@@ -6,6 +6,7 @@ import numbers
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
+
+
+MOST_BYTES = 2**31  # of sparse rows with their zeros
 
 
 class TakesRows(Protocol):
@@ -162,6 +166,8 @@ def validate_numbers(estimator: TakesRows, X: Any, *, reset: bool, minimum: int 
 def as_images(X: Any) -> Any:
     """Return images in a list, or in another library's array, as one array; all else as it is.
 
+    Sparse rows are filled up with zeros, if that is not too much.
+
     Raises an error for masked cells and for a frame that is not computed yet.
     """
     check_whole_rows(X)
@@ -175,9 +181,25 @@ def as_images(X: Any) -> Any:
 def as_numpy(X: Any) -> Any:
     """Return an array of another library, such as a tensor, as NumPy's; all else as it is.
 
-    scikit-learn's dispatch would hand it on to what only NumPy's arrays go through.
+    scikit-learn's dispatch would hand it on to what only NumPy's arrays go through. A sparse one, such
+    as a OneHotEncoder's, is filled up with its zeros.
     """
+    if issparse(X):
+        return _dense(X)
     return np.asarray(X) if hasattr(X, "__dlpack__") else X
+
+
+def _dense(X: Any) -> np.ndarray:
+    size = X.shape[0] * X.shape[1] * X.dtype.itemsize
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"X is sparse, and its {X.shape[0]:,} rows of {X.shape[1]:,} columns would take "
+            f"{size / 1e9:,.1f} GB with their zeros, more than {MOST_BYTES / 1e9:.1f} GB: give fewer "
+            "rows at a time, or reduce the columns first, for example with "
+            "sklearn.decomposition.TruncatedSVD."
+        )
+    dense: np.ndarray = X.toarray()
+    return dense
 
 
 def check_finite(X: np.ndarray, names: Sequence[str] | None = None) -> None:

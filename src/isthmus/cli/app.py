@@ -30,8 +30,9 @@ app = App(
         "DATA is a table as it is, with words, dates and missing cells: .csv, .tsv (also .gz, .zst), "
         ".xlsx, .ods, .parquet, .feather, .arrow, .jsonl, .arff, .sqlite, .duckdb, .mat, .npy or .npz; "
         "a folder or a pattern of such; or a folder of PNG, JPEG, TIFF and BMP images. Each command "
-        "has its own help: isthmus fit --help. Compiled programs are kept in $ISTHMUS_CACHE or "
-        "~/.cache."
+        "has its own help: isthmus fit --help. Results number rows from 0, as Python does; messages "
+        "name lines of text files from 1, as editors do. Compiled programs are kept in "
+        "$ISTHMUS_CACHE or ~/.cache."
     ),
     version=f"isthmus {__version__}",
     default_parameter=Parameter(negative=()),

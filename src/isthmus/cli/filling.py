@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from isthmus.cli.terminal import UsageError
 
@@ -12,24 +11,25 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from isthmus.io import Style
+
 DAYS = (
-    "%Y-%m-%d",
-    "%d.%m.%Y",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%Y/%m/%d",
-    "%Y.%m.%d",
-)
-CLOCKS = (" %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M")
-SAMPLE = 50  # cells that tell how dates are written
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
+    "%-d.%-m.%Y", "%-d/%-m/%Y", "%-m/%-d/%Y", "%d-%b-%Y", "%d %b %Y", "%-d %b %Y", "%b %-d, %Y",
+)  # fmt: skip
+TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S%.f", "%-I:%M %p", "%-I:%M:%S %p")
+MOMENTS = tuple(f"{day}{gap}{time}" for day in DAYS for gap in " T" for time in TIMES)
+ZONED = "%Y-%m-%dT%H:%M:%SZ"
+SAMPLE = 100  # cells that tell how dates are written
+TRUTHS = {True: ("true", "yes", "1"), False: ("false", "no", "0")}
+AROUND = r"^[+-]?([^0-9+.,-]*)[+-]?[0-9.,]"  # what stands before a number
+BEHIND = "([^0-9.,]*)$"
 MOST_DIGITS = 12  # after a decimal mark
 LEVELS = " | "  # between levels that a cell may have
 
 
 def filled_file(
-    cells: pl.DataFrame, typed: pl.DataFrame, estimates: pl.DataFrame
+    cells: pl.DataFrame, typed: pl.DataFrame, estimates: pl.DataFrame, style: Style
 ) -> tuple[pl.DataFrame, dict[str, int], dict[str, int]]:
     """Return the columns of a file with estimates in missing cells, and all others as they were.
 
@@ -41,6 +41,8 @@ def filled_file(
         Those of its columns that a model saw, with their types.
     estimates : DataFrame
         The same with missing cells filled, where the model knows how.
+    style : Style
+        How the file is written.
 
     Returns
     -------
@@ -54,7 +56,8 @@ def filled_file(
         gaps = typed[name].is_null()
         where = (gaps & estimates[name].is_not_null()).arg_true()
         if len(where):
-            column = written_like(cells[name], typed[name], estimates[name].gather(where))
+            values = estimates[name].gather(where)
+            column = written_like(cells[name], typed[name], values, style.mark)
             columns[name], counts[name] = cells[name].scatter(where, column), len(where)
         if gaps.sum() > len(where):
             left[name] = int(gaps.sum()) - len(where)
@@ -66,6 +69,7 @@ def with_intervals(
     cells: pl.DataFrame,
     typed: pl.DataFrame,
     intervals: Mapping[str, pl.DataFrame],
+    style: Style,
 ) -> pl.DataFrame:
     """Return a table with two more columns for each that was filled, or one of categories."""
     import polars as pl
@@ -77,7 +81,7 @@ def with_intervals(
             if values.dtype == pl.List:
                 values = values.list.join(LEVELS)
             else:
-                values = written_like(cells[name], typed[name], values)
+                values = written_like(cells[name], typed[name], values, style.mark)
             empty = pl.Series(f"{name}_{end}", [None], dtype=values.dtype).new_from_index(
                 0, len(table)
             )
@@ -88,66 +92,91 @@ def with_intervals(
     return table.with_columns(more)
 
 
-def written_like(cells: pl.Series, typed: pl.Series, values: pl.Series) -> pl.Series:
+def written_like(cells: pl.Series, typed: pl.Series, values: pl.Series, mark: str) -> pl.Series:
     """Return values of a column as its cells are written: in text files with as many digits, say.
+
+    `mark` is the decimal one.
 
     Examples
     --------
     >>> import polars as pl
-    >>> cells = pl.Series(["1,5", "2,25", ""])
-    >>> written_like(cells, pl.Series([1.5, 2.25, None]), pl.Series([1.23456])).to_list()
-    ['1,23']
+    >>> cells = pl.Series(["1,5 kg", "2,25 kg", ""])
+    >>> written_like(cells, pl.Series([1.5, 2.25, None]), pl.Series([1.23456]), ",").to_list()
+    ['1,23 kg']
     >>> cells, typed = pl.Series([" yes", "no"]), pl.Series([True, False])
-    >>> written_like(cells, typed, pl.Series([True])).to_list()
+    >>> written_like(cells, typed, pl.Series([True]), ".").to_list()
     [' yes']
     """
     import polars as pl
 
     if cells.dtype != pl.String:
         return values.cast(cells.dtype) if values.dtype != cells.dtype else values
-    if typed.dtype in (pl.String, pl.Boolean):
-        return _as_levels(cells, typed, values)
+    there = cells.filter(typed.is_not_null())
+    if typed.dtype == pl.String:
+        return _as_levels(there, typed.drop_nulls(), values)
+    if typed.dtype == pl.Boolean:
+        own = {truth: _truth(there, truth) for truth in TRUTHS}
+        return values.replace_strict(own, default=None, return_dtype=pl.String)
+    words = there.str.strip_chars()
     if typed.dtype.is_numeric():
-        return _as_numbers(cells.filter(typed.is_not_null()).str.strip_chars(), values)
-    if isinstance(typed.dtype, pl.Date | pl.Datetime):
-        return values.dt.strftime(_format(cells, typed))
-    return values.dt.to_string("iso")
+        return _as_numbers(words, values, mark)
+    if typed.dtype == pl.Duration:
+        return values.dt.to_string("iso")
+    return _as_dates(words.head(SAMPLE), values)
 
 
-def _as_levels(cells: pl.Series, typed: pl.Series, values: pl.Series) -> pl.Series:
+def _as_levels(cells: pl.Series, levels: pl.Series, values: pl.Series) -> pl.Series:
     import polars as pl
 
-    known = pl.DataFrame({"value": typed, "text": cells}).drop_nulls()
+    known = pl.DataFrame({"value": levels, "text": cells})
     known = known.unique("value", keep="first", maintain_order=True)
-    text = values.cast(pl.String)
     return values.replace_strict(
-        known["value"], known["text"], default=text, return_dtype=pl.String
+        known["value"], known["text"], default=values, return_dtype=pl.String
     )
 
 
-def _as_numbers(cells: pl.Series, values: pl.Series) -> pl.Series:
-    """Return numbers with as many digits, and the decimal mark, that other cells have."""
+def _truth(cells: pl.Series, truth: bool) -> str:
+    """Return how a column most often writes that something is true, or that it is not."""
+    known, low = TRUTHS[truth], cells.str.strip_chars().str.to_lowercase()
+    own = _most(cells.filter(low.is_in([*known])))
+    return own or known[1 if low.is_in(["yes", "no"]).any() else 0]
+
+
+def _as_numbers(words: pl.Series, values: pl.Series, mark: str) -> pl.Series:
+    """Return numbers with as many digits behind the mark, and the units, that other cells have."""
     import polars as pl
 
+    before, behind = _most(words.str.extract(AROUND)), _most(words.str.extract(BEHIND))
     if values.dtype.is_integer():
-        return values.cast(pl.String)
-    if cells.str.contains("[eE]").any():
-        return pl.Series([f"{value:.6g}" for value in values])
-    comma = not cells.str.contains(".", literal=True).any()
-    behind = cells.str.extract("," + "([0-9]*)$" if comma else r"\.([0-9]*)$").drop_nulls()
-    digits = max((len(some) for some in behind.unique()), default=0)
-    digits = min(digits, MOST_DIGITS)
-    text = [f"{value:.{digits}f}" for value in values]
-    return pl.Series([re.sub(r"\.", ",", t) for t in text] if comma else text)
+        text = values.cast(pl.String).to_list()
+    elif words.str.contains("[0-9][eE][+-]?[0-9]").any():
+        text = [f"{value:.6g}" for value in values]
+    else:
+        ends = words.str.extract(rf"[{mark}]([0-9]*){BEHIND}").drop_nulls()
+        digits = min(max((len(some) for some in ends.unique()), default=0), MOST_DIGITS)
+        text = [f"{value:.{digits}f}" for value in values]
+    signed = [("-" * t.startswith("-"), t.lstrip("-").replace(".", mark)) for t in text]
+    return pl.Series([f"{sign}{before}{number}{behind}" for sign, number in signed])
 
 
-def _format(cells: pl.Series, typed: pl.Series) -> str:
-    """Return how dates are written; as ISO 8601 does where no usual way gives the same cells."""
+def _most(texts: pl.Series) -> str:
+    """Return the most frequent text, or nothing."""
+    found = texts.drop_nulls().mode(maintain_order=True)
+    return str(found[0]) if len(found) else ""
+
+
+def _as_dates(words: pl.Series, values: pl.Series) -> pl.Series:
+    """Return dates and times in the style that most cells have, and else as ISO 8601 says."""
     import polars as pl
 
-    there = typed.is_not_null()
-    seen, text = typed.filter(there).head(SAMPLE), cells.filter(there).head(SAMPLE)
-    clocks = CLOCKS if isinstance(typed.dtype, pl.Datetime) else ("",)
-    formats = [day + clock for clock in clocks for day in DAYS]
-    matching = (f for f in formats if (seen.dt.strftime(f) == text.str.strip_chars()).all())
-    return next(matching, formats[0])
+    dtype = values.dtype
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return values.dt.convert_time_zone("UTC").dt.to_string(ZONED)
+    styles = DAYS if dtype == pl.Date else TIMES if dtype == pl.Time else MOMENTS
+    return values.dt.to_string(max(styles, key=lambda style: _alike(words, style, dtype)))
+
+
+def _alike(words: pl.Series, style: str, dtype: Any) -> int:
+    """Return how many cells are, to the letter, dates in a style."""
+    read = words.str.strptime(dtype, style.replace("%-", "%"), strict=False)
+    return int((read.dt.to_string(style) == words).sum())

@@ -9,9 +9,7 @@ from cyclopts import Parameter
 
 from isthmus.cli.options import DATA, TRAINING, option
 from isthmus.cli.terminal import UsageError
-from isthmus.words import did_you_mean, shortened, suggestion
-
-KINDS = ("number", "boolean", "category", "date", "time", "duration", "ignore")
+from isthmus.words import KINDS, did_you_mean, shortened, suggestion
 
 
 @Parameter(name="*")

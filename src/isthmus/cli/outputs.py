@@ -192,7 +192,7 @@ def end_with_table(
     """Write identifiers and results to a file or to the standard output, and report facts.
 
     A table on the standard output is the result itself: --quiet leaves it, and with --json it is one
-    of the facts.
+    of the facts. CSV has the style that the rows have.
     """
     from isthmus.io import csv_text, write_table
 
@@ -200,13 +200,13 @@ def end_with_table(
     table = _with_ids(rows, columns, is_array=path is not None and path.suffix.lower() == ".npy")
     counts = {"rows": len(table), "unscored": rows.total - len(rows.X)}
     if path is not None:
-        write_table(path, table, raw=result.raw)
+        write_table(path, table, raw=result.raw, style=rows.style)
         known = {"output": str(path), **counts, "columns": table.columns, **facts}
         data = in_words(facts) or {"data": f"{len(table):,} rows, {table.width} columns"}
         return end(common, known, {"output": str(path), **data})
     if common.json:
         return end(common, {**counts, **facts, "table": table.to_dict(as_series=False)}, "")
-    show_text(csv_text(table, raw=result.raw))
+    show_text(csv_text(table, raw=result.raw, style=rows.style))
     if facts and not common.quiet:
         complain(", ".join(f"{name} {text}" for name, text in in_words(facts).items()))
     return 0

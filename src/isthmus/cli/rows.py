@@ -92,6 +92,18 @@ def rows_like(rows: Rows, trained: Source, source: Source, weight: str | None = 
     return more
 
 
+def with_lines(table: pl.DataFrame, rows: Rows) -> pl.DataFrame:
+    """Return a table with the lines of a text file beside the numbers of its rows, if it is one."""
+    import numpy as np
+    import polars as pl
+
+    if not isinstance(rows.lines, np.ndarray):
+        return table
+    line = pl.Series("line", rows.lines[table["row"].to_numpy()])
+    after = table.columns.index("row") + 1
+    return table.select(*table.columns[:after], line, *table.columns[after:])
+
+
 def said_of(rows: Rows, source: Source) -> dict[str, object]:
     """Return what options say of the columns trained on, as parameters of an estimator."""
     names = getattr(rows.X, "columns", [])
@@ -182,7 +194,8 @@ def _chosen(
         weight=weight,
         set_apart=source.sets_apart,
         mixed=wanted is None or wanted.kinds is not None,
-        kinds=_known_kinds(table, source, wanted),
+        kinds=_known_kinds(table, wanted),
+        asked=source.kinds.kinds(_names(table), source.path) if wanted is None else {},
         infinite=infinite,
     )
     if wanted is not None and not wanted.is_start:
@@ -201,15 +214,19 @@ def _chosen(
     return rows if wanted is None or wanted.named else rows._replace(X=rows.X.to_numpy())
 
 
-def _known_kinds(table: Table, source: Source, wanted: Wanted | None) -> Mapping[str, str]:
-    """Return what columns are known to be: as options say, or as a model knows.
+def _known_kinds(table: Table, wanted: Wanted | None) -> Mapping[str, str]:
+    """Return what columns are known to be, as a model knows.
 
     A model of an array with missing cells takes columns of numbers, whatever they are called.
     """
-    names = getattr(table.rows, "columns", [])
     if wanted is None:
-        return source.kinds.kinds(names, source.path)
-    return (wanted.kinds or {}) if wanted.named else dict.fromkeys(names, "number")
+        return {}
+    return (wanted.kinds or {}) if wanted.named else dict.fromkeys(_names(table), "number")
+
+
+def _names(table: Table) -> list[str]:
+    """Return the names of a table's columns; those of an array have none."""
+    return getattr(table.rows, "columns", [])
 
 
 def _named(rows: Rows, wanted: Wanted | None) -> Rows:

@@ -20,13 +20,13 @@ _HOMES = {
     ],
     "labels": ["column_values", "column_words"],
     "plain": ["as_json"],
-    "filling": ["filled"],
     "folders": ["table_files"],
     "lists": ["spread_lists"],
     "optional": ["needed"],
     "places": ["row_place"],
     "reading": ["options_of", "reader"],
     "streams": ["discard", "lasting_errors"],
+    "style": ["Style", "style_of"],
     "table": ["Rows", "Table"],
     "tabled": ["typed_table"],
     "tables": [
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from isthmus.io.endings import TEXT_ENDINGS as TEXT_ENDINGS
     from isthmus.io.endings import file_ending as file_ending
     from isthmus.io.endings import file_stem as file_stem
-    from isthmus.io.filling import filled as filled
     from isthmus.io.folders import table_files as table_files
     from isthmus.io.image_file import nearest_pixels as nearest_pixels
     from isthmus.io.image_folder import ImageFolder as ImageFolder
@@ -72,6 +71,8 @@ if TYPE_CHECKING:
     from isthmus.io.reading import reader as reader
     from isthmus.io.streams import discard as discard
     from isthmus.io.streams import lasting_errors as lasting_errors
+    from isthmus.io.style import Style as Style
+    from isthmus.io.style import style_of as style_of
     from isthmus.io.table import Rows as Rows
     from isthmus.io.table import Table as Table
     from isthmus.io.tabled import typed_table as typed_table

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import polars as pl
 
+from isthmus.schema import without_units
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,6 +26,7 @@ MINUS = "\u2212"
 GAPS = "[ \u00a0\u2009\u202f'\u2019]"
 WITH_GAPS = rf"^[+-]?[0-9]{{1,3}}(?:{GAPS}[0-9]{{3}})+(?:[.,][0-9]*)?$"
 FIRST = 1000  # cells that nearly always tell
+SEVERAL = 4  # units that are named
 
 
 def _pattern(decimal: str, thousands: str) -> str:
@@ -58,10 +61,14 @@ class Signs(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """A column of text without what no number needs, and its numbers if no comma is in it."""
+    """A column of text without what no number needs, and its numbers if no comma is in it.
+
+    `unit` is what all of its numbers are written with, such as $ or kg, and taken off.
+    """
 
     text: pl.Series
     plain: pl.Series | None
+    unit: str = ""
 
 
 def only(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
@@ -80,7 +87,7 @@ def cleaned(frame: pl.DataFrame) -> dict[str, Cells]:
         text = pl.all().str.strip_chars()
         found |= _plain(rest.with_columns(text.replace(dict.fromkeys(MISSING_CELLS))))
     return {
-        name: Cells(_without_gaps(cells.text), None) if cells.plain is None else cells
+        name: _without_marks(cells.text) if cells.plain is None else cells
         for name, cells in found.items()
     }
 
@@ -93,6 +100,36 @@ def _plain(frame: pl.DataFrame) -> dict[str, Cells]:
         text.name: Cells(text, plain if before == after else None)
         for text, plain, (before, after) in zip(frame, numbers, missing, strict=True)
     }
+
+
+def _without_marks(text: pl.Series) -> Cells:
+    """Return a column without gaps between thousands, and without the one unit of all its numbers."""
+    plain = Cells(_without_gaps(text), None)
+    if not has_units(text):
+        return plain
+    numbers, units = without_units(text)
+    several = units.str.to_lowercase().drop_nulls().n_unique() > 1
+    if several or any_number(plain.text.filter(units.is_null())):
+        return plain
+    return Cells(_without_gaps(numbers), None, units.drop_nulls()[0])
+
+
+def has_units(text: pl.Series) -> bool:
+    """Return whether half of the first cells that are there are numbers with units."""
+    first = text.head(FIRST)
+    return 0 < first.count() <= 2 * without_units(first)[1].count()
+
+
+def loosened(cells: Cells) -> Cells:
+    """Return a column without the units of its cells, whatever these are, the most frequent first."""
+    numbers, units = without_units(cells.text)
+    known = units.drop_nulls().value_counts(sort=True).to_series()
+    return Cells(_without_gaps(numbers), cells.plain, ", ".join(known.head(SEVERAL)) or cells.unit)
+
+
+def any_number(text: pl.Series) -> bool:
+    """Return whether some cells are numbers."""
+    return any(text.str.contains(pattern).any() for pattern in NUMBER.values())
 
 
 def _without_gaps(text: pl.Series) -> pl.Series:
@@ -151,7 +188,11 @@ def _signs(text: pl.Series) -> Signs:
 
 def first_cell(text: pl.Series, which: pl.Series) -> Cell:
     """Return the first of some cells of a column."""
-    row = which.arg_max() or 0
+    return cell_at(text, which.arg_max() or 0)
+
+
+def cell_at(text: pl.Series, row: int) -> Cell:
+    """Return a cell of a column."""
     return Cell(row, text.name, text[row])
 
 

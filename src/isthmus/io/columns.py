@@ -36,6 +36,7 @@ def choose_columns(
     set_apart: bool = False,
     mixed: bool = False,
     kinds: Mapping[str, str] = MappingProxyType({}),
+    asked: Mapping[str, str] = MappingProxyType({}),
     infinite: bool = False,
 ) -> Rows:
     """Take the columns to work on, the identifiers and the weights out of a table.
@@ -63,6 +64,9 @@ def choose_columns(
         `kinds` says that its column is.
     kinds : mapping of str to str
         What columns of a mixed table are known to be, in the words of a schema.
+    asked : mapping of str to str
+        What columns of a mixed table are to be: cells of text that are no such things are missing, and
+        a warning counts them.
     infinite : bool
         Whether infinite numbers of a mixed table are taken too.
 
@@ -103,7 +107,7 @@ def choose_columns(
     _check_identifiers(table.path, only(frame, kept))
     table = table._replace(is_for_model=names is not None)
     if mixed:
-        X, problems = _typed(table, taken, kinds, set_apart, infinite=infinite)
+        X, problems = _typed(table, taken, kinds, asked, set_apart, infinite=infinite)
         good = table if problems is None else table.only(problems.is_null())
         weigh = numbers_of(good, weights).to_series().to_numpy() if weights else None
         return Rows(X, only(frame, kept), weigh, problems, table.lines)
@@ -126,10 +130,16 @@ def _numbers(
 
 
 def _typed(
-    table: Table, names: list[str], kinds: Mapping[str, str], set_apart: bool, *, infinite: bool
+    table: Table,
+    names: list[str],
+    kinds: Mapping[str, str],
+    asked: Mapping[str, str],
+    set_apart: bool,
+    *,
+    infinite: bool,
 ) -> tuple[pl.DataFrame, pl.Series | None]:
     """Return columns with types, and why rows were set apart, if some were."""
-    typed = typed_of(table, names, kinds)
+    typed = typed_of(table, names, kinds, asked)
     problems = reasons_of(typed.bad_cells(), len(table.rows))
     if set_apart and _is_some(problems):
         return typed.frame.filter(problems.is_null()), problems

@@ -10,6 +10,7 @@ import polars as pl
 
 from isthmus.io.places import Places
 from isthmus.io.places import row_place as row_place
+from isthmus.io.style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +68,7 @@ class Rows(NamedTuple):
     weight: np.ndarray | None = None
     problems: pl.Series | None = None
     lines: np.ndarray | Places | None = None  # where each of all rows begins in a text file
+    style: Style = Style()  # of a text file that the rows are to be written like
     image_scale: float | None = None  # by how much images of a folder were resized
 
     @property

@@ -20,12 +20,15 @@ from isthmus.io.endings import file_ending
 from isthmus.io.folders import read_several, table_files
 from isthmus.io.optional import needed
 from isthmus.io.reading import check_choice, reader_of
+from isthmus.io.style import Style
 from isthmus.io.table import Table as Table
 from isthmus.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+USUAL = Style()  # of text files
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -109,7 +112,9 @@ def check_table_output(
         raise TableError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
-def write_table(path: Path, frame: pl.DataFrame, *, raw: bool = False) -> None:
+def write_table(
+    path: Path, frame: pl.DataFrame, *, raw: bool = False, style: Style = USUAL
+) -> None:
     """Write a frame whole or not at all, in the format of the path's ending.
 
     Parameters
@@ -122,6 +127,8 @@ def write_table(path: Path, frame: pl.DataFrame, *, raw: bool = False) -> None:
     raw : bool
         Whether text in CSV files is written as it is; otherwise text that a spreadsheet would run
         as a formula gets an apostrophe in front.
+    style : Style
+        What separates the cells of CSV files, and which mark is decimal.
     """
     kind = file_ending(path)
     if kind == ".npy":
@@ -133,7 +140,7 @@ def write_table(path: Path, frame: pl.DataFrame, *, raw: bool = False) -> None:
         WRITERS[kind](frame, file)
         content = file.getvalue()
     else:
-        content = csv_text(frame, raw=raw).encode()
+        content = csv_text(frame, raw=raw, style=style).encode()
         content = gzip.compress(content, mtime=0) if kind == ".csv.gz" else content
     write_whole(path, content)
 
@@ -176,13 +183,13 @@ def array_bytes(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def csv_text(frame: pl.DataFrame, *, raw: bool = False) -> str:
+def csv_text(frame: pl.DataFrame, *, raw: bool = False, style: Style = USUAL) -> str:
     """Return a frame as CSV, by default with text that no spreadsheet takes for a formula."""
     frame = frame.with_columns(_as_text(c) for c in frame)
     if not raw:
         frame = frame.with_columns(_harmless(c) for c in frame if c.dtype == pl.String)
         frame.columns = _harmless(pl.Series(frame.columns, dtype=pl.String)).to_list()
-    return frame.write_csv()
+    return frame.write_csv(separator=style.separator, decimal_comma=style.decimal == "comma")
 
 
 def _as_text(column: pl.Series) -> pl.Series:

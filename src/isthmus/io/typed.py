@@ -7,17 +7,27 @@ a bad one.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from isthmus.io.cells import cleaned, first_cell, no_numbers, only, parsed, truths
+from isthmus.io.cells import (
+    cell_at,
+    cleaned,
+    first_cell,
+    has_units,
+    loosened,
+    no_numbers,
+    only,
+    parsed,
+    truths,
+)
 from isthmus.io.choices import TableError
-from isthmus.io.dates import TwoReadings, as_dates, as_spans, as_times
 from isthmus.io.labels import column_words
+from isthmus.io.notes import FEW, OPEN_ORDER, Notes, Odd
 from isthmus.io.numbers import as_numbers, check_holes, decimal_of, leave_out
-from isthmus.words import columns_named, is_or_are, shortened
+from isthmus.schema import TwoReadings, as_dates, as_spans, as_times, dates_by_style
+from isthmus.words import columns_named, is_or_are
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,17 +39,7 @@ if TYPE_CHECKING:
 
 PAIRS = ({"true": True, "false": False}, {"yes": True, "no": False}, {"1": True, "0": False})
 CODE = "^0[0-9]+$"  # such as a zip code: no number is written so
-FEW = 0.1  # of a column's cells: if all others say what it is, these are worth a word
 WAY_OUT = "write all alike, or say which mark is decimal, with --decimal: others are text then"
-OPEN_ORDER = "may begin with its day or its month"
-
-
-class Odd(NamedTuple):
-    """Which cells of a column cannot be what it is, and in words what they are not."""
-
-    text: pl.Series
-    which: pl.Series
-    verdict: str
 
 
 class Typed(NamedTuple):
@@ -60,18 +60,22 @@ class Typed(NamedTuple):
 
     def check(self, table: Table, *, infinite: bool = False) -> None:
         """Raise a TableError that names the first bad cell, if there is one; some may be infinite."""
-        for text, which, verdict in self.odd:
-            more = f", and so are {which.sum() - 1:,} more" if which.sum() > 1 else ""
-            way_out = leave_out(table, [text.name], " or the column, with")
+        for odd in self.odd:
+            way_out = leave_out(table, [odd.text.name], " or the column, with")
+            place = table.place(first_cell(odd.text, odd.which))
             raise TableError(
-                f"{table.path}, {table.place(first_cell(text, which))} is {verdict}{more}: mend it, or "
-                f"drop its row{way_out}; a cell that is missing is empty."
+                f"{table.path}, {place} is {odd.verdict}{odd.more}: mend it, or drop its row{way_out}; "
+                "a cell that is missing is empty."
             )
         check_holes(table, self.frame, [] if infinite else ["infinite"])
 
 
-def typed_of(table: Table, names: Sequence[str], kinds: Mapping[str, str]) -> Typed:
+def typed_of(
+    table: Table, names: Sequence[str], kinds: Mapping[str, str], asked: Mapping[str, str]
+) -> Typed:
     """Return columns with types; `kinds` says what some of them are, in the words of a schema.
+
+    So does `asked`, by which cells that are no such things are missing, and not bad.
 
     Raises
     ------
@@ -81,9 +85,10 @@ def typed_of(table: Table, names: Sequence[str], kinds: Mapping[str, str]) -> Ty
     assert isinstance(table.rows, pl.DataFrame)
     frame = only(table.rows, names)
     _check_single(table, frame)
-    known = {name: kind for name, kind in kinds.items() if kind != "ignore"}
-    of_text = [c.cast(pl.String) for c in frame if _needs_reading(table, c, known.get(c.name))]
-    text = _Text(table, pl.DataFrame(of_text), known)
+    known, asked = ({n: kind for n, kind in k.items() if kind != "ignore"} for k in (kinds, asked))
+    every = {**known, **asked}
+    of_text = [c.cast(pl.String) for c in frame if _needs_reading(table, c, every.get(c.name))]
+    text = _Text(table, pl.DataFrame(of_text), known, asked)
     found = text.typed()
     columns = [found.get(c.name, c) for c in frame]
     numbers = [as_numbers(c) for c in columns if c.dtype.is_numeric()]
@@ -136,24 +141,28 @@ GUESSED = (*DATED, "boolean")
 class _Text:
     """Columns of text, read together: the numbers of a file share their decimal mark."""
 
-    def __init__(self, table: Table, frame: pl.DataFrame, known: Mapping[str, str]) -> None:
-        self.table, self.frame, self.known = table, frame, known
+    def __init__(
+        self, table: Table, frame: pl.DataFrame, known: Mapping[str, str], asked: Mapping[str, str]
+    ) -> None:
+        self.table, self.frame, self.known, self.asked = table, frame, {**known, **asked}, asked
         self.odd: list[Odd] = []
-        self.hints: list[str] = []
+        self.notes = Notes(table)
         cells = cleaned(frame)
+        cells |= {
+            n: loosened(cells[n]) for n, kind in asked.items() if n in cells and kind == "number"
+        }
         numbers = {name: cells[name] for name in self._numeric(cells)}
         decimal = decimal_of(table, numbers, WAY_OUT)
         self.numbers = {name: parsed(found, decimal) for name, found in numbers.items()}
+        self.units = {n: c.unit for n, c in numbers.items() if c.unit and n not in known}
 
     def typed(self) -> dict[str, pl.Series]:
         """Return the columns by their names."""
         found = {name: self._typed(name) for name in self.frame.columns}
-        if self.hints:
-            warnings.warn(
-                f"{self.table.path}: taken as text because of single cells: {shortened(self.hints)}; "
-                "if the columns are no text, mend these cells, or leave them empty.",
-                stacklevel=5,
-            )
+        self.notes.units = {
+            n: unit for n, unit in self.units.items() if found[n].dtype.is_numeric()
+        }
+        self.notes.say()
         return found
 
     def _numeric(self, cells: Mapping[str, Cells]) -> list[str]:
@@ -170,21 +179,32 @@ class _Text:
     def _fits_numbers(self, cells: Cells) -> bool:
         odd = no_numbers(cells)
         if odd is not None:
-            self._hint(Odd(cells.text, odd, "no number"))
+            self._hint_of_numbers(cells, odd)
         return odd is None and (cells.plain is not None or truths(cells) is None)
 
-    def _hint(self, odd: Odd) -> None:
-        """Remember a column that but for a few cells is something else than words."""
-        if odd.which.sum() <= FEW * odd.text.count():
-            place = self.table.place(first_cell(odd.text, odd.which), brief=True)
-            self.hints.append(f"{odd.text.name!r} ({place} is {odd.verdict})")
+    def _hint_of_numbers(self, cells: Cells, odd: pl.Series) -> None:
+        """Remember a column of which nearly all cells are numbers, if with several units."""
+        if self._hint(Odd(cells.text, odd, "no number"), "number") or not has_units(cells.text):
+            return
+        text, loose = cells.text, loosened(cells)
+        rest, unit = no_numbers(loose), loose.unit.partition(",")[0]
+        if rest is None or rest.sum() <= FEW * text.count():
+            others = text.is_not_null() & ~text.str.contains(unit, literal=True)
+            self.notes.is_of_units(Odd(text, others, f"no number with {unit!r}"))
+
+    def _hint(self, odd: Odd, kind: str) -> bool:
+        """Remember a column if it is of a kind but for a few cells, and return whether it is."""
+        nearly = bool(odd.which.sum() <= FEW * odd.text.count())
+        if nearly:
+            self.notes.is_nearly(odd, kind)
+        return nearly
 
     def _typed(self, name: str) -> pl.Series:
         kind = self.known.get(name)
         numbers, odd = self.numbers.get(name, (None, None))
         if numbers is not None and (odd is None or kind is not None):
             if odd is not None:
-                self.odd.append(Odd(column_words(self.frame[name]), odd, "no number"))
+                self._set_apart(Odd(column_words(self.frame[name]), odd, "no number"))
             return numbers
         words = column_words(self.frame[name])
         if kind is None:
@@ -196,27 +216,41 @@ class _Text:
         for kind in GUESSED if self.table.separator is not None else DATED:
             try:
                 column, odd = _read(words, *READ[kind])
-            except TwoReadings:
-                place = self.table.place(first_cell(words, words.is_not_null()), brief=True)
-                self.hints.append(f"{words.name!r} ({place} {OPEN_ORDER})")
+            except TwoReadings as error:
+                self.notes.has_two_readings(words, error.row)
                 break
             if odd is None:
+                self._note_styles(words, kind)
                 return column
             if kind != "boolean":  # some other words beside yes and no are no mistake
-                self._hint(odd)
+                self._hint(odd, kind)
         return words
+
+    def _note_styles(self, words: pl.Series, kind: str) -> None:
+        """Remember a column of dates that are written in several ways."""
+        styles = dates_by_style(words) if kind == "date" else {}
+        if len(styles) > 1:
+            self.notes.is_of_styles(words, sorted(rows[0] for rows in styles.values()))
+
+    def _set_apart(self, odd: Odd) -> None:
+        """Remember cells that are not of their column's kind; few of one asked for are missing."""
+        if odd.text.name in self.asked and 2 * odd.which.sum() <= odd.text.count():
+            self.notes.is_lost(odd, self.asked[odd.text.name])
+        else:
+            self.odd.append(odd)
 
     def _asked(self, words: pl.Series, read: Reader, verdict: str) -> pl.Series:
         """Return words as what they are known to be."""
         try:
             column, odd = _read(words, read, verdict)
         except TwoReadings as error:
-            place = self.table.place(first_cell(words, words.is_not_null()))
+            place = self.table.place(cell_at(words, error.row))
             raise TableError(
                 f"{self.table.path}, {place} {OPEN_ORDER}, and no other cell tells: write dates as "
                 "2020-12-31."
             ) from error
-        self.odd += [] if odd is None else [odd]
+        if odd is not None:
+            self._set_apart(odd)
         return column
 
 

@@ -11,6 +11,7 @@ import scipy.special
 from isthmus.model.bending import Bent
 from isthmus.model.scaling import Affine, blocks, fit_scaler
 from isthmus.parts import Layout, Masking, Mixed, OnCells, plan
+from isthmus.words import columns_named, is_or_are
 
 if TYPE_CHECKING:
     from isthmus.model.scaling import Scaling
@@ -43,8 +44,13 @@ def layout_with(schema: Schema, marked: tuple[int, ...]) -> Layout:
     return Layout(schema.values, marked)
 
 
-def check_mixed(slots: Slots, scaling: Scaling) -> None:
+def check_mixed(slots: Slots, scaling: Scaling, schema: Schema) -> None:
     """Raise a ValueError for slots that rows of mixed types cannot take."""
+    _check_slots(slots)
+    _check_scaling(scaling, schema)
+
+
+def _check_slots(slots: Slots) -> None:
     loss, architecture = slots.loss, slots.architecture
     why = "and the table is of mixed types, or has missing cells"
     if loss.link != "identity" or not loss.by_column:
@@ -59,6 +65,17 @@ def check_mixed(slots: Slots, scaling: Scaling) -> None:
     output = getattr(architecture, "output", "auto")
     if output not in ("auto", "identity"):
         raise ValueError(f"The output {output!r} is for rows of numbers, {why}: leave it out.")
+
+
+def _check_scaling(scaling: Scaling, schema: Schema) -> None:
+    timed = [c.name for c in schema.used if c.kind in ("date", "time", "duration")]
+    if scaling is None and timed:
+        raise ValueError(
+            f"The scaling None leaves numbers as they are, and {columns_named(timed[:5])} "
+            f"{is_or_are(timed)} seconds, of which a net learns nothing: choose 'standard', or leave "
+            "such columns out."
+        )
+    why = "and the table is of mixed types, or has missing cells"
     if scaling == "range":
         raise ValueError(f"The scaling 'range' is for columns of one kind, {why}: choose 'minmax'.")
     if not isinstance(scaling, str | None):

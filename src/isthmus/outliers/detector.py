@@ -605,6 +605,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         dtype = given.get("dtype", "float32") if isinstance(given, Mapping) else given.dtype
         tags.transformer_tags.preserves_dtype = [dtype]
         tags.input_tags.allow_nan = not getattr(given, "is_spatial", False)
+        tags.input_tags.sparse = True  # filled up with zeros
         return tags
 
     @property

@@ -36,6 +36,24 @@ CLASS_COLOURS = (
     "#b05fc0",
     "#6b6b6b",
 )
+DARK = {  # what colours are on a dark page; all others can be seen on both
+    "fill": {"#ffffff": "none", INK: "#e4e7ea", "#6b6b6b": "#a2a9b0", "#0072b2": "#3d9bdb"},
+    "stroke": {
+        FAINT_GREY: "#3a4048",
+        "#cccccc": "#3a4048",
+        "#6b6b6b": "#a2a9b0",
+        "#0072b2": "#3d9bdb",
+    },
+}
+ON_DARK = (
+    "@media (prefers-color-scheme: dark) { svg { fill: #e4e7ea } "
+    + " ".join(
+        f"[style*='{kind}: {colour}'] {{ {kind}: {other} !important }}"
+        for kind, colours in DARK.items()
+        for colour, other in colours.items()
+    )
+    + " }"
+)
 POINT_MARKS = "osD^vPX*<>"
 LINE_DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     "-",
@@ -122,8 +140,14 @@ def short_texts(values: Sequence[object], length: int = 28) -> list[str]:
 
 
 def as_svg(figure: Figure) -> str:
-    """Return a figure as an SVG data address: isolated, so that figures share no names."""
-    return data_address("image/svg+xml", file_content(figure, "svg"))
+    """Return a figure as an SVG data address: isolated, so that figures share no names.
+
+    It is light on a dark page, and has the page's paper.
+    """
+    content = file_content(figure, "svg")
+    return data_address(
+        "image/svg+xml", content.replace(b"</style>", f"{ON_DARK}</style>".encode())
+    )
 
 
 def as_png(figure: Figure, dpi: int = 160) -> str:

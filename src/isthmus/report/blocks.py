@@ -20,6 +20,7 @@ class Picture(NamedTuple):
     caption: str = ""
     half: bool = False  # whether two fit beside each other
     wide: bool = False  # whether a narrow screen scrolls it rather than make it illegible
+    drawn: bool = False  # whether pixels are drawn on white, and no images: dark on a dark page
 
 
 class Table(NamedTuple):
@@ -58,8 +59,13 @@ def line_picture(figure: Figure, alt: str, caption: str = "", half: bool = False
 def pixel_picture(
     figure: Figure, alt: str, caption: str = "", half: bool = False, wide: bool = False
 ) -> Picture:
-    """Return a figure of many tiles or points, as PNG."""
+    """Return a figure of many tiles, as PNG."""
     return Picture(plots.as_png(figure), alt, caption, half, wide)
+
+
+def point_picture(figure: Figure, alt: str, caption: str = "", half: bool = False) -> Picture:
+    """Return a figure of many points or cells, as PNG."""
+    return Picture(plots.as_png(figure), alt, caption, half, drawn=True)
 
 
 def number_text(value: float | None) -> str:

@@ -9,7 +9,14 @@ import numpy as np
 
 from isthmus import plots
 from isthmus.plots import CLASS_COLOURS
-from isthmus.report.blocks import Section, Table, number_text, percent_text, pixel_picture
+from isthmus.report.blocks import (
+    Section,
+    Table,
+    number_text,
+    percent_text,
+    pixel_picture,
+    point_picture,
+)
 from isthmus.report.plane import alike_by_chance, alike_neighbours
 
 if TYPE_CHECKING:
@@ -40,7 +47,7 @@ def code_section(facts: Sequence[Facts], correlations: np.ndarray) -> Section:
     if one and 2 <= len(correlations) <= MOST_UNITS:
         alt = "Correlations between code units as a grid"
         caption = "Correlation between the units that change."
-        pictures = [pixel_picture(plots.correlation(correlations), alt, caption, half=True)]
+        pictures = [point_picture(plots.correlation(correlations), alt, caption, half=True)]
     return Section("The code", text, pictures, notes, tables=[table])
 
 
@@ -89,7 +96,7 @@ def plane_section(
     ]
     method = "as they are" if e["method"] == "code" else embedding.title
     figure = embedding.plot(labels, label)
-    picture = pixel_picture(figure, f"Codes in the plane, by {method}")
+    picture = point_picture(figure, f"Codes in the plane, by {method}")
     return Section(f"Codes in the plane ({method})", text, [picture], plane=payload)
 
 

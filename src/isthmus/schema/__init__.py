@@ -1,6 +1,5 @@
 """What the columns of a person's table are taken for, and the way to compact rows and back; no JAX."""
 
-from isthmus.schema.columns import KINDS as KINDS
 from isthmus.schema.columns import MAX_LEVELS as MAX_LEVELS
 from isthmus.schema.columns import UNITS as UNITS
 from isthmus.schema.columns import Column as Column
@@ -14,10 +13,18 @@ from isthmus.schema.frames import columns_of as columns_of
 from isthmus.schema.frames import is_arrow as is_arrow
 from isthmus.schema.frames import is_frame as is_frame
 from isthmus.schema.frames import is_pandas as is_pandas
+from isthmus.schema.identifiers import FEWEST as FEWEST
+from isthmus.schema.identifiers import numbered as numbered
 from isthmus.schema.inference import NothingToLearn as NothingToLearn
 from isthmus.schema.inference import infer_schema as infer_schema
 from isthmus.schema.plain import is_plain as is_plain
 from isthmus.schema.schema import Schema as Schema
+from isthmus.schema.text_dates import TwoReadings as TwoReadings
+from isthmus.schema.text_dates import as_dates as as_dates
+from isthmus.schema.text_dates import as_spans as as_spans
+from isthmus.schema.text_dates import as_times as as_times
+from isthmus.schema.text_dates import dates_by_style as dates_by_style
+from isthmus.schema.units import without_units as without_units
 from isthmus.schema.wording import MISSING as MISSING
 from isthmus.schema.wording import cell_words as cell_words
 from isthmus.schema.wording import number_words as number_words

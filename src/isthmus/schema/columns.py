@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-KINDS = ("number", "boolean", "category", "date", "time", "duration", "ignore")
 CYCLES = (
     "hour",
     "weekday",

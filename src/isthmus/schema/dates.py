@@ -5,17 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from isthmus.schema import text_dates
 from isthmus.schema.columns import UNITS, Column, nan_missing, number_of
 
 PER_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9}
 FIRST, LAST = -62135596800.0, 253402300799.999999  # the years 1 to 9999
-FORMATS = (  # of dates in text: those that everybody reads alike
-    "%Y-%m-%d",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d %H:%M",
-)
 
 
 def seconds(series: pl.Series) -> np.ndarray:
@@ -103,6 +97,11 @@ def turn(local: np.ndarray, cycle: str) -> np.ndarray:
 
 
 def read_dates(text: pl.Series) -> pl.Series:
-    """Return dates that are written as 2024-01-31 or 2024-01-31 12:30; others become missing."""
-    found = [text.str.to_datetime(form, strict=False, time_unit="us") for form in FORMATS]
-    return pl.select(pl.coalesce(found)).to_series()
+    """Return dates that are written in a way with one reading and no zone; others become missing.
+
+    A cell is read by itself, since rows come in blocks.
+    """
+    found = text_dates.as_dates(text.set(text == "", None), text_dates.CLEAR)
+    if found is None or getattr(found.dtype, "time_zone", None):
+        found = pl.Series([None]).new_from_index(0, len(text))
+    return found.cast(pl.Datetime("us"))

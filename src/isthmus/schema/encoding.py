@@ -10,6 +10,7 @@ import polars as pl
 from isthmus.schema.columns import WORDS, Column, number_of, texts, values_of
 from isthmus.schema.dates import FIRST, LAST, read_dates, seconds, turns
 from isthmus.schema.dtypes import type_of
+from isthmus.schema.units import without_units
 
 TRUTH = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 
@@ -56,8 +57,12 @@ def read_numbers(series: pl.Series, name: str) -> pl.Series:
 
 
 def parsed(series: pl.Series) -> pl.Series:
-    """Return numbers that are written as text; missing where a cell is none."""
-    return series.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+    """Return numbers that are written as text, with a unit or without; missing where a cell is none."""
+    text = series.cast(pl.String).str.strip_chars()
+    found = text.cast(pl.Float64, strict=False)
+    if found.null_count() == series.null_count():
+        return found
+    return found.fill_null(without_units(text)[0].cast(pl.Float64, strict=False))
 
 
 def check_read(series: pl.Series, found: pl.Series, name: str, what: str) -> None:

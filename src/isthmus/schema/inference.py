@@ -10,17 +10,16 @@ import numpy as np
 import polars as pl
 
 from isthmus.schema.cells import Odd
-from isthmus.schema.columns import KINDS, MAX_LEVELS, WORDS, Column, has_nan, nan_missing
+from isthmus.schema.columns import MAX_LEVELS, WORDS, Column, has_nan, nan_missing
 from isthmus.schema.details import detailed
 from isthmus.schema.dtypes import type_text
 from isthmus.schema.frames import Opened, opened
+from isthmus.schema.identifiers import FEWEST, numbered
 from isthmus.schema.leaving_out import reasons, warn_of
 from isthmus.schema.schema import Schema
-from isthmus.words import columns_named, did_you_mean, listed, suggestion
+from isthmus.words import KINDS, columns_named, did_you_mean, listed, suggestion
 
-FEWEST = 20  # rows from which on columns may be identifiers or free text
 NEARLY = 0.95  # of the cells different: an identifier
-SPREAD = 1.5  # of the count of rows: the widest range of their numbers
 LONG, WORDY = 30, 3  # characters and words of free text, on average
 TAKES = {  # what a column may be taken for, by what it holds
     "numbers": ("number", "category", "boolean"),
@@ -223,24 +222,6 @@ def constant(cells: pl.Series) -> bool:
     if cells.null_count() or len(cells) == 0:
         return False
     return bool((cells == cells[0]).all())
-
-
-def numbered(cells: pl.Series) -> bool:
-    """Return whether whole numbers tell rows apart as their numbers do: all differ, few are left out.
-
-    Of 20 measurements in a range of 30 all differ once in 5,000 tables; of more rows, more seldom.
-    """
-    whole = cells if cells.dtype == pl.UInt64 else cells.cast(pl.Int64, strict=False)
-    if len(cells) < FEWEST or whole.null_count():
-        return False
-    values = whole.to_numpy()
-    above = values.astype(np.uint64) - np.uint64(
-        int(values.min()) % 2**64
-    )  # wraps round, and so is exact
-    step = np.gcd.reduce(above)
-    if step == 0 or above.max() // step > SPREAD * len(above):
-        return False
-    return bool(np.bincount((above // step).astype(np.int64)).max() == 1)
 
 
 def _all_different(cells: pl.Series) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
 from isthmus.schema.columns import WORDS, Column
+from isthmus.schema.dates import read_dates
 from isthmus.schema.encoding import parsed
 from isthmus.words import shortened
 
@@ -19,16 +20,21 @@ NEARLY = 0.9  # of the levels are numbers
 def warn_of(columns: list[Column], taken: Mapping[str, pl.Series]) -> None:
     """Say in one sentence what of these columns is left out, and what might be numbers."""
     left = [c for c in columns if c.kind == "ignore"]
-    digits = [c.name for c in columns if _digits(taken[c.name], c)]
+    nearly = {
+        kind: [c.name for c in columns if _is_nearly(taken.get(c.name), c, read)]
+        for kind, read in (("number", _read_numbers), ("date", _read_dates))
+    }
     said = []
     if left:
-        said.append(f"these columns are left out: {reasons(left)}{_how(left, taken)}")
-    if digits:
-        shown = shortened([repr(name) for name in digits], SHOWN)
-        said.append(
-            f"the text of {shown} is mostly numbers: columns={{{digits[0]!r}: "
-            "'number'} takes it as such"
-        )
+        known = {name for names in nearly.values() for name in names}
+        said.append(f"these columns are left out: {reasons(left)}{_how(left, known, taken)}")
+    for kind, names in nearly.items():
+        if names:
+            shown = shortened([repr(name) for name in names], SHOWN)
+            said.append(
+                f"the text of {shown} is mostly {kind}s: columns={{{names[0]!r}: {kind!r}}} takes it "
+                f"as such{_but_for(taken[names[0]], kind)}"
+            )
     if said:
         text = "; and ".join(said)
         warnings.warn(f"{text[0].upper()}{text[1:]}.", stacklevel=3)
@@ -42,9 +48,10 @@ def reasons(columns: list[Column]) -> str:
     return ", ".join(f"{shortened(names, SHOWN)} ({why})" for why, names in by_why.items())
 
 
-def _how(left: list[Column], taken: Mapping[str, pl.Series]) -> str:
-    """Return how a column is taken in all the same, for one that has cells."""
-    name = next((c.name for c in left if taken[c.name].null_count() < len(taken[c.name])), None)
+def _how(left: list[Column], known: set[str], taken: Mapping[str, pl.Series]) -> str:
+    """Return how a column is taken in all the same, for one that has cells and is not known better."""
+    there = [c.name for c in left if taken[c.name].null_count() < len(taken[c.name])]
+    name = next((name for name in there if name not in known), None)
     if name is None:
         return ""
     return f"; columns={{{name!r}: {_way(taken[name])!r}}} takes one in all the same"
@@ -59,12 +66,31 @@ def _way(cells: pl.Series) -> str:
     return "boolean" if cells.dtype == pl.Boolean else "number"
 
 
-def _digits(cells: pl.Series, column: Column) -> bool:
-    """Return whether text has many levels that are numbers; codes such as 007 are none."""
-    if cells.dtype != pl.String or column.kind not in ("category", "ignore"):
+def _read_numbers(text: pl.Series) -> pl.Series:
+    """Return the numbers of text; codes such as 007 are none."""
+    return parsed(text).set(text.str.contains(r"^\s*0\d"), None)
+
+
+def _read_dates(text: pl.Series) -> pl.Series:
+    return read_dates(text.str.strip_chars())
+
+
+def _but_for(cells: pl.Series, kind: str) -> str:
+    """Return what must be of cells that are not of a kind, if there are some."""
+    read = _read_dates if kind == "date" else parsed
+    return (
+        ", all other cells being missing" if read(cells).null_count() > cells.null_count() else ""
+    )
+
+
+def _is_nearly(
+    cells: pl.Series | None, column: Column, read: Callable[[pl.Series], pl.Series]
+) -> bool:
+    """Return whether nearly all of the many levels of text can be read as something else."""
+    text = cells is not None and cells.dtype == pl.String
+    if cells is None or not text or column.kind not in ("category", "ignore"):
         return False
-    text = (cells if column.kind == "ignore" else pl.Series(column.levels)).drop_nulls()
-    text = text.head(10_000)
-    known = parsed(text).is_not_null() & ~text.str.contains(r"^\s*0\d")
-    count = int(known.sum())
-    return count > TO_ASK and count >= NEARLY * len(text)
+    levels = cells if column.kind == "ignore" else pl.Series(column.levels, dtype=pl.String)
+    some = levels.drop_nulls().head(10_000)
+    count = len(some) - read(some).null_count()
+    return count > TO_ASK and count >= NEARLY * len(some)

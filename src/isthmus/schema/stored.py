@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from isthmus.schema.columns import CYCLES, KINDS, UNITS, WORDS, Column
+from isthmus.schema.columns import CYCLES, UNITS, WORDS, Column
 from isthmus.schema.dates import LAST, to_local
 from isthmus.schema.dtypes import TEMPORAL, type_of
+from isthmus.words import KINDS
 
 MOST_COLUMNS = 1_000_000
 MOST_LEVELS = 1_000_000  # of all columns together

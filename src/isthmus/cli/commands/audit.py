@@ -24,7 +24,7 @@ from isthmus.cli.options import (
     spelt,
 )
 from isthmus.cli.outputs import TABLES, check_columns, check_output, end
-from isthmus.cli.rows import read_rows
+from isthmus.cli.rows import read_rows, with_lines
 from isthmus.cli.sources import Source, use_cache
 from isthmus.cli.terminal import UsageError, usage_errors
 
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from isthmus.audit import Audit
+    from isthmus.io import Rows
 
 AUDIT = panel("The audit")
-COLUMNS = ("row", "column", "value", "expected", "sure", "p", "why")
+COLUMNS = ("row", "line", "column", "value", "expected", "sure", "p", "why")
 SHOWN = 10  # findings on the standard output
 
 
@@ -51,7 +52,12 @@ class Page(TableOutput):
     ] = None
     table: Annotated[
         Path | None,
-        option(OUTPUT, "A line for each suspicious cell, as .csv or .parquet.", metavar="FILE"),
+        option(
+            OUTPUT,
+            "A line for each suspicious cell, as .csv or .parquet: its row, from 0, and of text files "
+            "its line, from 1.",
+            metavar="FILE",
+        ),
     ] = None
     title: Annotated[str | None, option(OUTPUT, "The heading of the page.")] = None
 
@@ -111,7 +117,7 @@ def audit(
     source = Source(data, columns, kinds=kinds)
     path = result.output or Path(f"{_stem(data)}-audit.html")
     _check(source, result, judging, path)
-    frame, ids, asked = _read(source)
+    rows, frame, asked = _read(source)
     from isthmus.audit import Audit
 
     use_cache()
@@ -120,7 +126,7 @@ def audit(
             frame,
             target_fpr=judging.target_fpr,
             columns=asked,
-            ids=ids,
+            ids=rows.ids.columns,
             folds=judging.folds,
             random_state=judging.seed,
             max_epochs=judging.max_epochs,
@@ -131,7 +137,7 @@ def audit(
     if result.table is not None:
         from isthmus.io import write_table
 
-        write_table(result.table, found.cells_, raw=result.raw)
+        write_table(result.table, with_lines(found.cells_, rows), raw=result.raw)
     return end(common, _facts(found, path, result.table), _shown(found, path, result.table))
 
 
@@ -157,15 +163,15 @@ def _check(source: Source, result: Page, judging: Judging, path: Path) -> None:
         check_output(result.table, TABLES, source.path, path, force=result.force)
 
 
-def _read(source: Source) -> tuple[pl.DataFrame, list[str], dict[str, str]]:
-    """Return the columns to look at, the identifiers among them, and what some are said to be."""
+def _read(source: Source) -> tuple[Rows, pl.DataFrame, dict[str, str]]:
+    """Return the rows, the columns to look at, identifiers too, and what some are said to be."""
     import polars as pl
 
     rows = read_rows(source, infinite=True)
     check_columns(rows.ids, COLUMNS)
     assert isinstance(rows.X, pl.DataFrame)
     frame = pl.concat([rows.ids, rows.X], how="horizontal")
-    return frame, rows.ids.columns, source.kinds.kinds(rows.X.columns)
+    return rows, frame, source.kinds.kinds(rows.X.columns)
 
 
 def _stem(data: Path) -> str:

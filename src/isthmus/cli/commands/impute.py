@@ -86,7 +86,8 @@ def impute(
     """Fill the missing cells of a table, by what the rest of their rows lets one expect.
 
     All columns of the file come back, and every cell that was there is written as it was, to the
-    letter. Estimates are written as the other cells of their column are. A column that the others say
+    letter. Estimates are written as the other cells of their column are, and CSV
+    has the marks between cells that the file has. A column that the others say
     nothing of gets its mean, or its most frequent level. What is left out of the model, such as
     identifiers and free text, keeps its gaps.
 
@@ -107,7 +108,7 @@ def impute(
 
     import polars as pl
 
-    from isthmus.io import csv_text, write_table
+    from isthmus.io import csv_text, style_of, write_table
 
     use_cache()
     ae, wanted = _loaded(estimates)
@@ -126,15 +127,16 @@ def impute(
             with rows_of(source.path):
                 _train(ae, typed)
         filled, intervals = _estimated(ae, typed, estimates.interval)
-    found, counts, left = filled_file(cells, typed, filled)
-    found = with_intervals(found, cells, typed, intervals)
+    style = style_of(table, typed)
+    found, counts, left = filled_file(cells, typed, filled, style)
+    found = with_intervals(found, cells, typed, intervals, style)
     facts = {"rows": len(found), "filled": counts, "still_missing": left}
     if result.output is None and not common.json:
-        show_text(csv_text(found, raw=True))
+        show_text(csv_text(found, raw=True, style=style))
         return 0
     if result.output is None:
         return end(common, {**facts, "table": found.to_dict(as_series=False)}, "")
-    write_table(result.output, found, raw=True)  # cells stay as they are
+    write_table(result.output, found, raw=True, style=style)  # cells stay as they are
     shown = {
         "output": str(result.output),
         "data": f"{len(found):,} rows",

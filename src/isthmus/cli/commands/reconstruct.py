@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isthmus.cli.bad_rows import rows_for
+from isthmus.cli.bad_rows import set_far_apart
 from isthmus.cli.models import load_model, wanted_by
 from isthmus.cli.options import (
     Common,
@@ -27,8 +27,8 @@ from isthmus.cli.outputs import (
     goes_to_folder,
     write_images_of,
 )
-from isthmus.cli.rows import in_parts
-from isthmus.cli.sources import Source, use_cache
+from isthmus.cli.rows import in_parts, read_rows, read_table_and_rows
+from isthmus.cli.sources import Source, Wanted, use_cache
 from isthmus.cli.terminal import UsageError
 from isthmus.io import FileError
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from isthmus.autoencoder import Autoencoder
+    from isthmus.io import Rows
 
 
 def reconstruct(
@@ -50,8 +51,9 @@ def reconstruct(
 ) -> int:
     """Write rows as the model reproduces them.
 
-    The result has the columns, types and units of the data; noise and oddities are gone from it, and
-    missing cells are filled. Images go to a folder, under their names, or to a .npy file.
+    The result has the columns, types and units of the data, and CSV its marks between cells and in
+    numbers; noise and oddities are gone from it, and missing cells are filled. Images go to a folder,
+    under their names, or to a .npy file.
 
     For example:
 
@@ -95,7 +97,7 @@ def reconstruct_rows(
             f"{model} was fitted on words, dates or times, which {path} cannot hold: write .csv or "
             ".parquet."
         )
-    rows = rows_for(ae, model, source)
+    rows = _read(ae, source, wanted)
     check_space(path, len(rows.X), ae.n_features_in_)
     if folder:
         return end_with_images(write_images_of(ae, rows, path, force=result.force), path, common)
@@ -107,6 +109,16 @@ def reconstruct_rows(
     if again.ndim > 2:
         return end_with_array(again, rows, path, common)
     return end_with_table(result, common, rows, dict(zip(names, again.T, strict=True)))
+
+
+def _read(ae: Autoencoder, source: Source, wanted: Wanted) -> Rows:
+    """Read the rows that the model is applied to, which are written in the style of their file."""
+    from isthmus.io import style_of
+
+    if source.is_folder:
+        return set_far_apart(ae, read_rows(source, wanted), source)
+    table, rows = read_table_and_rows(source, wanted)
+    return set_far_apart(ae, rows._replace(style=style_of(table, rows.X)), source)
 
 
 def _whole(again: pl.DataFrame, ae: Autoencoder) -> pl.DataFrame:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from isthmus.io.choices import TableError
-from isthmus.io.dates import TwoReadings, as_dates
 from isthmus.io.encodings import decoded
 from isthmus.io.endings import PACKED
 from isthmus.io.packed import check_size, unpacked
@@ -16,6 +15,7 @@ from isthmus.io.reading import reader
 from isthmus.io.table import Table
 from isthmus.io.tabled import typed_table
 from isthmus.io.text import check_names
+from isthmus.schema import TwoReadings, as_dates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

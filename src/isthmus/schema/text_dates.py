@@ -1,6 +1,8 @@
-"""Dates and times in text: one style for a whole column, and none where it has two readings."""
+"""Dates and times in text: how they are written, and read; none where a cell has two readings."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -31,21 +33,27 @@ STYLES = (
     f"^{_DAY}[ /-]?{_MONTH}[ ,/-]*{_YEAR}{_TAIL}",
     f"^{_MONTH} ?{_DAY},? {_YEAR}{_TAIL}",
 )
+CLEAR = tuple(style for style in STYLES if style != OPEN)  # what a cell alone says
 GROUPS = ("year", "month", "day", "word", "hour", "minute", "second", "part", "half", "zone")
 
 
 class TwoReadings(Exception):
-    """Nothing in a column says whether the day or the month comes first."""
+    """Nothing in a column says whether the day or the month comes first, as in this row of it."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
 
 
-def as_dates(text: pl.Series) -> pl.Series | None:
+def as_dates(text: pl.Series, styles: Sequence[str] = STYLES) -> pl.Series | None:
     """Return cells as dates, or as moments if some have a time, with null for those that are none.
 
-    Moments with time zones are in UTC. None if the first cells are none.
+    Cells may be of several styles. Moments with time zones are in UTC. None if the first cells are of
+    no style.
 
     Examples
     --------
-    >>> as_dates(pl.Series(["3.1.2020", "31.12.2020", "x"])).to_list()
+    >>> as_dates(pl.Series(["3.1.2020", "2020-12-31", "x"])).to_list()
     [datetime.date(2020, 1, 3), datetime.date(2020, 12, 31), None]
     >>> as_dates(pl.Series(["Jan 3, 2020 4:05 PM"])).to_list()
     [datetime.datetime(2020, 1, 3, 16, 5)]
@@ -55,20 +63,36 @@ def as_dates(text: pl.Series) -> pl.Series | None:
     TwoReadings
         If it is not clear which number is the day.
     """
-    style = max(STYLES, key=lambda style: _share(text, style))
-    if not _share(text, style):
+    if not any(_share(text, style) for style in styles):
         return None
+    rows = dates_by_style(text, styles)
+    order = _order(text.gather(rows[OPEN])) if OPEN in rows else None
+    if OPEN in rows and order is None:
+        if sum(map(len, rows.values())) >= MOST * text.count():
+            raise TwoReadings(rows.pop(OPEN)[0])
+        del rows[OPEN]
+    found = [_found(text.gather(some), style, order or {}) for style, some in rows.items()]
+    if not found:
+        return None
+    numbers = pl.concat([some.rename("row") for some in rows.values()])
+    every = pl.DataFrame({"row": pl.Series(range(len(text)), dtype=numbers.dtype)})
+    read = pl.concat(found).with_columns(numbers)
+    return _joined(every.join(read, on="row", how="left", maintain_order="left")).alias(text.name)
+
+
+def dates_by_style(text: pl.Series, styles: Sequence[str] = STYLES) -> dict[str, pl.Series]:
+    """Return by each style that cells are of the numbers of their rows, those of most cells first."""
+    rows = {style: text.str.contains(style).fill_null(False).arg_true() for style in styles}
+    some = sorted(rows.items(), key=lambda item: len(item[1]), reverse=True)
+    return {style: numbers for style, numbers in some if len(numbers)}
+
+
+def _found(text: pl.Series, style: str, order: dict[str, str]) -> pl.DataFrame:
+    """Return the parts of dates that are all of one style."""
     fields = text.str.extract_groups(style).struct.unnest()
-    if style == OPEN:
-        order = _order(fields)
-        if order is None and fields["one"].count() < MOST * text.count():
-            return None
-        if order is None:
-            raise TwoReadings
-        fields = fields.rename(order)
+    fields = fields.rename(order) if style == OPEN else fields
     given = fields.with_columns(pl.lit(None, pl.String).alias(n) for n in GROUPS if n not in fields)
-    found = given.select(days=_days(), micros=_micros(), offset=_offset(), timed=_is_timed())
-    return _joined(found).alias(text.name)
+    return given.select(days=_days(), micros=_micros(), offset=_offset(), timed=_is_timed())
 
 
 def as_times(text: pl.Series) -> pl.Series | None:
@@ -112,8 +136,9 @@ def _share(text: pl.Series, pattern: str) -> float:
     return int(first.str.contains(pattern).sum()) / max(len(first), 1)
 
 
-def _order(fields: pl.DataFrame) -> dict[str, str] | None:
+def _order(text: pl.Series) -> dict[str, str] | None:
     """Return which of two numbers is the day and which the month, as most cells show; else None."""
+    fields = text.str.extract_groups(OPEN).struct.unnest()
     days = fields.select(pl.col("one", "two").cast(pl.Int64).is_between(13, 31).sum()).row(0)
     if days[0] == days[1]:
         return None
