@@ -17,7 +17,7 @@ from isthmus.streams.decisions import Decisions
 from isthmus.streams.drift import Watch
 from isthmus.streams.file import read_state, write_state
 from isthmus.streams.metrics import metrics_text
-from isthmus.streams.tails import BAD_FIT, FEWEST, SHARE, Tail, fit_tail
+from isthmus.streams.tails import BAD_FIT, DISTINCT, FEWEST, SHARE, Tail, fit_tail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +127,8 @@ class Monitor:
             return
         found = fit_tail(self.calibration)
         if found is None:
-            why = f"has fewer than {FEWEST} of {len(self.calibration)} calibration rows"
+            n = len(self.calibration)
+            why = f"has fewer than {FEWEST} of {n} calibration rows, or {DISTINCT} different scores"
         else:
             self.goodness = found[1]
             self.tail = found[0] if self.goodness > BAD_FIT else None

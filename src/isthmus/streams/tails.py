@@ -9,8 +9,9 @@ import numpy as np
 
 SHARE = 0.2  # of the calibration rows that the tail is fitted to
 FEWEST, MOST = 40, 1000  # of them
-DRAWS = 199  # of the bootstrap: a p-value of 1 % is the second smallest that it can give
-BAD_FIT = 0.01  # at most this p-value: the fit is refused
+DISTINCT = 10  # values of them at least
+DRAWS = 199  # of the bootstrap
+BAD_FIT = 0.005  # at most this p-value: the fit is refused, since all draws are nearer to their own
 LEAST = 2.0**-52  # of a p-value: beyond the end of a short tail the model says none at all
 
 
@@ -34,13 +35,15 @@ def fit_tail(strangeness: np.ndarray) -> tuple[Tail, float] | None:
     The threshold is the value above which a fifth of them lie, at most 1,000. The estimator is that
     of Zhang and Stephens (2009), a mean of the likelihood over a grid, which needs no search. The
     fit is judged by the distance of Anderson and Darling (1952), which weighs the ends, against 199
-    samples of the fitted tail, each fitted anew (a parametric bootstrap with a fixed seed).
+    samples of the fitted tail, each fitted anew (a parametric bootstrap with a fixed seed). Ties are
+    spread out before, so that rounded scores have the tail of those that were rounded.
     """
+    k = min(int(SHARE * len(strangeness)), MOST)
     ordered = np.sort(strangeness)[::-1]
-    k = min(int(SHARE * len(ordered)), MOST)
-    above = ordered[:k][ordered[:k] > ordered[k]] - ordered[k] if k >= FEWEST else ordered[:0]
-    if len(above) < FEWEST:
+    if k < FEWEST or len(np.unique(ordered[:k])) < DISTINCT:
         return None
+    ordered = _spread(ordered[::-1])[::-1]
+    above = ordered[:k] - ordered[k]
     shape, scale = (float(value[0]) for value in estimated(above[None]))
     tail = Tail(float(ordered[k]), len(above) / (len(ordered) + 1), shape, scale)
     return tail, _goodness(above / scale, shape)
@@ -59,6 +62,16 @@ def estimated(excess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     best = (grid * weights).sum(axis=1) / weights.sum(axis=1)
     shape = np.log1p(-best[:, None] * x).mean(axis=1)
     return shape, -shape / best
+
+
+def _spread(ordered: np.ndarray) -> np.ndarray:
+    """Return sorted values with ties spread evenly, halfway to their neighbours."""
+    values, first, count = np.unique(ordered, return_index=True, return_counts=True)
+    halves = np.diff(values) / 2
+    below, above = np.append(halves[:1], halves), np.append(halves, halves[-1:])
+    place = (np.arange(len(ordered)) - np.repeat(first, count) + 0.5) / np.repeat(count, count)
+    low, wide = np.repeat(values - below, count), np.repeat(below + above, count)
+    return np.where(np.repeat(count, count) > 1, low + place * wide, ordered)
 
 
 def _goodness(excess: np.ndarray, shape: float) -> float:
