@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus.autoencoder import check_one_of, check_real, check_whole
-from isthmus.outliers import conformal_pvalues
 from isthmus.streams.budgets import Budget, Credits, Lord, least_rows
 from isthmus.streams.columns import followed, ranked_values
 from isthmus.streams.decisions import Decisions
@@ -61,6 +60,8 @@ class Monitor:
         The p-value of the tail's fit (Anderson and Darling, by a parametric bootstrap).
     rows, unscored, alerts : int
         How many rows were decided on, how many were counted by `skip`, and how many are outliers.
+    last : Decisions
+        Those of the last call of `update`, also after `load`.
     drift : Drift or None
         Since when rows are known not to be as before, by which columns, and what to do.
 
@@ -113,6 +114,7 @@ class Monitor:
         self.tail: Tail | None = None
         self.goodness: float | None = None
         self.calibration = -calibration
+        self.ordered = np.sort(self.calibration)
         self.watch = Watch(self.calibration, followed(detector))
         if reference is not None:
             self.watch.learn_from(*self.measured(reference))
@@ -196,7 +198,9 @@ class Monitor:
 
     def pvalues_of(self, strangeness: np.ndarray) -> np.ndarray:
         """Return the p-values of rows by minus their scores."""
-        p = conformal_pvalues(strangeness, self.calibration)
+        n = len(self.ordered)
+        at_least = n - np.searchsorted(self.ordered, strangeness, side="left")
+        p = (1 + at_least) / (n + 1)
         if self.tail is None:
             return p
         above = strangeness > self.tail.threshold
