@@ -22,7 +22,7 @@ import numpy as np
 from isthmus.training.batches import rows_per_call
 from isthmus.training.runtime import ask_between_chunks, computing, usable_cores
 from isthmus.training.state import DivergenceError, Schedule
-from isthmus.training.trainer import UNSHARED, run_steps, total_loss
+from isthmus.training.trainer import REPEATABLE, UNSHARED, run_steps, total_loss
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -77,6 +77,9 @@ def _run_all(
 
 
 _advance = jax.jit(_run_all, static_argnames=("length", "shared"))
+_advance_on_gpu = jax.jit(
+    _run_all, static_argnames=("length", "shared"), compiler_options=REPEATABLE
+)
 _advance_unshared = jax.jit(
     _run_all, static_argnames=("length", "shared"), compiler_options=UNSHARED
 )
@@ -375,7 +378,8 @@ class Group:
         if self.shared.seed is not None:
             plan = (np.stack([m.plan(step, count)[0] for m in self.members]), *plan[1:])
         # where there is a group for each core of a CPU, no thread is left to share kernels with
-        advance = _advance_unshared if self.first.platform == "cpu" else _advance
+        programs = {"cpu": _advance_unshared, "gpu": _advance_on_gpu}
+        advance = programs.get(self.first.platform, _advance)
         return advance(
             self.objective,
             self.params,
