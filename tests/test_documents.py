@@ -145,6 +145,10 @@ def folder(tmp_path_factory):
     Autoencoder(4, max_epochs=3, random_state=0).fit(X).save(folder / "model.isthmus")
     detector = OutlierDetector(Autoencoder(2, max_epochs=3), n_estimators=2, random_state=0).fit(X)
     detector.save(folder / "detector.isthmus")
+    held = OutlierDetector(
+        {"max_epochs": 3}, n_estimators=2, contamination="none", calibration_fraction=0.5
+    )
+    held.fit(X).save(folder / "clean.isthmus")
     (folder / "images" / "photos").mkdir(parents=True)
     pictures = rng.integers(0, 255, (30, 12, 12), np.uint8)
     for i, picture in enumerate(pictures):

@@ -21,7 +21,7 @@ FLOORS = [
     {"model"},
     {"autoencoder"},
     {"presets", "comparison", "embedding", "images", "outliers", "search"},
-    {"loading", "report"},
+    {"loading", "report", "streams"},
     {"audit", "demo"},
     {"cli"},
     {"__main__"},

@@ -23,6 +23,7 @@ _HOMES = {
     "parts.sparsity": ["KL", "L1", "TopK"],
     "report.report": ["Report"],
     "search.tune": ["Search", "tune"],
+    "streams.monitor": ["Monitor"],
     "training.runtime": ["enable_compilation_cache"],
     "training.state": ["DivergenceError"],
 }
@@ -64,6 +65,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers; a test holds
     from isthmus.report.report import Report as Report
     from isthmus.search.tune import Search as Search
     from isthmus.search.tune import tune as tune
+    from isthmus.streams.monitor import Monitor as Monitor
     from isthmus.training.runtime import enable_compilation_cache as enable_compilation_cache
     from isthmus.training.state import DivergenceError as DivergenceError
 else:  # a checker that saw this would take every misspelt name for a good one

@@ -40,6 +40,9 @@ def prepared(tmp_path_factory):
     OutlierDetector(small, n_estimators=2, random_state=0).fit(frame.head(40)).save(
         folder / "d.isthmus"
     )
+    OutlierDetector(
+        small, n_estimators=2, contamination="none", calibration_fraction=0.5, random_state=0
+    ).fit(frame.head(40)).save(folder / "held.isthmus")
     pixels = rng.integers(0, 255, (12, 8, 8), np.uint8)
     np.save(folder / "photos.npy", pixels)
     (folder / "photos").mkdir()

@@ -21,6 +21,7 @@ WORDS = {
     "fit": "fit t.csv --ignore name,kind,x --max-epochs 2 --test new.csv -o o.isthmus",
     "impute": "impute gaps.csv --max-epochs 2 -o o.csv",
     "info": "info d.isthmus",
+    "monitor": "monitor held.isthmus --new new.csv --pvalues conformal -o o.csv",
     "recalibrate": "recalibrate d.isthmus t.csv --id name -o o.isthmus",
     "reconstruct": "reconstruct p.isthmus photos.npy -o o.npy",
     "report": "report m.isthmus t.csv --id name,x --label kind -o o.md",

@@ -51,6 +51,7 @@ def test_mistakes_are_answered_before_jax():
         "threshold missing.isthmus x.csv",
         "denoise missing.isthmus x.csv -o again.csv",
         "impute missing.csv",
+        "monitor missing.isthmus --new x.csv",
     ]
     for line, (status, names) in zip(lines, imported(*lines), strict=True):
         assert status in (1, 2), line

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 _HOMES = {
+    "bad_rows": ["row_problems"],
     "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
     "choices": ["TableError"],
     "columns": ["choose_columns", "looks_headless"],
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from isthmus.io.atomic import keep_previous as keep_previous
     from isthmus.io.atomic import previous_of as previous_of
     from isthmus.io.atomic import write_whole as write_whole
+    from isthmus.io.bad_rows import row_problems as row_problems
     from isthmus.io.choices import TableError as TableError
     from isthmus.io.columns import choose_columns as choose_columns
     from isthmus.io.columns import looks_headless as looks_headless

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 3  # that the reason of one row names
 
 
-def bad_rows(table: Table, names: Sequence[str], *, gaps: bool = False) -> pl.Series:
+def row_problems(table: Table, names: Sequence[str], *, gaps: bool = False) -> pl.Series:
     """Return why no model can take a row, for each row of a table; null where one can.
 
     Parameters

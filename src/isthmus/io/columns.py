@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from isthmus.io.bad_rows import bad_rows, reasons_of
+from isthmus.io.bad_rows import reasons_of, row_problems
 from isthmus.io.cells import only
 from isthmus.io.choices import TableError
 from isthmus.io.labels import column_words
@@ -85,7 +85,7 @@ def choose_columns(
                 f"{table.path} is an array without column names: --columns, --ignore, --id and "
                 "--weight need a CSV or Parquet file."
             )
-        problems = bad_rows(table, (), gaps=mixed) if set_apart else None
+        problems = row_problems(table, (), gaps=mixed) if set_apart else None
         if problems is None or not _is_some(problems):
             return Rows(table.rows, pl.DataFrame())
         return Rows(table.only(problems.is_null()).rows, pl.DataFrame(), problems=problems)
@@ -123,7 +123,7 @@ def _numbers(
     try:
         return numbers_of(table, names), None
     except TableError:
-        problems = bad_rows(table, names) if set_apart else None
+        problems = row_problems(table, names) if set_apart else None
         if problems is None or not _is_some(problems):
             raise
     return numbers_of(table.only(problems.is_null()), names), problems
