@@ -69,6 +69,16 @@ def measured(method, frame, kind, seed):
     return {**judged(scores, wrong, present(dirty), seed), "seconds": seconds}
 
 
+def tried(method, frame, kind, seed):
+    """Return the same, or why a peer failed."""
+    try:
+        return measured(method, frame, kind, seed)
+    except Exception as error:
+        if method == "isthmus":
+            raise
+        return {"failed": f"{type(error).__name__}: {error}"[:200]}
+
+
 def flagged(method, frame, kind, seed):
     """Return which shares of cells are flagged at each rate asked for, in a table without plants and
     among the right cells of one with plants.
@@ -103,7 +113,7 @@ def collect(options):
         key = {"method": method, "table": name, "kind": kind, "seed": seed, "most": options.most}
         if tuple(key.values()) in done:
             continue
-        result = key | measured(method, frame, kind, seed)
+        result = key | tried(method, frame, kind, seed)
         if method in FLAGS and kind == "swap":
             result["flagged"] = flagged(method, frame, kind, seed)
         with options.results.open("a") as file:
@@ -116,7 +126,7 @@ def collect(options):
 
 def mean(results, value, **where):
     """Return a mean over kinds of means over seeds, of those results that are as asked."""
-    found = [r for r in results if all(r[k] == v for k, v in where.items())]
+    found = [r for r in results if all(r[k] == v for k, v in where.items()) and "failed" not in r]
     kinds = {r["kind"] for r in found}
     return np.mean([np.mean([r[value] for r in found if r["kind"] == k]) for k in kinds])
 
@@ -158,6 +168,14 @@ def lines(results, options):
         yield row(method, [by_table(own, options.tables, kind) for kind in kinds])
 
 
+def failures(results):
+    """Yield a line for each peer that failed somewhere; means leave these runs out."""
+    for method in METHODS:
+        failed = [r for r in results if r["method"] == method and "failed" in r]
+        if failed:
+            yield f"{method} failed on {len(failed)} runs, as by {failed[0]['failed']}"
+
+
 def rates(results):
     """Yield a line for each rate that was asked for, with its binomial error."""
     for r in results:
@@ -175,7 +193,7 @@ def main():
     options = arguments(__doc__, "tables", METHODS, TABLES, 5000, "cells.jsonl")
     results = collect(options)
     print("{processor}, {cores} cores, {day}".format(**machine(options)))
-    print("\n".join([*lines(results, options), *rates(results)]))
+    print("\n".join([*lines(results, options), *rates(results), *failures(results)]))
 
 
 if __name__ == "__main__":

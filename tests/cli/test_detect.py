@@ -227,7 +227,7 @@ def test_info_describes_a_detector(cli, words, rule, held):
     assert d["n_parameters"] == sum(m.model.n_parameters for m in found.members_)
     references = found.members_[0].references
     assert d["n_references"] == references.shape[-2]
-    assert d["n_draws"] * d["n_references"] * 3 == references.size
+    assert d["n_draws"] * d["n_references"] * 4 == references.size
     assert (d["rule"], d["n_held_out"]) == (rule, held)
     assert d["threshold"] == (None if "--fdr" in words else found.offset_)
     assert told["features"] == list("abcd")
@@ -326,13 +326,13 @@ def test_help_shows_the_detectors_own_defaults(cli):
     text = " ".join(re.sub(r"[│╭╮╰╯─\n]", " ", cli("detect", "--help").out).split())
     own = default_autoencoder(np.empty((256, 50))).get_params(deep=False)
     usual = Autoencoder().get_params(deep=False)
-    in_words = {"n_components": "one a column, at most 32", "max_epochs": "about 200 steps"}
+    in_words = {"n_components": "one a column, at most 32", "max_epochs": "about 300 steps"}
     for name in (name for name in own if own[name] != usual[name]):
         about = re.search(rf"--{name.replace('_', '-')} .*?(?= --|$)", text).group()
         shown = re.search(r"\[default: (.*?\]?)\](?: |$)", about).group(1)
         value = "no" if own[name] is False else str(own[name])
         assert shown == in_words.get(name, value), name
-    assert (own["n_components"], own["max_epochs"]) == (32, 100)
+    assert (own["n_components"], own["max_epochs"]) == (32, 150)
 
 
 def test_the_guide_runs(capsys, monkeypatch, tmp_path):

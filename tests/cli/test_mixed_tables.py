@@ -262,14 +262,14 @@ def test_models_of_them_are_exported(ready, model):
     assert json.loads(ended.out)["bytes"] > 0
 
 
-@pytest.mark.parametrize("command", ["fit w.csv -o o.isthmus", "impute w.csv -o o.csv"])
+@pytest.mark.parametrize(
+    "command", ["fit w.csv -o o.isthmus", "impute w.csv -o o.csv", "detect w.csv -o o.csv"]
+)
 def test_a_column_of_numbers_with_one_word_is_taken_as_numbers(ready, command):
     lines = Path("t.csv").read_text().splitlines()
     lines[7] = re.sub("^[^,]*", "none", lines[7])
     Path("w.csv").write_text("\n".join(lines) + "\n")
-    ended = ready(
-        f"{command} --as a=number --max-epochs 1 -o o.{'isthmus' if 'fit' in command else 'csv'}"
-    )
+    ended = ready(f"{command} --as a=number --max-epochs 1")
     assert ended.status == 0, ended
     assert (
         "w.csv: taken as missing: 1 cell of 'a', asked for as number (line 8: 'none')." in ended.err

@@ -109,6 +109,16 @@ def test_lines_on_the_standard_output(ready):
     assert ended.err == ""
 
 
+def test_a_file_whose_numbers_have_a_comma_says_what_to_do(ready, lines):
+    Path("comma.csv").write_text("".join(lines[:4]).replace(",", ";").replace(".", ","))
+    ended = ready("monitor d.isthmus --new comma.csv --id name")
+    assert ended.status == 1
+    assert "say --decimal comma" in ended.out
+    assert "No row could be scored" in ended.err
+    ended = ready("monitor d.isthmus --new comma.csv --id name --decimal comma")
+    assert (ended.status, "rows 3, unscored 0" in ended.err) == (0, True), ended
+
+
 def test_a_file_that_grew_is_read_on_and_another_from_its_start(ready, lines):
     ready("monitor d.isthmus --new new.csv -o whole.csv --quiet")
     words = "monitor d.isthmus --new part.csv -o o.csv --state s.state --metrics m.prom --quiet"

@@ -377,7 +377,9 @@ def test_metadata_and_errors_of_a_detector(rng, tmp_path, monkeypatch):
     own = detected(X, Autoencoder(2, loss=lambda a, b: jnp.mean((a - b) ** 2, 1), max_epochs=1))
     with pytest.raises(ValueError, match="the loss <function .*lambda.* has no ONNX form"):
         own.export(path)
-    monkeypatch.setattr("isthmus.outliers.onnx.SAME", 10.0)  # then the second nearest row is taken
+    monkeypatch.setattr(
+        "isthmus.outliers.onnx.ROUNDING", 0.01
+    )  # then others than the nearest are taken
     with pytest.raises(ModelFileError, match="differ on"):
         detector.export(path)
 

@@ -146,7 +146,8 @@ def test_codes_and_scores_of_a_table(part, mixed, strange, tmp_path):
     ],
 )
 def test_scores_with_other_settings(settings, frame, strange, tmp_path):
-    few = ["Add_3", "tail", "job", "ok", "clock", "zip"]
+    few = ["Add_3", "tail", "job", "ok", "zip"]
+    few += [] if settings.get("scaling", "") is None else ["clock"]  # of seconds nothing is learnt
     check(fitted(frame[few], **settings), strange[few], tmp_path / "m.onnx", "score")
 
 

@@ -80,21 +80,96 @@ def test_a_group_of_outliers_does_not_vouch_for_itself():
     assert areas[1] < 0.9  # told that they are normal
 
 
+def terms(models, known, x, rows):
+    """Return the mean loss of rows, and their mean distance from the nearest of each draw."""
+    again = [model.scaler.forward(model.reconstruct(rows), "float32") for model in models]
+    loss = np.mean([((a - x) ** 2).mean(axis=1) for a in again], axis=0)
+    apart = ((x[:, None, None] - known[None]) ** 2).mean(axis=3)
+    near = np.sort(apart, axis=2)
+    return loss, np.where(near[..., 0] == 0, near[..., 1], near[..., 0]).mean(axis=1)
+
+
 def test_the_score_is_the_formula():
     X, _ = planted(60)
     detector = quick(n_references=7).fit(X)
-    expected = np.zeros(60)
-    for member in detector.members_:
-        ae = member.model
-        x = ae.scaler.forward(X, "float32").astype(float)
-        again = ae.scaler.forward(ae.reconstruct(X), "float32").astype(float)
-        assert member.references.shape[:2] == (8, 7)
-        expected += ((again - x) ** 2).mean(axis=1)
-        for codes in member.references:
-            known = ae.scaler.forward(ae.decode(codes), "float32").astype(float)
-            near = np.sort(((again[:, None] - known[None]) ** 2).mean(axis=2), axis=1)
-            expected += np.where(near[:, 0] == 0, near[:, 1], near[:, 0]) / 8
-    np.testing.assert_allclose(detector.score_samples(X), -expected / 2, rtol=1e-4)
+    models, known = [m.model for m in detector.members_], detector.members_[0].references
+    assert known.shape == (128, 7, 5)
+    x = models[0].scaler.forward(X, "float32").astype(float)
+    loss, distance = (part / np.median(part) + 2**-10 for part in terms(models, known, x, X))
+    expected = -(loss**0.2) * distance**0.8
+    np.testing.assert_allclose(detector.score_samples(X), expected, rtol=1e-4)
+
+
+def test_a_row_that_is_the_only_reference_is_compared_with_itself():
+    X, _ = planted(60)
+    scores = quick(n_references=1).fit(X).score_samples(X)
+    assert scores.min() > -1e3
+
+
+def test_rows_that_repeat_score_alike_whatever_rounding_makes_of_them():
+    rng = np.random.default_rng(0)
+    X = 1.7 * rng.integers(0, 2, (600, 5)) + 0.3
+    detector = quick(contamination="none").fit(X)
+    _, distance = detector.members_[0].panel.terms(X)
+    assert (distance == 0).all()  # each has copies among the references
+    new = np.full((1, 5), 5.0)
+    assert detector.score_samples(new)[0] < 3 * detector.score_samples(X).min()
+
+
+def test_which_rows_are_looked_at_first_does_not_depend_on_their_order(monkeypatch):
+    monkeypatch.setattr("isthmus.outliers.panel.FIRST_ROWS", 200)
+    X = np.random.default_rng(0).normal(size=(400, 4))
+    X[1::2] += 6  # two machines that take turns
+    strange = -quick().fit_score_samples(X)
+    assert 0.5 < np.median(strange[::2]) / np.median(strange[1::2]) < 2
+
+
+def test_an_explanation_of_one_row_is_that_among_all():
+    X, _ = planted(90)
+    detector = quick().fit(X)
+    whole = detector.explain(X).contribution
+    alone = np.concatenate([detector.explain(X[i : i + 1]).contribution for i in range(90)])
+    np.testing.assert_allclose(whole, alone, rtol=1e-5)
+
+
+def test_references_are_rows_of_the_half_that_looks_most_normal():
+    X, odd = planted()
+    detector = OutlierDetector(random_state=0, n_estimators=2).fit(X)
+    known = detector.members_[0].references.reshape(-1, 5)
+    x = detector.members_[0].model.scaled(X)
+    nearest = np.abs(known[:, None] - x[None]).sum(axis=2)
+    assert (nearest.min(axis=1) == 0).all()
+    used = np.unique(nearest.argmin(axis=1))
+    assert len(used) <= 150
+    assert not odd[used].any()
+
+
+def test_members_that_scale_on_their_own_judge_as_they_do_alone():
+    X, _ = planted(90)
+    ae = Autoencoder(2, "dense:hidden=[4]", max_epochs=3)  # each holds out other rows
+    detector = OutlierDetector(ae, n_estimators=3, random_state=0).fit(X)
+    loss, _ = detector.members_[0].panel.terms(X)
+    alone = np.mean([member.model.losses(X) for member in detector.members_], axis=0)
+    np.testing.assert_allclose(loss, alone, rtol=1e-6)
+
+
+def test_rows_beyond_what_a_program_takes():
+    X, _ = planted()
+    detector = quick().fit(X)
+    many = np.tile(X, (40, 1))  # several blocks, the last not whole
+    scores = detector.score_samples(many)
+    assert np.array_equal(scores.reshape(40, -1), np.tile(detector.score_samples(X), (40, 1)))
+
+
+def test_members_see_a_sample_of_many_rows():
+    X, _ = planted(300)
+    small = quick(max_samples=100).fit(X)
+    assert np.array_equal(small.score_samples(X), quick(max_samples=100).fit(X).score_samples(X))
+    assert not np.array_equal(small.score_samples(X), quick().fit(X).score_samples(X))
+    assert np.array_equal(small.fit_score_samples(X), small.score_samples(X))
+    assert np.array_equal(
+        quick(max_samples=300).fit(X).score_samples(X), quick().fit(X).score_samples(X)
+    )
 
 
 def test_rows_score_the_same_alone(fitted):
@@ -308,6 +383,7 @@ CHANGES = {
     "contamination": "none",
     "target_fpr": 0.2,
     "n_references": 5,
+    "max_samples": 60,
     "random_state": 1,
 }
 
@@ -349,6 +425,7 @@ def test_verbose_tells_on_the_standard_error(capsys):
         ({"fdr": True}, "fdr=True needs alpha"),
         ({"n_estimators": 0}, "n_estimators must be a whole number of at least 1"),
         ({"n_references": 0}, "n_references must be 'auto' or a whole number"),
+        ({"max_samples": 1}, "max_samples must be 'auto' or a whole number"),
         ({"calibration": "fold"}, "calibration must be 'split' or 'cross'; got 'fold'"),
         ({"calibration": "cross", "n_estimators": 1}, "needs n_estimators of at least 2; got 1"),
         ({"alpha": 0.001, "calibration": "cross"}, "p-values from 120 calibration rows are at"),
@@ -425,15 +502,15 @@ def test_a_detector_clones_and_keeps_names():
 def test_the_default_autoencoder_follows_the_rows():
     assert default_autoencoder(np.zeros((100, 4))).n_components == 4
     assert default_autoencoder(np.zeros((100, 900))).n_components == 32
-    assert default_autoencoder(np.zeros((100, 4))).max_epochs == 200
+    assert default_autoencoder(np.zeros((100, 4))).max_epochs == 300
     assert default_autoencoder(np.zeros((100_000, 4))).max_epochs == 1
 
 
 def test_parameters_of_the_default_autoencoder_can_be_set(tmp_path):
     X, _ = planted(60)
     detector = OutlierDetector(**NUMBERS).set_params(autoencoder__max_epochs=2, n_references=3)
-    detector = clone(detector.set_params(autoencoder__corruption__std=0.2)).fit(X)
-    given = default_autoencoder(X).set_params(max_epochs=2, corruption__std=0.2)
+    detector = clone(detector.set_params(autoencoder__corruption__rate=0.2)).fit(X)
+    given = default_autoencoder(X).set_params(max_epochs=2, corruption__rate=0.2)
     same = OutlierDetector(given, n_references=3, **NUMBERS).fit(X)
     assert np.array_equal(detector.score_samples(X), same.score_samples(X))
     detector.save(tmp_path / "d")

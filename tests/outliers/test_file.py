@@ -10,6 +10,8 @@ import isthmus
 from isthmus import Autoencoder, ModelFileError, OutlierDetector
 from isthmus.io import read_tensors, write_tensors
 from isthmus.loading import load_autoencoder
+from isthmus.model import Fitted
+from isthmus.outliers.members import with_references
 
 SMALL = {"n_estimators": 2, "random_state": 0}
 SHORT = Autoencoder(2, max_epochs=2, corruption="gaussian", scaling="minmax", random_state=3)
@@ -83,11 +85,32 @@ def test_names_and_image_shapes_are_kept(iris, digits, tmp_path):
     np.testing.assert_array_equal(copy.score_samples(images), detector.score_samples(images))
 
 
-def test_a_file_has_no_more_rows_of_the_data_than_codes(saved):
+def test_a_file_has_the_reference_rows_once_and_no_others(saved):
     arrays = load_tensors(saved.read_bytes())
-    assert arrays["member.0.references"].shape[2] == 2
+    assert arrays["panel.0.references"].shape == (128, 16, 4)
+    assert not any("references" in name for name in arrays if name.startswith("member"))
     assert arrays["calibration_scores"].shape == (30,)
     assert all(150 not in array.shape and 120 not in array.shape for array in arrays.values())
+
+
+def test_members_that_judge_alone_are_kept_as_files_before_1_6_have_them(iris, tmp_path):
+    detector = OutlierDetector(SHORT, **SMALL).fit(iris)
+    fits = [Fitted(member.model, member.history) for member in detector.members_]
+    detector.members_ = with_references(fits, iris, np.random.default_rng(0), clean=False, number=5)
+    detector.save(tmp_path / "d")
+    assert load_tensors((tmp_path / "d").read_bytes())["member.0.references"].shape == (8, 5, 2)
+    copy = isthmus.load(tmp_path / "d")
+    assert [member.panel for member in copy.members_] == [None, None]
+    expected = np.zeros(len(iris))
+    for member in detector.members_:
+        x, again = (
+            member.model.scaled(v).astype(float) for v in (iris, member.model.reconstruct(iris))
+        )
+        expected += ((again - x) ** 2).mean(axis=1)
+        for known in member.known():
+            near = np.sort(((again[:, None] - known[None]) ** 2).mean(axis=2), axis=1)
+            expected += np.where(near[:, 0] < 1e-12, near[:, 1], near[:, 0]) / 8
+    np.testing.assert_allclose(copy.score_samples(iris), -expected / 2, rtol=1e-4)
 
 
 def test_what_is_not_fitted_or_holds_code_is_not_saved(iris, tmp_path):
@@ -145,7 +168,7 @@ def rewritten(path, change):
     return path
 
 
-REFERENCES = "member.1.references"
+REFERENCES = "panel.0.references"
 
 
 @pytest.mark.parametrize(
@@ -169,16 +192,24 @@ REFERENCES = "member.1.references"
         (lambda m, t: m["fitted"].update(offset=float("nan")), "threshold .* do not fit"),
         (lambda m, t: m["fitted"].update(offset="x"), "offset is 'x', not a number"),
         (lambda m, t: t.pop(REFERENCES), "damaged.*references"),
-        (lambda m, t: t.update({REFERENCES: np.ones((1, 9, 3), "f4")}), r"\(1, 9, 3\).*rows, 2\)"),
-        (lambda m, t: t.update({REFERENCES: np.ones((1, 0, 2), "f4")}), r"\(1, 0, 2\)"),
+        (lambda m, t: t.update({REFERENCES: np.ones((1, 9, 3), "f4")}), r"\(1, 9, 3\).*rows, 4\)"),
+        (lambda m, t: t.update({REFERENCES: np.ones((1, 0, 4), "f4")}), r"\(1, 0, 4\)"),
         (lambda m, t: t.update({REFERENCES: np.ones((9, 2), "f4")}), r"shape \(9, 2\)"),
-        (lambda m, t: t.update({REFERENCES: np.ones((1, 9, 2), int)}), "dtype int64"),
+        (lambda m, t: t.update({REFERENCES: np.ones((1, 9, 4), int)}), "dtype int64"),
         (lambda m, t: t[REFERENCES].fill(np.nan), "references' has NaN"),
+        (lambda m, t: m.update(panels=[]), "0 panels do not fit 2 members"),
+        (lambda m, t: m["panels"][0]["usual"].update(loss=0), "panel 0 is not positive and finite"),
+        (lambda m, t: m["panels"][0].pop("usual"), "damaged"),
+        (lambda m, t: m["panels"][0]["usual"].update(distance=float("nan")), "panel 0 is not"),
+        (lambda m, t: m["members"][1]["slots"]["loss"].update(name="mae"), "differ in more than"),
         (lambda m, t: t.pop("member.1.net.encoder.0.bias"), "net.encoder.0 .* 'bias' is missing"),
         (lambda m, t: t.update(calibration_scores=np.ones((2, 2))), "calibration scores have"),
         (lambda m, t: t.update(calibration_scores=np.ones(0)), "calibration scores have"),
         (lambda m, t: t.update(calibration_folds=np.zeros(30, int)), "do not number 0 folds"),
-        (lambda m, t: m["parameters"].update(calibration="cross"), "do not number 2 folds"),
+        (
+            lambda m, t: m["parameters"].update(calibration="cross"),
+            "1 panels are not one for each fold",
+        ),
         (
             lambda m, t: (m["parameters"].update(fdr=True), t.pop("calibration_scores")),
             "do not fit",
@@ -223,26 +254,26 @@ def test_constant_columns_are_kept(knowing, kept, tmp_path):
 
 def test_a_file_without_them_scores_as_it_did(knowing, kept):
     def older(meta, tensors):
-        for k, member in enumerate(meta["members"]):
-            del member["constant_cost"]
-            for name in ("columns", "values"):
-                del tensors[f"member.{k}.constant_{name}"]
+        for panel in meta["panels"]:
+            del panel["constant_cost"]
+        for name in ("columns", "values"):
+            del tensors[f"panel.0.constant_{name}"]
 
     copy, new = isthmus.load(rewritten(kept, older)), np.add(constant(9), [0, 0, 0, 1])
     assert copy.offset_ == knowing[0].offset_
-    gained = copy.score_samples(new) - knowing[0].score_samples(new)
-    np.testing.assert_allclose(gained, 40 / 4)
+    known, unknown = (d.members_[0].panel.terms(new) for d in (knowing[0], copy))
+    np.testing.assert_allclose(np.subtract(known, unknown), 40 / 4)
 
 
-COLUMNS, VALUES = "member.1.constant_columns", "member.1.constant_values"
+COLUMNS, VALUES = "panel.0.constant_columns", "panel.0.constant_values"
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda m, t: m["members"][1].update(constant_cost=0),
-        lambda m, t: m["members"][1].update(constant_cost=1e999),
-        lambda m, t: m["members"][1].pop("constant_cost"),
+        lambda m, t: m["panels"][0].update(constant_cost=0),
+        lambda m, t: m["panels"][0].update(constant_cost=1e999),
+        lambda m, t: m["panels"][0].pop("constant_cost"),
         lambda m, t: t.update({COLUMNS: np.array([1, 4])}),
         lambda m, t: t.update({COLUMNS: np.array([1.0, 3.0])}),
         lambda m, t: t.update({COLUMNS: np.array([1])}),
@@ -252,5 +283,5 @@ COLUMNS, VALUES = "member.1.constant_columns", "member.1.constant_values"
     ],
 )
 def test_constant_columns_changed_by_hand_are_refused(kept, change):
-    with pytest.raises(ModelFileError, match=r"member[ .]1|constant_"):
+    with pytest.raises(ModelFileError, match=r"panel\.0|constant_"):
         isthmus.load(rewritten(kept, change))

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import gaussian_kde
 
 from isthmus import OutlierDetector
-from isthmus.outliers.thresholds import highest_tie, limit_of_share, robust_limit
+from isthmus.outliers.thresholds import highest_tie, limit_of_share, robust_limit, valley
 
 
 def scores(n, *, far=0, at=30.0, seed=0):
@@ -40,10 +41,37 @@ def test_far_rows_are_found_up_to_nearly_half(n, share):
 def test_the_limit_by_its_equation():
     strangeness = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 9]) ** 3
     limit = np.cbrt(robust_limit(strangeness))
-    assert limit == pytest.approx(5 + 2 * (7 - 5) / 0.67449, rel=1e-5)
+    assert limit == pytest.approx(5 + 2.3 * (7 - 5) / 0.67449, rel=1e-5)
     strangeness[6:] = np.array([98.0, 99.0, 100.0]) ** 3
     bound = 3 * (4 / 2) / 0.67449  # the shortest half reaches from 1 to 5
-    assert np.cbrt(robust_limit(strangeness)) == pytest.approx(5 + 2 * bound, rel=1e-5)
+    assert np.cbrt(robust_limit(strangeness)) == pytest.approx(5 + 2.3 * bound, rel=1e-5)
+
+
+def kinds(n, far, times=40, seed=0):
+    """Return the scores of usual rows and of far ones, sorted."""
+    rng = np.random.default_rng(seed)
+    return np.sort(np.r_[rng.chisquare(5, n), times * rng.chisquare(5, far)])
+
+
+def test_the_valley_by_a_kernel_density():
+    ordered = kinds(300, 120)
+    logarithms, limit = np.log(ordered), np.log(valley(ordered))
+    low, high = np.quantile(logarithms, (0.25, 0.75))
+    width = 0.9 * min(logarithms.std(), (high - low) / 1.34) * 420**-0.2
+    density = gaussian_kde(logarithms, width / logarithms.std(ddof=1))
+    between = np.linspace(np.log(8), np.log(80), 2001)
+    assert limit == pytest.approx(between[density(between).argmin()], abs=0.03)
+
+
+@pytest.mark.parametrize("n", [60, 200, 3000])
+def test_one_kind_of_rows_has_no_valley(n):
+    assert [valley(kinds(n, 0, seed=seed)) for seed in range(20)].count(None) >= 19
+
+
+def test_few_rows_or_few_far_ones_are_no_second_kind():
+    assert valley(kinds(30, 15)) is None
+    assert valley(kinds(300, 10, times=100)) is None
+    assert valley(np.zeros(100)) is None
 
 
 def test_the_limit_depends_on_neither_order_nor_unit():

@@ -40,8 +40,8 @@ def warn_of_errors(
 ) -> None:
     """Warn where the model does not beat the mean predictor or PCA.
 
-    Of a table of mixed types a single layer is as good as PCA at best, since it learns from corrupted
-    rows and PCA does not: that both are level is no news, and stands in the summary.
+    Of a table of mixed types, whose default is a single layer, nothing is said of PCA: both are level
+    as a rule, or PCA is a little ahead on few rows, and its error stands in the summary.
     """
     model, mean, pca = baseline["model"], baseline["mean"], baseline["pca"]
     rows = f"on the {baseline['rows']} rows"

@@ -130,6 +130,12 @@ class Graph:
             return self.add("ReduceMax", values, axes=[1], keepdims=1)
         return self.add("ReduceMax", values, [1], keepdims=1)
 
+    def least(self, values: str, axis: int) -> str:
+        """Return the least values along an axis."""
+        if self.opset < 18:
+            return self.add("ReduceMin", values, axes=[axis], keepdims=0)
+        return self.add("ReduceMin", values, [axis], keepdims=0)
+
     def finite(self, values: str, instead: float) -> str:
         """Return the values, with another in place of those that are NaN or infinite."""
         odd = self.add("Or", self.add("IsNaN", values), self.add("IsInf", values))

@@ -57,6 +57,11 @@ class Constants(NamedTuple):
         losses[:, self.columns if cells is None else cells[self.columns]] += costs
         return losses
 
+    def costs(self, rows: np.ndarray) -> np.ndarray:
+        """Return what the changes in each row cost, (n,)."""
+        costs: np.ndarray = self.cost * self.changed(rows).sum(axis=1)
+        return costs
+
     def onnx(self, g: Graph, rows: str, strange: str, *, double: bool = False) -> str:
         """Return strangeness, and what changes cost, as ONNX.
 

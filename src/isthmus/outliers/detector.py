@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -34,18 +33,18 @@ from isthmus.outliers.conformal import (
     conformal_threshold,
     discoveries,
 )
-from isthmus.outliers.constants import constants_of
 from isthmus.outliers.file import pack_detector
 from isthmus.outliers.members import (
     Member,
     strangeness,
     strangeness_by_column,
+    with_references,
 )
 from isthmus.outliers.onnx import export_members
+from isthmus.outliers.panel import drawn, settled
 from isthmus.outliers.parameters import DetectorParameters, check_detector
 from isthmus.outliers.recalibration import check_enough, check_recent, recalibrate_by
 from isthmus.outliers.rules import rate_by, rate_of, threshold_by
-from isthmus.outliers.weights import ROWS, weighed
 from isthmus.outliers.what_if import ThresholdTable, threshold_table
 from isthmus.schema import cell_words
 from isthmus.training import Progress, draw_seed
@@ -59,16 +58,14 @@ if TYPE_CHECKING:
     from isthmus.autoencoder import (
         Course,
     )
-    from isthmus.outliers.constants import Constants
     from isthmus.schema import Schema
 
-# Reference rows in a draw, and a member's draws, where rows may be outliers.
-FEW_REFERENCES, DRAWS = 16, 8
-# More draws in the first round, while they cost little: chance then decides less which half is normal.
-FIRST_DRAWS, FIRST_VALUES = 32, 2**17
-MANY_REFERENCES = 2048  # reference rows at most, in one draw, where they are clean
-STEPS = 200  # of the default autoencoder: long training learns the outliers too
-CLEAN_STEPS = 1000  # of that for tables of mixed types, where the rows are clean
+STEPS = 300  # of the default autoencoder: long training learns the outliers too
+WIDE = 1024  # columns, from which on fewer steps are taken: each takes longer, and learns more
+MIXED_STEPS = 400  # of that for tables of mixed types
+CLEAN_STEPS = 1000  # of that where the rows are clean
+MOST_ROWS = 2**15  # that members are trained on: more change no average of some hundred steps
+SCORED = 2**17  # rows at most that settle a threshold where none are held out
 
 
 class Division(NamedTuple):
@@ -81,34 +78,44 @@ class Division(NamedTuple):
 class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     """Find rows unlike the others, or unlike those trained on, by a population of autoencoders.
 
-    A row x is as strange as it is far from the training rows as the autoencoders see them: off the
-    surface on which they lie, and along it from the nearest of a few reference rows r::
+    A row x is as strange as two things say together: how badly autoencoders reproduce it that learned
+    to fill hidden cells, and how far it is from the nearest of a few reference rows r::
 
-        score(x) = - mean_k [ loss(x'_k, x) + mean_R min_r mean_j (x'_kj - r'_kj)^2 ]
+        score(x) = - (L(x) / l + e)^(1/5) (D(x) / d + e)^(4/5)
+        L(x) = mean_k loss(x'_k, x)
+        D(x) = mean_R min_r mean_j (x_j - r_j)^2
 
-    where x'_k and r'_k are reconstructions by member k, in scaled units, R is a random draw of
-    reference rows and r one of them, another row than x. The distance is a sum over columns, and so
-    are most losses. A column that was the same in all rows trained on has no scale of its own: where
-    columns are scaled one by one, another value there adds n/d to the loss, and at least 1, as it
-    would for the only one of n rows in d standardised columns; rounding of float32 is no change.
+    in scaled units, where x'_k is the reconstruction by member k, R a random draw of reference rows
+    and r one of them, another row than x; l and d are the medians over the rows trained on (where
+    these repeat, so that a median is 0, the means), so that a usual row scores about -1; e = 2^-10
+    keeps a row that is copied whole from hiding how far it is. Each term raises the mean AUROC over its
+    own absence (`benchmarks/outliers.py`). A column that was the same in all rows trained on has no
+    scale of its own: where columns are scaled one by one, another value there adds n/d to both L and D,
+    and at least 1, as it would for the only one of n rows in d standardised columns; rounding of
+    float32 is no change.
 
-    Where training rows may be outliers, each member compares with several draws of few rows (a
-    group of outliers then seldom has one of its own among them) out of the half that looks most
-    normal; where they are clean, with one random half of all.
+    Where training rows may be outliers, reference rows are many draws of few (a group of outliers then
+    seldom has one of its own among them) out of the half that looks most normal; where they are clean,
+    one draw of up to 2,048.
 
-    In tables of mixed types the distance counts a fifth of that, and both terms are means over the
-    cells that are there, by their columns' weights. Where the rows are clean each weight is divided by
-    the fourth root of the mean fourth power of the column's loss on the rows trained on: rare events
-    that nothing foretells then do not hide what is strange elsewhere.
+    In tables of mixed types the score is the sum of both instead: loss(x'_k, x) and a fifth of the
+    squared distance between the reconstructions x'_k and r'_k. Both are means over the cells that are
+    there, by their columns' weights. Where the rows are clean each weight is divided by the fourth root
+    of the mean fourth power of the column's loss on the rows trained on: rare events that nothing
+    foretells then do not hide what is strange elsewhere.
 
     Parameters
     ----------
     autoencoder : Autoencoder or dict, optional
         What the members are, but for their seeds. By default a denoising one that is as wide as the
-        data, up to 32 units, trained for some 200 steps; a dict changes parameters of this one, and so
-        does `set_params(autoencoder__max_epochs=20)`.
+        data, up to 32 units, trained for 300 to 600 steps with half of the cells hidden; a dict changes
+        parameters of this one, and so does `set_params(autoencoder__max_epochs=20)`.
     n_estimators : int
         The number of members, trained in one program.
+    max_samples : "auto" or int
+        How many rows the members are trained on and compare with, at most; by default 32,768. Of more
+        rows so many are drawn: some hundred steps see no more. All rows count for a share that is
+        asked for, up to 131,072.
     contamination : "auto", "none" or float in [0, 0.5]
         What is known of the training rows. A number is the share of outliers among them, and
         `predict` finds that share, as nearly as ties of scores permit, unless `target_fpr` or `alpha`
@@ -132,8 +139,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     calibration_fraction : float in (0, 1)
         The share of the rows that "split" holds out.
     n_references : "auto" or int
-        How many training rows a draw holds: 16 where they may be outliers, and each member then
-        has 8 draws; else half of them, at most 2,048, in one draw.
+        How many training rows a draw holds: 16 where they may be outliers, in 128 draws; else all of
+        them, at most 2,048, in one draw.
     random_state : None, int, RandomState or Generator
         The seed of everything random.
     verbose : int
@@ -142,7 +149,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     Attributes
     ----------
     members_ : list of Member
-        The fitted models and the codes of their reference rows.
+        The fitted models and their reference rows.
     template_ : Autoencoder
         What the members are, but for their seeds.
     offset_ : float
@@ -158,16 +165,20 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     Notes
     -----
-    With `contamination="auto"` a row is an outlier where the cube root r of minus its score exceeds
-    `median(r) + 2 min(u, 3 h)` over the training rows; u is the distance from the median to the upper
-    quartile, and h half the length of the shortest interval with half of the distinct values, both
-    as deviations of a normal distribution (divided by 0.674). Where all rows are normal, u counts, and
-    two to four per cent are found; where up to nearly half are far away, u is theirs, and 3 h bounds
-    it. Scores that rounding alone could part are ties. Where more than a fifth of the rows share a
-    score, the others alone tell the limit, which is never below the median of all; if these others
-    are at most a tenth of the rows (or one row), the limit is the score shared: of equal rows none is
-    an outlier, and a few strange ones among them all are. The limit is a function of the scores
-    alone.
+    With `contamination="auto"` the scores alone settle the limit. Where they look like two kinds of
+    rows, which is where the density of their logarithms has a valley half as deep as its next peak, and
+    5 to 50 % of the rows lie above, the valley is the limit. Else a row is an outlier where the cube
+    root r of minus its score exceeds `median(r) + 2.3 min(u, 3 h)` over the training rows; u is the
+    distance from the median to the upper quartile, and h half the length of the shortest interval with
+    half of the distinct values, both as deviations of a normal distribution (divided by 0.674). Where
+    all rows are normal, two to four per cent are found. Outliers that are many and no kind of their
+    own, but the far end of one, are not told apart so: give their share. Scores that rounding alone
+    could part are ties. Where more than a fifth of the rows share a score, the others alone tell the
+    limit, which is never below the median of all; if these others are at most a tenth of the rows (or
+    one row), the limit is the score shared: of equal rows none is an outlier, and a few strange ones
+    among them all are.
+
+    A model file holds the reference rows, scaled: up to 2,048 rows trained on.
 
     Where the training rows are clean and new rows are drawn as they were, p-values are valid:
     `P(p <= a) <= a` for every a, over the draw of the calibration rows (split conformal). Those of
@@ -236,21 +247,36 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         rows = np.asarray(given)
         rng = np.random.default_rng(draw_seed(self.random_state))
         parts = self._divided(len(rows), rng)
+        scores = np.full(len(rows), np.nan)
+        samples = [part.train[drawn(len(part.train), self._most, rng)] for part in parts]
         groups = [
-            self._compared(fits, rows[part.train], rng)
-            for fits, part in zip(self._trained(rows, schema, parts, rng), parts, strict=True)
+            self._compared(fits, rows, sample, rng, scores)
+            for fits, sample in zip(self._trained(rows, schema, samples, rng), samples, strict=True)
         ]
         n, k = self.n_estimators, len(parts)
         self.members_ = [groups[i % k][i // k] for i in range(n)]
-        scores = np.full(len(rows), np.nan)
         self.recalibrations_ = []
         self._calibrate(rows, parts)
-        if self.calibration_scores_ is None:
-            scores = self._scores(rows)
-        elif len(parts) == 1:
+        if k > 1:  # the scores of a part's members are not those of all
+            scores[:] = np.nan
+        elif self.calibration_scores_ is not None:
             scores[parts[0].held] = self.calibration_scores_
-        self.offset_ = self._threshold(scores)
+        else:
+            self._score_some(rows, scores, rng)
+        self.offset_ = self._threshold(scores[~np.isnan(scores)])
         return rows, scores
+
+    def _score_some(self, rows: np.ndarray, scores: np.ndarray, rng: np.random.Generator) -> None:
+        """Score rows that have no score yet, so that as many have one as settle the threshold."""
+        left = np.flatnonzero(np.isnan(scores))
+        more = left[drawn(len(left), max(SCORED - (len(rows) - len(left)), 0), rng)]
+        if len(more):
+            scores[more] = self._scores(rows[more])
+
+    @property
+    def _most(self) -> int:
+        """How many rows members are trained on at most."""
+        return MOST_ROWS if isinstance(self.max_samples, str) else int(self.max_samples)
 
     @property
     def _rate(self) -> float | None:
@@ -281,19 +307,19 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         self,
         X: np.ndarray,
         schema: Schema | None,
-        parts: list[Division],
+        samples: list[np.ndarray],
         rng: np.random.Generator,
     ) -> list[list[Fitted]]:
         """Return the trained models of each part."""
         mixed = schema is not None
-        self.template_ = template = self._template(X[parts[0].train], mixed)
+        self.template_ = template = self._template(X[samples[0]], mixed)
         slots = resolve_slots(template, mixed=mixed)
         seeds = rng.integers(2**32, size=self.n_estimators)
         weights_of_columns(template.column_weights, schema)  # before any work
         courses: list[list[Course]] = []
         with closing(Progress("detector", self.verbose)) as count:
-            for k, part in enumerate(parts):
-                train, mine = X[part.train], seeds[k :: len(parts)]
+            for k, sample in enumerate(samples):
+                train, mine = X[sample], seeds[k :: len(samples)]
                 given = Rows(train, np.ones(len(train)), self.sample_shape_, schema)
                 begun = begin_courses(given)
                 courses.append(
@@ -317,38 +343,26 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         return template
 
     def _compared(
-        self, fits: list[Fitted], pool: np.ndarray, rng: np.random.Generator
-    ) -> list[Member]:
-        """Return members with reference rows from the rows trained on, or from their better half."""
-        model = fits[0].model
-        constants = constants_of(model, pool)
-        if self.contamination == "none":
-            return self._drawn(_weighed(fits, pool), pool, constants, rng, 1)
-        draws = int(np.clip(FIRST_VALUES // pool.size, DRAWS, FIRST_DRAWS))
-        members = self._drawn(fits, pool, constants, rng, draws)
-        normal = np.argsort(strangeness(members, pool), kind="stable")[: max(len(pool) // 2, 2)]
-        return self._drawn(fits, pool[normal], constants, rng, DRAWS)
-
-    def _drawn(
         self,
         fits: list[Fitted],
-        pool: np.ndarray,
-        constants: Constants,
+        rows: np.ndarray,
+        train: np.ndarray,
         rng: np.random.Generator,
-        draws: int,
+        scores: np.ndarray,
     ) -> list[Member]:
-        """Return members with reference rows drawn from these."""
-        clean, number = self.contamination == "none", self.n_references
-        if number == "auto":
-            number = min(len(pool) // 2, MANY_REFERENCES) if clean else FEW_REFERENCES
-        size = min(max(int(number), 1), len(pool))
-        members = []
-        for fitted in fits:
-            drawn = [rng.choice(len(pool), size, replace=False) for _ in range(draws)]
-            codes = fitted.model.encode(pool[np.concatenate(drawn)])
-            codes = codes.reshape(len(drawn), size, -1)
-            members.append(Member(fitted.model, codes, fitted.history, constants))
-        return members
+        """Return members with reference rows from those trained on, or from their better half.
+
+        What comes out of it by the way are the scores of these rows.
+        """
+        models, clean = tuple(fitted.model for fitted in fits), self.contamination == "none"
+        if models[0].schema is not None:
+            return with_references(fits, rows[train], rng, clean=clean, number=self.n_references)
+        panel, strange = settled(models, rows[train], rng, clean=clean, number=self.n_references)
+        scores[train] = -strange
+        return [
+            Member(model, panel.references, fitted.history, panel.constants, panel)
+            for model, fitted in zip(models, fits, strict=True)
+        ]
 
     def _calibrate(self, X: np.ndarray, parts: list[Division]) -> None:
         """Score the rows held out, each by the members that were not trained on it."""
@@ -463,7 +477,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         """Return what each column adds to a row's strangeness, what was seen and what was expected.
 
         The contributions of a row add up to minus its score. What is expected is the nearest
-        reference row, as the members see it; members and their draws are averaged. Of a table of
+        reference row, and draws are averaged. Of a table of
         mixed types it is what the members make of the row, in words, and missing cells add nothing.
 
         Parameters
@@ -624,30 +638,23 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         return np.array([f"code{i}" for i in range(self._n_features_out)], object)
 
 
-def _weighed(fits: list[Fitted], pool: np.ndarray) -> list[Fitted]:
-    """Return what clean rows left; columns of tables weigh by their losses in some of these rows."""
-    if fits[0].model.mixed is None:
-        return fits
-    models = weighed([fitted.model for fitted in fits], pool[:: len(pool) // ROWS + 1])
-    return [replace(fitted, model=model) for fitted, model in zip(fits, models, strict=True)]
-
-
 def default_autoencoder(
     train: np.ndarray, *, mixed: bool = False, clean: bool = False
 ) -> Autoencoder:
     """Return the autoencoder of a detector that was given none, for these rows.
 
-    Rows of mixed types take longer, and relations of columns are learnt by hiding and swapping cells.
-    Where they are clean fewer are hidden: one in ten, not in five, finds 1 % more attacks in NSL-KDD.
+    Cells are hidden from it, so that it learns how columns depend on each other: noise that leaves all
+    cells in sight is undone without that. Rows of mixed types take longer. Where these are clean fewer
+    are hidden: one in ten, not in five, finds 1 % more attacks in NSL-KDD.
     """
     n, d = train.shape
-    steps = (CLEAN_STEPS if clean else 2 * STEPS) if mixed else STEPS
+    steps = (CLEAN_STEPS if clean else MIXED_STEPS) if mixed else max(STEPS * min(1, WIDE / d), 50)
     return Autoencoder(
         min(d, 32),
         f"dense:hidden=[{128 if mixed else 64}],activation=tanh",
         corruption=(f"masking:rate={0.1 if clean else 0.2}", "swap:rate=0.1")
         if mixed
-        else "gaussian:std=0.1",
+        else "masking:rate=0.5",
         max_epochs=max(math.ceil(steps / math.ceil(n / 128)), 1),
         batch_size=128,
         learning_rate=0.01,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
+import jax
 import numpy as np
 
 from isthmus.autoencoder import (
@@ -19,11 +20,14 @@ from isthmus.io import ModelFileError
 from isthmus.model import DETECTOR, Record, pack_model, unpack_model
 from isthmus.outliers.conformal import FOLDS
 from isthmus.outliers.constants import NONE, Constants
-from isthmus.outliers.members import Member
+from isthmus.outliers.members import Member, panels_of
+from isthmus.outliers.panel import Panel, Usual
 from isthmus.outliers.parameters import DetectorParameters, check_detector
 from isthmus.outliers.recalibration import pack_recalibrations, unpack_recalibrations
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isthmus.autoencoder import (
         Autoencoder,
     )
@@ -38,7 +42,8 @@ def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
     params = detector.get_params(deep=False)
     given = params.pop("autoencoder")
     template = detector.template_ if isinstance(given, Mapping) else given
-    tensors, members = _packed_members(detector)
+    panels = panels_of(detector.members_)
+    tensors, members = _packed_members(detector, panels)
     if detector.calibration_scores_ is not None:
         tensors["calibration_scores"] = np.asarray(detector.calibration_scores_)
     if detector.calibration_folds_ is not None:
@@ -56,6 +61,11 @@ def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
         },
         "template": pack_parameters(detector.template_),
         "members": members,
+        **(
+            {"panels": [_pack_panel(k, panel, tensors) for k, panel in enumerate(panels)]}
+            if panels
+            else {}
+        ),
         **pack_columns(detector),
     }
     return tensors, meta
@@ -81,20 +91,36 @@ def _crossed(detector: DetectorParameters) -> bool:
     return detector.calibration == "cross" and not detector.recalibrations_
 
 
-def _packed_members(detector: DetectorParameters) -> tuple[Tensors, list[Meta]]:
+def _packed_members(
+    detector: DetectorParameters, panels: list[Panel]
+) -> tuple[Tensors, list[Meta]]:
     tensors: Tensors = {}
     members = []
     for k, member in enumerate(detector.members_):
         arrays, meta = pack_model(member.model)
         meta["fitted"]["history"] = member.history
-        arrays["references"] = np.ascontiguousarray(member.references)
-        if len(member.constants.columns):
-            arrays["constant_columns"] = member.constants.columns
-            arrays["constant_values"] = member.constants.values
-            meta["constant_cost"] = member.constants.cost
+        if member.panel is None:
+            arrays["references"] = np.ascontiguousarray(member.references)
+            _pack_constants(member.constants, arrays, meta)
         tensors |= {f"member.{k}.{name}": array for name, array in arrays.items()}
         members.append(meta)
     return tensors, members
+
+
+def _pack_panel(k: int, panel: Panel, tensors: Tensors) -> Meta:
+    """Add the arrays of a panel, whose members are those k modulo the number of panels."""
+    arrays: Tensors = {"references": np.ascontiguousarray(panel.references)}
+    meta: Meta = {"usual": panel.usual._asdict()}
+    _pack_constants(panel.constants, arrays, meta)
+    tensors.update({f"panel.{k}.{name}": array for name, array in arrays.items()})
+    return meta
+
+
+def _pack_constants(constants: Constants, arrays: Tensors, meta: Meta) -> None:
+    if len(constants.columns):
+        arrays["constant_columns"] = constants.columns
+        arrays["constant_values"] = constants.values
+        meta["constant_cost"] = constants.cost
 
 
 def unpack_detector(kind: type[Kind], of: type[Autoencoder], tensors: Tensors, meta: Meta) -> Kind:
@@ -120,54 +146,106 @@ def unpack_detector(kind: type[Kind], of: type[Autoencoder], tensors: Tensors, m
     detector.calibration_scores_ = tensors.get("calibration_scores")
     detector.calibration_folds_ = tensors.get("calibration_folds")
     detector.recalibrations_ = unpack_recalibrations(fitted)
-    arrays = _by_member(tensors)
-    detector.members_ = [
-        _member(arrays.get(str(k), {}), k, member, detector) for k, member in enumerate(members)
-    ]
+    arrays = _by_number(tensors, "member")
+    if "panels" in meta:
+        models = [
+            _model(arrays.get(str(k), {}), k, member, detector) for k, member in enumerate(members)
+        ]
+        detector.members_ = _in_panels(models, members, tensors, Record(meta).records("panels"))
+    else:
+        detector.members_ = [
+            _member(arrays.get(str(k), {}), k, member, detector) for k, member in enumerate(members)
+        ]
     _check(detector)
     return detector
 
 
-def _by_member(tensors: Tensors) -> dict[str, Tensors]:
-    """Return the arrays of each member, by its number."""
+def _by_number(tensors: Tensors, kind: str) -> dict[str, Tensors]:
+    """Return the arrays of each member or panel, by its number."""
     found: dict[str, Tensors] = {}
     for name, array in tensors.items():
         prefix, _, rest = name.partition(".")
         number, _, own = rest.partition(".")
-        if prefix == "member":
+        if prefix == kind:
             found.setdefault(number, {})[own] = array
     return found
 
 
-def _member(mine: Tensors, k: int, meta: Meta, detector: DetectorParameters) -> Member:
-    model, references = unpack_model(mine, meta), mine["references"]
-    width = model.n_components
-    whole = references.ndim == 3 and references.size and references.shape[2] == width
-    if references.dtype != model.dtype or not whole:
-        raise ModelFileError(
-            f"The array 'member.{k}.references' has shape {references.shape} and dtype "
-            f"{references.dtype}, not (draws, rows, {width}) and {model.dtype}."
-        )
+def _model(mine: Tensors, k: int, meta: Meta, detector: DetectorParameters) -> Model:
+    model = unpack_model(mine, meta)
     seen = model.n_features, model.sample_shape
     if seen != (detector.n_features_in_, detector.sample_shape_) or not model.net.decoder:
         raise ModelFileError(f"Member {k} does not fit the {detector.n_features_in_} features.")
+    return model
+
+
+def _member(mine: Tensors, k: int, meta: Meta, detector: DetectorParameters) -> Member:
+    model, name = _model(mine, k, meta, detector), f"member.{k}"
+    references = _references(mine, name, model, model.n_components)
     history = Record(meta["fitted"]).history()
-    return Member(model, references, history, _constants(mine, k, meta, model))
+    return Member(model, references, history, _constants(mine, name, meta, model))
 
 
-def _constants(mine: Tensors, k: int, meta: Meta, model: Model) -> Constants:
+def _references(mine: Tensors, name: str, model: Model, width: int) -> np.ndarray:
+    references: np.ndarray = mine["references"]
+    whole = references.ndim == 3 and references.size and references.shape[2] == width
+    if references.dtype != model.dtype or not whole:
+        raise ModelFileError(
+            f"The array '{name}.references' has shape {references.shape} and dtype "
+            f"{references.dtype}, not (draws, rows, {width}) and {model.dtype}."
+        )
+    return references
+
+
+def _kind_of(model: Model) -> tuple[object, ...]:
+    """Return what the members of a panel have in common: all but their numbers."""
+    leaves, structure = jax.tree.flatten(model.net)
+    shapes = [np.shape(leaf) for leaf in leaves]
+    return structure, shapes, model.dtype, repr(model.slots), type(model.scaler)
+
+
+def _in_panels(
+    models: list[Model], members: Sequence[Meta], tensors: Tensors, panels: Sequence[Meta]
+) -> list[Member]:
+    """Return members that judge together: member k belongs to panel k modulo their number."""
+    if not 0 < len(panels) <= len(models) or any(model.schema for model in models):
+        raise ModelFileError(f"The file's {len(panels)} panels do not fit {len(models)} members.")
+    arrays, made = _by_number(tensors, "panel"), []
+    for k, meta in enumerate(panels):
+        mine, name, own = arrays.get(str(k), {}), f"panel.{k}", tuple(models[k :: len(panels)])
+        usual = Record(meta).record("usual")
+        units = Usual(*(usual.number(unit) for unit in Usual._fields))
+        if not all(0 < unit < np.inf for unit in units):
+            raise ModelFileError(f"What is usual to panel {k} is not positive and finite.")
+        references = _references(mine, name, own[0], own[0].net.n_features)
+        if any(_kind_of(model) != _kind_of(own[0]) for model in own):
+            raise ModelFileError(f"The members of panel {k} differ in more than their weights.")
+        made.append(Panel(own, references, _constants(mine, name, meta, own[0]), units))
+    return [
+        Member(
+            model,
+            made[k % len(made)].references,
+            Record(meta["fitted"]).history(),
+            made[k % len(made)].constants,
+            made[k % len(made)],
+        )
+        for k, (model, meta) in enumerate(zip(models, members, strict=True))
+    ]
+
+
+def _constants(mine: Tensors, name: str, meta: Meta, model: Model) -> Constants:
     """Return the constant columns of a member; files before 1.4 know none."""
     if not mine.keys() & {"constant_columns", "constant_values"}:
         return NONE
     columns, values = mine["constant_columns"], mine["constant_values"]
     kinds = columns.dtype == np.int64 and values.dtype == np.float64
     if not kinds or columns.ndim != 1 or columns.shape != values.shape:
-        raise ModelFileError(f"The constant columns and values of member {k} are not as many.")
+        raise ModelFileError(f"The constant columns and values of {name} are not as many.")
     cost = Record(meta).number("constant_cost")
     width = model.n_features if model.schema is None else len(model.schema.values)
     known = {*range(width)}.issuperset(columns.tolist())
     if not known or not np.isfinite([*values, cost]).all() or cost <= 0:
-        raise ModelFileError(f"The constant columns of member {k} do not fit the features.")
+        raise ModelFileError(f"The constant columns of {name} do not fit the features.")
     return Constants(columns, values, cost)
 
 
@@ -182,6 +260,9 @@ def _check(detector: DetectorParameters) -> None:
     folds = detector.calibration_folds_
     crossed = _crossed(detector) and held is not None
     k = min(FOLDS, detector.n_estimators) if crossed else 0
+    panels, most = len(panels_of(detector.members_)), min(FOLDS, detector.n_estimators)
+    if panels and panels not in ({k} if crossed else {1, most}):
+        raise ModelFileError(f"The file's {panels} panels are not one for each fold.")
     if folds is None and not crossed:
         return
     folds = np.empty(0) if folds is None or folds.dtype.kind != "i" else folds

@@ -1,4 +1,7 @@
-"""Members of a detector: a model with its reference rows, and the score that all of them make.
+"""Members of a detector, and the score of those that judge alone, each by its own reference rows.
+
+Members that were trained on the same rows of plain numbers judge together (see `panel`). Those of
+tables of mixed types, and of files before 1.6, have the sum of loss and distance:
 
 score(x) = - mean_k [ loss(x'_k, x) + mean_R min_r mean_j (x'_kj - r'_kj)^2 ]
 
@@ -9,20 +12,25 @@ that are there: what a row lacks makes it neither strange nor normal.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from isthmus.model import blocks, weight_there
-from isthmus.outliers.constants import NONE, Constants
+from isthmus.outliers.constants import NONE, Constants, constants_of
+from isthmus.outliers.panel import FEW_REFERENCES, LARGEST, MANY_REFERENCES, Panel, drawn
+from isthmus.outliers.weights import ROWS, weighed
 from isthmus.parts import plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from isthmus.model import History, Model
+    from isthmus.model import Fitted, History, Model
 
-LARGEST = float(np.finfo(np.float32).max)
+DRAWS = 8  # of a member, of few references each, where rows may be outliers
+# More in the first round, while they cost little: chance then decides less which half is normal.
+FIRST_DRAWS, FIRST_VALUES = 32, 2**17
 SAME = 1e-10  # of the usual square: how far rounding may part a row from itself
 
 
@@ -39,12 +47,13 @@ class Measured(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A model, the codes of the training rows that it compares with, and their constant columns."""
+    """A model, the training rows that it compares with, and their constant columns."""
 
     model: Model
-    references: np.ndarray  # (draws, n_references, m)
+    references: np.ndarray  # (draws, n_references, m), their codes; with a panel the panel's
     history: History  # of the model's training
     constants: Constants = NONE
+    panel: Panel | None = None  # of rows of plain numbers: with whom it judges, and by what
 
     def known(self) -> np.ndarray:
         """Return the reference rows as the model reproduces them, scaled; (draws, k, d)."""
@@ -82,8 +91,52 @@ def slots_there(model: Model, rows: np.ndarray) -> np.ndarray | None:
     return there
 
 
+def with_references(
+    fits: Sequence[Fitted],
+    pool: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    clean: bool,
+    number: int | str,
+) -> list[Member]:
+    """Return members of a table of mixed types with references from the rows trained on.
+
+    Where these may be outliers, from the half that looks most normal.
+    """
+    constants = constants_of(fits[0].model, pool)
+
+    def compared(rows: np.ndarray, draws: int) -> list[Member]:
+        usual = min(len(rows) // 2, MANY_REFERENCES) if clean else FEW_REFERENCES
+        size = min(max(usual if isinstance(number, str) else int(number), 1), len(rows))
+        members = []
+        for fitted in fits:
+            chosen = [rng.choice(len(rows), size, replace=False) for _ in range(draws)]
+            codes = fitted.model.encode(rows[np.concatenate(chosen)])
+            codes = codes.reshape(draws, size, -1)
+            members.append(Member(fitted.model, codes, fitted.history, constants))
+        return members
+
+    if clean:
+        models = weighed([fitted.model for fitted in fits], pool[drawn(len(pool), ROWS, rng)])
+        fits = [replace(f, model=model) for f, model in zip(fits, models, strict=True)]
+        return compared(pool, 1)
+    members = compared(pool, int(np.clip(FIRST_VALUES // pool.size, DRAWS, FIRST_DRAWS)))
+    normal = np.argsort(strangeness(members, pool), kind="stable")[: max(len(pool) // 2, 2)]
+    return compared(pool[normal], DRAWS)
+
+
+def panels_of(members: Sequence[Member]) -> list[Panel]:
+    """Return the panels that members belong to, each once; none where they judge alone."""
+    panels = (member.panel for member in members if member.panel is not None)
+    return list({id(panel): panel for panel in panels}.values())
+
+
 def strangeness(members: Sequence[Member], rows: np.ndarray) -> np.ndarray:
     """Return minus the score of rows by these members, block by block; shape (n,)."""
+    panels = panels_of(members)
+    if panels:
+        by_panel: np.ndarray = np.mean([panel.strangeness(rows) for panel in panels], axis=0)
+        return by_panel
     result = np.zeros(len(rows))
     for member in members:
         known = member.known()
@@ -101,7 +154,12 @@ def _at_most(distances: np.ndarray) -> np.ndarray:
 
 
 def usual_value(members: Sequence[Member]) -> float:
-    """Return how large scaled values are, by the reference rows of the first member."""
+    """Return how large scaled values are, by the reference rows of the first member.
+
+    The strangeness of panels has no units: 1 is usual.
+    """
+    if members[0].panel is not None:
+        return 1.0
     known = members[0].known().astype(float)
     return float(np.sqrt(np.mean(known**2))) or 1.0
 
@@ -113,7 +171,11 @@ def strangeness_by_column(
 
     See `_by_column`; rows of tables are taken in blocks.
     """
-    model = members[0].model
+    model, panels = members[0].model, panels_of(members)
+    if panels:
+        by_panel = zip(*(panel.by_column(rows) for panel in panels), strict=True)
+        contribution, near = (np.mean(part, axis=0) for part in by_panel)
+        return contribution, near
     whole = model.mixed is None or not len(rows)
     parts = [_by_column(members, rows[b]) for b in [slice(None)] * whole or model.blocks(rows)]
     contributions, expected = zip(*parts, strict=True)
@@ -132,8 +194,8 @@ def _by_column(members: Sequence[Member], rows: np.ndarray) -> tuple[np.ndarray,
         found = member.measured(rows, known)
         contribution = contribution + found.losses
         counted = len(known) * np.reshape(found.weight, (-1, 1))
-        for drawn, (index, _) in zip(known, found.nearest, strict=True):
-            close = drawn[index].astype(float)
+        for rows_known, (index, _) in zip(known, found.nearest, strict=True):
+            close = rows_known[index].astype(float)
             apart = (found.again - close) ** 2
             apart = apart if found.there is None else np.where(found.there, apart, 0)
             contribution = contribution + _at_most(model.slots_by_cell(apart) / counted)

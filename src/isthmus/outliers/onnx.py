@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,8 @@ from isthmus.model import (
     unused_name,
 )
 from isthmus.nets import OPSET, End
-from isthmus.outliers.members import LARGEST, strangeness
+from isthmus.outliers.members import panels_of, strangeness
+from isthmus.outliers.panel import LARGEST, LEAST, POWERS, apart
 from isthmus.parts import plan
 
 if TYPE_CHECKING:
@@ -44,9 +46,11 @@ if TYPE_CHECKING:
     from isthmus.model import Model, Names
     from isthmus.nets import Graph
     from isthmus.outliers.members import Member
+    from isthmus.outliers.panel import Panel
     from isthmus.parts import Mixed
 
 NEAR = 8  # reference rows whose distance is computed again, from the differences
+ROUNDING = apart(np.float32)  # of squared lengths: two rows are then the same
 SAME = 1e-5  # of usual values: rounding may part a row from itself so far
 
 
@@ -85,20 +89,25 @@ def _strangeness_by(
     members: Sequence[Member], X: np.ndarray, changed: Callable[[Model], Model]
 ) -> np.ndarray:
     """Return how strange rows are to members whose models are changed in some way."""
-    return strangeness([m._replace(model=changed(m.model)) for m in members], X)
+    panels = panels_of(members)
+    if not panels:
+        return strangeness([m._replace(model=changed(m.model)) for m in members], X)
+    other = (replace(p, models=tuple(changed(model) for model in p.models)) for p in panels)
+    by_panel: np.ndarray = np.mean([panel.strangeness(X) for panel in other], axis=0)
+    return by_panel
 
 
 def _content(
     members: Sequence[Member], offset: float, names: Names, opset: int, *, decides: bool
 ) -> bytes:
-    total, first = "", members[0].model
+    first, panels = members[0].model, panels_of(members)
     graph = graph_of(first, opset)
     rows = input_rows(graph, first)
-    for k, member in enumerate(members):
-        graph.prefix = f"member.{k}."
-        strange = _strangeness(graph, member, rows)
-        total = graph.add("Add", total, strange) if total else strange
-    result = graph.finite(graph.add("Div", total, -float(len(members))), -LARGEST)
+    if panels:
+        made = [_of_panel(graph, k, panel, rows) for k, panel in enumerate(panels)]
+    else:
+        made = [_strangeness(graph, k, member, rows) for k, member in enumerate(members)]
+    result = graph.finite(graph.add("Neg", _mean_of(graph, made)), -LARGEST)
     facts = {**metadata(first, names), "threshold": str(offset)}
     if not decides:
         return named_bytes(graph, first, result, "score", (), facts)
@@ -108,8 +117,57 @@ def _content(
     return named_bytes(graph, first, result, "score", (), facts, outlier, [limit])
 
 
-def _strangeness(g: Graph, member: Member, rows: str) -> str:
+def _mean_of(g: Graph, values: list[str]) -> str:
+    """Return the mean of as many tensors."""
+    total = values[0]
+    for value in values[1:]:
+        total = g.add("Add", total, value)
+    return g.add("Div", total, float(len(values)))
+
+
+def _of_panel(g: Graph, number: int, panel: Panel, rows: str) -> str:
+    """Return how strange rows are to a panel: powers of its loss and of its distance."""
+    losses, model = [], panel.models[0]
+    for k, member in enumerate(panel.models):
+        g.prefix = f"panel.{number}.member.{k}."
+        x = scaled_input(g, member, rows)
+        z = add_code(g, member.net, member.slots.loss, member.slots.sparsity, x)
+        losses.append(
+            add_loss(g, member.slots.loss, add_decoding(g, member.net, member.slots.loss, z), x)
+        )
+    g.prefix = f"panel.{number}."
+    parts = _mean_of(g, losses), _distance(g, scaled_input(g, model, rows), panel.references)
+    strange = ""
+    for part, usual, power in zip(parts, panel.usual, POWERS, strict=True):
+        cost = panel.constants.onnx(g, rows, g.finite(part, LARGEST))
+        base = g.add("Add", g.add("Div", cost, usual), LEAST)
+        factor = g.add("Pow", base, power)
+        strange = g.add("Mul", strange, factor) if strange else factor
+    return strange
+
+
+def _distance(g: Graph, x: str, references: np.ndarray) -> str:
+    """Return the mean over draws of the least mean squared difference from another row."""
+    draws, k, width = references.shape
+    middle = references.mean(axis=(0, 1), dtype=float)
+    around = (references.swapaxes(0, 1) - middle).reshape(-1, width)
+    own = g.add("Sub", x, middle)
+    with g.rows_of(width):
+        length = g.row_sum(g.add("Mul", own, own))
+    lengths = g.add("Add", g.add("Unsqueeze", length, [1]), (around**2).sum(axis=1))
+    far = g.add("Add", g.add("MatMul", own, -2 * around.T), lengths)
+    near = g.add("LessOrEqual", far, g.add("Mul", lengths, ROUNDING))
+    far = g.add("Reshape", g.add("Where", near, 0.0, far), [0, k, draws])
+    same = g.add("Equal", far, 0.0)
+    count = g.add("ReduceSum", g.cast(same, "float"), [1], keepdims=0)
+    least, other = g.least(far, 1), g.least(g.add("Where", same, LARGEST, far), 1)
+    near = least if k == 1 else g.add("Where", g.add("Equal", count, 1.0), other, least)
+    return g.add("Div", g.mean(near, [1]), float(width))
+
+
+def _strangeness(g: Graph, number: int, member: Member, rows: str) -> str:
     """Return a member's loss of each row plus its distance to the nearest of the reference rows."""
+    g.prefix = f"member.{number}."
     model, known = member.model, member.known()
     x = scaled_input(g, model, rows)
     z = add_code(g, model.net, model.slots.loss, model.slots.sparsity, x)

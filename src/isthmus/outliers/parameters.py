@@ -41,7 +41,8 @@ class DetectorParameters(BaseEstimator):
         self,
         autoencoder: Autoencoder | Mapping[str, object] | None = None,
         *,
-        n_estimators: int = 16,
+        n_estimators: int = 8,
+        max_samples: int | str = "auto",
         contamination: float | str = "auto",
         target_fpr: float | None = None,
         alpha: float | None = None,
@@ -55,6 +56,7 @@ class DetectorParameters(BaseEstimator):
     ) -> None:
         self.autoencoder = autoencoder
         self.n_estimators = n_estimators
+        self.max_samples = max_samples
         self.contamination = contamination
         self.target_fpr = target_fpr
         self.alpha = alpha
@@ -92,6 +94,7 @@ def _check_names(changes: Mapping[str, object]) -> None:
 def check_detector(detector: DetectorParameters) -> None:
     """Raise one clear error for the first parameter of a detector out of range."""
     check_whole("n_estimators", detector.n_estimators, 1)
+    check_whole("max_samples", detector.max_samples, 2, auto=True)
     check_whole("n_references", detector.n_references, 1, auto=True)
     check_columns(detector.columns)
     c, named = detector.contamination, isinstance(detector.contamination, str)

@@ -4,10 +4,16 @@ Scores are sums of squares, whose roots float32 knows to a few steps of the usua
 nearer is a tie.
 """
 
+import math
+
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
 from scipy.special import ndtri
 
 RESOLUTION = 2.0**-22  # of the usual scaled value: two steps of float32
+REACH = 2.3  # robust deviations: of one kind of rows, two to four per cent lie farther
+LEAST_MASS, DEEP, ENOUGH = 0.05, 0.5, 50  # of a second kind, of a valley, of rows to see one
 WIDEST = 3  # the upper deviation at most, in those of the shortest half
 SHARED = 0.2  # of the rows with one value: more would take the place of a quantile
 FEW = 0.1  # of the rows, when ties are left out: fewer are no population
@@ -25,7 +31,10 @@ def _signed_roots(strangeness: np.ndarray) -> np.ndarray:
 
 
 def robust_limit(strangeness: np.ndarray, usual: float = 1.0) -> float:
-    """Return the value whose cube root lies two robust deviations above the median's.
+    """Return the value in the valley between two kinds of rows, or how far one kind reaches.
+
+    Where there is one kind, it is the value whose cube root lies 2.3 robust deviations above the
+    median's.
 
     Rows that cannot be told apart say nothing of how far normal rows lie from each other. Where more
     than a fifth are equal, the others alone are looked at; if these are at most a tenth (or one row),
@@ -44,9 +53,50 @@ def robust_limit(strangeness: np.ndarray, usual: float = 1.0) -> float:
     rest = _without_ties(ordered, usual, few)
     if len(rest) > few:
         least = float(highest_tie(np.median(ordered), usual))
-        return max(_limit_of_spread(rest, usual), least)
+        limit = valley(rest)
+        return max(_limit_of_spread(rest, usual) if limit is None else limit, least)
     tied = ordered[~np.isin(ordered, rest)]
     return float(highest_tie(tied[-1] if len(tied) else ordered[-1], usual))
+
+
+def valley(ordered: np.ndarray) -> float | None:
+    """Return where the density of logarithms is least between two kinds of rows; None where it is one.
+
+    The density (by a Gaussian kernel, its width by Silverman's rule) must fall to half of its next
+    peak, and from a twentieth to half of the rows must lie above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> usual, far = rng.chisquare(5, 200), 40 * rng.chisquare(5, 60)
+    >>> valley(np.sort(usual)) is None
+    True
+    >>> limit = valley(np.sort(np.concatenate([usual, far])))
+    >>> round(float((usual > limit).mean()), 2), round(float((far > limit).mean()), 2)
+    (0.0, 0.97)
+    """
+    n = len(ordered)
+    if n < ENOUGH or not ordered[0] > 0:
+        return None
+    roots = np.log(ordered)
+    low, high = np.quantile(roots, (0.25, 0.75))
+    width = 0.9 * min(roots.std(), (high - low) / 1.34) * n**-0.2
+    if not width > 0:
+        return None
+    grid = np.linspace(roots[0] - 3 * width, roots[-1] + 3 * width, 1025)
+    step = grid[1] - grid[0]
+    density = gaussian_filter1d(
+        np.histogram(roots, grid)[0].astype(float), width / step, mode="constant"
+    )
+    top, found = int(density.argmax()), []
+    for peak in find_peaks(density)[0]:
+        if peak > top:
+            least = top + int(density[top:peak].argmin())
+            limit = float(grid[least] + step / 2)
+            if density[least] < DEEP * density[peak] and LEAST_MASS < np.mean(roots > limit) < 0.5:
+                found.append((density[least] / density[peak], limit))
+    return math.exp(min(found)[1]) if found else None
 
 
 def _without_ties(ordered: np.ndarray, usual: float, few: float) -> np.ndarray:
@@ -72,7 +122,7 @@ def _limit_of_spread(ordered: np.ndarray, usual: float) -> float:
     roots = np.cbrt(ordered)
     middle, upper = np.quantile(roots, (0.5, 0.75))
     half = WIDEST * _shortest_half(np.cbrt(_distinct(ordered, usual))) / 2
-    return float((middle + 2 * min(upper - middle, half) / ndtri(0.75)) ** 3)
+    return float((middle + REACH * min(upper - middle, half) / ndtri(0.75)) ** 3)
 
 
 def _distinct(ordered: np.ndarray, usual: float) -> np.ndarray:

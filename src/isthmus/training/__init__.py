@@ -1,6 +1,7 @@
 """The equation and the loops that train it."""
 
 from isthmus.training.batches import map_batches as map_batches
+from isthmus.training.batches import rows_per_call as rows_per_call
 from isthmus.training.groups import count_programs as count_programs
 from isthmus.training.groups import train_together as train_together
 from isthmus.training.layerwise import codes_below as codes_below

@@ -81,11 +81,19 @@ class Detector:
         option(DETECTOR, "The share of rows that split holds out; 0.2 by default."),
     ] = None
     n_estimators: Annotated[
-        int | None, option(DETECTOR, "The number of autoencoders; 16 by default.")
+        int | None, option(DETECTOR, "The number of autoencoders; 8 by default.")
+    ] = None
+    max_samples: Annotated[
+        int | None,
+        option(
+            DETECTOR, "How many rows are trained on at most, drawn from more; 32,768 by default."
+        ),
     ] = None
     n_references: Annotated[
         int | None,
-        option(DETECTOR, "How many rows a draw holds to compare with; 16, or half of clean rows."),
+        option(
+            DETECTOR, "How many rows a draw holds to compare with; 16, or up to 2,048 clean ones."
+        ),
     ] = None
 
     def given(self) -> dict[str, object]:
@@ -115,11 +123,11 @@ class DetectorsAutoencoder(AutoencoderOptions):
         str | None, _of_detector("architecture", "dense:hidden=[64],activation=tanh")
     ] = None
     corruption: Annotated[
-        tuple[str, ...] | None, _of_detector("corruption", "gaussian:std=0.1")
+        tuple[str, ...] | None, _of_detector("corruption", "masking:rate=0.5")
     ] = None
     max_epochs: Annotated[
         str | None,
-        option(TRAINING, "Passes over the rows.", default="about 200 steps", metavar="INT|auto"),
+        option(TRAINING, "Passes over the rows.", default="about 300 steps", metavar="INT|auto"),
     ] = None
     batch_size: Annotated[str | None, _of_detector("batch_size", "128")] = None
     learning_rate: Annotated[float | None, _of_detector("learning_rate", "0.01")] = None

@@ -92,7 +92,7 @@ def _detector_in_words(d: Facts, n_features: int) -> str:
         f"  outliers      {by}\n"
         f"  p-values      {f'by {held:,} {others}' if held else 'none: no rows were held out'}\n"
         f"{_trail(d['recalibrations'])}"
-        f"  references    {drawn}{d['n_references']:,} rows a member\n"
+        f"  references    {drawn}{d['n_references']:,} rows\n"
         f"  codes         {widths} components\n"
         f"  {d['n_parameters']:,} parameters\n"
         "The first member\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from isthmus.streams import Decisions, Monitor
 
 MONITOR = panel("The monitor")
+COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
 RESULTS = ("row", "pvalue", "level", "outlier", "problem")
 
 
@@ -312,6 +314,9 @@ class Work:
         frame = text_frame(records, [*taken, *self.beside.ids])
         table = Table(Path("The row"), frame, ",", decimal=self.beside.decimal)  # type: ignore[arg-type]
         mixed = wanted.kinds is not None
+        kinds = wanted.kinds or {}
+        numbers = [name for name in taken if not mixed or kinds.get(name) == "number"]
+        self._check_decimal(records, numbers)
         if not mixed:
             for problem in row_problems(table, taken).drop_nulls():
                 raise FileError(problem)
@@ -324,6 +329,19 @@ class Work:
             kinds=(known or {}) if mixed else {},
         )
         return rows if wanted.named else rows._replace(X=np.asarray(rows.X))
+
+    def _check_decimal(self, records: list[Record], names: list[str]) -> None:
+        """Raise a FileError where numbers have a decimal comma and nobody said so."""
+        if self.beside.decimal != "point":
+            return
+        for record in records:
+            for name in names:
+                cell = str(record.cells.get(name))
+                if COMMA.fullmatch(cell):
+                    raise FileError(
+                        f"{cell!r} in the column {name!r} has a decimal comma: say --decimal comma, or "
+                        "write numbers with a point."
+                    )
 
     def _lines(self, rows: Rows, decided: Decisions) -> list[dict[str, object]]:
         table = decided.frame()
@@ -354,9 +372,12 @@ def _end(work: Work, result: Stream, state: Path | None, common: Common) -> int:
     shown = {k: str(v) for k, v in facts.items() if v is not None and k != "drift"}
     if monitor.drift is not None:
         shown["drift"] = f"since row {monitor.drift.row:,}"
+    none = monitor.unscored > 0 == monitor.rows
+    if none:
+        complain("No row could be scored: the problem of each is beside it.")
     if result.output is not None:
         facts["output"] = str(result.output)
-        return end(common, facts, {"output": str(result.output), **shown})
+        return end(common, facts, {"output": str(result.output), **shown}) or int(none)
     if not common.quiet:
         complain(", ".join(f"{name} {text}" for name, text in shown.items()))
-    return 0
+    return int(none)
