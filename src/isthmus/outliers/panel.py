@@ -202,11 +202,15 @@ def settled(
         if clean or size == len(known):  # all draws would be the same rows
             draws = 1
         draws = int(np.clip(MOST_VALUES // (size * known.shape[1]), 1, draws))
-        chosen = [rng.choice(len(known), size, replace=False) for _ in range(draws)]
-        panel = Panel(models, known[np.stack(chosen)], constants)
-        terms = panel.terms(rows)
-        panel = replace(panel, usual=usual_of(*terms))
-        return panel, combined(*terms, panel.usual)
+        chosen = np.stack([rng.choice(len(known), size, replace=False) for _ in range(draws)])
+        whole = (
+            draws % DRAWS == 0
+        )  # as many at once as in the last round, whose program serves for all
+        parts = np.split(chosen, draws // DRAWS if whole else 1)
+        panels = [Panel(models, known[part], constants) for part in parts]
+        loss, distance = np.mean([panel.terms(rows) for panel in panels], axis=0)
+        panel = replace(panels[0], usual=usual_of(loss, distance))
+        return panel, combined(loss, distance, panel.usual)
 
     if clean:
         return compared(models[0].scaled(pool), 1, pool)
