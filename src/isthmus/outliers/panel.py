@@ -23,8 +23,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.model import blocks
 from isthmus.outliers.constants import NONE, Constants, constants_of
+from isthmus.outliers.nearest import closest_rows
 from isthmus.training import rows_per_call
 
 if TYPE_CHECKING:
@@ -148,13 +148,6 @@ class Panel:
         keeps the factors from 0 is shared out likewise. References are in the data's units, draws
         averaged.
         """
-        size = max(2**22 * rows.shape[1] // self.references.shape[1], rows.shape[1])
-        parts = [self._by_column(rows[b]) for b in blocks(rows, size)] or [self._by_column(rows)]
-        shares, near = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return self.strangeness(rows)[:, None] * shares, near
-
-    def _by_column(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the share of each column in the strangeness, and the nearest references."""
         first = self.models[0]
         x, loss, distance = first.scaled(rows), np.zeros(()), np.zeros(())
         for model in self.models:
@@ -163,11 +156,12 @@ class Panel:
         near = np.zeros(x.shape)
         draws = len(self.references)
         for drawn in self.references:
-            close = nearest_rows(x, drawn)
+            close = drawn[closest_rows(x, drawn)[0]]
             distance = distance + (x - close.astype(float)) ** 2 / (draws * x.shape[1])
             near += first.scaler.inverse(close) / draws
         loss, distance = (self.constants.added(part, rows) for part in (loss, distance))
-        return POWERS[0] * _shares(loss) + POWERS[1] * _shares(distance), near
+        shares = POWERS[0] * _shares(loss) + POWERS[1] * _shares(distance)
+        return self.strangeness(rows)[:, None] * shares, near
 
 
 def _shares(parts: np.ndarray) -> np.ndarray:
@@ -288,17 +282,3 @@ def distances(x: Array, references: References) -> Array:
 def apart(dtype: Any) -> float:
     """Return how far rounding parts a row from itself, in units of squared lengths."""
     return STEPS_APART * float(np.finfo(dtype).eps)
-
-
-def nearest_rows(x: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the known row that is nearest to each row, but for one that is the same."""
-    middle = known.mean(axis=0, dtype=float)
-    own, around = x - middle, known - middle
-    length = (own**2).sum(axis=1)
-    lengths = length[:, None] + (around**2).sum(axis=1)
-    far = lengths - 2 * own @ around.T
-    same = far <= apart(x.dtype) * lengths
-    if len(known) > 1:
-        far[same & (same.sum(axis=1) == 1)[:, None]] = np.inf
-    close: np.ndarray = known[far.argmin(axis=1)]
-    return close
