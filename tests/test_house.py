@@ -37,7 +37,7 @@ OUTSIDE = {  # what a room may import that is neither ours nor Python's own
     "training": {"jax", "numpy", "equinox", "optax", "rich"},
     "model": {"jax", "numpy", "scipy", "equinox", "sklearn"},
 }
-OF_NAMED_TUPLES = {"_replace", "_asdict", "_fields", "_make"}
+PUBLIC = {"_replace", "_asdict", "_fields", "_make", "_exit"}  # by their documentation
 
 
 @cache
@@ -199,7 +199,7 @@ def private_uses(path):
             owner = node.value
             own = isinstance(owner, ast.Name) and owner.id in ("self", "cls")
             own |= isinstance(owner, ast.Call) and getattr(owner.func, "id", "") == "super"
-            if not own and node.attr[:2] != "__" and node.attr not in OF_NAMED_TUPLES:
+            if not own and node.attr[:2] != "__" and node.attr not in PUBLIC:
                 yield f"{ast.unparse(owner)}.{node.attr}"
 
 

@@ -19,6 +19,7 @@ from isthmus.training import (
     TrainerSettings,
     UnfinishedFit,
     codes_below,
+    current_team,
     first_state,
     layer_pair,
     merge_pair,
@@ -59,6 +60,10 @@ def fingerprint(X: np.ndarray, weight: np.ndarray) -> int:
     for b in blocks(X):
         value = zlib.crc32(np.ascontiguousarray(X[b]).tobytes(), value)
     return zlib.crc32(weight.tobytes(), value)
+
+
+def _mark(*settings: object) -> int:
+    return zlib.crc32(repr(settings).encode())
 
 
 def settle_batch_size(batch_size: int | str, n: int) -> int:
@@ -144,6 +149,7 @@ class Run:
     def phases(self, last: UnfinishedFit | None) -> Iterator[Trainer]:
         """Yield the trainer of each phase, from where a last run stood."""
         at, state = self.at, None
+        self._check_team(last)
         if last:
             at, state = at._replace(phase=last.phase, earlier=last.earlier), last.state
             warn_of_cores(last.cores, self.data)
@@ -154,6 +160,22 @@ class Run:
             if self.halted:
                 return
             at, state = Position(at.phase + 1, self.best_net(), self.history(), None), None
+
+    def _check_team(self, last: UnfinishedFit | None) -> None:
+        """Raise a TeamError where processes that train together were not started alike."""
+        team = current_team()
+        if team is None:
+            return
+        e = self.parameters
+        of_end = (self.max_epochs, float(e.learning_rate), e.n_iter_no_change, float(e.tol))
+        marks = {
+            "rows": self.origin.mark,
+            "parameters": _mark(settings_mark(e), *of_end, self.batch_size, self.at.net.work),
+            "seed": self.origin.seed,
+            "checkpoint": _mark(last and (last.phase, last.state.step)),
+        }
+        for what, mark in marks.items():
+            team.check_alike(what, mark)
 
     @property
     def begun(self) -> bool:
@@ -187,8 +209,9 @@ class Run:
             state = first_state(phase.objective, phase.net, e.dtype)
             seconds = at.earlier[-1][1]["seconds"] if at.earlier else 0.0
             state = state._replace(seconds=seconds)
+        team = current_team()
         return Trainer(
-            phase.objective, phase.data, settings, state, phase.validation, phase.movable
+            phase.objective, phase.data, settings, state, phase.validation, phase.movable, team
         )
 
     def _whole(self, net: Net) -> Phase:

@@ -42,4 +42,10 @@ from isthmus.training.state import aligned_rows as aligned_rows
 from isthmus.training.state import first_state as first_state
 from isthmus.training.state import to_device as to_device
 from isthmus.training.state import traced as traced
+from isthmus.training.team import Team as Team
+from isthmus.training.team import TeamError as TeamError
+from isthmus.training.team import agreed as agreed
+from isthmus.training.team import current_team as current_team
+from isthmus.training.team import join_team as join_team
+from isthmus.training.team import leave_at_once as leave_at_once
 from isthmus.training.trainer import Trainer as Trainer

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import jax
 import numpy as np
 
+from isthmus.training.team import agreed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -90,9 +92,12 @@ def find_device(device: Device) -> jax.Device | None:
 
 
 def draw_seed(random_state: RandomState) -> int:
-    """Return a seed for one run; None draws a new one without touching NumPy's global state."""
+    """Return a seed for one run; None draws a new one without touching NumPy's global state.
+
+    Processes that train together draw the same.
+    """
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
+        return agreed(int(np.random.SeedSequence().generate_state(1)[0]))
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**32))
     if isinstance(random_state, np.random.RandomState):

@@ -21,6 +21,7 @@ from isthmus.training.state import (
     Trained,
     bucket,
 )
+from isthmus.training.team import leave_at_once, lost_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         TrainerSettings,
         TrainerState,
     )
+    from isthmus.training.team import Team
 
 # One object for all fits: a fresh one would compile again. Runs are short, and a b2 of 0.95 ends lower
 # than 0.999 on every set tried (benchmarks/adam.py).
@@ -137,8 +139,9 @@ class Trainer:
         state: TrainerState,
         validation: DeviceRows | None = None,
         movable: Net | None = None,
+        team: Team | None = None,
     ) -> None:
-        self.objective, self.data, self.settings = objective, data, settings
+        self.objective, self.data, self.settings, self.team = objective, data, settings, team
         self.state, self.validation, self.movable = state, validation, movable
         self.steps_per_epoch = -(-data.n // settings.batch_size)
         self.total = self.until = settings.max_epochs * self.steps_per_epoch
@@ -164,6 +167,15 @@ class Trainer:
 
     def run(self, on_epoch: Hook | None = None) -> TrainerState:
         """Train to the end; `on_epoch(row)` sees each epoch and stops the run by returning True."""
+        try:
+            return self._run(on_epoch)
+        except DivergenceError:  # in all processes alike
+            raise
+        except BaseException:
+            leave_at_once()
+            raise
+
+    def _run(self, on_epoch: Hook | None) -> TrainerState:
         while not self.finished:
             ask_between_chunks()
             before = len(self.state.history)
@@ -224,9 +236,23 @@ class Trainer:
     def _run_chunk(self, state: TrainerState, count: int) -> tuple[Trained, dict[str, np.ndarray]]:
         data, plan = (self.data.x, self.data.weight, self.key), self.plan(state.step, count)
         arguments = (self.objective, state.params, data, plan, self.schedule, self.movable)
-        params, terms = self._program()(*arguments, length=self.length)
+        if self.team is None:
+            params, terms = self._program()(*arguments, length=self.length)
+        else:
+            params, terms = self._run_together(self.team, arguments)
         names = ("loss", *self.objective.terms)
         return params, {name: np.asarray(terms[name])[:count].astype(float) for name in names}
+
+    def _run_together(
+        self, team: Team, arguments: tuple[Any, ...]
+    ) -> tuple[Trained, dict[str, Array]]:
+        """Run the same program on all processes, each of which takes its part of every batch."""
+        objective, params, data, (index, *steps), *rest = arguments
+        objective, params, data, steps, rest = team.whole((objective, params, data, steps, rest))
+        plan = (team.shared_out(index), *steps)
+        with lost_processes():
+            result = self._program()(objective, params, data, plan, *rest, length=self.length)
+            return jax.block_until_ready(team.own(result))
 
     def _program(self) -> Callable[..., tuple[Trained, dict[str, Array]]]:
         """Return the program for steps of this size on this platform."""
@@ -335,11 +361,16 @@ class Trainer:
     def evaluate(self, data: DeviceRows, net: Net) -> float:
         """Return the weighted mean loss of clean rows."""
         batch = rows_per_call(net)
+        starts = range(0, len(data.x), batch)
+        ours = starts if self.team is None else self.team.share(starts)
         totals = [
             _total_loss(self.objective, net, data.x[i : i + batch], data.weight[i : i + batch])
-            for i in range(0, len(data.x), batch)
+            for i in ours
         ]
-        return float(sum(np.asarray(total, float) for total in totals)) / data.n
+        sums = [float(total) for total in totals]
+        if self.team is not None:
+            sums = self.team.gathered(sums, len(starts))
+        return sum(sums) / data.n
 
 
 def _all_finite(net: Net) -> bool:

@@ -37,6 +37,7 @@ from isthmus.cli.options import (
 from isthmus.cli.outputs import check_output, end
 from isthmus.cli.rows import kinds_of, read_rows, rows_like
 from isthmus.cli.sources import Source, check_present, model_name, rows_of, use_cache
+from isthmus.cli.team import Processes
 from isthmus.cli.terminal import UsageError, complain, signals
 from isthmus.io import FileError, keep_previous, previous_of
 from isthmus.words import first_line
@@ -71,6 +72,7 @@ def fit(
     kinds: Kinds = Kinds(),
     pictures: Pictures = Pictures(),
     options: AutoencoderOptions = AutoencoderOptions(),
+    processes: Processes = Processes(),
     common: Common = Common(),
 ) -> int:
     """Train an autoencoder on a table as it is, or on a folder of images.
@@ -90,6 +92,7 @@ def fit(
         isthmus fit sales.parquet --resume sales.isthmus
         isthmus fit photos --size 32x32 --architecture conv --n-components 32
         isthmus fit new.csv --init flowers.isthmus --freeze encoder -o new.isthmus
+        srun isthmus fit sales.parquet --coordinator auto --checkpoint
 
     Parameters
     ----------
@@ -99,18 +102,36 @@ def fit(
     source = Source(data, columns, pictures, kinds)
     files = Files(source, result, resume, init, test)
     files.check(weight, options)
+    with processes.joined() as leads:
+        if not leads:
+            common, checkpoint = replace(common, quiet=True, json=False), False
+            warnings.simplefilter("ignore")  # the first says them
+        return _fit(files, options, weight, common, checkpoint=checkpoint, leads=leads)
+
+
+def _fit(
+    files: Files,
+    options: AutoencoderOptions,
+    weight: str | None,
+    common: Common,
+    *,
+    checkpoint: bool,
+    leads: bool,
+) -> int:
+    """Train and save; of processes that train together, the one that leads writes."""
+    source, resume = files.data, files.resume
     use_cache()
     fitted, whole = files.load()
     ae = _estimator(fitted, files, options)
     ae.set_params(verbose=common.verbose, warm_start=resume is not None)
     rows = _rows(fitted, files, weight)
     configure_columns(ae, rows, source)
-    tested = None if test is None else _test_rows(ae, rows, files, weight)
+    tested = None if files.test is None else _test_rows(ae, rows, files, weight)
     if resume is not None and ae.unfinished_epochs is None:
         return _nothing_left(ae, resume, common)
     again = _again(files, common, weight, checkpoint)
-    training = Training(ae, files.model, again, None if init is None else fitted)
-    training.ours = whole and files.goes_on_in_place
+    training = Training(ae, files.model, again, None if files.init is None else fitted)
+    training.ours, training.leads = whole and files.goes_on_in_place, leads
     with rows_of(source.path):
         is_whole = training.run(rows, checkpoint)
     if not is_whole:
@@ -118,7 +139,7 @@ def fit(
             facts = {"interrupted": True, "model": str(files.model), "epochs": ae.n_iter_}
             end(common, {**facts, "resume": again}, "")
         return signals.status
-    _warn_of_few(len(rows.X), data)
+    _warn_of_few(len(rows.X), source.path)
     scored = None if tested is None else _scored(ae, tested)
     facts = _facts(ae, files.model, len(rows.X), scored)
     return end(common, facts, _in_words(ae, files.model, len(rows.X), scored))
@@ -277,6 +298,7 @@ class Training:
         self.ours = False  # whether the file is of this fit, so that it is kept beside the next one
         self.keeps = _holds_no_other(previous_of(path))
         self.failed = False
+        self.leads = True  # of processes that train together, the first, which writes
         self.image_scale: float | None = None
 
     def run(self, rows: Rows, checkpoint: bool) -> bool:
@@ -294,7 +316,7 @@ class Training:
             self._interrupted()
             return False
         self._save_last(resume=False)
-        if self.keeps:
+        if self.keeps and self.leads:
             previous_of(self.path).unlink(missing_ok=True)
         return True
 
@@ -326,6 +348,8 @@ class Training:
 
     def _save_last(self, *, resume: bool) -> None:
         """Save the model; if that fails, say where the last checkpoint is."""
+        if not self.leads:
+            return
         try:
             self._save(resume=resume)
         except (FileError, OSError, MemoryError):
@@ -362,6 +386,8 @@ class Training:
             complain("interrupted before the first step of training; nothing was written.")
             return
         self._save_last(resume=True)
+        if not self.leads:
+            return
         complain(f"interrupted after {self.ae.n_iter_} epochs; the model so far is in {self.path}.")
         complain(f"to go on: {self.again}")
 

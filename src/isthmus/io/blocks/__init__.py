@@ -1,0 +1,3 @@
+"""Rows larger than memory, read block by block, in any order and as often as is needed."""
+
+from isthmus.io.blocks.blocks import Blocks as Blocks

@@ -1,0 +1,35 @@
+"""What all sources of blocks share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+
+class Blocks(ABC):
+    """Rows that lie on disk, of which any run of consecutive ones can be read at any time.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it: a path, mostly.
+    n_rows : int
+        How many rows there are.
+    columns : tuple of str, or None
+        The names of columns; None for arrays, whose columns have none.
+    """
+
+    name: str
+    n_rows: int
+    columns: tuple[str, ...] | None
+
+    @abstractmethod
+    def read(self, start: int, stop: int) -> np.ndarray | pl.DataFrame:
+        """Return the rows from `start` up to `stop`, as an array (n, ...), or as a frame."""
+
+    def __len__(self) -> int:
+        return self.n_rows
