@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.cli import bad_rows, outputs
+from isthmus.cli import apart, outputs
 from isthmus.cli import rows as reading
 
 WORDS = {
@@ -21,7 +21,7 @@ WORDS = {
 def test_parts_of_large_inputs_give_the_same_result(ready, monkeypatch, name):
     ended = ready(WORDS[name].replace("OUT", "whole"))
     assert ended.err == ""
-    for module in (reading, bad_rows):
+    for module in (reading, apart):
         monkeypatch.setattr(module, "VALUES_AT_ONCE", 4 * 30)
     ended = ready(WORDS[name].replace("OUT", "parts"))
     rows = 12 if name == "images" else 40

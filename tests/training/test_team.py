@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from threading import Event
 
 import jax
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 
 import isthmus
 from isthmus import Autoencoder
-from isthmus.training import Team, TeamError, current_team, join_team
+from isthmus.training import Team, TeamError, TrainerSettings, current_team, join_team, windows
 from isthmus.training.team import OF_KUBEFLOW, agreed
+from isthmus.training.windows import FarRows
 
 SETTINGS = ["--batch-size", "50", "--max-epochs", "6", "--sparsity", "kl", "--corruption", "swap"]
 DIES = """
@@ -35,6 +37,18 @@ try:
 except TeamError as error:
     print(error)
     raise
+"""
+
+FAR = """
+import sys, numpy as np
+from isthmus.training import join_team, windows
+from isthmus import Autoencoder
+
+windows.WINDOW = 1000  # values: less than a third of the rows
+team = join_team(sys.argv[1], 2, int(sys.argv[2]))
+ae = Autoencoder(2, batch_size=50, max_epochs=2, random_state=0, sparsity="kl").fit(sys.argv[3])
+if team.is_first:
+    ae.save(sys.argv[4])
 """
 
 
@@ -115,6 +129,31 @@ def test_a_lost_process_ends_the_other_and_its_checkpoint_goes_on_alone(rows, tm
     assert resumed.n_iter_ == whole.n_iter_ == 9
     for ours, one in zip(jax.tree.leaves(resumed.net_), jax.tree.leaves(whole.net_), strict=True):
         np.testing.assert_allclose(ours, one, atol=1e-5)
+
+
+def test_each_process_reads_its_part_of_a_window(rows, tmp_path, monkeypatch):
+    model = tmp_path / "m.isthmus"
+    ended = both("-c", FAR, "127.0.0.1:{port}", "{process}", str(rows), str(model))
+    assert [status for status, *_ in ended] == [0, 0], ended[0][2]
+    monkeypatch.setattr(windows, "WINDOW", 1000)
+    alone = Autoencoder(2, batch_size=50, max_epochs=2, random_state=0, sparsity="kl").fit(rows)
+    for ours, one in zip(weights(model), jax.tree.leaves(alone.net_), strict=True):
+        np.testing.assert_allclose(ours, one, atol=1e-5)
+
+
+def test_a_part_is_filled_by_each_process_and_read_by_no_other():
+    parts = [Team(i, 3).part(10) for i in range(3)]
+    assert parts == [(0, 4), (4, 8), (8, 10)]
+    data = FarRows(lambda start, stop: read.append((start, stop)) or (0, 1), 40, 5, "float32", None)
+    for number in range(2):
+        read = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(windows, "WINDOW", 100)
+            feed = windows.Windows(data, TrainerSettings(5, 1, 0.01, 0), Team(number, 2))
+        rows = [row for start, stop in feed.order.runs(0, 0) for row in range(start, stop)]
+        feed._read(0, Event())
+        ours = [row for start, stop in read for row in range(start, stop)]
+        assert ours == [rows[:10], rows[10:]][number]
 
 
 def test_processes_with_other_rows_are_told_so(rows, tmp_path):

@@ -20,12 +20,12 @@ from isthmus.autoencoder.many import need_one_program as need_one_program
 from isthmus.autoencoder.parameters import Parameters as Parameters
 from isthmus.autoencoder.parameters import check_columns as check_columns
 from isthmus.autoencoder.parameters import check_parameters as check_parameters
+from isthmus.autoencoder.refusals import check_finite as check_finite
 from isthmus.autoencoder.rows import Rows as Rows
 from isthmus.autoencoder.table_rows import TableRows as TableRows
 from isthmus.autoencoder.table_rows import some_rows as some_rows
 from isthmus.autoencoder.table_rows import weights_of_columns as weights_of_columns
 from isthmus.autoencoder.validation import as_images as as_images
-from isthmus.autoencoder.validation import check_finite as check_finite
 from isthmus.autoencoder.validation import check_one_of as check_one_of
 from isthmus.autoencoder.validation import check_real as check_real
 from isthmus.autoencoder.validation import check_whole as check_whole

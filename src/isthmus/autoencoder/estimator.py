@@ -34,6 +34,7 @@ from isthmus.autoencoder.validation import (
     validate_rows,
     validate_weights,
 )
+from isthmus.io import FileError
 from isthmus.model import (
     evaluated,
     explained_share,
@@ -45,6 +46,7 @@ from isthmus.training import (
     DivergenceError,
     computing,
     draw_seed,
+    exceeds_window,
     release_programs,
 )
 
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
         Slots,
     )
     from isthmus.nets import Net
+    from isthmus.schema import Schema
     from isthmus.training import (
         Hook,
         UnfinishedFit,
@@ -248,6 +251,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         *,
         reset: bool,
         minimum: int,
+        whole: bool = False,
     ) -> Rows:
         """Return the rows that count, checked, and their weights.
 
@@ -257,13 +261,30 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         found = validate_rows(self, X, reset=reset, minimum=minimum, schema=schema)
         schema = found.schema if isinstance(found, TableRows) else None
         of_columns = weights_of_columns(self.column_weights, schema)
-        flat = found.encoded() if isinstance(found, TableRows) else found
+        if not whole and exceeds_window(*found.shape):
+            return self._many_given(found, sample_weight, schema, of_columns)
+        flat = found.encoded() if isinstance(found, TableRows) else np.asarray(found)
         weight = validate_weights(sample_weight, flat)
         counts = weight > 0
         if schema is not None:
             counts &= rows_to_learn_from(flat)
         flat = flat if counts.all() else flat[counts]
         return Rows(flat, weight[counts], self.sample_shape_, schema, of_columns)
+
+    def _many_given(
+        self,
+        found: Any,
+        sample_weight: ArrayLike | None,
+        schema: Schema | None,
+        of_columns: np.ndarray | None,
+    ) -> Rows:
+        """Return rows of more than a window, in memory or on disk, which are never held whole."""
+        X: Any = found.unjudged() if isinstance(found, TableRows) else found
+        if sample_weight is None:
+            weight = np.broadcast_to(1.0, len(X))
+        else:
+            weight = validate_weights(sample_weight, X)
+        return Rows(X, weight, self.sample_shape_, schema, of_columns)
 
     def _origin(
         self, rows: Rows, slots: Slots, before: Fitted | None, init: object
@@ -291,7 +312,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
                     trainer.run(listener.hook)
                     listener.finish()
                 self._adopt(run)
-        except (KeyboardInterrupt, DivergenceError):
+        except (KeyboardInterrupt, DivergenceError, FileError, OSError):
             if run.begun:
                 self.fitted_ = evaluated(run.fitted(), run.rows)
             raise
@@ -325,7 +346,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """
         check_parameters(self)
         before = self.fitted_ if hasattr(self, "fitted_") else None
-        rows = self._given(X, sample_weight, None, reset=before is None, minimum=1)
+        rows = self._given(X, sample_weight, None, reset=before is None, minimum=1, whole=True)
         with computing(self.dtype, self.device):
             seed = draw_seed(self.random_state)
             slots = resolve_slots(self, mixed=rows.schema is not None)

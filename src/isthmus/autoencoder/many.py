@@ -87,8 +87,8 @@ class Courses:
             run = begin_run(parameters, slots, rows, origin, ready=self.ready)
             key = id(run.rows)
             if key not in self.placed:
-                self.placed[key] = (run.data, run.validation)
-            run.data, run.validation = self.placed[key]
+                self.placed[key] = (run.sample, run.validation)
+            run.sample, run.validation = self.placed[key]
             return Course(run)
 
 
@@ -145,7 +145,7 @@ def _advance(courses: Sequence[Course], share: float, count: Progress | None) ->
 def _left(course: Course, share: float) -> int:
     """Return about how many steps a course takes up to a share."""
     run = course.run
-    total = run.max_epochs * -(-run.data.n // run.batch_size)
+    total = run.max_epochs * -(-run.sample.n // run.batch_size)
     if course.pretrains:
         return total + math.ceil(share * total)
     return max(math.ceil(share * total) - course.trainer.state.step, 0)

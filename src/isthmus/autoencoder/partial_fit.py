@@ -51,7 +51,7 @@ def fit_partially(
     net = build_net(parameters, slots, prepared, given.sample_shape, seed, whole=False, kept=kept)
     if before is None:
         warn_of_wide_net(net, slots, stacklevel=4)
-        check_scaled(prepared.rows, net, slots, prepared.scaling)
+        check_scaled(prepared, net, slots)
         model = Model(
             slots=slots,
             net=net,

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from isthmus.autoencoder.validation import too_large
+from isthmus.autoencoder.large import (
+    ScaledBlocks,
+    large_scaler,
+    large_split,
+    look_through,
+    value_names,
+)
+from isthmus.autoencoder.refusals import too_large
 from isthmus.model import (
     bind_loss,
     bind_slots,
@@ -24,7 +31,7 @@ from isthmus.model import (
 )
 from isthmus.nets import ACTIVATIONS
 from isthmus.parts import Masking, Mixed
-from isthmus.training import ScaledRows, aligned_rows
+from isthmus.training import FarRows, ScaledRows, aligned_rows, exceeds_window
 
 if TYPE_CHECKING:
     from isthmus.autoencoder.parameters import Parameters
@@ -55,6 +62,8 @@ class Prepared(NamedTuple):
     rows: ScaledRows
     mean: np.ndarray  # of mixed rows the best constant answer
     loss: Mixed | None = None  # of mixed rows
+    far: FarRows | None = None  # all rows to train on, if `rows` has but a sample of them
+    ends: np.ndarray | None = None  # then rows with each column's least and greatest value
 
     def bound(self, slots: Slots) -> Slots:
         """Return the slots as these rows need them."""
@@ -66,6 +75,16 @@ class Prepared(NamedTuple):
     def width(self) -> int:
         """How many values the net sees of a row."""
         return self.rows.x.shape[1] if self.loss is None else self.loss.width
+
+    @property
+    def n_train(self) -> int:
+        """How many rows there are to train on."""
+        return len(self.rows.x) if self.far is None else self.far.n
+
+    @property
+    def widest(self) -> np.ndarray:
+        """Rows that reach as far as all to train on do."""
+        return self.rows.x if self.ends is None else self.ends
 
 
 MANY = 5000  # rows, of which some cells are taken out to judge estimates of them, and not missed
@@ -115,6 +134,8 @@ def prepare_rows(
     where the model learns to fill cells.
     """
     e, X, weight = parameters, given.X, given.weight
+    if ready is None and exceeds_window(*X.shape):
+        return prepare_large(e, given, slots, seed)
     scaling = settle_scaling(e.scaling, given, slots)
     split = split_rows(len(X), e.early_stopping, e.validation_fraction, seed)
     named = scaling if isinstance(scaling, str | None) else id(scaling)
@@ -133,6 +154,24 @@ def prepare_rows(
     if ready is not None:
         ready[key] = prepared
     return prepared
+
+
+def prepare_large(parameters: Parameters, given: Rows, slots: Slots, seed: int) -> Prepared:
+    """Return what is known of rows of more than a window, and a sample of them, split and scaled."""
+    e, (n, width) = parameters, given.X.shape
+    scaling = settle_scaling(e.scaling, given, slots)
+    if given.schema is not None:
+        check_mixed(slots, scaling, given.schema)
+    split = large_split(n, width, e.early_stopping, e.validation_fraction, seed)
+    known = look_through(given, split, seed)
+    scaler = large_scaler(scaling, given, known, slots.output_interval or (0.0, 1.0))
+    read = ScaledBlocks(given, split, scaler, e.dtype, known.weight)
+    ends = read.scaled_ends(known.moments)
+    sample, held = read.scaled(known.sample), read.scaled(known.held)
+    rows = ScaledRows(sample, known.sample_weight, held, known.held_weight)
+    far = FarRows(read, split.n_train, width, e.dtype, e.device)
+    prepared = as_prepared(scaling, scaler, rows, given, slots, e.dtype)
+    return prepared._replace(far=far, ends=ends)
 
 
 def hides_cells(given: Rows, slots: Slots) -> bool:
@@ -166,7 +205,7 @@ def scaled_rows(
 ) -> ScaledRows:
     """Scale the rows to train on and to hold out; mixed rows may have missing cells."""
     parts: list[np.ndarray] = []
-    mixed, names = schema is not None, None if schema is None else value_names(schema)
+    mixed, names = schema is not None, value_names(schema)
     for index in split:
         whole = aligned_rows(len(index), X.shape[1], dtype)
         part = whole[: len(index)]
@@ -178,11 +217,6 @@ def scaled_rows(
         parts += [whole, weight[index]]
     train, weight_train, held, weight_held = parts
     return ScaledRows(train, weight_train, held, weight_held)
-
-
-def value_names(schema: Schema) -> list[str]:
-    """Return of each value of compact rows the name of its column."""
-    return [schema.used[value.cell].name for value in schema.values]
 
 
 def new_scaler(scaling: Scaling, given: Rows, train: np.ndarray, slots: Slots) -> Scaler:
@@ -197,15 +231,16 @@ def new_scaler(scaling: Scaling, given: Rows, train: np.ndarray, slots: Slots) -
     return fit_scaler(scaling, part, weight[train], target)
 
 
-def check_scaled(rows: ScaledRows, net: Net, slots: Slots, scaling: Scaling) -> None:
+def check_scaled(prepared: Prepared, net: Net, slots: Slots) -> None:
     """Raise a ValueError where the loss or the output cannot take the scaled data."""
     if isinstance(slots.loss, Mixed):
         return
-    slots.check_domain(rows.x)
-    if scaling is None and rows.held_out:
+    rows, widest = prepared.rows, prepared.widest
+    slots.check_domain(widest)
+    if prepared.scaling is None and rows.held_out:
         slots.check_domain(rows.x_val)
     bounds = ACTIVATIONS[net.output].bounds
-    low, high = float(rows.x.min()), float(rows.x.max())
+    low, high = float(widest.min()), float(widest.max())
     if bounds and (low < bounds[0] - 1e-3 or high > bounds[1] + 1e-3):
         raise ValueError(
             f"The output {net.output!r} lies in [{bounds[0]:g}, {bounds[1]:g}], but the scaled data "

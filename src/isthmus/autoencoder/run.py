@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from isthmus.autoencoder.large import blocks_in_turn
 from isthmus.autoencoder.network import build_net, sample_rows
 from isthmus.autoencoder.rows import check_scaled, prepare_rows
 from isthmus.model import Fitted, Model, blocks, history_of, measure_gaps
@@ -20,6 +21,8 @@ from isthmus.training import (
     UnfinishedFit,
     codes_below,
     current_team,
+    exceeds_window,
+    far_codes_below,
     first_state,
     layer_pair,
     merge_pair,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from isthmus.schema import Schema
     from isthmus.training import (
         DeviceRows,
+        FarRows,
         Objective,
         TrainerState,
     )
@@ -57,9 +61,12 @@ def settings_mark(parameters: Parameters) -> str:
 def fingerprint(X: np.ndarray, weight: np.ndarray) -> int:
     """Return a number by which two runs know whether they see the same rows."""
     value = zlib.crc32(repr((X.shape, X.dtype.str)).encode())
-    for b in blocks(X):
-        value = zlib.crc32(np.ascontiguousarray(X[b]).tobytes(), value)
-    return zlib.crc32(weight.tobytes(), value)
+    many = exceeds_window(*X.shape)
+    for rows in (rows for _, rows in blocks_in_turn(X)) if many else (X[b] for b in blocks(X)):
+        value = zlib.crc32(np.ascontiguousarray(rows).data, value)
+    for b in blocks(weight[:, None]):
+        value = zlib.crc32(weight[b].tobytes(), value)
+    return value
 
 
 def _mark(*settings: object) -> int:
@@ -85,7 +92,7 @@ class Phase(NamedTuple):
 
     objective: Objective
     net: Net
-    data: DeviceRows
+    data: DeviceRows | FarRows
     validation: DeviceRows | None
     movable: Net | None
     epochs: int
@@ -120,17 +127,22 @@ class Run:
             origin,
         )
         self.sample_shape, self.schema = sample_shape, schema
-        self.rows, n = prepared.rows, len(prepared.rows.x)
-        self.objective = slots.bound_objective(prepared.rows.x, parameters.dtype)
+        self.rows, n = prepared.rows, prepared.n_train
+        self.objective = slots.bound_objective(prepared.widest, parameters.dtype)
         self.n_layers = len(net.encoder) if parameters.pretrain else 0
         self.batch_size = settle_batch_size(parameters.batch_size, n)
         self.max_epochs = self._max_epochs(n)
         self.at = Position(0, net, (), None)
         self.halted = False  # by the user's on_epoch
 
+    @property
+    def data(self) -> DeviceRows | FarRows:
+        """The rows to train on, on the device or read in turn."""
+        return self.sample if self.prepared.far is None else self.prepared.far
+
     @cached_property
-    def data(self) -> DeviceRows:
-        """The rows to train on, on the device."""
+    def sample(self) -> DeviceRows:
+        """The rows to train on, or of many some, on the device."""
         return to_device(self.rows.whole, self.rows.weight)
 
     @cached_property
@@ -152,10 +164,11 @@ class Run:
         self._check_team(last)
         if last:
             at, state = at._replace(phase=last.phase, earlier=last.earlier), last.state
-            warn_of_cores(last.cores, self.data)
         while at.phase <= self.n_layers:
             at = at._replace(trainer=self._trainer(at, state))
             self.at = at  # at once: an interrupt while a trainer is made leaves the last phase
+            if last and at.phase == last.phase:
+                warn_of_cores(last.cores, self.trainer.platform)
             yield self.trainer
             if self.halted:
                 return
@@ -222,17 +235,18 @@ class Run:
     def _pair(self, net: Net, i: int, fresh: bool) -> Phase:
         """Return the phase of one pair of layers, on the codes of those below."""
         whole = self._whole(net)
-        data = codes_below(self.objective, net, whole.data, i)
+        sample, far = codes_below(self.objective, net, self.sample, i), self.prepared.far
+        data = sample if far is None else far_codes_below(self.objective, net, far, i)
         validation = whole.validation
         if validation is not None:
             validation = codes_below(self.objective, net, validation, i)
         objective = pair_objective(self.objective, net, i)
         if i > 0 or self.schema is None:
-            objective = self._rebound(objective, data)
+            objective = self._rebound(objective, sample)
         net = jax.tree.map(np.asarray, layer_pair(net, i))  # prepared alike after a file
         movable = whole.movable and layer_pair(whole.movable, i)
         if fresh and objective.sparsity and movable is None:
-            rows = jnp.asarray(sample_rows(np.asarray(data.x)[: data.n]))
+            rows = jnp.asarray(sample_rows(np.asarray(sample.x)[: sample.n]))
             net = objective.sparsity.prepare(net, np.asarray(objective.loss.seen(rows)))
         pretrain = self.parameters.pretrain
         shared = max(self.max_epochs // self.n_layers, 1)
@@ -287,12 +301,12 @@ class Run:
         )
 
 
-def warn_of_cores(before: int | None, data: DeviceRows) -> None:
+def warn_of_cores(before: int | None, platform: str) -> None:
     """Warn if a fit goes on with another number of cores: large sums and products are shared out
     among them, and round otherwise.
     """
-    now, on_cpu = usable_cores(), {device.platform for device in data.x.devices()} == {"cpu"}
-    if on_cpu and before not in (None, now):
+    now = usable_cores()
+    if platform == "cpu" and before not in (None, now):
         warnings.warn(
             f"The fit was interrupted on {before} cores and goes on with {now}: the weights of a large "
             "net will differ a little from those of a fit on either number alone.",
@@ -323,7 +337,7 @@ def begin_run(
     net = build_net(parameters, slots, prepared, shape, seed, pretrained=pretrained, kept=kept)
     if starting is not None:
         net = starting(net)
-    check_scaled(prepared.rows, net, slots, prepared.scaling)
+    check_scaled(prepared, net, slots)
     return Run(parameters, slots, prepared, net, origin, shape, given.schema)
 
 

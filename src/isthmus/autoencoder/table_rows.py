@@ -71,6 +71,8 @@ def some_rows(frame: Any, rows: slice | np.ndarray) -> Any:
         return frame.iloc[rows]
     if isinstance(rows, slice):
         begin, end, step = rows.indices(len(frame))
+        if hasattr(frame, "read"):  # rows on disk
+            return frame.read(begin, end)
         if step == 1:
             return frame.slice(begin, max(end - begin, 0))
     numbers = np.arange(len(frame))[rows]

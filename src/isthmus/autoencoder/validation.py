@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,13 +12,18 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from isthmus.autoencoder.frames import check_whole_rows, numeric_frame
+from isthmus.autoencoder.refusals import check_finite, too_large
+from isthmus.autoencoder.sources import BlockRows, as_source, width_of
 from isthmus.autoencoder.table_rows import TableRows
 from isthmus.schema import Schema, infer_schema, is_frame, is_plain
+from isthmus.training import exceeds_window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike
+
+    from isthmus.io import Blocks
 
 
 MOST_BYTES = 2**31  # of sparse rows with their zeros
@@ -45,8 +51,17 @@ def validate_rows(
     size. Frames give a column for each element of lists of one length. Tables of mixed types, or with
     missing cells, are `TableRows`, which a schema encodes when they are asked for. Where `reset`, that
     is the one given or a new one, with or without columns that are `constants`. Sets
-    `n_features_in_`, `feature_names_in_` and `sample_shape_` where `reset`.
+    `n_features_in_`, `feature_names_in_` and `sample_shape_` where `reset`. Of a source of more than a
+    window rows are read when they are asked for; a smaller one is read whole.
     """
+    source = as_source(X)
+    if source is not None:
+        first = source.read(0, 2)
+        if exceeds_window(len(source), width_of(first)):
+            return _rows_of_source(
+                estimator, source, first, reset=reset, schema=schema, constants=constants
+            )
+        X = source.read(0, len(source))
     X = as_images(X)
     if not reset:
         known: Schema | None = getattr(estimator, "schema_", None)
@@ -59,6 +74,55 @@ def validate_rows(
     _check_asked(estimator, schema)
     _check_number(X, minimum)
     return _new_rows(estimator, X, schema)
+
+
+def _rows_of_source(
+    estimator: TakesRows,
+    source: Blocks,
+    first: Any,
+    *,
+    reset: bool,
+    schema: Schema | None,
+    constants: bool,
+) -> Any:
+    """Return rows of a source that are read and checked when they are asked for."""
+    known: Schema | None = schema if reset else getattr(estimator, "schema_", None)
+    if reset and known is None:
+        known = _schema_of_source(estimator, source, first, constants)
+    if known is None:
+        validate_numbers(estimator, first, reset=reset)
+        return BlockRows(source, _first_numbers if reset else partial(_later_numbers, estimator))
+    if reset:
+        _check_asked(estimator, known)
+        _new_rows(estimator, first, known)
+        return TableRows(known, source, judged=False)
+    _known_rows(estimator, first, known, 1)
+    return TableRows(known, source)
+
+
+def _schema_of_source(
+    estimator: TakesRows, source: Blocks, first: Any, constants: bool
+) -> Schema | None:
+    """Return the schema of a source's rows; None for plain numbers."""
+    return None
+
+
+def _first_numbers(part: Any, begin: int) -> np.ndarray:
+    """Return rows of a source that is fitted on, flat; ValueError for cells that are no numbers."""
+    X = numeric_frame(part)
+    if isinstance(X, np.ndarray):
+        X = X.reshape(len(X), -1)
+    names = None if isinstance(part, np.ndarray) else part.columns
+    flat: np.ndarray = check_array(
+        X, dtype="numeric", ensure_all_finite=False, ensure_min_samples=0
+    )
+    check_finite(flat, names, begin)
+    return flat
+
+
+def _later_numbers(estimator: TakesRows, part: Any, begin: int) -> np.ndarray:
+    """Return rows of a source for a model that was fitted, flat."""
+    return validate_numbers(estimator, part, reset=False)
 
 
 def schema_of(estimator: object, X: ArrayLike) -> Schema | None:
@@ -200,44 +264,6 @@ def _dense(X: Any) -> np.ndarray:
         )
     dense: np.ndarray = X.toarray()
     return dense
-
-
-def check_finite(X: np.ndarray, names: Sequence[str] | None = None) -> None:
-    """Raise a ValueError that names the columns with NaN or infinite cells."""
-    if X.dtype.kind != "f" or np.isfinite([X.min(), X.max()]).all():
-        return
-    for kind, bad in (("NaN", np.isnan(X)), ("infinity", np.isinf(X))):
-        columns = np.flatnonzero(bad.any(axis=0))
-        if len(columns) == 0:
-            continue
-        label = [repr(str(names[j])) if names is not None else str(j) for j in columns[:5]]
-        more = f" and {len(columns) - 5} more" if len(columns) > 5 else ""
-        plural = "s" if len(columns) > 1 else ""
-        raise ValueError(
-            f"Input X contains {kind} in column{plural} {', '.join(label)}{more} "
-            f"({int(bad.sum())} cells, the first in row {int(np.argmax(bad.any(axis=1)))}); "
-            "drop or fill these cells first, for example with sklearn.impute.SimpleImputer."
-        )
-
-
-def too_large(
-    X: np.ndarray,
-    scaled: np.ndarray,
-    *,
-    names: Sequence[str] | None = None,
-    rows: np.ndarray | None = None,
-) -> ValueError:
-    """Return the error for rows that are not finite once they are scaled; `rows` are their numbers."""
-    bad = ~np.isfinite(scaled) & ~np.isnan(X)  # missing cells of a table are no such
-    row, column = (int(i) for i in np.argwhere(bad)[0])
-    label = column if names is None else repr(str(names[column]))
-    number = row if rows is None else int(rows[row])
-    single = scaled.dtype == np.float32
-    way = "use dtype='float64', or divide it first" if single else "divide it first"
-    return ValueError(
-        f"Column {label} of X, scaled, is too large for dtype {scaled.dtype}, which ends at "
-        f"{np.finfo(scaled.dtype).max:.2g}: {X[row, column]:g} in row {number}; {way}."
-    )
 
 
 def _check_range(

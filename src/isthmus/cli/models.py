@@ -73,13 +73,6 @@ def load_detector(path: Path) -> OutlierDetector:
     return found
 
 
-def first_autoencoder(found: Autoencoder | OutlierDetector) -> Autoencoder:
-    """Return the autoencoder itself, or of a detector its first one, with the columns' names."""
-    from isthmus.outliers import OutlierDetector
-
-    return found.member_autoencoder() if isinstance(found, OutlierDetector) else found
-
-
 def check_decoder(ae: Autoencoder, path: Path) -> None:
     """Raise a UsageError for the file of an encoder alone."""
     if not ae.net_.decoder:

@@ -197,22 +197,38 @@ def end_with_table(
     from isthmus.io import csv_text, write_table
 
     path = result.output
-    table = _with_ids(rows, columns, is_array=path is not None and path.suffix.lower() == ".npy")
+    table = with_ids(rows, columns, is_array=path is not None and path.suffix.lower() == ".npy")
     counts = {"rows": len(table), "unscored": rows.total - len(rows.X)}
     if path is not None:
         write_table(path, table, raw=result.raw, style=rows.style)
-        known = {"output": str(path), **counts, "columns": table.columns, **facts}
-        data = in_words(facts) or {"data": f"{len(table):,} rows, {table.width} columns"}
-        return end(common, known, {"output": str(path), **data})
+        return end_written(result, common, counts, table.columns, facts)
     if common.json:
         return end(common, {**counts, **facts, "table": table.to_dict(as_series=False)}, "")
     show_text(csv_text(table, raw=result.raw, style=rows.style))
+    return end_printed(common, facts)
+
+
+def end_written(
+    result: TableOutput,
+    common: Common,
+    counts: Mapping[str, int],
+    columns: list[str],
+    facts: Mapping[str, object],
+) -> int:
+    """Report a table that was written to a file."""
+    known = {"output": str(result.output), **counts, "columns": columns, **facts}
+    data = in_words(facts) or {"data": f"{counts['rows']:,} rows, {len(columns)} columns"}
+    return end(common, known, {"output": str(result.output), **data})
+
+
+def end_printed(common: Common, facts: Mapping[str, object]) -> int:
+    """Report facts about a table that is on the standard output itself."""
     if facts and not common.quiet:
         complain(", ".join(f"{name} {text}" for name, text in in_words(facts).items()))
     return 0
 
 
-def _with_ids(rows: Rows, columns: Mapping[str, ArrayLike], *, is_array: bool) -> pl.DataFrame:
+def with_ids(rows: Rows, columns: Mapping[str, ArrayLike], *, is_array: bool) -> pl.DataFrame:
     """Return results as a table, empty where a row was set apart, which a last column explains.
 
     An array has no place for text, and so neither for identifiers nor for explanations.

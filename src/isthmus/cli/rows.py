@@ -38,13 +38,13 @@ def read_rows(
     """
     if source.is_folder:
         return read_images(source, wanted)
-    return _chosen(_read(source), source, wanted, weight, infinite=infinite)
+    return chosen(_read(source), source, wanted, weight, infinite=infinite)
 
 
 def read_table_and_rows(source: Source, wanted: Wanted | None) -> tuple[Table, Rows]:
     """Read a table as it stands in its file, and the rows of it that are worked on."""
     table = _read(source)
-    return table, _chosen(table, source, wanted)
+    return table, chosen(table, source, wanted)
 
 
 def read_beside(
@@ -61,15 +61,15 @@ def read_beside(
     table, columns = _read(source), source.columns
     if wanted is None or wanted.names is None:  # else the model says which columns it takes
         columns = replace(columns, ignore=(*columns.ignore, name))
-    rows = _chosen(table, replace(source, columns=columns), wanted)
+    rows = chosen(table, replace(source, columns=columns), wanted)
     assert isinstance(table.rows, pl.DataFrame)  # options for columns of an array are refused
     if name not in table.rows.columns:
         near = suggestion(name, table.rows.columns)
         raise FileError(
             f"{source.path} has no column {name!r}.{near or ' Give one column that it has.'}"
         )
-    column = table.rows[name]
-    return rows, column_words(column) if as_words else column_values(table, name)
+    words = column_words(table.text([name])[name]) if as_words else None
+    return rows, column_values(table, name) if words is None else words
 
 
 def rows_like(rows: Rows, trained: Source, source: Source, weight: str | None = None) -> Rows:
@@ -87,7 +87,7 @@ def rows_like(rows: Rows, trained: Source, source: Source, weight: str | None = 
     table = _read(source)
     if weight not in getattr(table.rows, "columns", ()):
         weight = None
-    more = _chosen(table, source, wanted, weight)
+    more = chosen(table, source, wanted, weight)
     _check_values(more, source.path, is_mixed=wanted.kinds is not None)
     return more
 
@@ -170,7 +170,7 @@ def _read(source: Source) -> Table:
     return table._replace(decimal=columns.decimal)
 
 
-def _chosen(
+def chosen(
     table: Table,
     source: Source,
     wanted: Wanted | None,

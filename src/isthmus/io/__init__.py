@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 _HOMES = {
     "bad_rows": ["row_problems"],
+    "blocks": ["Blocks", "open_blocks"],
     "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
     "choices": ["TableError"],
     "columns": ["choose_columns", "looks_headless"],
@@ -19,6 +20,7 @@ _HOMES = {
         "to_pixels",
         "write_images",
     ],
+    "growing": ["Growing", "growing_lines", "growing_table"],
     "labels": ["column_values", "column_words"],
     "plain": ["as_json"],
     "folders": ["table_files"],
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from isthmus.io.atomic import previous_of as previous_of
     from isthmus.io.atomic import write_whole as write_whole
     from isthmus.io.bad_rows import row_problems as row_problems
+    from isthmus.io.blocks import Blocks as Blocks
+    from isthmus.io.blocks import open_blocks as open_blocks
     from isthmus.io.choices import TableError as TableError
     from isthmus.io.columns import choose_columns as choose_columns
     from isthmus.io.columns import looks_headless as looks_headless
@@ -55,6 +59,9 @@ if TYPE_CHECKING:
     from isthmus.io.endings import file_ending as file_ending
     from isthmus.io.endings import file_stem as file_stem
     from isthmus.io.folders import table_files as table_files
+    from isthmus.io.growing import Growing as Growing
+    from isthmus.io.growing import growing_lines as growing_lines
+    from isthmus.io.growing import growing_table as growing_table
     from isthmus.io.image_file import nearest_pixels as nearest_pixels
     from isthmus.io.image_folder import ImageFolder as ImageFolder
     from isthmus.io.image_folder import Images as Images

@@ -90,10 +90,14 @@ class Header(NamedTuple):
     dtype: np.dtype
 
 
-def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:
-    """Read an array of `size` bytes with its header, after a look at what the header declares."""
-    shape, columns_first, dtype = _read_header(file, where)
-    needed, held = math.prod(shape) * dtype.itemsize, size - file.tell()
+def open_array(file: IO[bytes], size: int, where: str) -> Header:
+    """Read the header of an array whose file has `size` bytes, and check what it declares.
+
+    The file stands where the numbers begin then.
+    """
+    header = _read_header(file, where)
+    shape, needed = header.shape, math.prod(header.shape) * header.dtype.itemsize
+    held = size - file.tell()
     if min(shape, default=0) < 0 or needed > held:
         raise TableError(
             f"{where} is cut off or damaged: shape {shape} needs {needed:,} bytes, and {held:,} "
@@ -104,10 +108,22 @@ def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:
             f"{where} has shape {shape}; rows have shape (n, d), and images (n, h, w) or "
             "(n, h, w, c), with n and d of at least 1."
         )
-    flat = np.frombuffer(_read_bytes(file, needed, where), dtype)
-    native = np.float64 if dtype.itemsize > 8 else dtype.newbyteorder("=")
+    return header
+
+
+def _read_array(file: IO[bytes], size: int, where: str) -> np.ndarray:
+    """Read an array of `size` bytes with its header."""
+    shape, columns_first, dtype = open_array(file, size, where)
+    flat = np.frombuffer(_read_bytes(file, math.prod(shape) * dtype.itemsize, where), dtype)
+    return native(flat.reshape(shape, order="F" if columns_first else "C"))
+
+
+def native(array: np.ndarray) -> np.ndarray:
+    """Return numbers in the machine's own order of bytes, longer floats as doubles."""
+    dtype = array.dtype
+    kept = np.dtype(np.float64) if dtype.itemsize > 8 else dtype.newbyteorder("=")
     with np.errstate(all="ignore"):  # longer floats may be larger than any plain one, or be none
-        return flat.reshape(shape, order="F" if columns_first else "C").astype(native, copy=False)
+        return array.astype(kept, copy=False)
 
 
 def _read_bytes(file: IO[bytes], needed: int, where: str) -> bytearray:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 if sys.platform != "win32":
     import fcntl
@@ -32,13 +36,34 @@ def write_whole(path: Path, content: bytes) -> None:
     FileError
         If the folder is missing, or the system refuses.
     """
+    with whole_file(path) as part:
+        part.file.write(content)
+
+
+class PartOfFile(NamedTuple):
+    """A file that is written, open for bytes, and where it lies until it is whole."""
+
+    file: BinaryIO
+    path: Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[PartOfFile]:
+    """Open a file to be written piece by piece; it takes its place at the end, if all went well.
+
+    Raises
+    ------
+    FileError
+        If the folder is missing, or the system refuses.
+    """
     target = _real(path)
     if not target.parent.is_dir():
         raise FileError(f"Cannot write {path}: the folder {target.parent} does not exist.")
     if target.exists() and not (target.is_file() or target.is_dir()):
         raise FileError(f"Cannot write {path}: it is no regular file.")
     try:
-        _write(target, content)
+        with _placed(target) as part:
+            yield part
     except OSError as error:
         raise FileError(f"Cannot write {path}: {error.strerror or error}.") from error
 
@@ -75,13 +100,14 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
-def _write(target: Path, content: bytes) -> None:
+@contextmanager
+def _placed(target: Path) -> Iterator[PartOfFile]:
     handle, temporary = _temporary(target)
     with os.fdopen(handle, "wb") as file:
         try:
             if target.exists():
                 temporary.chmod(stat.S_IMODE(target.stat().st_mode))
-            file.write(content)
+            yield PartOfFile(file, temporary)
             file.flush()
             os.fsync(file.fileno())
             if not WINDOWS:

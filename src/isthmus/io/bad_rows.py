@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from isthmus.io.cells import cleaned, no_numbers
+from isthmus.io.cells import no_numbers
+from isthmus.io.light import cells_of
 from isthmus.io.numbers import as_numbers
 from isthmus.words import shortened
 
@@ -61,7 +62,7 @@ def _cells_of_frame(table: Table, names: Sequence[str]) -> Iterator[tuple[int, s
     assert isinstance(table.rows, pl.DataFrame)
     frame = table.rows.select(names)
     if table.separator is not None:
-        for cells in cleaned(frame).values():
+        for cells in cells_of(frame, table.light).values():
             yield from _cells_of_text(cells)
         return
     for column in frame:

@@ -13,7 +13,7 @@ import polars as pl
 from isthmus.schema import without_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 Decimal = Literal["point", "comma"]
 
@@ -26,6 +26,7 @@ MINUS = "\u2212"
 GAPS = "[ \u00a0\u2009\u202f'\u2019]"
 WITH_GAPS = rf"^[+-]?[0-9]{{1,3}}(?:{GAPS}[0-9]{{3}})+(?:[.,][0-9]*)?$"
 FIRST = 1000  # cells that nearly always tell
+CODE = "^0[0-9]+$"
 SEVERAL = 4  # units that are named
 
 
@@ -59,16 +60,38 @@ class Signs(NamedTuple):
     def __or__(self, other: Signs) -> Signs:
         return Signs(*(mine or yours for mine, yours in zip(self, other, strict=True)))
 
+    def within(self, most: int | None) -> Signs:
+        """Return what the first rows say, up to so many."""
+        return Signs(
+            *(cell if cell and (most is None or cell.row < most) else None for cell in self)
+        )
+
+
+class Source(NamedTuple):
+    """What is known of the text of a column that was read as numbers: its signs, and the way back."""
+
+    signs: Signs
+    words: Callable[[], pl.Series]
+
 
 class Cells(NamedTuple):
     """A column of text without what no number needs, and its numbers if no comma is in it.
 
-    `unit` is what all of its numbers are written with, such as $ or kg, and taken off.
+    `unit` is what all of its numbers are written with, such as $ or kg, and taken off. Where the column
+    was read as numbers at once, `text` is these numbers, and its `source` knows how they are written.
     """
 
     text: pl.Series
     plain: pl.Series | None
     unit: str = ""
+    source: Source | None = None
+
+    def written(self, decimal: Decimal) -> Cells:
+        """Return the column as text where its marks mean something else than was read."""
+        if self.source is None or decimal == "point" or not any(self.source.signs):
+            return self
+        text = self.source.words()
+        return cleaned(text.to_frame())[text.name]
 
 
 def only(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
@@ -81,18 +104,22 @@ def cleaned(frame: pl.DataFrame) -> dict[str, Cells]:
 
     Whole frames are asked at once, since a question for each of many columns takes long.
     """
-    found = _plain(frame)
+    found = plain_cells(frame)
     rest = only(frame, [name for name, cells in found.items() if cells.plain is None])
     if rest.width:
-        text = pl.all().str.strip_chars()
-        found |= _plain(rest.with_columns(text.replace(dict.fromkeys(MISSING_CELLS))))
+        found |= plain_cells(stripped(rest))
     return {
         name: _without_marks(cells.text) if cells.plain is None else cells
         for name, cells in found.items()
     }
 
 
-def _plain(frame: pl.DataFrame) -> dict[str, Cells]:
+def stripped(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return columns of text without space around cells, null for missing."""
+    return frame.with_columns(pl.all().str.strip_chars().replace(dict.fromkeys(MISSING_CELLS)))
+
+
+def plain_cells(frame: pl.DataFrame) -> dict[str, Cells]:
     """Return columns, and those as numbers that are without any work."""
     numbers = frame.cast(pl.Float64, strict=False)
     missing = zip(frame.null_count().row(0), numbers.null_count().row(0), strict=True)
@@ -122,6 +149,8 @@ def has_units(text: pl.Series) -> bool:
 
 def loosened(cells: Cells) -> Cells:
     """Return a column without the units of its cells, whatever these are, the most frequent first."""
+    if cells.source is not None:
+        return cells
     numbers, units = without_units(cells.text)
     known = units.drop_nulls().value_counts(sort=True).to_series()
     return Cells(_without_gaps(numbers), cells.plain, ", ".join(known.head(SEVERAL)) or cells.unit)
@@ -136,6 +165,12 @@ def _without_gaps(text: pl.Series) -> pl.Series:
     text = text.str.replace(MINUS, "-", literal=True)
     grouped = text.str.contains(WITH_GAPS).fill_null(False)
     return text.zip_with(~grouped, text.str.replace_all(GAPS, ""))
+
+
+def has_code(frame: pl.DataFrame) -> dict[str, bool]:
+    """Return which columns of text hold a code, such as a zip code: no number begins with 0 so."""
+    found = frame.select(pl.all().str.strip_chars().str.contains(CODE).any())
+    return {column.name: bool(column[0]) for column in found}
 
 
 def no_numbers(cells: Cells) -> pl.Series | None:
@@ -158,28 +193,32 @@ def signs_of(columns: Iterable[Cells]) -> Signs:
     signs, plain = Signs(), []
     for cells in columns:
         if cells.plain is None:
-            signs |= _signs(cells.text)
+            signs |= signs_in(cells.text)
         else:
-            plain.append(cells.text)
-    whole = pl.DataFrame(plain)
-    for part in (whole.head(FIRST), whole):  # a plain column says at most that points are decimal
+            plain.append(cells)
+    for most in (FIRST, None):  # a plain column says at most that points are decimal
         if signs.point is None:
-            signs |= _signs_of_points(part)
+            signs |= _signs_of_points(plain, most)
     return signs
 
 
-def _signs_of_points(frame: pl.DataFrame) -> Signs:
-    """Return what columns say that have no other marks than points."""
+def _signs_of_points(columns: Sequence[Cells], most: int | None) -> Signs:
+    """Return what columns say that have no other marks than points, by so many rows."""
+    text = pl.DataFrame([c.text.head(most or len(c.text)) for c in columns if c.source is None])
+    marked = {c.name for c in text.select(pl.all().str.contains(".", literal=True).any()) if c[0]}
     signs = Signs()
-    marked = frame.select(pl.all().str.contains(".", literal=True).any())
-    for name in (c.name for c in marked if c[0]):
-        signs |= _signs(frame[name])
+    for cells in columns:
+        if cells.source is not None:
+            signs |= cells.source.signs.within(most)
+        elif cells.text.name in marked:
+            signs |= signs_in(text[cells.text.name])
         if signs.point is not None:
             break
     return signs
 
 
-def _signs(text: pl.Series) -> Signs:
+def signs_in(text: pl.Series) -> Signs:
+    """Return what a column of text says of the file's decimal mark."""
     marked = text.str.contains("[.,]")
     point, comma = (text.str.contains(pattern) for pattern in NUMBER.values())
     kinds = (marked & point & ~comma, marked & comma & ~point, marked & point & comma)
@@ -198,9 +237,9 @@ def cell_at(text: pl.Series, row: int) -> Cell:
 
 def parsed(cells: Cells, decimal: Decimal) -> tuple[pl.Series, pl.Series | None]:
     """Return cells as numbers, and which are none with this decimal mark; None if all are numbers."""
-    if decimal == "point" and cells.plain is not None:
+    if cells.plain is not None and (decimal == "point" or cells.source is not None):
         return cells.plain, None
-    if (words := truths(cells)) is not None:
+    if cells.plain is None and (words := truths(cells)) is not None:
         return words, None
     odd = ~cells.text.str.contains(NUMBER[decimal]).fill_null(True)
     mark, thousands = (".", ",") if decimal == "point" else (",", ".")

@@ -86,9 +86,10 @@ def choose_columns(
                 "--weight need a CSV or Parquet file."
             )
         problems = row_problems(table, (), gaps=mixed) if set_apart else None
-        if problems is None or not _is_some(problems):
-            return Rows(table.rows, pl.DataFrame())
-        return Rows(table.only(problems.is_null()).rows, pl.DataFrame(), problems=problems)
+        if problems is None or not _is_some(problems, table):
+            return Rows(table.rows, pl.DataFrame(), lines=table.lines)
+        some = table.only(problems.is_null()).rows
+        return Rows(some, pl.DataFrame(), problems=problems, lines=table.lines)
     frame = table.rows
     kept, left, chosen = (_resolved(table, some) for some in (ids, ignore, columns))
     weights = [] if weight is None else _resolved(table, [weight])
@@ -104,16 +105,17 @@ def choose_columns(
         _warn_of_index(table.path, index)
     kept += [*answers, *index]
     _check_read(table, [*taken, *kept, *weights])
-    _check_identifiers(table.path, only(frame, kept))
+    beside = table.text(kept)
+    _check_identifiers(table.path, beside)
     table = table._replace(is_for_model=names is not None)
     if mixed:
         X, problems = _typed(table, taken, kinds, asked, set_apart, infinite=infinite)
         good = table if problems is None else table.only(problems.is_null())
         weigh = numbers_of(good, weights).to_series().to_numpy() if weights else None
-        return Rows(X, only(frame, kept), weigh, problems, table.lines)
+        return Rows(X, beside, weigh, problems, table.lines)
     numbers, problems = _numbers(table, list(dict.fromkeys([*taken, *weights])), set_apart)
     weigh = numbers[weights[0]].to_numpy() if weights else None
-    return Rows(only(numbers, taken), only(frame, kept), weigh, problems, table.lines)
+    return Rows(only(numbers, taken), beside, weigh, problems, table.lines)
 
 
 def _numbers(
@@ -124,7 +126,7 @@ def _numbers(
         return numbers_of(table, names), None
     except TableError:
         problems = row_problems(table, names) if set_apart else None
-        if problems is None or not _is_some(problems):
+        if problems is None or not _is_some(problems, table):
             raise
     return numbers_of(table.only(problems.is_null()), names), problems
 
@@ -141,15 +143,16 @@ def _typed(
     """Return columns with types, and why rows were set apart, if some were."""
     typed = typed_of(table, names, kinds, asked)
     problems = reasons_of(typed.bad_cells(), len(table.rows))
-    if set_apart and _is_some(problems):
+    if set_apart and _is_some(problems, table):
         return typed.frame.filter(problems.is_null()), problems
     typed.check(table, infinite=infinite)
     return typed.frame, None
 
 
-def _is_some(problems: pl.Series) -> bool:
+def _is_some(problems: pl.Series, table: Table) -> bool:
     """Return whether some rows are bad, but not all: a file of which nothing is left is refused."""
-    return 0 < problems.null_count() < len(problems)
+    good = problems.null_count()
+    return good < len(problems) and (table.is_part or good > 0)
 
 
 def _check_needed(
@@ -246,8 +249,8 @@ def looks_headless(table: Table, names: Sequence[str]) -> bool:
     if table.separator is None or not names or isinstance(table.rows, np.ndarray):
         return False
     numbers = pl.Series(names, dtype=pl.String).cast(pl.Float64, strict=False)
-    rows = table.rows
-    return all(
-        number is not None or bool((column_words(rows[name]) == name).any())
+    rows, light = table.rows, {} if table.light is None else table.light.names
+    return all(  # words among numbers are of missing cells
+        number is not None or (name not in light and bool((column_words(rows[name]) == name).any()))
         for name, number in zip(names, numbers, strict=True)
     )

@@ -33,6 +33,14 @@ def decoded(path: Path, content: bytes, encoding: str | None) -> str:
     return text if "\n" in text else text.replace("\r", "\n")
 
 
+def is_utf8(encoding: str) -> bool:
+    """Return whether a name of an encoding is one of UTF-8."""
+    try:
+        return codecs.lookup(encoding).name.startswith("utf-8")
+    except LookupError:
+        return False
+
+
 def _known(encoding: str) -> str:
     """Return the name by which Python knows an encoding of text."""
     try:

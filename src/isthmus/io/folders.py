@@ -61,23 +61,24 @@ def read_several(path: Path, files: Sequence[Path], read: Callable[[Path], Table
     TableError
         If the files are not of one format, or have not the same columns, of the same types.
     """
-    _check_formats(path, files)
+    check_formats(path, files)
     tables = [read(file) for file in files]
     unread = {name: why for table in tables for name, why in table.unread.items()}
     frames = [_frame(table, unread) for table in tables]
     first = frames[0]
     for file, frame in zip(files, frames, strict=True):
-        _check_columns(file, frame, files[0], first)
+        check_columns(file, frame, files[0], first)
     rows = pl.concat([frame.select(first.columns) for frame in frames], how="vertical_relaxed")
     places = Places.joined([file.name for file in files], [_lines(table) for table in tables])
-    return tables[0]._replace(path=path, rows=rows, lines=places, unread=unread)
+    return tables[0]._replace(path=path, rows=rows, lines=places, unread=unread, light=None)
 
 
 def _lines(table: Table) -> np.ndarray | int:
     return table.lines if isinstance(table.lines, np.ndarray) else len(table.rows)
 
 
-def _check_formats(path: Path, files: Sequence[Path]) -> None:
+def check_formats(path: Path, files: Sequence[Path]) -> None:
+    """Raise a TableError for files that are of several formats, and for none at all."""
     endings = sorted({file_ending(file) for file in files})
     if not endings:
         raise TableError(
@@ -96,10 +97,10 @@ def _frame(table: Table, unread: dict[str, str]) -> pl.DataFrame:
         raise TableError(
             f"{table.path} is an array, which is no part of a larger table: give it alone."
         )
-    return table.rows.drop(unread, strict=False)
+    return table.text(table.rows.columns).drop(unread, strict=False)
 
 
-def _check_columns(file: Path, frame: pl.DataFrame, known: Path, first: pl.DataFrame) -> None:
+def check_columns(file: Path, frame: pl.DataFrame, known: Path, first: pl.DataFrame) -> None:
     """Raise a TableError for columns that two files do not share, or of which the types differ."""
     for here, there, where in ((frame, first, file), (first, frame, known)):
         lost = [name for name in there.columns if name not in here.columns]

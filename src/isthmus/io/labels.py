@@ -47,8 +47,9 @@ def column_values(table: Table, name: str) -> pl.Series:
     """
     assert isinstance(table.rows, pl.DataFrame)
     column = table.rows[name]
-    if column.dtype != pl.String:
-        return column
-    if no_numbers(cleaned(column.to_frame())[name]) is not None:
-        return column_words(column)
+    if table.light is None or name not in table.light.names:
+        if column.dtype != pl.String:
+            return column
+        if no_numbers(cleaned(column.to_frame())[name]) is not None:
+            return column_words(column)
     return numbers_of_text(table, [name]).to_series()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 from polars import selectors
 
-from isthmus.io.cells import cleaned, first_cell, no_numbers, only, parsed, signs_of
+from isthmus.io.cells import first_cell, no_numbers, only, parsed, signs_of
 from isthmus.io.choices import TableError
+from isthmus.io.light import cells_of
 from isthmus.words import columns_named, is_or_are
 
 if TYPE_CHECKING:
@@ -107,11 +108,12 @@ def numbers_of_text(table: Table, names: Sequence[str]) -> pl.DataFrame:
         For a column that is not numeric, a cell that is no number, and a decimal mark in doubt.
     """
     assert isinstance(table.rows, pl.DataFrame)
-    columns = cleaned(only(table.rows, names))
+    columns = cells_of(only(table.rows, names), table.light)
     _check_cells(table, columns)
     decimal = decimal_of(table, columns)
     numbers = []
-    for cells in columns.values():
+    for found in columns.values():
+        cells = found.written(decimal)
         column, odd = parsed(cells, decimal)
         if odd is not None:
             cell = first_cell(cells.text, odd)
@@ -169,8 +171,9 @@ def decimal_of(
 def _other_numbers(table: Table, columns: Mapping[str, Cells]) -> Iterator[Cells]:
     """Yield the columns that are not asked for but hold numbers alone."""
     assert isinstance(table.rows, pl.DataFrame)
-    others = cleaned(only(table.rows, (n for n in table.rows.columns if n not in columns)))
-    return (cells for cells in others.values() if no_numbers(cells) is None)
+    others = only(table.rows, (n for n in table.rows.columns if n not in columns))
+    cells = cells_of(others, table.light).values()
+    return (found for found in cells if no_numbers(found) is None)
 
 
 def _only_points_between_commas(table: Table, columns: Mapping[str, Cells]) -> bool:
@@ -179,5 +182,5 @@ def _only_points_between_commas(table: Table, columns: Mapping[str, Cells]) -> b
     return (
         several
         and table.separator == ","
-        and not any(cells.text.str.contains(",").any() for cells in columns.values())
+        and not any(c.text.str.contains(",").any() for c in columns.values() if c.source is None)
     )

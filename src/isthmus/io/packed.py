@@ -33,15 +33,33 @@ def unpacked(path: Path) -> bytes:
     TableError
         If it is damaged, or unpacks to so much that it is a bomb.
     """
-    opened = {".gz": _gzip, ".zst": _zstd}.get(path.suffix.lower())
-    if opened is None:
+    if path.suffix.lower() not in PACKERS:
         return path.read_bytes()
-    most = most_unpacked(path.stat().st_size, text=True)
-    with opened(path) as file:
+    most = most_held(path)
+    with unpacking(path) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise TableError(f"{path} unpacks to more than {most:,} bytes: if it is right, unpack it.")
     return content
+
+
+def most_held(path: Path) -> int:
+    """Return how many bytes a text file may hold: one that is packed, so many times its size."""
+    size = path.stat().st_size
+    return most_unpacked(size, text=True) if path.suffix.lower() in PACKERS else size
+
+
+@contextmanager
+def unpacking(path: Path) -> Iterator[Readable]:
+    """Open a file that may be packed, to read what it holds piece by piece."""
+    with PACKERS.get(path.suffix.lower(), _as_it_is)(path) as file:
+        yield file
+
+
+@contextmanager
+def _as_it_is(path: Path) -> Iterator[Readable]:
+    with path.open("rb") as file:
+        yield file
 
 
 def check_size(path: Path, size: int, packed: int | None = None) -> None:
@@ -78,3 +96,6 @@ def _zstd(path: Path) -> Iterator[Readable]:
             yield file
     except zstandard.ZstdError as error:
         raise TableError(f"{path} is no Zstandard file, or is damaged.") from error
+
+
+PACKERS = {".gz": _gzip, ".zst": _zstd}

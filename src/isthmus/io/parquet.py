@@ -26,6 +26,7 @@ INTERVALS = "POLARS_IMPORT_INTERVAL_AS_STRUCT"
 OF_INTERVALS = ["months", "days", "nanoseconds"]
 MOST_DIGITS = 38  # of a decimal number
 MOST_UNREAD = 32  # columns that a file which is not damaged as a whole may have
+SMALL = 2**25  # bytes of a file of which all pages are looked at before it is opened
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -52,6 +53,26 @@ def read_parquet(path: Path) -> Parquet:
         raise TableError(f"{path} has no rows.")
     frame = pl.concat(found, how="horizontal")
     return Parquet(frame, _index(facts.get("pandas", "{}"), list(schema)), unread)
+
+
+class Facts(NamedTuple):
+    """What a Parquet file says of its columns."""
+
+    unread: dict[str, str]  # columns that cannot be read, and why
+    row_index: tuple[str, ...]  # pandas' row index
+
+
+def parquet_facts(path: Path) -> Facts:
+    """Return what the footer of a file says, once it is clear that a small one is no bomb."""
+    if path.stat().st_size <= SMALL:
+        _check_size(path, path.read_bytes())
+    with polars_errors(_damaged(path)), intervals():
+        schema = pl.scan_parquet(path, glob=False).collect_schema()
+        facts = pl.read_parquet_metadata(path)
+    unread = {name: kind for name, dtype in schema.items() if (kind := _foreign(dtype))}
+    if len(unread) == len(schema):
+        raise TableError(f"{path} has no column that can be read: {next(iter(unread.values()))}.")
+    return Facts(unread, _index(facts.get("pandas", "{}"), list(schema)))
 
 
 def _foreign(dtype: pl.DataType) -> str | None:

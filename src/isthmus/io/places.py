@@ -36,8 +36,24 @@ class Places(NamedTuple):
         return f"{word} {self.number[row]} of {self.names[self.file[row]]}"
 
 
-def row_place(lines: np.ndarray | Places | None, number: int) -> str:
+class Numbered(NamedTuple):
+    """A run of rows of a larger table, by the number of the first, or some rows of it by theirs."""
+
+    first: int = 0
+    numbers: np.ndarray | None = None
+
+    def only(self, which: np.ndarray) -> Numbered:
+        """Return the places of some of the rows."""
+        numbers = np.flatnonzero(which) if self.numbers is None else self.numbers[which]
+        return self._replace(numbers=numbers)
+
+    def place(self, row: int) -> str:
+        """Return where a row stands."""
+        return f"row {self.first + (row if self.numbers is None else self.numbers[row])}"
+
+
+def row_place(lines: np.ndarray | Places | Numbered | None, number: int) -> str:
     """Return where a row stands, by its line in a text file, as part of a sentence."""
-    if isinstance(lines, Places):
+    if isinstance(lines, Places | Numbered):
         return lines.place(number)
     return f"row {number}" if lines is None else f"line {lines[number]}"

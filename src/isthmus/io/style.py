@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from isthmus.io.cells import cleaned, only
+from isthmus.io.cells import only
+from isthmus.io.light import cells_of
 from isthmus.io.numbers import decimal_of
 
 if TYPE_CHECKING:
@@ -43,4 +44,4 @@ def style_of(table: Table, typed: object) -> Style:
     names = table.rows.columns  # all of them, where an array was made of them
     if isinstance(typed, pl.DataFrame):
         names = [column.name for column in typed if column.dtype.is_numeric()]
-    return Style(table.separator, decimal_of(table, cleaned(only(table.rows, names))))
+    return Style(table.separator, decimal_of(table, cells_of(only(table.rows, names), table.light)))

@@ -8,34 +8,37 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
-from isthmus.io.places import Places
+from isthmus.io.places import Numbered, Places
 from isthmus.io.places import row_place as row_place
 from isthmus.io.style import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from isthmus.io.cells import Cell, Decimal
+    from isthmus.io.light import Light
 
 
 class Table(NamedTuple):
     """What a file holds: a frame of named columns, or an array without names.
 
-    The columns of text files are all strings, so that identifiers stay as they are written;
-    `separator` marks these files, and is None for typed ones.
+    The columns of text files are all strings, so that identifiers stay as they are written, but those
+    that are `light`; `separator` marks these files, and is None for typed ones.
     """
 
     path: Path
     rows: pl.DataFrame | np.ndarray
     separator: str | None = None
-    lines: np.ndarray | Places | None = None  # where each row of a text file begins
+    lines: np.ndarray | Places | Numbered | None = None  # where each row of a text file begins
     decimal: Decimal | None = None  # the decimal mark of a text file, if the user knows it
     row_index: tuple[str, ...] = ()  # columns that only number the rows
     parts: Mapping[str, list[str]] = MappingProxyType({})  # columns by the list they were part of
     unread: Mapping[str, str] = MappingProxyType({})  # columns that cannot be read, and why
     answers: tuple[str, ...] = ()  # columns of what is known of the rows, such as their classes
     worded_dates: bool = False  # whether dates are words, as in formats that have no dates
+    light: Light | None = None  # columns of a large text file that were read as numbers at once
+    is_part: bool = False  # of a larger table, so that all of its rows may be bad
     is_for_model: bool = False  # which was fitted on these columns, so that none can be left out
 
     def only(self, which: pl.Series) -> Table:
@@ -44,8 +47,16 @@ class Table(NamedTuple):
         rows = self.rows[chosen] if isinstance(self.rows, np.ndarray) else self.rows.filter(which)
         lines = self.lines
         if lines is not None:
-            lines = lines.only(chosen) if isinstance(lines, Places) else lines[chosen]
-        return self._replace(rows=rows, lines=lines)
+            lines = lines[chosen] if isinstance(lines, np.ndarray) else lines.only(chosen)
+        light = self.light and self.light.only(chosen)
+        return self._replace(rows=rows, lines=lines, light=light)
+
+    def text(self, names: Sequence[str]) -> pl.DataFrame:
+        """Return columns as they stand in the file, also those that were read as numbers at once."""
+        assert isinstance(self.rows, pl.DataFrame)
+        light = [] if self.light is None else [n for n in names if n in self.light.names]
+        again = self.light.words(light) if self.light and light else pl.DataFrame()
+        return pl.DataFrame([(again if n in light else self.rows).get_column(n) for n in names])
 
     def row(self, number: int) -> str:
         """Return where a row stands, as part of a sentence."""
@@ -67,7 +78,9 @@ class Rows(NamedTuple):
     ids: pl.DataFrame
     weight: np.ndarray | None = None
     problems: pl.Series | None = None
-    lines: np.ndarray | Places | None = None  # where each of all rows begins in a text file
+    lines: np.ndarray | Places | Numbered | None = (
+        None  # where each of all rows begins in a text file
+    )
     style: Style = Style()  # of a text file that the rows are to be written like
     image_scale: float | None = None  # by how much images of a folder were resized
 

@@ -145,7 +145,8 @@ def write_table(
     write_whole(path, content)
 
 
-def _worded(frame: pl.DataFrame) -> pl.DataFrame:
+def worded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose columns all have a form in text."""
     return frame.with_columns(_as_text(c) for c in frame)
 
 
@@ -154,10 +155,8 @@ WRITERS: dict[str, Callable[[pl.DataFrame, io.BytesIO], object]] = {
     ".parquet": pl.DataFrame.write_parquet,
     ".arrow": pl.DataFrame.write_ipc,
     ".feather": pl.DataFrame.write_ipc,
-    ".jsonl": lambda frame, file: _worded(frame).write_ndjson(file),
-    SHEET: lambda frame, file: _worded(frame).write_excel(
-        file
-    ),  # what looks like a formula is text
+    ".jsonl": lambda frame, file: worded(frame).write_ndjson(file),
+    SHEET: lambda frame, file: worded(frame).write_excel(file),  # what looks like a formula is text
 }
 
 
@@ -183,13 +182,17 @@ def array_bytes(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def csv_text(frame: pl.DataFrame, *, raw: bool = False, style: Style = USUAL) -> str:
+def csv_text(
+    frame: pl.DataFrame, *, raw: bool = False, style: Style = USUAL, header: bool = True
+) -> str:
     """Return a frame as CSV, by default with text that no spreadsheet takes for a formula."""
     frame = frame.with_columns(_as_text(c) for c in frame)
     if not raw:
         frame = frame.with_columns(_harmless(c) for c in frame if c.dtype == pl.String)
         frame.columns = _harmless(pl.Series(frame.columns, dtype=pl.String)).to_list()
-    return frame.write_csv(separator=style.separator, decimal_comma=style.decimal == "comma")
+    return frame.write_csv(
+        separator=style.separator, decimal_comma=style.decimal == "comma", include_header=header
+    )
 
 
 def _as_text(column: pl.Series) -> pl.Series:

@@ -11,16 +11,20 @@ import numpy as np
 import polars as pl
 
 from isthmus.io.choices import TableError
-from isthmus.io.encodings import decoded
-from isthmus.io.endings import file_ending
+from isthmus.io.encodings import decoded, is_utf8
 from isthmus.io.foreign import polars_errors
+from isthmus.io.light import read_light
 from isthmus.io.packed import unpacked
+from isthmus.io.separators import separator_of
 from isthmus.words import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from isthmus.io.light import Light, LightText
+
+LARGE = 2**24  # bytes of a file of which not all text is held
 ROW_INDEX = ("", "Unnamed: 0")  # how pandas names a row index, and one that it read as a column
 
 
@@ -31,12 +35,20 @@ class Text(NamedTuple):
     separator: str
     lines: np.ndarray
     row_index: tuple[str, ...]  # of the first column, if it only counts rows
+    light: Light | None = None  # columns that were read as numbers at once
 
 
 def read_text(path: Path, *, header: bool, encoding: str | None = None) -> Text:
-    """Read the cells of a text file, after a look at each line."""
+    """Read the cells of a text file, after a look at each line; numbers of a large one as such."""
+    light = _read_light(path, header, encoding)
+    if light is not None:
+        names, counting = light.frame.columns, False
+        if header and light.light.pieces.first[0] in ROW_INDEX:
+            counting = _counts_rows(light.frame.to_series(0))
+        index = (names[0],) if counting else ()
+        return Text(light.frame, light.light.pieces.separator, light.lines, index, light.light)
     text = decoded(path, unpacked(path), encoding)
-    separator = "\t" if file_ending(path).startswith(".tsv") else _separator(text)
+    separator = separator_of(path, text)
     first, numbers, text = _checked_lines(path, text, separator)
     names = [name if header and name else f"column_{i + 1}" for i, name in enumerate(first)]
     check_names(path, names)
@@ -45,6 +57,13 @@ def read_text(path: Path, *, header: bool, encoding: str | None = None) -> Text:
     counting = header and first[0] in ROW_INDEX and _counts_rows(frame.to_series(0))
     lines = np.frombuffer(numbers, np.int64)[1 if header else 0 :]
     return Text(frame, separator, lines, (names[0],) if counting else ())
+
+
+def _read_light(path: Path, header: bool, encoding: str | None) -> LightText | None:
+    """Return what a large file in UTF-8 holds; None where it has to be read as a whole."""
+    if path.stat().st_size < LARGE or (encoding is not None and not is_utf8(encoding)):
+        return None
+    return read_light(path, header=header, worded=ROW_INDEX)
 
 
 def _parsed(path: Path, text: str, separator: str, header: bool) -> pl.DataFrame:
@@ -58,18 +77,6 @@ def _parsed(path: Path, text: str, separator: str, header: bool) -> pl.DataFrame
     if frame.is_empty():
         raise TableError(f"{path} has a header, but no rows.")
     return frame
-
-
-def _separator(text: str) -> str:
-    """Return what separates the cells; a single column has nothing, and a comma does no harm."""
-    sample = text[: 2**14]
-    sample = sample[: sample.rfind("\n") + 1] or sample  # whole lines
-    try:
-        found = csv.Sniffer().sniff(sample, delimiters=",;\t|").delimiter
-    except csv.Error:
-        found = ""
-    first = sample.partition("\n")[0]
-    return found if found and found in first else max(",;\t|", key=first.count)
 
 
 def _checked_lines(path: Path, text: str, separator: str) -> tuple[list[str], array[int], str]:

@@ -13,8 +13,8 @@ import polars as pl
 
 from isthmus.io.cells import (
     cell_at,
-    cleaned,
     first_cell,
+    has_code,
     has_units,
     loosened,
     no_numbers,
@@ -24,6 +24,7 @@ from isthmus.io.cells import (
 )
 from isthmus.io.choices import TableError
 from isthmus.io.labels import column_words
+from isthmus.io.light import cells_of
 from isthmus.io.notes import FEW, OPEN_ORDER, Notes, Odd
 from isthmus.io.numbers import as_numbers, check_holes, decimal_of, leave_out
 from isthmus.schema import TwoReadings, as_dates, as_spans, as_times, dates_by_style
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     Reader = Callable[[pl.Series], pl.Series | None]
 
 PAIRS = ({"true": True, "false": False}, {"yes": True, "no": False}, {"1": True, "0": False})
-CODE = "^0[0-9]+$"  # such as a zip code: no number is written so
 WAY_OUT = "write all alike, or say which mark is decimal, with --decimal: others are text then"
 
 
@@ -87,8 +87,8 @@ def typed_of(
     _check_single(table, frame)
     known, asked = ({n: kind for n, kind in k.items() if kind != "ignore"} for k in (kinds, asked))
     every = {**known, **asked}
-    of_text = [c.cast(pl.String) for c in frame if _needs_reading(table, c, every.get(c.name))]
-    text = _Text(table, pl.DataFrame(of_text), known, asked)
+    of_text = [c for c in frame if _needs_reading(table, c, every.get(c.name))]
+    text = _Text(table, _as_text(table, of_text, every), known, asked)
     found = text.typed()
     columns = [found.get(c.name, c) for c in frame]
     numbers = [as_numbers(c) for c in columns if c.dtype.is_numeric()]
@@ -104,6 +104,23 @@ def _check_single(table: Table, frame: pl.DataFrame) -> None:
             f"{table.path}: {columns_named(bad)} {is_or_are(bad)} neither numbers, words nor dates "
             f"({frame[bad[0]].dtype}){leave_out(table, bad, ': leave out with')}."
         )
+
+
+def _as_text(table: Table, columns: Sequence[pl.Series], kinds: Mapping[str, str]) -> pl.DataFrame:
+    """Return columns as text, but those as they are that were read as numbers and are to be such."""
+    light = {} if table.light is None else table.light.names
+    others = [n for n in light if kinds.get(n, "number") != "number"]
+    words = table.text([c.name for c in columns if c.name in others])
+    return pl.DataFrame(
+        [
+            words[c.name]
+            if c.name in words.columns
+            else c
+            if c.name in light
+            else c.cast(pl.String)
+            for c in columns
+        ]
+    )
 
 
 def _needs_reading(table: Table, column: pl.Series, kind: str | None) -> bool:
@@ -147,13 +164,13 @@ class _Text:
         self.table, self.frame, self.known, self.asked = table, frame, {**known, **asked}, asked
         self.odd: list[Odd] = []
         self.notes = Notes(table)
-        cells = cleaned(frame)
+        cells = cells_of(frame, table.light)
         cells |= {
             n: loosened(cells[n]) for n, kind in asked.items() if n in cells and kind == "number"
         }
         numbers = {name: cells[name] for name in self._numeric(cells)}
         decimal = decimal_of(table, numbers, WAY_OUT)
-        self.numbers = {name: parsed(found, decimal) for name, found in numbers.items()}
+        self.numbers = {n: parsed(found.written(decimal), decimal) for n, found in numbers.items()}
         self.units = {n: c.unit for n, c in numbers.items() if c.unit and n not in known}
 
     def typed(self) -> dict[str, pl.Series]:
@@ -168,12 +185,12 @@ class _Text:
     def _numeric(self, cells: Mapping[str, Cells]) -> list[str]:
         """Return the names of the columns that are numbers, as is known or as all their cells are."""
         guessed = set() if self.table.separator is None else {*cells} - {*self.known}
-        codes = self.frame.select(pl.all().str.strip_chars().str.contains(CODE).any())
+        codes = has_code(self.frame.select(pl.col(pl.String)))
         return [
             name
             for name, found in cells.items()
             if self.known.get(name) == "number"
-            or (name in guessed and not codes[name][0] and self._fits_numbers(found))
+            or (name in guessed and not codes.get(name) and self._fits_numbers(found))
         ]
 
     def _fits_numbers(self, cells: Cells) -> bool:
@@ -204,12 +221,16 @@ class _Text:
         numbers, odd = self.numbers.get(name, (None, None))
         if numbers is not None and (odd is None or kind is not None):
             if odd is not None:
-                self._set_apart(Odd(column_words(self.frame[name]), odd, "no number"))
+                self._set_apart(Odd(self._words(name), odd, "no number"))
             return numbers
-        words = column_words(self.frame[name])
+        words = self._words(name)
         if kind is None:
             return self._guessed(words)
         return self._asked(words, *READ[kind]) if kind in READ else words
+
+    def _words(self, name: str) -> pl.Series:
+        column = self.frame[name]
+        return column_words(column if column.dtype == pl.String else self.table.text([name])[name])
 
     def _guessed(self, words: pl.Series) -> pl.Series:
         """Return words as what all of them are."""

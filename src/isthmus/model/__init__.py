@@ -39,9 +39,13 @@ from isthmus.model.mixing import fit_table_scaler as fit_table_scaler
 from isthmus.model.mixing import layout_of as layout_of
 from isthmus.model.mixing import reweighed as reweighed
 from isthmus.model.mixing import slots_by_cell as slots_by_cell
+from isthmus.model.mixing import table_scaler_of_moments as table_scaler_of_moments
 from isthmus.model.mixing import units_of_distance as units_of_distance
 from isthmus.model.mixing import weight_there as weight_there
 from isthmus.model.model import Model as Model
+from isthmus.model.moments import Moments as Moments
+from isthmus.model.moments import moments_of as moments_of
+from isthmus.model.moments import nothing_known as nothing_known
 from isthmus.model.onnx import DRAWS as DRAWS
 from isthmus.model.onnx import TOLERANCE as TOLERANCE
 from isthmus.model.onnx import Names as Names
@@ -68,8 +72,10 @@ from isthmus.model.onnx_graph import add_decoding as add_decoding
 from isthmus.model.onnx_graph import add_loss as add_loss
 from isthmus.model.record import Record as Record
 from isthmus.model.record import bad_value as bad_value
+from isthmus.model.scaling import LEARNT_BY_BLOCKS as LEARNT_BY_BLOCKS
 from isthmus.model.scaling import Scaler as Scaler
 from isthmus.model.scaling import Scaling as Scaling
+from isthmus.model.scaling import Shaped as Shaped
 from isthmus.model.scaling import are_constant as are_constant
 from isthmus.model.scaling import blocks as blocks
 from isthmus.model.scaling import check_scaling as check_scaling
@@ -77,6 +83,7 @@ from isthmus.model.scaling import choose_scaling as choose_scaling
 from isthmus.model.scaling import fit_scaler as fit_scaler
 from isthmus.model.scaling import mean_row as mean_row
 from isthmus.model.scaling import scale_rows as scale_rows
+from isthmus.model.scaling import scaler_of_moments as scaler_of_moments
 from isthmus.model.slots import SLOTS as SLOTS
 from isthmus.model.slots import Slots as Slots
 from isthmus.model.slots import resolve_slots as resolve_slots

@@ -9,11 +9,12 @@ import numpy as np
 import scipy.special
 
 from isthmus.model.bending import Bent
-from isthmus.model.scaling import Affine, blocks, fit_scaler
+from isthmus.model.scaling import Affine, blocks, fit_scaler, scaler_of_moments
 from isthmus.parts import Layout, Masking, Mixed, OnCells, plan
 from isthmus.words import columns_named, is_or_are
 
 if TYPE_CHECKING:
+    from isthmus.model.moments import Moments
     from isthmus.model.scaling import Scaling
     from isthmus.model.slots import Slots
     from isthmus.parts import Corruption, Group, Loss
@@ -96,16 +97,38 @@ def fit_table_scaler(
 ) -> Affine | Bent:
     """Learn the map of a settled scaling for the numbers of compact rows; others stay as they are."""
     numbers = plan(layout).numbers
-    maps = [np.zeros(X.shape[1]), np.ones(X.shape[1]), *np.zeros((2, X.shape[1]))]
-    gaps = np.isnan(X[:, numbers]).any(axis=0)
-    for columns in (numbers[~gaps], *numbers[gaps][:, None]):
+    maps = _unmoved(X.shape[1])
+    for columns in _scaled_together(numbers, np.isnan(X[:, numbers]).any(axis=0)):
         there = ~np.isnan(X[:, columns]).any(axis=1)
-        if len(columns) and there.any():
+        if there.any():
             fitted = fit_scaler(scaling, X[np.ix_(there, columns)], weight[there])
             assert isinstance(fitted, Affine | Bent)
-            for whole, part in zip(maps, fitted, strict=False):
-                whole[columns] = part
+            _place(maps, columns, fitted)
     return Bent(*maps) if scaling == "asinh" else Affine(*maps[:2])
+
+
+def table_scaler_of_moments(scaling: str | None, known: Moments, layout: Layout) -> Affine:
+    """Learn the map of a settled scaling that needs no quantiles, by what is known of the values."""
+    numbers, maps = plan(layout).numbers, _unmoved(len(known.low))
+    for columns in _scaled_together(numbers, known.gaps[numbers]):
+        if (known.low[columns] <= known.high[columns]).any():
+            _place(maps, columns, scaler_of_moments(scaling, known.of(columns)))
+    return Affine(*maps[:2])
+
+
+def _unmoved(d: int) -> list[np.ndarray]:
+    """Return centre, scale, middle and unit of values that stay as they are."""
+    return [np.zeros(d), np.ones(d), *np.zeros((2, d))]
+
+
+def _scaled_together(numbers: np.ndarray, gaps: np.ndarray) -> list[np.ndarray]:
+    """Return the columns without missing cells, which floor each other, and each of the others."""
+    return [columns for columns in (numbers[~gaps], *numbers[gaps][:, None]) if len(columns)]
+
+
+def _place(maps: list[np.ndarray], columns: np.ndarray, fitted: Affine | Bent) -> None:
+    for whole, part in zip(maps, fitted, strict=False):
+        whole[columns] = part
 
 
 class Present(NamedTuple):

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from isthmus.model.moments import Moments
+
 SCALINGS = ("auto", "standard", "asinh", "minmax", "robust", "range", None)
+LEARNT_BY_BLOCKS = ("standard", "minmax", "range", None)  # without quantiles of all rows
 FLOOR = 0.1  # of the median column's deviation, both in units of the column's own range
 ROUNDING = 1e-14  # of its size: what a constant that was computed may vary by
 FLAG = 10  # scaled units at most between the two values of a flag, or to a constant's new one
@@ -117,28 +120,48 @@ def fit_scaler(
 def _fit_affine(
     scaling: str, x: np.ndarray, weight: np.ndarray, target: tuple[float, float] = (0.0, 1.0)
 ) -> Affine:
-    d = x.shape[1]
     low = x.min(axis=0).astype(float)
     high = x.max(axis=0).astype(float)
-    if scaling == "range":
-        low, high = np.full(d, low.min()), np.full(d, high.max())
     if scaling in ("range", "minmax"):
-        unit = _size(low, high) / (1 if scaling == "range" else FLAG)
-        span = _spread(high - low, unit, low, high) / (target[1] - target[0])
-        return _affine(low - target[0] * span, span)
+        return _of_ends(scaling, low, high, target)
     if scaling == "robust":
         quarters = [_quantile(x, weight, q) for q in (0.25, 0.5, 0.75)]
         spread = (quarters[2] - quarters[0]) / 1.349  # 1 for a normal distribution
         fallback = _deviation(x, weight, quarters[1])  # more than half of the rows are equal
         spread = _floored(np.where(spread > 0, spread, fallback), high - low)
-        return _affine(quarters[1], _bounded(spread, x, low, high))
+        return _affine(quarters[1], _bounded(spread, _two_valued(x, low, high), low, high))
     with np.errstate(over="ignore", invalid="ignore"):
-        return _standard(x, weight, low, high)
+        mean = mean_row(x, weight)
+        deviation, flags = _deviation(x, weight, mean), _two_valued(x, low, high)
+        return _standard(mean, deviation, flags, low, high)
 
 
-def _standard(x: np.ndarray, weight: np.ndarray, low: np.ndarray, high: np.ndarray) -> Affine:
-    mean = mean_row(x, weight)
-    return _affine(mean, _bounded(_floored(_deviation(x, weight, mean), high - low), x, low, high))
+def scaler_of_moments(
+    scaling: str | None, known: Moments, target: tuple[float, float] = (0.0, 1.0)
+) -> Affine:
+    """Learn the map of a settled scaling that needs no quantiles; see `LEARNT_BY_BLOCKS`."""
+    if scaling is None:
+        return Affine(np.zeros(len(known.low)), np.ones(len(known.low)))
+    if scaling in ("range", "minmax"):
+        return _of_ends(scaling, known.low, known.high, target)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _standard(known.mean, known.deviation, known.flag, known.low, known.high)
+
+
+def _of_ends(
+    scaling: str, low: np.ndarray, high: np.ndarray, target: tuple[float, float]
+) -> Affine:
+    if scaling == "range":
+        low, high = np.full(len(low), low.min()), np.full(len(low), high.max())
+    unit = _size(low, high) / (1 if scaling == "range" else FLAG)
+    span = _spread(high - low, unit, low, high) / (target[1] - target[0])
+    return _affine(low - target[0] * span, span)
+
+
+def _standard(
+    mean: np.ndarray, deviation: np.ndarray, flags: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Affine:
+    return _affine(mean, _bounded(_floored(deviation, high - low), flags, low, high))
 
 
 def _affine(centre: np.ndarray, scale: np.ndarray) -> Affine:
@@ -178,14 +201,15 @@ def _floored(deviation: np.ndarray, span: np.ndarray) -> np.ndarray:
     return np.maximum(relative, floor) * span
 
 
-def _bounded(spread: np.ndarray, x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _bounded(
+    spread: np.ndarray, flags: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
     """Bound what one cell of a rare flag can cost, and what one that was constant does.
 
     A flag's deviation is the smaller the rarer it is, and that of a flag never seen is 0; either way
     the other value is `FLAG` units away at most. A constant's other value is taken to be 0, or 1 where
     it is 0 itself.
     """
-    flags = _two_valued(x, low, high)
     spread = np.where(flags, np.maximum(spread, (high - low) / FLAG), spread)
     return _spread(spread, _size(low, high) / FLAG, low, high)
 
@@ -225,6 +249,7 @@ class Shaped(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
     def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
 
 
 def blocks(x: Shaped, values: int = 2**22) -> Iterator[slice]:

@@ -234,9 +234,10 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     def _completed(self, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """Return the scores, with those that are missing computed."""
-        left = np.isnan(scores)
-        if left.any():
-            scores[left] = self._scores(rows[left])
+        left = np.flatnonzero(np.isnan(scores))
+        for start in range(0, len(left), SCORED):  # a copy of all rows would double them
+            some = left[start : start + SCORED]
+            scores[some] = self._scores(rows[some])
         return scores
 
     def _fit(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

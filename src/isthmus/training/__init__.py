@@ -1,10 +1,12 @@
 """The equation and the loops that train it."""
 
+from isthmus.training.ahead import read_ahead as read_ahead
 from isthmus.training.batches import map_batches as map_batches
 from isthmus.training.batches import rows_per_call as rows_per_call
 from isthmus.training.groups import count_programs as count_programs
 from isthmus.training.groups import train_together as train_together
 from isthmus.training.layerwise import codes_below as codes_below
+from isthmus.training.layerwise import far_codes_below as far_codes_below
 from isthmus.training.layerwise import layer_pair as layer_pair
 from isthmus.training.layerwise import merge_pair as merge_pair
 from isthmus.training.layerwise import movable_weights as movable_weights
@@ -49,3 +51,7 @@ from isthmus.training.team import current_team as current_team
 from isthmus.training.team import join_team as join_team
 from isthmus.training.team import leave_at_once as leave_at_once
 from isthmus.training.trainer import Trainer as Trainer
+from isthmus.training.windows import FarRows as FarRows
+from isthmus.training.windows import exceeds_window as exceeds_window
+from isthmus.training.windows import rows_at_hand as rows_at_hand
+from isthmus.training.windows import values_at_once as values_at_once

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from isthmus.nets import Layer
     from isthmus.training.objective import Objective
     from isthmus.training.state import DeviceRows
+    from isthmus.training.windows import FarRows
 
 
 def layer_pair(net: Net, i: int) -> Net:
@@ -70,6 +71,13 @@ def codes_below(objective: Objective, net: Net, data: DeviceRows, i: int) -> Dev
         return data
     codes = map_batches("encode", objective, net, np.asarray(data.x), lambda rows: rows, layer=i)
     return data._replace(x=jnp.asarray(codes))
+
+
+def far_codes_below(objective: Objective, net: Net, data: FarRows, i: int) -> FarRows:
+    """Return rows that are read in turn, and then coded by the layers below."""
+    if i == 0:
+        return data
+    return data._replace(coded=lambda rows: codes_below(objective, net, rows, i))
 
 
 def movable_weights(net: Net, freeze: Any) -> Net | None:

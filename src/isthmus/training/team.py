@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -78,6 +79,25 @@ class Team(NamedTuple):
         """Return what this process is to do of work that is shared out in turn."""
         return things[self.number :: self.size]
 
+    def part(self, size: int) -> tuple[int, int]:
+        """Return begin and end of this process's part of things that lie beside one another."""
+        each = -(-size // self.size)
+        return min(each * self.number, size), min(each * (self.number + 1), size)
+
+    def joined(self, array: Array) -> Array:
+        """Return an array of which each process has filled in its `part`, whole."""
+        begin, end = self.part(len(array))
+        each = -(-len(array) // self.size)
+        rest = [(0, 0)] * (array.ndim - 1)
+        part = jnp.pad(array[begin:end], [(0, each - end + begin), *rest])
+        split = NamedSharding(self._mesh, PartitionSpec("processes"))
+        shape = (each * self.size, *array.shape[1:])
+        whole = jax.make_array_from_single_device_arrays(shape, split, [part])
+        everywhere = NamedSharding(self._mesh, PartitionSpec())
+        with lost_processes():
+            again = self.own(jax.jit(_same, out_shardings=everywhere)(whole))
+            return jax.block_until_ready(again)[: len(array)]
+
     def gathered(self, own: Sequence[float], n: int) -> list[float]:
         """Return the n numbers of which each process has its `share`, in their order."""
         room = np.zeros(-(-n // self.size))
@@ -104,6 +124,10 @@ class Team(NamedTuple):
         with lost_processes():
             parts = multihost_utils.process_allgather(numbers.view(np.uint32))
         return np.ascontiguousarray(parts).view(float)
+
+
+def _same(array: Array) -> Array:
+    return array
 
 
 class _Here:

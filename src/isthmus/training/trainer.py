@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -19,9 +19,9 @@ from isthmus.training.state import (
     DivergenceError,
     Schedule,
     Trained,
-    bucket,
 )
 from isthmus.training.team import leave_at_once, lost_processes
+from isthmus.training.windows import feed_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jax import Array
 
     from isthmus.nets import Net
+    from isthmus.training.feed import Feed, Plan
     from isthmus.training.objective import Objective
     from isthmus.training.state import (
         DeviceRows,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         TrainerState,
     )
     from isthmus.training.team import Team
+    from isthmus.training.windows import FarRows
 
 # One object for all fits: a fresh one would compile again. Runs are short, and a b2 of 0.95 ends lower
 # than 0.999 on every set tried (benchmarks/adam.py).
@@ -134,30 +136,36 @@ class Trainer:
     def __init__(
         self,
         objective: Objective,
-        data: DeviceRows,
+        data: DeviceRows | FarRows,
         settings: TrainerSettings,
         state: TrainerState,
         validation: DeviceRows | None = None,
         movable: Net | None = None,
         team: Team | None = None,
     ) -> None:
-        self.objective, self.data, self.settings, self.team = objective, data, settings, team
+        self.objective, self.settings, self.team = objective, settings, team
         self.state, self.validation, self.movable = state, validation, movable
-        self.steps_per_epoch = -(-data.n // settings.batch_size)
+        self.feed: Feed = feed_of(data, settings, team)
+        self.steps_per_epoch, self.sizes = self.feed.steps_per_epoch, self.feed.sizes
         self.total = self.until = settings.max_epochs * self.steps_per_epoch
-        self.batch_shape = min(settings.batch_size, bucket(data.n))
-        dtype = data.x.dtype
-        self.schedule = Schedule(*(np.asarray(v, dtype) for v in self._schedule()))
+        self.batch_shape, self.platform = self.feed.batch_shape, self.feed.platform
+        self.schedule = Schedule(*(np.asarray(v, self.feed.dtype) for v in self._schedule()))
         self.key = np.array([0, settings.seed], np.uint32)
-        self.sizes = np.array([self._size(i) for i in range(self.steps_per_epoch)])[:, None]
-        self.platform = next(iter(data.x.devices())).platform
         self.length = chunk_length(self.batch_shape, state.params.net.work, self.platform)
-        self._known: deque[tuple[int, np.ndarray]] = deque(maxlen=2)
 
     @property
     def work(self) -> int:
         """How many multiplications a step takes."""
         return self.batch_shape * self.state.params.net.work
+
+    @property
+    def data(self) -> DeviceRows:
+        """The rows on the device: all, or those of the window that the next step is in."""
+        return self.feed.rows(self.state.step)
+
+    def plan(self, first: int, count: int) -> Plan:
+        """Return the rows to gather in each step, how many are real, first step and step count."""
+        return self.feed.plan(first, count, self.length)
 
     def _schedule(self) -> tuple[float, ...]:
         rate, earlier = self.settings.learning_rate, self.settings.constant_after
@@ -168,7 +176,8 @@ class Trainer:
     def run(self, on_epoch: Hook | None = None) -> TrainerState:
         """Train to the end; `on_epoch(row)` sees each epoch and stops the run by returning True."""
         try:
-            return self._run(on_epoch)
+            with closing(self.feed):
+                return self._run(on_epoch)
         except DivergenceError:  # in all processes alike
             raise
         except BaseException:
@@ -201,8 +210,9 @@ class Trainer:
         return self.timed(state, time.perf_counter() - begin)
 
     def chunk(self, state: TrainerState) -> int:
-        """Return how many steps the next chunk takes: no evaluation falls within it."""
-        return min(self.length, min(self._next_evaluation(state), self.until) - state.step)
+        """Return how many steps the next chunk takes: no evaluation or window ends within it."""
+        due = min(self._next_evaluation(state), self.until) - state.step
+        return min(self.length, due, self.feed.most(state.step))
 
     def due(self, state: TrainerState) -> bool:
         """Whether the validation rows are to be measured now."""
@@ -234,7 +244,8 @@ class Trainer:
         return min(epochs * self.steps_per_epoch, self.total)
 
     def _run_chunk(self, state: TrainerState, count: int) -> tuple[Trained, dict[str, np.ndarray]]:
-        data, plan = (self.data.x, self.data.weight, self.key), self.plan(state.step, count)
+        rows, plan = self.feed.rows(state.step), self.plan(state.step, count)
+        data = (rows.x, rows.weight, self.key)
         arguments = (self.objective, state.params, data, plan, self.schedule, self.movable)
         if self.team is None:
             params, terms = self._program()(*arguments, length=self.length)
@@ -261,31 +272,6 @@ class Trainer:
         return (
             _advance_unshared if self.platform == "cpu" and self.work < LEAST_SHARED else _advance
         )
-
-    def plan(self, first: int, count: int) -> tuple[Any, Any, Any, Any]:
-        """Return the rows to gather in each step, how many are real, first step and step count."""
-        index = np.zeros((self.length, self.batch_shape), np.int32)
-        rows = np.ones(self.length, np.int32)
-        spe = self.steps_per_epoch
-        for epoch in range(first // spe, (first + count - 1) // spe + 1):
-            begin = epoch * spe - first  # of the epoch, among these steps
-            here = slice(max(begin, 0), min(begin + spe, count))
-            there = slice(here.start - begin, here.stop - begin)
-            index[here], rows[here] = self._batches(epoch)[there], self.sizes[there, 0]
-        return index, rows, np.int32(first), np.int32(count)
-
-    def _batches(self, epoch: int) -> np.ndarray:
-        """Return the rows of each step of an epoch: by seed and epoch alone, so that resuming is exact.
-
-        A last partial batch is filled up with rows that count 0.
-        """
-        for known, batches in self._known:
-            if known == epoch:
-                return batches
-        order = np.random.default_rng((self.settings.seed, epoch)).permutation(self.data.n)
-        batches = np.resize(order.astype(np.int32), (self.steps_per_epoch, self.batch_shape))
-        self._known.append((epoch, batches))
-        return batches
 
     def _rates(self, first: int, count: int) -> np.ndarray:
         schedule = Schedule(*(float(v) for v in self.schedule))  # in the history, at full precision
@@ -314,7 +300,7 @@ class Trainer:
         done, spe = len(state.history), self.steps_per_epoch
         epochs, left = np.split(steps, [len(steps) // spe * spe])
         epochs = epochs.reshape(-1, spe, steps.shape[1])
-        means = (epochs * self.sizes).sum(axis=1) / self.data.n
+        means = (epochs * self.sizes).sum(axis=1) / self.feed.n
         rows = []
         for i, (mean, rate) in enumerate(
             zip(means.tolist(), epochs[:, -1, -1].tolist(), strict=True)
@@ -323,9 +309,6 @@ class Trainer:
             rows.append(row | {"learning_rate": rate, "validation_loss": math.nan})
         partial = (left,) if len(left) else ()
         return state._replace(history=(*state.history, *rows), partial=partial)
-
-    def _size(self, i: int) -> int:
-        return min(self.settings.batch_size, self.data.n - i * self.settings.batch_size)
 
     def judged(self, state: TrainerState, loss: float) -> TrainerState:
         """Take in the loss of the validation rows; keep the best weights, count the patience down.

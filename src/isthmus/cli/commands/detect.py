@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
 
 from cyclopts import Parameter
 
+from isthmus.cli.apart import first_autoencoder
 from isthmus.cli.bad_rows import rows_for, set_far_apart
+from isthmus.cli.big import Job, big_rows, end_by_blocks
 from isthmus.cli.kinds import Kinds
 from isthmus.cli.models import (
     check_by_column,
     columns_taken,
     configured,
-    first_autoencoder,
     load_detector,
 )
 from isthmus.cli.options import (
@@ -37,9 +38,12 @@ from isthmus.cli.sources import Source, rows_of, use_cache
 from isthmus.cli.terminal import UsageError, signals, usage_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import ArrayLike
 
+    from isthmus.cli.big import BigRows
     from isthmus.io import Rows
     from isthmus.outliers import OutlierDetector
 
@@ -195,6 +199,11 @@ def detect(
         rows = train if new is None else rows_like(train, task.trained, task.decided)
     else:
         found, train = _loaded(model, explain), None
+        big = big_rows(found, model, task.data, result, common)
+        if big is not None:
+            task.check_shape(big.wanted.shape)
+            outlier = _found_together(found, big) if found.fdr else None
+            return end_by_blocks(big, result, "detect", lambda: Decisions(found, explain, outlier))
         rows = rows_for(found, model, task.data)
     task.check_rows(rows)
     if train is None:
@@ -203,12 +212,10 @@ def detect(
         _set_autoencoder(found, said_of(train, task.data), options)
         with rows_of(task.trained.path):
             rows, scores = _fit_and_score(found, train, rows, task.decided, common)
-    outlier, decided = _decided(found, rows, scores, explain, new=rows is not train)
-    facts: dict[str, object] = {
-        "rows": rows.total,
-        "outliers": int(outlier.sum()),
-        "threshold": None if found.by_pvalues else float(found.offset_),
-    }
+    p = _pvalues(found, rows, scores)
+    outlier = found.decide(scores, p) == -1
+    decided = _decided(found, rows, scores, outlier, explain, None if rows is train else p)
+    facts = _facts(found, rows.total, int(outlier.sum()))
     if common.json:
         facts |= columns_taken(found)
     with signals.hold():
@@ -278,11 +285,15 @@ class Task:
         """Refuse rows that cannot be explained, and identifiers with the name of a result."""
         import numpy as np
 
-        if self.explain and len(np.shape(rows.X)) > 2:
+        self.check_shape(np.shape(rows.X)[1:])
+        check_columns(rows.ids, _names(self.explain))
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Refuse to explain images."""
+        if self.explain and len(shape) > 1:
             raise UsageError(
                 f"{self.decided.path} holds images: --explain is for columns of tables."
             )
-        check_columns(rows.ids, ["score", "outlier", "pvalue", *_reasons(self.explain)])
 
 
 def _detector(
@@ -348,18 +359,56 @@ def _fit_and_score(
 
 
 def _decided(
-    found: OutlierDetector, rows: Rows, scores: np.ndarray, columns: int, *, new: bool
-) -> tuple[np.ndarray, dict[str, ArrayLike]]:
-    """Return which rows are outliers, and the columns of the result.
-
-    Rows that were trained on have no p-values.
-    """
-    p = _pvalues(found, rows, scores)
-    outlier = found.decide(scores, p) == -1
+    found: OutlierDetector,
+    rows: Rows,
+    scores: np.ndarray,
+    outlier: np.ndarray,
+    columns: int,
+    p: np.ndarray | None,
+) -> dict[str, ArrayLike]:
+    """Return the columns of the result; rows that were trained on have no p-values."""
     decided: dict[str, ArrayLike] = {"score": scores, "outlier": outlier}
-    if new and p is not None:
+    if p is not None:
         decided["pvalue"] = p
-    return outlier, decided | _because(found, rows, outlier, min(columns, found.n_features_in_))
+    return decided | _because(found, rows, outlier, min(columns, found.n_features_in_))
+
+
+def _facts(found: OutlierDetector, rows: int, outliers: int) -> dict[str, object]:
+    threshold = None if found.by_pvalues else float(found.offset_)
+    return {"rows": rows, "outliers": outliers, "threshold": threshold}
+
+
+class Decisions(Job):
+    """Scores and decisions block by block; `outlier` are those that all rows decide on together."""
+
+    def __init__(self, found: OutlierDetector, explain: int, outlier: np.ndarray | None) -> None:
+        self.found, self.explain, self.outlier = found, explain, outlier
+        self.names, self.good, self.outliers = _names(explain), 0, 0
+
+    def columns(self, rows: Rows) -> Mapping[str, ArrayLike]:
+        """Return the columns of the result."""
+        scores = self.found.score_samples(rows.X)
+        p = _pvalues(self.found, rows, scores)
+        if self.outlier is None:
+            outlier = self.found.decide(scores, p) == -1
+        else:
+            outlier = self.outlier[self.good :][: len(scores)]
+        self.good += len(scores)
+        self.outliers += int(outlier.sum())
+        return _decided(self.found, rows, scores, outlier, self.explain, p)
+
+    def facts(self, rows: int) -> Mapping[str, object]:
+        """Return how many of the rows are outliers."""
+        return _facts(self.found, rows, self.outliers)
+
+
+def _found_together(found: OutlierDetector, big: BigRows) -> np.ndarray:
+    """Return which rows are outliers where that depends on the p-values of all."""
+    import numpy as np
+
+    p = [_pvalues(found, rows, found.score_samples(rows.X)) for rows in big.parts("detect")]
+    together = np.concatenate([some for some in p if some is not None])
+    return found.decide(together, together) == -1
 
 
 def _pvalues(found: OutlierDetector, rows: Rows, scores: np.ndarray) -> np.ndarray | None:
@@ -387,6 +436,11 @@ def _because(
         words[outlier, : reasons.shape[1]] = reasons
     names = _reasons(columns)
     return {name: pl.Series(words[:, i].tolist(), dtype=pl.String) for i, name in enumerate(names)}
+
+
+def _names(explain: int) -> list[str]:
+    """Return the names of all columns of the result."""
+    return ["score", "outlier", "pvalue", *_reasons(explain)]
 
 
 def _reasons(columns: int) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from isthmus.cli.bad_rows import rows_for
+from isthmus.cli.big import ByColumn, big_rows, end_by_blocks
 from isthmus.cli.models import load_model
 from isthmus.cli.options import (
     DATA,
@@ -23,6 +24,10 @@ from isthmus.cli.options import (
 from isthmus.cli.outputs import ARRAYS, check_columns, check_space, check_table, end_with_table
 from isthmus.cli.rows import in_parts
 from isthmus.cli.sources import Source, use_cache
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +75,16 @@ def encode(
     names = list(ae.get_feature_names_out())
     if number < depth:
         names = [f"layer{number}_{i}" for i in range(width)]
+
+    def coded(X: pl.DataFrame | np.ndarray) -> np.ndarray:
+        return ae.encode(X, number)
+
+    big = big_rows(ae, model, source, result, common)
+    if big is not None:
+        check_space(result.output, len(big.blocks), width)
+        return end_by_blocks(big, result, "encode", lambda: ByColumn(names, coded))
     rows = rows_for(ae, model, source)
     check_columns(rows.ids, names)
     check_space(result.output, len(rows.X), width)
-    codes = in_parts(lambda X: ae.encode(X, number), rows.X, "encode", common)
+    codes = in_parts(coded, rows.X, "encode", common)
     return end_with_table(result, common, rows, dict(zip(names, codes.T, strict=True)))

@@ -6,8 +6,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from isthmus.cli.apart import first_autoencoder
 from isthmus.cli.bad_rows import rows_for
-from isthmus.cli.models import check_by_column, check_decoder, first_autoencoder, load_any
+from isthmus.cli.models import check_by_column, check_decoder, load_any
 from isthmus.cli.options import DATA, OUTPUT, Common, PrintableOutput, ScoredColumns, option
 from isthmus.cli.outputs import TABLES, check_columns, check_table, end_with_table
 from isthmus.cli.sources import Source, use_cache

@@ -113,12 +113,12 @@ def impute(
     use_cache()
     ae, wanted = _loaded(estimates)
     table, rows = read_table_and_rows(source, wanted)
-    cells, typed = table.rows, rows.X
-    if not isinstance(cells, pl.DataFrame) or not isinstance(typed, pl.DataFrame):
+    typed = rows.X
+    if not isinstance(table.rows, pl.DataFrame) or not isinstance(typed, pl.DataFrame):
         raise UsageError(f"{data} is an array without column names: estimates are for tables.")
     if table.unread:
         raise UsageError(f"{data} has a column that cannot be read: {', '.join(table.unread)}.")
-    filled: pl.DataFrame = typed
+    cells, filled = table.text(table.rows.columns), typed
     intervals: dict[str, pl.DataFrame] = {}
     if any(typed.null_count().row(0)):
         if ae is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isthmus.cli.models import first_autoencoder, load_any
+from isthmus.cli.apart import first_autoencoder
+from isthmus.cli.models import load_any
 from isthmus.cli.options import Common, ModelArgument
 from isthmus.cli.outputs import end
 from isthmus.cli.sources import check_present

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from isthmus.cli.apart import first_autoencoder
 from isthmus.cli.decision_lines import Beside, Printer, Stream
-from isthmus.cli.models import check_by_column, first_autoencoder, load_any, wanted_by
+from isthmus.cli.models import check_by_column, load_any, wanted_by
 from isthmus.cli.options import (
     DATA,
     OUTPUT,

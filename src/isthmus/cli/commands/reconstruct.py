@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isthmus.cli.bad_rows import set_far_apart
+from isthmus.cli.big import Job, big_rows, end_by_blocks
 from isthmus.cli.models import load_model, wanted_by
 from isthmus.cli.options import (
     Common,
@@ -33,7 +34,10 @@ from isthmus.cli.terminal import UsageError
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import polars as pl
+    from numpy.typing import ArrayLike
 
     from isthmus.autoencoder import Autoencoder
     from isthmus.io import Rows
@@ -97,11 +101,15 @@ def reconstruct_rows(
             f"{model} was fitted on words, dates or times, which {path} cannot hold: write .csv or "
             ".parquet."
         )
+    names = [f"x{i}" for i in range(ae.n_features_in_)] if wanted.names is None else wanted.names
+    big = None if folder or len(wanted.shape) > 1 else big_rows(ae, model, source, result, common)
+    if big is not None:
+        check_space(path, len(big.blocks), ae.n_features_in_)
+        return end_by_blocks(big, result, "reconstruct", lambda: Reconstructions(ae, names))
     rows = _read(ae, source, wanted)
     check_space(path, len(rows.X), ae.n_features_in_)
     if folder:
         return end_with_images(write_images_of(ae, rows, path, force=result.force), path, common)
-    names = [f"x{i}" for i in range(ae.n_features_in_)] if wanted.names is None else wanted.names
     check_columns(rows.ids, names)
     again = in_parts(ae.reconstruct, rows.X, "reconstruct", common)
     if not isinstance(again, np.ndarray):
@@ -129,6 +137,22 @@ def _whole(again: pl.DataFrame, ae: Autoencoder) -> pl.DataFrame:
         return again
     whole = [c.name for c in ae.schema_.used if c.whole and again[c.name].dtype.is_float()]
     return again.with_columns(pl.col(whole).cast(pl.Int64, strict=False))
+
+
+class Reconstructions(Job):
+    """Rows of a table as a model reproduces them, block by block."""
+
+    def __init__(self, ae: Autoencoder, names: Sequence[str]) -> None:
+        self.ae, self.names = ae, names
+
+    def columns(self, rows: Rows) -> Mapping[str, ArrayLike]:
+        """Return the columns of the table, with their types."""
+        import numpy as np
+
+        again = self.ae.reconstruct(rows.X)
+        if isinstance(again, np.ndarray):
+            return dict(zip(self.names, again.T, strict=True))
+        return _whole(again, self.ae).to_dict()
 
 
 def _has_words(ae: Autoencoder) -> bool:

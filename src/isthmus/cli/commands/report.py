@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from isthmus.cli.apart import first_autoencoder
 from isthmus.cli.bad_rows import shown_rows
-from isthmus.cli.models import check_decoder, first_autoencoder, load_any
+from isthmus.cli.models import check_decoder, load_any
 from isthmus.cli.options import (
     DATA,
     OUTPUT,

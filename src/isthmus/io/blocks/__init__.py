@@ -1,3 +1,4 @@
 """Rows larger than memory, read block by block, in any order and as often as is needed."""
 
 from isthmus.io.blocks.blocks import Blocks as Blocks
+from isthmus.io.blocks.opening import open_blocks as open_blocks

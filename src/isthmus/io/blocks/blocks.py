@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from isthmus.io.places import Numbered
+from isthmus.io.table import Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +34,10 @@ class Blocks(ABC):
     @abstractmethod
     def read(self, start: int, stop: int) -> np.ndarray | pl.DataFrame:
         """Return the rows from `start` up to `stop`, as an array (n, ...), or as a frame."""
+
+    def table(self, start: int, stop: int) -> Table:
+        """Return rows as a part of a table, whose messages know where they stand in the whole."""
+        return Table(Path(self.name), self.read(start, stop), lines=Numbered(start), is_part=True)
 
     def __len__(self) -> int:
         return self.n_rows

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 @reader(*TEXT_ENDINGS)
 def read(path: Path, *, header: bool = True, encoding: str | None = None) -> Table:
-    """Return a table whose cells are all text."""
+    """Return a table whose cells are text, but for numbers of large files."""
     text = read_text(path, header=header, encoding=encoding)
-    return Table(path, text.frame, text.separator, lines=text.lines, row_index=text.row_index)
+
+    return Table(
+        path,
+        text.frame,
+        text.separator,
+        lines=text.lines,
+        row_index=text.row_index,
+        light=text.light,
+    )

@@ -1,0 +1,232 @@
+"""Sources that may be larger than memory go block by block through a model, to a file that grows.
+
+Results are those of rows read all at once, to the bit: a row's result does not depend on its company.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import weakref
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isthmus.cli.apart import Apart, without_odd
+from isthmus.cli.models import wanted_by
+from isthmus.cli.outputs import check_columns, end_printed, end_written, with_ids
+from isthmus.cli.rows import chosen
+from isthmus.cli.sources import Source, Wanted
+from isthmus.cli.terminal import show_text, signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import IO
+
+    import numpy as np
+    import polars as pl
+    from numpy.typing import ArrayLike
+
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.cli.options import Common, TableOutput
+    from isthmus.io import Blocks, Growing, Rows
+    from isthmus.outliers import OutlierDetector
+
+
+BIG = 2**30  # bytes of files that are not read as a whole
+VALUES = 2**22  # of a block
+OPENED = (".npy", ".parquet", ".arrow", ".feather", ".ipc")
+
+
+class Job(ABC):
+    """What is made of rows, block by block."""
+
+    names: Sequence[str]  # of the columns of the result
+
+    @abstractmethod
+    def columns(self, rows: Rows) -> Mapping[str, ArrayLike]:
+        """Return the columns of the result for some rows."""
+
+    def facts(self, rows: int) -> Mapping[str, object]:
+        """Return what is known in the end, of so many rows."""
+        return {}
+
+
+class ByColumn(Job):
+    """An array with a column for each name."""
+
+    def __init__(
+        self, names: Sequence[str], make: Callable[[pl.DataFrame | np.ndarray], np.ndarray]
+    ) -> None:
+        self.names, self.make = names, make
+
+    def columns(self, rows: Rows) -> Mapping[str, ArrayLike]:
+        """Return the columns of the array that is made of rows."""
+        return dict(zip(self.names, self.make(rows.X).T, strict=True))
+
+
+@dataclass(frozen=True)
+class BigRows:
+    """Rows of a large source, as a model takes them."""
+
+    blocks: Blocks
+    found: Autoencoder | OutlierDetector
+    source: Source
+    wanted: Wanted
+    common: Common
+
+    def parts(self, label: str) -> Iterator[Rows]:
+        """Yield the rows, of which the next are read while some are worked on."""
+        import numpy as np
+
+        from isthmus.training import Progress, read_ahead
+
+        count = len(self.blocks)
+        step = max(VALUES // max(int(np.prod(self.wanted.shape)), 1), 1)
+        runs = [(start, min(start + step, count)) for start in range(0, count, step)]
+        with Progress(label, self.common.verbose, count, "rows") as progress:
+            for rows in read_ahead(lambda run, _: self._read(*run), runs):
+                signals.check()
+                yield rows
+                progress(rows.total)
+
+    def _read(self, start: int, stop: int) -> Rows:
+        rows = chosen(self.blocks.table(start, stop), self.source, self.wanted)
+        return without_odd(self.found, rows, self.source, is_part=True)
+
+
+def big_rows(
+    found: Autoencoder | OutlierDetector,
+    model: Path,
+    source: Source,
+    result: TableOutput,
+    common: Common,
+) -> BigRows | None:
+    """Return the rows of a source that is too large to be read as a whole; None for others.
+
+    A table within JSON is made as a whole in any case.
+    """
+    from isthmus.io import open_blocks
+
+    if (result.output is None and common.json) or not is_big(source):
+        return None
+    return BigRows(open_blocks(source.path), found, source, wanted_by(found, model), common)
+
+
+def is_big(source: Source) -> bool:
+    """Return whether the files of a source are together too large to be read as a whole."""
+    from isthmus.io import file_ending, table_files
+
+    if source.is_folder:
+        return False
+    files = table_files(source.path) or [source.path]
+    opened = all(file_ending(file) in OPENED for file in files)
+    return opened and sum(file.stat().st_size for file in files) >= BIG
+
+
+# -- results -------------------------------------------------------------------------------------
+
+
+class _BadAfterGood(Exception):
+    """Rows were set apart after others had been written, without a column that says why."""
+
+
+def end_by_blocks(rows: BigRows, result: TableOutput, label: str, begin: Callable[[], Job]) -> int:
+    """Write what is made of rows to a file or the standard output, and report it, as a whole would.
+
+    Where rows are bad a last column says why; if the first of them comes late, all is written anew.
+    """
+    try:
+        writing = _Writing(rows, result, begin(), explained=False)
+        writing.run(label)
+    except _BadAfterGood:
+        writing = _Writing(rows, result, begin(), explained=True)
+        writing.run(label)
+    return writing.end()
+
+
+class _Writing:
+    """One way through all rows, to a file."""
+
+    def __init__(self, rows: BigRows, result: TableOutput, job: Job, *, explained: bool) -> None:
+        self.rows, self.result, self.job, self.explained = rows, result, job, explained
+        self.path, self.raw = result.output, result.raw
+        self.is_array = self.path is not None and self.path.suffix.lower() == ".npy"
+        self.apart = Apart(rows.source)
+        self.waiting: list[Rows] = []
+        self.empty: pl.DataFrame | None = None  # the columns of the result, without rows
+        self.names: list[str] = []
+        self.printed: IO[bytes] | None = None
+
+    def run(self, label: str) -> None:
+        """Write all rows, or none."""
+        with self._opened() as table:
+            for rows in self.rows.parts(label):
+                self._add(table, rows)
+            if self.empty is None:
+                self._refuse()
+
+    def _opened(self) -> AbstractContextManager[Growing]:
+        from isthmus.io import growing_lines, growing_table
+
+        if self.path is not None:
+            return growing_table(self.path, len(self.rows.blocks), raw=self.raw)
+        self.printed = tempfile.TemporaryFile()
+        weakref.finalize(self, self.printed.close)
+        return growing_lines(self.printed, raw=self.raw)
+
+    def _add(self, table: Growing, rows: Rows) -> None:
+        check_columns(rows.ids, self.job.names)
+        self.apart.add(rows)
+        if rows.problems is not None and not self.explained and not self.is_array:
+            if self.empty is not None:
+                raise _BadAfterGood
+            self.explained = True
+        columns = self._columns(rows)
+        if columns is None:
+            self.waiting.append(rows)
+            return
+        for before in self.waiting:
+            self._write(table, before, columns[:0])
+        self.waiting.clear()
+        self._write(table, rows, columns)
+
+    def _columns(self, rows: Rows) -> pl.DataFrame | None:
+        """Return the columns of the result; None where no row was good so far."""
+        import polars as pl
+
+        if not len(rows.X):
+            return self.empty
+        columns = pl.DataFrame(self.job.columns(rows))
+        self.empty = columns[:0]
+        return columns
+
+    def _write(self, table: Growing, rows: Rows, columns: pl.DataFrame) -> None:
+        import polars as pl
+
+        if self.explained and rows.problems is None:
+            none = pl.Series("problem", [None], dtype=pl.String).new_from_index(0, len(rows.X))
+            rows = rows._replace(problems=none)
+        part = with_ids(rows, columns.to_dict(), is_array=self.is_array)
+        self.names = part.columns
+        table.write(part)
+
+    def _refuse(self) -> None:
+        """Raise what is wrong with the first row, where all are bad."""
+        first = self.rows.blocks.table(0, 1)._replace(is_part=False)
+        self.job.columns(chosen(first, self.rows.source, self.rows.wanted))
+
+    def end(self) -> int:
+        """Report what was written, as `end_with_table` does."""
+        self.apart.warn()
+        facts, common = self.job.facts(len(self.rows.blocks)), self.rows.common
+        counts = {"rows": len(self.rows.blocks), "unscored": self.apart.bad}
+        if self.printed is None:
+            return end_written(self.result, common, counts, self.names, facts)
+        self.printed.seek(0)
+        with io.TextIOWrapper(self.printed, "utf-8", newline="") as lines:
+            while text := lines.read(2**16):
+                show_text(text)
+        return end_printed(common, facts)

@@ -1,0 +1,222 @@
+"""Fits on rows of more than a window: from disk as in memory, to the bit, and what can go wrong."""
+
+import os
+import signal
+import threading
+import time
+
+import jax
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.preprocessing import MinMaxScaler
+
+from isthmus import Autoencoder
+from isthmus.io import Blocks, FileError
+from isthmus.training import windows
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+N, D = 700, 5
+
+
+@pytest.fixture(autouse=True)
+def tiny_window(monkeypatch):
+    """A window of 192 rows, and blocks of 3."""
+    monkeypatch.setattr(windows, "WINDOW", 1000)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N, 3)) @ rng.normal(size=(3, D)) + 0.1 * rng.normal(size=(N, D))
+    X[:, 0] = np.sort(X[:, 0]) + 100
+    return X.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def files(rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rows")
+    np.save(folder / "rows.npy", rows)
+    frame = pl.DataFrame(rows, schema=[f"c{j}" for j in range(D)])
+    frame.write_parquet(folder / "rows.parquet", row_group_size=33)
+    frame.write_parquet(folder / "other.parquet", row_group_size=200)
+    return folder
+
+
+def model(**params):
+    given = {"max_epochs": 2, "batch_size": 32, "random_state": 0, **params}
+    return Autoencoder(2, "dense:hidden=[4]", **given)
+
+
+def same(a, b):
+    pairs = zip(jax.tree.leaves(a.net_), jax.tree.leaves(b.net_), strict=True)
+    return all(np.array_equal(x, y) for x, y in pairs)
+
+
+def known_alike(a, b):
+    """Whether two fits left the same, whatever time they took."""
+    histories = [{k: v for k, v in m.history_.items() if k != "seconds"} for m in (a, b)]
+    np.testing.assert_equal(*histories)
+    np.testing.assert_array_equal(a.mean_activation_, b.mean_activation_)
+    return same(a, b) and a.baseline_ == b.baseline_ and a.fitted_.seen == b.fitted_.seen
+
+
+@pytest.fixture(scope="module")
+def whole(rows):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "WINDOW", 1000)
+        return model().fit(rows)
+
+
+@pytest.mark.parametrize("name", ["rows.npy", "rows.parquet", "other.parquet"])
+def test_a_fit_from_disk_is_that_in_memory(files, rows, whole, name):
+    found = model().fit(files / name)
+    assert known_alike(found, whole)
+    np.testing.assert_array_equal(found.transform(str(files / name)), whole.transform(rows))
+    assert found.score(files / name) == whole.score(rows)
+
+
+def test_a_mapped_array_is_read_block_by_block(files, whole):
+    assert known_alike(model().fit(np.load(files / "rows.npy", mmap_mode="r")), whole)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"early_stopping": False, "scaling": "minmax"},
+        {"pretrain": "layerwise", "corruption": "gaussian"},
+        {"scaling": "robust", "batch_size": "auto", "dtype": "float64"},
+        {"scaling": MinMaxScaler()},
+    ],
+    ids=str,
+)
+def test_whatever_is_fitted_is_the_same_from_disk(files, rows, params):
+    weight = np.random.default_rng(1).uniform(0, 2, N) * (np.arange(N) % 9 > 0)
+    found = [model(**params).fit(X, sample_weight=weight) for X in (rows, files / "rows.parquet")]
+    assert known_alike(*found)
+
+
+def test_rows_of_one_window_are_the_fit_in_memory(files, rows, monkeypatch):
+    monkeypatch.setattr(windows, "WINDOW", N * D)
+    before = model().fit(rows)
+    assert known_alike(model().fit(files / "rows.npy"), before)
+    monkeypatch.setattr(windows, "WINDOW", 2**26)
+    assert known_alike(model().fit(rows), before)
+
+
+def test_what_is_measured_of_many_rows_is_near_what_all_say(rows, whole, monkeypatch):
+    monkeypatch.setattr(windows, "WINDOW", 2**26)
+    found = model().fit(rows)
+    np.testing.assert_allclose(found.scaler_.centre, whole.scaler_.centre, rtol=0.05, atol=0.2)
+    np.testing.assert_allclose(found.scaler_.scale, whole.scaler_.scale, rtol=0.1)
+    assert found.baseline_["pca"] == pytest.approx(whole.baseline_["pca"], rel=0.5)
+    assert len(found.history_["loss"]) == len(whole.history_["loss"])
+
+
+@pytest.mark.parametrize("n", [1, 3, 6])
+def test_an_interrupted_fit_goes_on_from_another_file(files, whole, monkeypatch, n):
+    ae, most, begun = model(warm_start=True), windows.Windows.most, iter(range(n - 1))
+
+    def interrupted(feed, step):
+        if next(begun, None) is None:
+            raise KeyboardInterrupt
+        return min(most(feed, step), 4)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(windows.Windows, "most", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ae.fit(files / "rows.parquet")
+    assert ae.unfinished_epochs == 0
+    assert ae.baseline_["rows"] == "held-out"
+    assert known_alike(ae.fit(files / "other.parquet"), whole)
+
+
+def cut_off(path):
+    os.truncate(path, path.stat().st_size - 1000)
+
+
+def touched(path):
+    os.utime(path, ns=(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(cut_off, "was cut off"), (os.unlink, "vanished"), (touched, "was changed")],
+)
+def test_a_file_that_does_not_stay_leaves_a_fit_that_goes_on(
+    files, rows, whole, tmp_path, fault, said
+):
+    path = tmp_path / "mine.npy"
+    np.save(path, rows)
+    ae = model(warm_start=True)
+    with pytest.raises(FileError, match=f"mine.npy {said}"):
+        ae.fit(path, on_epoch=lambda row: fault(path) if row["epoch"] == 1 else None)
+    assert ae.unfinished_epochs == 1
+    np.save(path, rows)
+    assert known_alike(ae.fit(path), whole)
+
+
+class Watched(Blocks):
+    """Rows of an array, which notes how many are read at a time."""
+
+    name, columns = "watched", None
+
+    def __init__(self, array):
+        self.array, self.n_rows, self.most = array, len(array), 0
+
+    def read(self, start, stop):
+        self.most = max(self.most, stop - start)
+        return self.array[start:stop]
+
+
+def test_no_more_than_a_block_is_read_at_a_time(rows):
+    source = Watched(rows)
+    assert model().fit(source).n_iter_ == 2
+    assert 0 < source.most <= 1000 // 16 // D
+
+
+class Slow(Watched):
+    """Reads nothing more once the first epoch is at its end."""
+
+    def __init__(self, array):
+        super().__init__(array)
+        self.stuck, self.ended = False, threading.Event()
+
+    def read(self, start, stop):
+        if self.stuck:
+            self.ended.wait(30)
+        return super().read(start, stop)
+
+    def stick(self, row):
+        self.stuck = True
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+def test_an_interrupt_is_answered_while_a_source_is_read(rows):
+    source, ae = Slow(rows), model(max_epochs=9)
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        ae.fit(source, on_epoch=source.stick)
+    source.ended.set()
+    assert time.monotonic() - begin < 5
+    assert ae.unfinished_epochs >= 1
+
+
+def test_a_cell_that_is_no_number_is_named_by_its_row(rows, tmp_path):
+    X = rows.copy()
+    X[431, 2] = np.inf
+    np.save(tmp_path / "rows.npy", X)
+    with pytest.raises(ValueError, match=r"infinity in column 2 \(1 cells, the first in row 431\)"):
+        model().fit(tmp_path / "rows.npy")
+
+
+def test_a_column_that_the_precision_cannot_hold_is_named_by_its_row(rows):
+    X = rows.astype(float)
+    X[500, 3] = 1e60
+    with pytest.raises(ValueError, match="Column 3 of X, scaled, is too large .* in row 500"):
+        model(scaling=None, early_stopping=False).fit(X)
+
+
+def test_rows_of_which_none_counts_are_refused(rows):
+    with pytest.raises(ValueError, match="weight"):
+        model().fit(rows, sample_weight=np.zeros(N))
