@@ -9,6 +9,7 @@ _MODULES = ("images", "plots", "presets")
 _HOMES = {
     "audit.audit": ["Audit"],
     "autoencoder.estimator": ["Autoencoder"],
+    "autoencoder.original": ["explain"],
     "comparison": ["compare"],
     "embedding": ["embed"],
     "loading": ["load"],
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers; a test holds
     from isthmus import presets as presets
     from isthmus.audit.audit import Audit as Audit
     from isthmus.autoencoder.estimator import Autoencoder as Autoencoder
+    from isthmus.autoencoder.original import explain as explain
     from isthmus.comparison import compare as compare
     from isthmus.embedding import embed as embed
     from isthmus.io.tensors import ModelFileError as ModelFileError

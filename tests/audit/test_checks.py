@@ -126,6 +126,21 @@ def test_odd_columns_are_found(kind, values, rows):
     assert finding.rows == rows
 
 
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([0.30000001] * N, "a is 0.30000001 in every row"),
+        (pl.Series([0.3] * N, dtype=pl.Float32), "a is 0.3 in every row"),
+        ([1234567.25] * N, "a is 1,234,567.25 in every row"),
+        ((1000.00125 * X.round(6)).round(3), "a is 1,000.00125 \u00d7 x, and so adds nothing"),
+        ((1000 * X.round(6)).round(3), "a is 1,000 \u00d7 x, and so adds nothing"),
+    ],
+)
+def test_numbers_are_told_with_the_figures_that_they_have(values, told):
+    kind = "reckoned column" if "\u00d7" in told else "constant column"
+    assert the_one(kind, x=X.round(6), a=values).text.startswith(told)
+
+
 def test_units_that_differ_are_told():
     finding = the_one("numbers in text", a=[f"{v} kg" for v in X[:-1]] + ["12 lb"], x=X)
     assert finding.rows == (N - 1,)

@@ -148,7 +148,7 @@ def test_plain_numbers_stay_numbers(iris):
     np.testing.assert_allclose(found.contribution, parts, rtol=1e-3, atol=1e-6)
     line = found.frame(top=1).row(0, named=True)
     assert isinstance(line["observed"], float)
-    text = f"{line['column']} {line['observed']:.4g} (expected {line['expected']:.4g})"
+    text = f"{line['column']}: expected {line['expected']:.4g}, got {line['observed']:.4g}"
     assert found.reasons(1)[0].tolist() == [text]
     with pytest.raises(ValueError, match="cosine"):
         Autoencoder(2, loss="cosine", max_epochs=1).fit(iris).explain(iris)

@@ -196,3 +196,23 @@ def test_what_cannot_be_marked_is_refused(ready, words, text, status):
     assert text in ended.err
     if "--ignore" not in words and "--columns" not in words and "detect" not in words:
         assert "--ignore" not in ended.err  # a model's columns cannot be left out
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (
+            "detect gap.csv --n-estimators 2",
+            1,
+            "isthmus: gap.csv: line 4 has no cell that is there",
+        ),
+        ("fit gap.csv", 0, "isthmus: warning: gap.csv: A row has no cell that is there among the"),
+        ("fit gap.csv", 0, "columns used, the first is line 4: nothing is learned from it.\n"),
+    ],
+)
+def test_a_row_to_train_on_without_a_cell_is_named_by_its_line(ready, words, status, said):
+    lines = Path("t.csv").read_text().splitlines()
+    lines[3] = "," * lines[0].count(",")
+    Path("gap.csv").write_text("\n".join(lines) + "\n")
+    ended = ready(f"{words} --max-epochs 1 --quiet")
+    assert (ended.status, said in ended.err) == (status, True), ended.err

@@ -60,7 +60,7 @@ def test_flags_are_the_detectors(cli, saved):
     assert table["outlier"].sum() == 3
     odd = table.filter("outlier", name="n002").row(0, named=True)
     for i, line in enumerate(same.explain(X[2]).frame(2).iter_rows(named=True)):
-        text = f"{line['column']} {line['observed']:.4g} (expected {line['expected']:.4g})"
+        text = f"{line['column']}: expected {line['expected']:.4g}, got {line['observed']:.4g}"
         assert odd[f"because{i + 1}"] == text
     assert table.filter(~pl.col("outlier"))["because1"].null_count() == 97
 
@@ -75,6 +75,15 @@ def test_a_saved_detector_decides_as_it_did(cli, saved):
     few = cli("detect", "new.csv", "--model", saved, "--quiet")
     assert few.out.count("\n") == 21
     assert few.err == ""
+
+
+def test_identifiers_may_stand_in_the_new_rows_alone(cli):
+    pl.read_csv("t.csv").drop("name").write_csv("anonymous.csv")
+    words = ("--contamination", "none", "--new", "new.csv", *FAST, "--max-epochs", 1)
+    ended = cli("detect", "anonymous.csv", "--id", "name", *words)
+    assert (ended.status, ended.err) == (0, "")
+    assert [line[:5] for line in ended.out.splitlines()[:2]] == ["name,", "n100,"]
+    refused(cli("detect", "anonymous.csv", "--id", "nam", *words), "new.csv has no column 'nam'", 1)
 
 
 def test_novelties_have_p_values(cli):

@@ -102,7 +102,7 @@ def test_lines_on_the_standard_output(ready):
     ended = ready("monitor d.isthmus --new new.csv")
     assert ended.out.startswith("row,pvalue,level,outlier,problem\n0,")
     assert ended.out.count("\n") == 61
-    assert ended.err == "isthmus: rows 59, unscored 1, alerts 1, pvalues tail\n"
+    assert ended.err == "isthmus: rows 60, unscored 1, alerts 1, pvalues tail\n"
     ended = ready("monitor d.isthmus --new new.csv --json --quiet")
     found = [json.loads(line) for line in ended.out.splitlines()]
     assert [line["row"] for line in found if line.get("outlier")] == [30]
@@ -240,7 +240,7 @@ def test_lines_that_are_no_json_are_marked(ready):
         ("d.isthmus --new new.csv -o new.csv", "is also an input", 1),
         ("d.isthmus --new new.csv --resend", "--resend prints decisions of a --state again", 2),
         ("d.isthmus --new other.csv", "other.csv lacks the column 'a'", 1),
-        ("d.isthmus --new new.csv --id many", "lacks the column 'many'", 1),
+        ("d.isthmus --new new.csv --id many", "no column 'many', which --id names. It has: a,", 1),
         ("d.isthmus --new new.csv --id problem", "'problem' has the name of a column", 2),
     ],
 )
@@ -251,6 +251,16 @@ def test_what_cannot_be_is_refused(ready, words, text, status):
     assert ended.err.count("\n") == 1
     assert text in ended.err
     assert not Path("s.state").exists()
+
+
+def test_no_rows_are_said_to_be_none(ready, lines):
+    Path("names.csv").write_text(lines[0])
+    ended = ready("monitor d.isthmus --new names.csv --quiet")
+    assert (ended.status, ended.out) == (0, "")
+    assert ended.err == "isthmus: names.csv has no rows: nothing was decided.\n"
+    ready("monitor d.isthmus --new new.csv --state s.state --quiet")
+    ended = ready("monitor d.isthmus --new new.csv --state s.state")
+    assert ended.err.startswith("isthmus: new.csv has no new rows: nothing was decided.\n")
 
 
 def test_a_state_keeps_its_options(ready):

@@ -401,7 +401,8 @@ def test_the_parameters_of_held_out_rows_matter():
     assert base.offset_ != quick(alpha=0.2).fit(X).offset_
     assert base.offset_ != quick(alpha=0.1, calibration_fraction=0.4).fit(X).offset_
     assert base.offset_ != quick(alpha=0.1, calibration="cross").fit(X).offset_
-    assert quick(alpha=0.1, fdr=True).fit(X).predict(X).sum() != base.predict(X).sum()
+    with pytest.warns(UserWarning, match="stranger than all 24 calibration rows, too few"):
+        assert quick(alpha=0.1, fdr=True).fit(X).predict(X).sum() != base.predict(X).sum()
 
 
 def test_verbose_tells_on_the_standard_error(capsys):
@@ -417,7 +418,9 @@ def test_verbose_tells_on_the_standard_error(capsys):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"contamination": 0.7}, r"contamination must be a number in \[0, 0.5\]; got 0.7"),
+        ({"contamination": 0.7}, r"'auto', 'none' or a number in \[0, 0.5\]; got 0.7. What more"),
+        ({"contamination": 1}, "got 1. A share is no percentage: 1 % is 0.01."),
+        ({"contamination": True}, "a number in .*; got True.$"),
         ({"contamination": None}, "got None. 'none' says that the rows are clean, 'auto' that"),
         ({"contamination": "some"}, "contamination must be 'auto', 'none' or a number"),
         ({"alpha": 1.5}, r"alpha must be a number in \(0, 1\); got 1.5"),
@@ -427,6 +430,9 @@ def test_verbose_tells_on_the_standard_error(capsys):
         ({"n_references": 0}, "n_references must be 'auto' or a whole number"),
         ({"max_samples": 1}, "max_samples must be 'auto' or a whole number"),
         ({"calibration": "fold"}, "calibration must be 'split' or 'cross'; got 'fold'"),
+        ({"calibration": "cross"}, "how rows are held out, and with contamination='auto' none are"),
+        ({"calibration": "cross", "contamination": 0.1}, "with contamination=0.1 none are: give"),
+        ({"autoencoder": {"max_epoch": 3}}, "no parameter 'max_epoch'. Did you mean 'max_epochs'"),
         ({"calibration": "cross", "n_estimators": 1}, "needs n_estimators of at least 2; got 1"),
         ({"alpha": 0.001, "calibration": "cross"}, "p-values from 120 calibration rows are at"),
         ({"alpha": 0.001}, "p-values from 24 calibration rows are at least 0.04"),
@@ -436,6 +442,20 @@ def test_bad_parameters(parameters, message):
     X, _ = planted(120)
     with pytest.raises(ValueError, match=message):
         quick(**parameters).fit(X)
+
+
+def test_too_few_calibration_rows_for_discoveries_are_said_to_be_too_few():
+    X, _ = planted(120)
+    new = np.concatenate([X[:37], np.full((3, X.shape[1]), 1e3)])
+    few = quick(contamination="none", alpha=0.1, fdr=True).fit(X)
+    with pytest.warns(UserWarning, match="3 rows are stranger than all 24 .* which takes 133:"):
+        assert (few.predict(new) == 1).all()
+    enough = quick(contamination="none", alpha=0.1, fdr=True)
+    enough.set_params(calibration_fraction=0.5).fit(np.concatenate([X, X + 0.01, X - 0.01]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert enough.predict(new).tolist()[37:] == [-1] * 3
+        assert (few.predict(X[:20]) == 1).all()  # none is stranger than all
 
 
 def test_other_errors():
@@ -518,7 +538,7 @@ def test_parameters_of_the_default_autoencoder_can_be_set(tmp_path):
     same.set_params(autoencoder__max_epochs=3)
     assert same.autoencoder.max_epochs == 3
     assert OutlierDetector().set_params(n_estimators=2).autoencoder is None
-    with pytest.raises(ValueError, match="Invalid parameter 'epochs'"):
+    with pytest.raises(ValueError, match="no parameter 'epochs'. Did you mean 'max_epochs'"):
         OutlierDetector({"epochs": 3}, **NUMBERS).fit(X)
 
 
@@ -599,6 +619,7 @@ def test_progress_ends_with_the_steps_that_were_taken(capsys):
     assert told[-1] == "detector: 4 of 4 steps"
 
 
+@pytest.mark.filterwarnings("ignore:.* stranger than all")
 def test_scores_alone_are_enough_to_decide():
     X, _ = planted(150)
     detector = quick(alpha=0.2, fdr=True).fit(X)

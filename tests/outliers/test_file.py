@@ -43,6 +43,7 @@ def saved(written, tmp_path):
     return path
 
 
+@pytest.mark.filterwarnings("ignore:.* stranger than all")
 def test_a_round_trip_is_exact(detector, iris, tmp_path):
     detector.save(tmp_path / "d")
     copy = isthmus.load(tmp_path / "d")

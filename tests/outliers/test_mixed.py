@@ -65,6 +65,17 @@ def test_a_member_is_an_autoencoder_of_the_table(table):
     assert np.isfinite(member.score_samples(table)).all()
 
 
+def test_what_is_expected_is_the_answer_of_a_member(table):
+    detector = OutlierDetector(QUICK, n_estimators=4, random_state=0).fit(table)
+    found = detector.explain(table)
+    answers = [detector.member_autoencoder(k).explain(table).expected for k in range(4)]
+    for column in ("age", "pay"):
+        j = found.columns.index(column)
+        given = np.array([answer[:, j] for answer in answers])
+        assert (given == found.expected[:, j]).any(axis=0).all()
+        assert (given != found.expected[:, j]).any()
+
+
 # -- what was constant ------------------------------------------------------------
 
 CONSTANT = {"unit": "kg", "flag": True, "size": 7.5, "count": 3}

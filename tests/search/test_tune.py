@@ -11,8 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
+from sklearn.compose import make_column_transformer
 from sklearn.exceptions import FitFailedWarning
+from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import isthmus
 from isthmus import Autoencoder, DivergenceError, tune
@@ -782,3 +786,62 @@ def test_codes_of_a_mixed_table_are_probed():
     y = (table["town"] == "Ulm").to_numpy()
     found = tune(Autoencoder(**SMALL), {"learning_rate": [0.01]}, table, y, scoring="probe", cv=2)
     assert 0.4 < found.best_score_ <= 1
+
+
+# -- pipelines ----------------------------------------------------------------------------------------
+
+
+def pipeline():
+    """An autoencoder behind steps of which one learns from the classes."""
+    steps = make_column_transformer((StandardScaler(), slice(0, 3)), remainder="passthrough")
+    return make_pipeline(steps, SelectKBest(f_classif, k=3), Autoencoder(**SMALL))
+
+
+def test_a_pipeline_is_searched_as_by_scikit_learn(iris):
+    """Steps in front learn from the rows to train on alone, and so the scores are the same."""
+    y, cv = np.arange(len(iris)) % 3, KFold(3, shuffle=True, random_state=0)
+    grid = {"autoencoder__learning_rate": [1e-3, 3e-2], "autoencoder__n_components": [1, 2]}
+    found = tune(pipeline(), grid, iris, y, cv=cv)
+    theirs = GridSearchCV(pipeline(), grid, cv=cv).fit(iris, y)
+    for name in ("mean_test_score", "split2_test_score"):
+        ours = found.cv_results_[name]
+        np.testing.assert_allclose(ours, theirs.cv_results_[name], rtol=1e-4, atol=1e-4)
+    assert found.best_params_ == theirs.best_params_
+    np.testing.assert_allclose(
+        found.best_estimator_.transform(iris), theirs.best_estimator_.transform(iris), atol=1e-4
+    )
+
+
+def test_a_function_scores_whole_pipelines_on_rows_as_they_were_given(iris):
+    table = pl.DataFrame(iris, schema=list("abcd"))
+    asked = []
+
+    def scoring(model, X, y):
+        asked.append((type(model).__name__, X.columns, y.tolist()))
+        return model.score(X)
+
+    y = np.arange(len(iris)) % 3
+    grid = {"autoencoder__n_components": [1, 2]}
+    found = tune(pipeline(), grid, table, y, scoring=scoring, cv=KFold(2))
+    usual = tune(pipeline(), grid, table, y, cv=KFold(2))
+    name = "mean_test_score"
+    np.testing.assert_array_equal(found.cv_results_[name], usual.cv_results_[name])
+    assert asked[0] == ("Pipeline", ["a", "b", "c", "d"], y[:75].tolist())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("learning_rate", "give them as autoencoder__learning_rate"),
+        ("selectkbest__k", "those of other steps are set beforehand"),
+        ("autoencoder__learning_rat", "Did you mean 'learning_rate'"),
+    ],
+)
+def test_parameters_that_a_pipeline_cannot_be_searched_over(iris, name, said):
+    with pytest.raises(ValueError, match=said):
+        tune(pipeline(), {name: [1, 2]}, iris, np.arange(len(iris)) % 3)
+
+
+def test_a_pipeline_without_an_autoencoder_at_its_end(iris):
+    with pytest.raises(TypeError, match="or a Pipeline that ends in one; got Pipeline"):
+        tune(pipeline()[:-1], {"selectkbest__k": [1]}, iris)

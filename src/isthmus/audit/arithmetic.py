@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from isthmus.audit.findings import Finding, count_of, first_rows, guesses_at, number_text
+from isthmus.audit.findings import Finding, count_of, first_rows, guesses_at, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,13 +93,9 @@ def _candidates(
     every = range(len(columns))
     for a, t in combinations(every, 2):
         line = line_through(few[a], few[t])
-        if line is not None and _holds(few[t], line[0] * few[a] + line[1], within[t]):
-            yield (
-                t,
-                Formula(
-                    _line_words(columns[a].name, *line), (columns[a].name,), _line(table[a], line)
-                ),
-            )
+        if line is not None and _holds(few[t], _line(few[a], line), within[t]):
+            words = _line_words(columns[a].name, *_shortest(line, few[a], few[t], within[t]))
+            yield t, Formula(words, (columns[a].name,), _line(table[a], line))
     for (a, b), sign in ((p, s) for s in ("+", "\u00d7") for p in combinations(every, 2)):
         made = few[a] + few[b] if sign == "+" else few[a] * few[b]
         for t in every:
@@ -115,6 +111,18 @@ def _candidates(
 
 def _line(values: np.ndarray, line: tuple[float, float]) -> np.ndarray:
     return line[0] * values + line[1]
+
+
+def _shortest(
+    line: tuple[float, float], x: np.ndarray, y: np.ndarray, within: float
+) -> tuple[float, float]:
+    """Return factor and constant with the fewest figures, six at least, that say the same of rows."""
+    agreed = agreement(y, _line(x, line), within)
+    for figures in range(6, 15):
+        short = float(f"{line[0]:.{figures}g}"), float(f"{line[1]:.{figures}g}")
+        if agreement(y, _line(x, short), within) >= agreed:
+            return short
+    return line
 
 
 def _both_matter(few: np.ndarray, a: int, b: int, t: int, sign: str) -> bool:
@@ -152,17 +160,11 @@ def line_through(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
 
 
 def _line_words(name: str, factor: float, constant: float) -> str:
-    times = f"{number_text(round_off(factor))} \u00d7 {name}"
-    shown = round_off(constant)
+    times = f"{value_text(factor)} \u00d7 {name}"
     if abs(constant) <= 1e-6 * abs(factor):
         return times
-    sign = "+" if shown > 0 else "\u2212"
-    return f"{times} {sign} {number_text(abs(shown))}"
-
-
-def round_off(value: float) -> float:
-    """Return a number to six figures."""
-    return float(f"{value:.6g}")
+    sign = "+" if constant > 0 else "\u2212"
+    return f"{times} {sign} {value_text(abs(constant))}"
 
 
 def _checked(target: Column, formula: Formula) -> Finding | None:
@@ -178,7 +180,7 @@ def _checked(target: Column, formula: Formula) -> Finding | None:
         text = f"{target.name} is {formula.words}, and so adds nothing."
         return Finding("reckoned column", "note", text, names)
     rows = np.flatnonzero(odd)
-    expected = [number_text(v) for v in formula.values[rows[:1000]]]
+    expected = [value_text(v) for v in formula.values[rows[:1000]]]
     text = (
         f"{target.name} is {formula.words} in all but {count_of(count, 'row')}: there one of them "
         "seems to be wrong."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isthmus.audit.findings import Finding, count_of, first_rows, guesses_at, number_text
+from isthmus.audit.findings import Finding, count_of, first_rows, guesses_at, value_text
 from isthmus.words import shortened
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def _sentinels(
         if (alone or wide) and nearest >= 1:
             rows = rows_between(column, value, value)
             text = (
-                f"{column.name} is {number_text(value)} in {count_of(len(rows), 'row')}, apart from "
-                f"all others ({number_text(rest[0])} to {number_text(rest[-1])}): it seems to stand "
+                f"{column.name} is {value_text(value)} in {count_of(len(rows), 'row')}, apart from "
+                f"all others ({value_text(rest[0])} to {value_text(rest[-1])}): it seems to stand "
                 "for a missing value."
             )
             sure = 0.95 if wide else 0.6
@@ -151,8 +151,8 @@ def _far(
     odd = np.r_[values[:first], values[last:]]
     if len(odd):
         rows = np.flatnonzero(np.isin(column.numbers, odd))
-        usual = f"{number_text(values[first])} to {number_text(values[last - 1])}"
-        words = shortened([number_text(v) for v in odd], 4)
+        usual = f"{value_text(values[first])} to {value_text(values[last - 1])}"
+        words = shortened([value_text(v) for v in odd], 4)
         where = f"{words} in {count_of(len(rows), 'row')}"
         text = f"{column.name} is {where}, far from all others ({usual})."
         guesses = guesses_at(rows, column.name, usual, 0.9)
@@ -208,7 +208,7 @@ def _signs(
 
 
 def _shown(values: np.ndarray) -> str:
-    return shortened([number_text(v) for v in values], 4)
+    return shortened([value_text(v) for v in values], 4)
 
 
 def _breaking(
@@ -233,7 +233,7 @@ def _limits(
         if v[0] in told or v[0] == 0 or c[0] < 10 or c[0] < PILE * beside.max():
             continue
         text = (
-            f"{column.name} is at {word} {number_text(v[0])}, which occurs {c[0]:,} times, and its "
+            f"{column.name} is at {word} {value_text(v[0])}, which occurs {c[0]:,} times, and its "
             f"neighbours {beside.max():,} times at most: numbers beyond seem to have been cut off."
         )
         rows = rows_between(column, v[0], v[0])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SEVERITIES = ("error", "warning", "note")
 MOST_ROWS = 1000  # that a finding names; its `count` is that of all
+MOST_SINGLE = float(np.finfo(np.float32).max)
 LONGEST = 60  # characters of a value in a sentence
 
 
@@ -95,19 +96,21 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def value_text(value: object) -> str:
-    """Return a value as people write it.
+    """Return a value as people write it, with all of its figures.
 
     Examples
     --------
     >>> value_text(1234567.0), value_text("a"), value_text(None), value_text(0.1 + 0.2)
     ('1,234,567', "'a'", 'missing', '0.3')
+    >>> value_text(0.30000001), value_text(float(np.float32(0.3)))
+    ('0.30000001', '0.3')
     """
     if value is None:
         return "missing"
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
     if isinstance(value, int | float | np.number):
-        return number_text(float(value))
+        return _all_figures(float(value))
     if isinstance(value, datetime.datetime):
         midnight = value.time() == datetime.time()
         return value.date().isoformat() if midnight else value.isoformat(" ", "seconds")
@@ -116,8 +119,18 @@ def value_text(value: object) -> str:
     return cut(str(value))
 
 
+def _all_figures(value: float) -> str:
+    """Return a number with the figures that tell it from others, but for the rounding of sums."""
+    if np.isfinite(value) and value == round(value) and abs(value) < 1e15:
+        return f"{value:,.0f}"
+    longer = float(f"{value:.9g}") != value  # than single precision can tell apart
+    if longer and abs(value) < MOST_SINGLE and float(np.float32(value)) == value:
+        value = float(str(np.float32(value)))
+    return f"{value:,.15g}"
+
+
 def number_text(value: float) -> str:
-    """Return a number with six figures at most, or whole."""
+    """Return a number that was reckoned, with six figures at most, or whole."""
     if np.isfinite(value) and value == round(value) and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:,.6g}"

@@ -10,7 +10,7 @@ import polars as pl
 from markupsafe import Markup
 
 from isthmus import __version__
-from isthmus.audit.findings import count_of, cut, share_text, value_text
+from isthmus.audit.findings import count_of, cut, number_text, share_text, value_text
 from isthmus.report import template_source, templates
 from isthmus.words import listed
 
@@ -233,7 +233,14 @@ def _values_text(column: Column) -> str:
         first = column.distinct["value"].head(3).to_list()
         more = "\u2026" if column.n_distinct > 3 else ""
         return ", ".join(cut(str(v))[:24] for v in first) + more
-    return f"{value_text(column.values.min())} to {value_text(column.values.max())}"
+    if column.n_distinct == 1:
+        return value_text(column.values.min())
+    return f"{_end_text(column.values.min())} to {_end_text(column.values.max())}"
+
+
+def _end_text(value: object) -> str:
+    """Return an end of a range, which need not be told from its neighbours."""
+    return number_text(value) if isinstance(value, int | float) else value_text(value)
 
 
 def _picture(column: Column) -> Markup:

@@ -1,5 +1,6 @@
 """The scikit-learn estimator, and how it is fitted."""
 
+from isthmus.autoencoder.answers import number_slots as number_slots
 from isthmus.autoencoder.estimator import Autoencoder as Autoencoder
 from isthmus.autoencoder.explanation import Explanation as Explanation
 from isthmus.autoencoder.explanation import expected_words as expected_words
@@ -11,12 +12,17 @@ from isthmus.autoencoder.file import plain_parameters as plain_parameters
 from isthmus.autoencoder.file import unpack_autoencoder as unpack_autoencoder
 from isthmus.autoencoder.file import unpack_columns as unpack_columns
 from isthmus.autoencoder.file import unpack_parameters as unpack_parameters
+from isthmus.autoencoder.front import Front as Front
+from isthmus.autoencoder.front import parted as parted
 from isthmus.autoencoder.many import Course as Course
 from isthmus.autoencoder.many import Courses as Courses
 from isthmus.autoencoder.many import advance_training as advance_training
 from isthmus.autoencoder.many import are_few_rows as are_few_rows
 from isthmus.autoencoder.many import begin_courses as begin_courses
 from isthmus.autoencoder.many import need_one_program as need_one_program
+from isthmus.autoencoder.original import columns_behind as columns_behind
+from isthmus.autoencoder.original import in_original_columns as in_original_columns
+from isthmus.autoencoder.original import output_names as output_names
 from isthmus.autoencoder.parameters import Parameters as Parameters
 from isthmus.autoencoder.parameters import check_columns as check_columns
 from isthmus.autoencoder.parameters import check_parameters as check_parameters

@@ -87,11 +87,10 @@ def phrase(column: str, observed: str | float, expected: str | float) -> str:
     Examples
     --------
     >>> phrase("country", "KP", "UK (p = 0.93)"), phrase("x", 1.23456, 2.0)
-    ('country: expected UK (p = 0.93), got KP', 'x 1.235 (expected 2)')
+    ('country: expected UK (p = 0.93), got KP', 'x: expected 2, got 1.235')
     """
-    if isinstance(expected, str):
-        return f"{column}: expected {expected}, got {observed}"
-    return f"{column} {observed:.4g} (expected {expected:.4g})"
+    wanted, got = (v if isinstance(v, str) else f"{v:.4g}" for v in (expected, observed))
+    return f"{column}: expected {wanted}, got {got}"
 
 
 def explained(model: Model, rows: Any, columns: tuple[str, ...]) -> Explanation:

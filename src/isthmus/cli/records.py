@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from isthmus.cli.terminal import UsageError
 from isthmus.io import FileError
-from isthmus.words import first_line
+from isthmus.words import first_line, shortened, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,11 +49,19 @@ class Lines:
 
     `place` is where an earlier reader of the same file stopped: how many bytes it took, their digest,
     and the names of the columns. A file that begins with these bytes is read on from there, any other
-    from its start. The standard input goes on where it is, and may leave the names out then.
+    from its start. The standard input goes on where it is, and may leave the names out then. A line of
+    names has at least `names`, which a detector asks for, and `ids`; none where it asks for none.
     """
 
-    def __init__(self, path: Path, names: Sequence[str], place: Mapping[str, object]) -> None:
-        self.path, self.wanted = path, names
+    def __init__(
+        self,
+        path: Path,
+        names: Sequence[str],
+        place: Mapping[str, object],
+        ids: Sequence[str] = (),
+    ) -> None:
+        self.path, self.ids = path, ids
+        self.wanted = [*names, *ids] if names else []
         self.header = [str(name) for name in place.get("names", ())]  # type: ignore[attr-defined]
         self.separator = str(place.get("separator", ""))  # none yet, and none of JSON
         self.is_json = bool(place.get("json", False))
@@ -126,6 +134,11 @@ class Lines:
     def _name(self, names: list[str]) -> None:
         """Take the names of the columns."""
         lost = [name for name in self.wanted if name not in names]
+        if lost and lost[0] in self.ids:
+            raise FileError(
+                f"{shown(self.path)} has no column {lost[0]!r}, which --id names."
+                f"{suggestion(lost[0], names)} It has: {shortened(names)}."
+            )
         if lost:
             raise FileError(
                 f"{shown(self.path)} lacks the column {lost[0]!r}, which the detector was fitted on: "

@@ -12,13 +12,13 @@ from isthmus.io import FileError
 from isthmus.words import shape_text, shortened, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
     import polars as pl
 
-    from isthmus.cli.options import Common
+    from isthmus.cli.options import Columns, Common
     from isthmus.io import Rows, Table
 
     Made = TypeVar("Made", np.ndarray, pl.DataFrame)
@@ -32,13 +32,24 @@ def read_rows(
     *,
     weight: str | None = None,
     infinite: bool = False,
+    ids_elsewhere: bool = False,
 ) -> Rows:
-    """Read a folder of images, or a file and choose its columns; `weight` is that of weights, and
-    `infinite` whether cells may be so.
+    """Read a folder of images, or a file and choose its columns; `weight` is that of weights,
+    `infinite` whether cells may be so, and with `ids_elsewhere` identifiers may stand in another file
+    alone.
     """
     if source.is_folder:
         return read_images(source, wanted)
-    return chosen(_read(source), source, wanted, weight, infinite=infinite)
+    table = _read(source)
+    if ids_elsewhere:
+        source = replace(source, columns=_with_ids_there(source.columns, _names(table)))
+    return chosen(table, source, wanted, weight, infinite=infinite)
+
+
+def _with_ids_there(columns: Columns, names: Sequence[str]) -> Columns:
+    """Return options for columns, of which the identifiers are those that a table has."""
+    words = [n for given in columns.id for n in ([given] if given in names else given.split(","))]
+    return replace(columns, id=tuple(name.strip() for name in words if name.strip() in names))
 
 
 def read_table_and_rows(source: Source, wanted: Wanted | None) -> tuple[Table, Rows]:

@@ -22,10 +22,13 @@ from isthmus.io import FileError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from isthmus.io import Rows
+
 FILE = "file"  # the identifier of an image
 OF_TEXT = {"--decimal": "encoding", "--no-header": "header", "--encoding": "encoding"}
 OF_ARRAYS = ("--bad-rows", *map(option_name, ("key", "sheet", "from_table")))
 STREAMS = ("/dev/fd", "/dev/stdin", "/proc/self/fd")
+ROW = re.compile(r"\b[Rr]ow (\d+)(?: of X)?\b")
 PARTS = {"key": "key", "sheet": "sheet", "from_table": "table"}  # options for one of several tables
 
 
@@ -143,14 +146,39 @@ class Wanted(NamedTuple):
 
 
 @contextmanager
-def rows_of(path: Path) -> Iterator[None]:
-    """Name the file in what a library says of its rows, which it calls X."""
+def rows_of(path: Path, rows: Rows | None = None) -> Iterator[None]:
+    """Name the file in what a library says of its rows, which it calls X.
+
+    Where it is given all of them as `rows`, their numbers become lines of the file, in warnings too.
+    """
+    show = warnings.showwarning
+
+    def shown(message: Warning | str, *others: Any) -> None:
+        show(_in_file(str(message), path, rows) or message, *others)
+
+    warnings.showwarning = shown  # type: ignore[assignment]
     try:
         yield
     except ValueError as error:
-        if not str(error).startswith("X has "):
+        text = _in_file(str(error), path, rows)
+        if text is None:
             raise
-        raise FileError(f"{path}{str(error)[1:]}") from error
+        raise FileError(text) from error
+    finally:
+        warnings.showwarning = show
+
+
+def _in_file(text: str, path: Path, rows: Rows | None) -> str | None:
+    """Return what is said of rows in words of their file; None for what is about no row."""
+    if text.startswith("X has "):
+        return f"{path}{text[1:]}"
+    if rows is None or not ROW.search(text):
+        return None
+    from isthmus.io import row_place
+
+    numbers, lines = rows.numbers, rows.lines
+    said = ROW.sub(lambda found: row_place(lines, int(numbers[int(found[1])])), text)
+    return f"{path}: {said.replace(' of X', '')}"
 
 
 # -- before the work -----------------------------------------------------------------------------

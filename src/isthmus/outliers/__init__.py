@@ -1,10 +1,10 @@
 """Detectors of outliers made of many autoencoders."""
 
+from isthmus.outliers.checking import check_new_detector as check_new_detector
 from isthmus.outliers.conformal import conformal_pvalues as conformal_pvalues
 from isthmus.outliers.detector import OutlierDetector as OutlierDetector
 from isthmus.outliers.detector import default_autoencoder as default_autoencoder
 from isthmus.outliers.file import unpack_detector as unpack_detector
-from isthmus.outliers.parameters import check_detector as check_detector
 from isthmus.outliers.recalibration import Recalibration as Recalibration
 from isthmus.outliers.recalibration import check_enough as check_enough
 from isthmus.outliers.recalibration import check_recent as check_recent

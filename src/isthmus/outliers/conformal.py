@@ -1,6 +1,7 @@
 """How strange is too strange: p-values by rows that were not trained on."""
 
 import math
+import warnings
 
 import numpy as np
 from scipy.stats import false_discovery_control
@@ -109,3 +110,19 @@ def discoveries(p: np.ndarray, rate: float) -> np.ndarray:
         return np.zeros(0, bool)
     adjusted: np.ndarray = false_discovery_control(p, method="bh")
     return adjusted <= rate * (1 + 1e-12)  # rounding must not keep a value at its limit
+
+
+def warn_of_few_held(p: np.ndarray, n: int, rate: float) -> None:
+    """Warn where n calibration rows are too few to find rows that are stranger than all of them.
+
+    Their p-value is 1 / (n + 1), and k of m such rows are found if that is at most k rate / m.
+    """
+    k = int(np.sum(p * (n + 1) <= 1 + ROUNDING))
+    if k:
+        stands = "1 row is" if k == 1 else f"{k:,} rows are"
+        warnings.warn(
+            f"{stands} stranger than all {n:,} calibration rows, too few to find among {len(p):,} at "
+            f"a false-discovery rate of {rate:g}, which takes {rows_needed(k * rate / len(p)):,}: "
+            "hold more rows out, or take a larger rate.",
+            stacklevel=5,
+        )

@@ -27,11 +27,14 @@ from isthmus.autoencoder import (
 )
 from isthmus.model import Fitted, resolve_slots, write_model_file
 from isthmus.nets import OPSET
+from isthmus.outliers.absurd import Tamed, tamed
+from isthmus.outliers.checking import check_new_detector
 from isthmus.outliers.conformal import (
     FOLDS,
     conformal_pvalues,
     conformal_threshold,
     discoveries,
+    warn_of_few_held,
 )
 from isthmus.outliers.file import pack_detector
 from isthmus.outliers.members import (
@@ -42,7 +45,7 @@ from isthmus.outliers.members import (
 )
 from isthmus.outliers.onnx import export_members
 from isthmus.outliers.panel import drawn, settled
-from isthmus.outliers.parameters import DetectorParameters, check_detector
+from isthmus.outliers.parameters import DetectorParameters
 from isthmus.outliers.recalibration import check_enough, check_recent, recalibrate_by
 from isthmus.outliers.rules import rate_by, rate_of, threshold_by
 from isthmus.outliers.what_if import ThresholdTable, threshold_table
@@ -130,7 +133,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         Rows with a p-value of at most alpha are outliers; with `fdr`, alpha bounds the expected share
         of normal rows among those that one call of `predict` finds, where training rows are clean.
     fdr : bool
-        Whether alpha is a false-discovery rate, by Benjamini and Hochberg.
+        Whether alpha is a false-discovery rate, by Benjamini and Hochberg. Of m rows k can be found
+        only with m / (k alpha) - 1 rows held out, and a warning says so where these are too few.
     calibration : {"split", "cross"}
         How rows are held out for `target_fpr`, `alpha` and "none". With "split" no member is trained
         on a part of them. With "cross" all are used for both: each of five folds (or n_estimators,
@@ -177,6 +181,11 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     limit, which is never below the median of all; if these others are at most a tenth of the rows (or
     one row), the limit is the score shared: of equal rows none is an outlier, and a few strange ones
     among them all are.
+
+    Of plain numbers members learn from rows in which absurd cells, such as 1e10 among ages, are brought
+    to the end of the others; scores are of rows as they are. A cell is absurd if it lies a hundred
+    widths beyond the range of its column, without the lowest and the highest hundredth of its cells,
+    and if the column's deviation is ten times what it is without such cells.
 
     A model file holds the reference rows, scaled: up to 2,048 rows trained on.
 
@@ -242,7 +251,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     def _fit(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Fit, and return the rows, and of each its score where it is known; NaN elsewhere."""
-        check_detector(self)
+        check_new_detector(self)
         given = validate_rows(self, X, reset=True, minimum=2, constants=True)
         schema = given.schema if isinstance(given, TableRows) else None
         rows = np.asarray(given)
@@ -250,9 +259,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         parts = self._divided(len(rows), rng)
         scores = np.full(len(rows), np.nan)
         samples = [part.train[drawn(len(part.train), self._most, rng)] for part in parts]
+        learnt = [_learnt(rows[sample], schema) for sample in samples]
         groups = [
-            self._compared(fits, rows, sample, rng, scores)
-            for fits, sample in zip(self._trained(rows, schema, samples, rng), samples, strict=True)
+            self._compared(fits, known, sample, rng, scores)
+            for fits, known, sample in zip(
+                self._trained(learnt, schema, rng), learnt, samples, strict=True
+            )
         ]
         n, k = self.n_estimators, len(parts)
         self.members_ = [groups[i % k][i // k] for i in range(n)]
@@ -305,22 +317,18 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         return [Division(np.setdiff1d(everything, rows), np.sort(rows)) for rows in held]
 
     def _trained(
-        self,
-        X: np.ndarray,
-        schema: Schema | None,
-        samples: list[np.ndarray],
-        rng: np.random.Generator,
+        self, learnt: list[Tamed], schema: Schema | None, rng: np.random.Generator
     ) -> list[list[Fitted]]:
         """Return the trained models of each part."""
         mixed = schema is not None
-        self.template_ = template = self._template(X[samples[0]], mixed)
+        self.template_ = template = self._template(learnt[0].rows, mixed)
         slots = resolve_slots(template, mixed=mixed)
         seeds = rng.integers(2**32, size=self.n_estimators)
         weights_of_columns(template.column_weights, schema)  # before any work
         courses: list[list[Course]] = []
         with closing(Progress("detector", self.verbose)) as count:
-            for k, sample in enumerate(samples):
-                train, mine = X[sample], seeds[k :: len(samples)]
+            for k, (train, _) in enumerate(learnt):
+                mine = seeds[k :: len(learnt)]
                 given = Rows(train, np.ones(len(train)), self.sample_shape_, schema)
                 begun = begin_courses(given)
                 courses.append(
@@ -346,20 +354,20 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     def _compared(
         self,
         fits: list[Fitted],
-        rows: np.ndarray,
-        train: np.ndarray,
+        learnt: Tamed,
+        numbers: np.ndarray,
         rng: np.random.Generator,
         scores: np.ndarray,
     ) -> list[Member]:
         """Return members with reference rows from those trained on, or from their better half.
 
-        What comes out of it by the way are the scores of these rows.
+        What comes out of it by the way are the scores of these rows, by their numbers.
         """
         models, clean = tuple(fitted.model for fitted in fits), self.contamination == "none"
         if models[0].schema is not None:
-            return with_references(fits, rows[train], rng, clean=clean, number=self.n_references)
-        panel, strange = settled(models, rows[train], rng, clean=clean, number=self.n_references)
-        scores[train] = -strange
+            return with_references(fits, learnt.rows, rng, clean=clean, number=self.n_references)
+        panel, strange = settled(models, learnt.rows, rng, clean=clean, number=self.n_references)
+        scores[numbers] = np.where(learnt.changed, np.nan, -strange)
         return [
             Member(model, panel.references, fitted.history, panel.constants, panel)
             for model, fitted in zip(models, fits, strict=True)
@@ -425,8 +433,14 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     def _by_rate(self, p: np.ndarray) -> np.ndarray:
         """Return the decisions on rows with these p-values."""
         assert self.calibration_scores_ is not None
-        rate = self._held_rate(len(self.calibration_scores_))
-        return np.where(discoveries(p, rate) if self.fdr else p <= rate, -1, 1)
+        n = len(self.calibration_scores_)
+        rate = self._held_rate(n)
+        if not self.fdr:
+            return np.where(p <= rate, -1, 1)
+        found = discoveries(p, rate)
+        if not found.any():
+            warn_of_few_held(p, n, rate)
+        return np.where(found, -1, 1)
 
     @property
     def by_pvalues(self) -> bool:
@@ -637,6 +651,11 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         """Return the names of the codes."""
         check_is_fitted(self)
         return np.array([f"code{i}" for i in range(self._n_features_out)], object)
+
+
+def _learnt(rows: np.ndarray, schema: Schema | None) -> Tamed:
+    """Return rows to learn from; tables of mixed types bend what lies far away as they scale it."""
+    return tamed(rows) if schema is None else Tamed(rows, np.zeros(len(rows), bool))
 
 
 def default_autoencoder(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from isthmus.autoencoder import number_slots
 from isthmus.model import weight_there
 from isthmus.outliers.constants import NONE, Constants, constants_of
 from isthmus.outliers.nearest import closest_rows
@@ -186,9 +187,9 @@ def _by_column(members: Sequence[Member], rows: np.ndarray) -> tuple[np.ndarray,
     """Return what each column adds to the strangeness of rows, and what was expected; (n, d) each.
 
     What is expected is the nearest reference row, in the data's units; of a table of mixed types the
-    members' mean answer, (n, width), with numbers in the data's units and probabilities of levels.
+    members' answer, (n, width), with numbers in the data's units and probabilities of levels.
     """
-    contribution, expected = np.zeros(()), np.zeros(())
+    contribution, expected, answers = np.zeros(()), np.zeros(()), []
     for member in members:
         known, model = member.known(), member.model
         found = member.measured(rows, known)
@@ -202,8 +203,20 @@ def _by_column(members: Sequence[Member], rows: np.ndarray) -> tuple[np.ndarray,
             if model.schema is None:
                 expected = expected + model.scaler.inverse(close) / len(known)
         if model.schema is not None:
-            expected = expected + model.unscaled(model.outputs(rows))
+            answers.append(model.unscaled(model.outputs(rows)))
+    if answers:
+        return contribution / len(members), _usual_answer(members[0].model, np.stack(answers))
     return contribution / len(members), expected / len(members)
+
+
+def _usual_answer(model: Model, answers: np.ndarray) -> np.ndarray:
+    """Return the mean probabilities of members, and of each number the answer of the one in the middle:
+    where some say 20 and others 60, 40 is in no row.
+    """
+    assert model.schema is not None
+    usual, slots = answers.mean(axis=0), [*number_slots(model.schema).values()]
+    usual[:, slots] = np.sort(answers[:, :, slots], axis=0)[(len(answers) - 1) // 2]
+    return usual
 
 
 def closest_rows_there(

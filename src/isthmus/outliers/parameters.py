@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
@@ -97,20 +98,7 @@ def check_detector(detector: DetectorParameters) -> None:
     check_whole("max_samples", detector.max_samples, 2, auto=True)
     check_whole("n_references", detector.n_references, 1, auto=True)
     check_columns(detector.columns)
-    c, named = detector.contamination, isinstance(detector.contamination, str)
-    if named and c not in ("auto", "none"):
-        raise ValueError(
-            "The parameter contamination must be 'auto', 'none' or a number in [0, 0.5]; got "
-            f"{c!r}."
-        )
-    if c is None:
-        raise ValueError(
-            "The parameter contamination must be 'auto', 'none' or a number in [0, 0.5]; got None. "
-            "'none' says that the rows are clean, 'auto' that nothing is known."
-        )
-    if not named:
-        ok = isinstance(c, numbers.Real) and 0 <= float(c) <= 0.5
-        check_real("contamination", c, "[0, 0.5]", ok)
+    _check_contamination(detector.contamination)
     for name in ("target_fpr", "alpha", "calibration_fraction"):
         value = getattr(detector, name)
         if value is not None or name == "calibration_fraction":
@@ -133,6 +121,8 @@ def check_detector(detector: DetectorParameters) -> None:
             f"{detector.autoencoder!r}."
         )
     given = detector.autoencoder
+    if isinstance(given, Mapping):
+        _check_names(given)
     if (
         given.get("columns") if isinstance(given, Mapping) else given and given.columns
     ) is not None:
@@ -140,6 +130,23 @@ def check_detector(detector: DetectorParameters) -> None:
             "The autoencoder of a detector names columns, which the detector takes: give it "
             "OutlierDetector(columns=...)."
         )
+
+
+def _check_contamination(c: object) -> None:
+    number = float(c) if isinstance(c, numbers.Real) and not isinstance(c, bool) else math.nan
+    if c in ("auto", "none") if isinstance(c, str) else 0 <= number <= 0.5:
+        return
+    hint = ""
+    if c is None:
+        hint = " 'none' says that the rows are clean, 'auto' that nothing is known."
+    elif 1 <= number <= 50:
+        hint = f" A share is no percentage: {number:g} % is {number / 100:g}."
+    elif number > 0.5:
+        hint = " What more than half of the rows are is normal."
+    raise ValueError(
+        "The parameter contamination must be 'auto', 'none' or a number in [0, 0.5]; got "
+        f"{c!r}.{hint}"
+    )
 
 
 def _is_share(value: object) -> bool:

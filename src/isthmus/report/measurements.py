@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from isthmus.autoencoder import TableRows, some_rows, validate_rows
+from isthmus.autoencoder import TableRows, in_original_columns, some_rows, validate_rows
 from isthmus.model import explained_share, reference_errors
 from isthmus.parts import corrupt_in_turn
 from isthmus.report.facts import detector_facts, equation_texts, fitted_facts
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
+    from sklearn.pipeline import Pipeline
 
     from isthmus.autoencoder import Autoencoder
     from isthmus.outliers import OutlierDetector
@@ -462,6 +463,20 @@ def model_causes(measured: Measured, X: ArrayLike) -> list[list[Facts]] | None:
         ]
         for i in range(len(rows))
     ]
+
+
+def causes_behind(
+    steps: Pipeline, model: Autoencoder, seen: ArrayLike, X: ArrayLike, rows: np.ndarray
+) -> list[list[Facts]] | None:
+    """Return the columns of X, in front of steps, that the loss of rows comes from, in shares of it.
+
+    `seen` are the rows as the model sees them. None if the loss is no mean over columns.
+    """
+    try:
+        explanation = model.explain(seen)
+    except ValueError:
+        return None
+    return strange_cells(in_original_columns(explanation, steps, rows_of(X, rows), X), MOST_CAUSES)
 
 
 def detector_causes(detector: OutlierDetector, X: ArrayLike) -> list[list[Facts]] | None:

@@ -5,6 +5,7 @@ Facts are measured first, as plain data; sections describe and draw them; pages 
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import platform
@@ -12,24 +13,33 @@ import warnings
 import zlib
 from collections.abc import Mapping
 from importlib.metadata import version
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import polars as pl
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from isthmus import __version__
-from isthmus.autoencoder import Autoencoder, validate_rows
+from isthmus.autoencoder import (
+    Autoencoder,
+    Front,
+    columns_behind,
+    output_names,
+    parted,
+    validate_rows,
+)
 from isthmus.embedding import Embedding, sample_row_numbers
 from isthmus.io import as_json, write_whole
 from isthmus.outliers import OutlierDetector
 from isthmus.report.code_sections import code_section, plane_section, strangest_rows_section
-from isthmus.report.facts import known_row_shape, slot_specs, with_channels
+from isthmus.report.facts import known_row_shape, with_channels
 from isthmus.report.measurements import (
     MOST_ROWS,
     ModelPasses,
     as_float_matrix,
+    causes_behind,
     code_facts,
     column_names,
     detector_causes,
@@ -40,6 +50,7 @@ from isthmus.report.measurements import (
     model_facts,
     outlier_facts,
     row_facts,
+    rows_of,
     unit_correlations,
     used_columns,
 )
@@ -55,6 +66,7 @@ from isthmus.report.plane import (
     plane_payload,
     thumbnail_sheet,
 )
+from isthmus.report.recipes import recipe
 from isthmus.report.tables import shown_values, table_facts
 from isthmus.report.text_sections import (
     classifiers_section,
@@ -85,8 +97,10 @@ class Report:
 
     Parameters
     ----------
-    model : Autoencoder or dict of them
-        A fitted model, or several by name, all of the same columns.
+    model : Autoencoder, Pipeline or dict
+        A fitted model, or several by name, all of the same columns. Of a scikit-learn Pipeline that
+        ends in an Autoencoder the report shows what this sees, and names the columns of X that make
+        rows strange.
     X : array-like (n, d), DataFrame, or images (n, h, w[, c])
         The rows to show and to measure on; best are rows that no model was trained on.
     y : array-like (n,), optional
@@ -143,7 +157,7 @@ class Report:
 
     def __init__(
         self,
-        model: Autoencoder | Mapping[str, Autoencoder],
+        model: Autoencoder | Pipeline | Mapping[str, Autoencoder],
         X: ArrayLike,
         y: ArrayLike | None = None,
         *,
@@ -162,12 +176,16 @@ class Report:
         extra: Sequence[Section] = (),
         random_state: int = 0,
     ) -> None:
-        self.models = _checked_models(model)
+        front, models = _parted(model)
+        self.models = _checked_models(models)
         self.focus = next(iter(self.models)) if focus is None else focus
         if self.focus not in self.models:
             known = ", ".join(map(repr, self.models))
             raise ValueError(f"The parameter focus must be one of {known}; got {focus!r}.")
-        self.X = X if hasattr(X, "columns") else np.asarray(X)
+        self.front, self.given = front, X if hasattr(X, "columns") else np.asarray(X)
+        self.X = self.given
+        if front.steps is not None:
+            self.X, self.models = _seen_behind(front, self.given, self.models)
         n = self.n_rows = _num_samples(self.X)
         self.y = None if y is None else _as_labels(_one_each("y", y, n))
         self.ids = None if ids is None else _one_each("ids", ids, n)
@@ -179,7 +197,7 @@ class Report:
         several = "Autoencoders" if len(self.models) > 1 else "Autoencoder"
         self.title = several if title is None else title
         self.label = str(getattr(y, "name", None) or "label") if label is None else label
-        self.trained_on = y is not None and self.label in used_columns(self.models[self.focus])
+        self.trained_on = y is not None and self.label in self._columns_used()
         if self.trained_on:
             warnings.warn(_trained_on_text(self.label), stacklevel=2)
         self.intro, self.command, self.extra = list(intro), command, list(extra)
@@ -251,7 +269,7 @@ class Report:
         self.judged = (
             judge_by_scores(self.passes.scores())
             if detector is None
-            else judge_by_detector(detector, self.X)
+            else judge_by_detector(detector, self.given)
         )
         self.strangest = self.passes.measure(self.judged.strangest)
 
@@ -307,13 +325,22 @@ class Report:
         return embedding_facts(self.embedding, self.focus, width)
 
     def _outlier_facts(self) -> Facts:
-        detector, strangest = self.detector, self.passes.rows(self.judged.strangest)
-        causes = (
-            model_causes(self.strangest, strangest)
-            if detector is None
-            else detector_causes(detector, strangest)
-        )
-        return outlier_facts(self.judged, detector, causes, self.ids, self.y)
+        causes = self._causes(self.judged.strangest)
+        return outlier_facts(self.judged, self.detector, causes, self.ids, self.y)
+
+    def _causes(self, rows: np.ndarray) -> list[list[Facts]] | None:
+        """Return why rows are strange, to the detector or to the model in focus."""
+        if self.detector is not None:
+            return detector_causes(self.detector, rows_of(self.given, rows))
+        steps, seen = self.front.steps, self.passes.rows(rows)
+        if steps is None:
+            return model_causes(self.strangest, seen)
+        return causes_behind(steps, self.models[self.focus], seen, self.given, rows)
+
+    def _columns_used(self) -> list[str]:
+        """Return the names of the columns that the model in focus was trained on."""
+        used, steps = used_columns(self.models[self.focus]), self.front.steps
+        return used if steps is None else [*used, *columns_behind(steps, self.given)]
 
     def _reproduction(self, rows: np.ndarray) -> Facts:
         versions = {"isthmus": __version__, "Python": platform.python_version()}
@@ -323,7 +350,7 @@ class Report:
             "command": self.command,
             "versions": versions,
             "fingerprint": f"{zlib.crc32(content.data):08x}",
-            "models": [_recipe(name, model) for name, model in self.models.items()],
+            "models": [recipe(name, model, self.front) for name, model in self.models.items()],
             "detector": None if self.detector is None else " ".join(repr(self.detector).split()),
         }
 
@@ -362,16 +389,42 @@ class Report:
 # -- what is given -----------------------------------------------------------------------------------
 
 
-def _checked_models(model: Autoencoder | Mapping[str, Autoencoder]) -> dict[str, Autoencoder]:
+def _parted(
+    model: Autoencoder | Pipeline | Mapping[str, Autoencoder],
+) -> tuple[Front, Mapping[str, Autoencoder]]:
+    """Return what stands in front of a model, and models by name."""
+    if isinstance(model, Mapping):
+        return Front(), model
+    if not isinstance(model, Pipeline):
+        return Front(), {"autoencoder": model}
+    front, inner = parted(model, "A report is about")
+    return front, {"autoencoder": inner}
+
+
+def _seen_behind(
+    front: Front, X: ArrayLike, models: Mapping[str, Autoencoder]
+) -> tuple[ArrayLike, dict[str, Autoencoder]]:
+    """Return rows as models behind steps see them, and the models, with the names of their columns."""
+    rows = front.seen(X)
+    if hasattr(rows, "columns") or front.steps is None or rows.ndim > 2:
+        return rows, dict(models)
+    names = output_names(front.steps, rows.shape[1])
+    named = {name: copy.copy(model) for name, model in models.items()}
+    for model in named.values():
+        model.feature_names_in_ = np.array(names, object)
+    return pl.DataFrame(rows, schema=names), named
+
+
+def _checked_models(given: Mapping[str, Autoencoder]) -> dict[str, Autoencoder]:
     """Return fitted models by name, or raise an error."""
-    models = dict(model) if isinstance(model, Mapping) else {"autoencoder": model}
+    models = dict(given)
     if not models:
         raise ValueError("A report needs at least one model; got an empty dict.")
     for fitted in models.values():
         if not isinstance(fitted, Autoencoder):
             raise TypeError(
                 f"A report is about an Autoencoder, or several by name; got {fitted!r}. A detector "
-                "is given as detector=."
+                "is given as detector=, and a Pipeline by itself."
             )
         check_is_fitted(fitted)
         if not fitted.net_.decoder:
@@ -439,29 +492,3 @@ def _checked_shape(image_shape: tuple[int, ...], X: ArrayLike) -> tuple[int, ...
             f"image_shape={tuple(image_shape)} holds {wanted} values, but the rows have {given}."
         )
     return with_channels(image_shape)
-
-
-# -- how models are made again -----------------------------------------------------------------------
-
-
-def _recipe(name: str, model: Autoencoder) -> Facts:
-    """Return how a model is made again: its parameters, its seed, and the seed drawn from it."""
-    state = model.random_state
-    plain = bool | int | float | str | None
-    parameters = model.get_params(deep=False).items()
-    return {
-        "name": name,
-        "code": _model_code(model),
-        "parameters": {k: v if isinstance(v, plain) else repr(v) for k, v in parameters},
-        "random_state": state if state is None or isinstance(state, int) else str(state),
-        "seed": model.seed_,
-    }
-
-
-def _model_code(model: Autoencoder) -> str:
-    """Return Python that makes a model, without what is the default, and slots as spec strings."""
-    slots = {k: v for k, v in slot_specs(model).items() if v}
-    default = {k: p.default for k, p in signature(type(model)).parameters.items()}
-    given = model.get_params(deep=False) | slots
-    words = [f"{k}={given[k]!r}" for k, v in default.items() if given[k] not in (None, v)]
-    return f"{type(model).__name__}({', '.join(words)})"

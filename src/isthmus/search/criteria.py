@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import type_of_target
 
-from isthmus.autoencoder import Autoencoder, Rows, TableRows, validate_rows
+from isthmus.autoencoder import Autoencoder, Front, Rows, TableRows, validate_rows
 from isthmus.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,17 +24,19 @@ if TYPE_CHECKING:
 SEEN = ("n_features_in_", "feature_names_in_", "sample_shape_")  # what validation learns of rows
 
 
-Scoring = Callable[[Autoencoder, ArrayLike, ArrayLike | None], float]
+Scoring = Callable[[Autoencoder | Pipeline, ArrayLike, ArrayLike | None], float]
 
 
 class Fold(NamedTuple):
-    """Rows to train on and rows held out."""
+    """Rows to train on and held out, as autoencoders see them, and those held out as given."""
 
     X: ArrayLike
     y: ArrayLike | None
     X_held: ArrayLike
     y_held: ArrayLike | None
     seen: Autoencoder  # that knows the columns of the rows
+    front: Front  # which learnt from the rows to train on
+    given_held: ArrayLike
 
     def rows(self) -> Rows:
         """Return the rows to train on, checked; `seen` knows them then."""
@@ -95,7 +98,7 @@ def _reconstruction(models: Sequence[Autoencoder], fold: Fold) -> float:
 
 
 def _called(function: Scoring, model: Autoencoder, fold: Fold) -> float:
-    value = function(model, fold.X_held, fold.y_held)
+    value = function(fold.front.before(model), fold.given_held, fold.y_held)
     try:
         return float(value)
     except (TypeError, ValueError):

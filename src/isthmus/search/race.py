@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from isthmus.autoencoder import (
-        Autoencoder,
-        Course,
-    )
+    from isthmus.autoencoder import Autoencoder, Course, Front
     from isthmus.search.candidates import Candidate, Params
     from isthmus.search.criteria import Criterion
     from isthmus.training import Progress
@@ -84,6 +81,21 @@ def _column(candidates: Sequence[Params], name: str) -> np.ma.MaskedArray:
     return column
 
 
+class Data(NamedTuple):
+    """The rows of a search and their classes, as they were given, and what stands before candidates."""
+
+    X: ArrayLike
+    y: ArrayLike | None
+    front: Front
+
+    def fold(self, train: np.ndarray, held: np.ndarray, seen: Autoencoder) -> Fold:
+        """Return the rows of a split; what stands in front learns from those to train on alone."""
+        X, X_held = (_safe_indexing(self.X, part) for part in (train, held))
+        y, y_held = (None if self.y is None else _safe_indexing(self.y, n) for n in (train, held))
+        front, rows = self.front.learnt(X, y)
+        return Fold(rows, y, front.seen(X_held), y_held, seen, front, X_held)
+
+
 class Scorer(NamedTuple):
     """Trains and scores candidates on each split."""
 
@@ -94,9 +106,7 @@ class Scorer(NamedTuple):
     courses: dict[tuple[int, int], list[Course]]  # of those that go on, by candidate and split
     seen: Sequence[Autoencoder]  # of each split, one that knows the columns of its rows
 
-    def fill(
-        self, table: Table, chosen: Sequence[int], share: float, X: ArrayLike, y: ArrayLike | None
-    ) -> None:
+    def fill(self, table: Table, chosen: Sequence[int], share: float, data: Data) -> None:
         """Train the chosen candidates up to a share and write their scores into the table.
 
         Beside the training on few rows, the next split is made ready and the last fit compiled.
@@ -104,15 +114,15 @@ class Scorer(NamedTuple):
         for key in [key for key in self.courses if key[0] not in chosen]:
             del self.courses[key]
         with ThreadPoolExecutor(1) as beside:
-            ready = beside.submit(self._ready, 0, chosen, X, y)
+            ready = beside.submit(self._ready, 0, chosen, data)
             for k in range(len(self.splits)):
                 fold, fresh = ready.result()
                 going = [course for i in chosen for course in self.courses[i, k]]
                 early, more = are_few_rows(going), k + 1 < len(self.splits)
                 if early and more:
-                    ready = beside.submit(self._ready, k + 1, chosen, X, y)
+                    ready = beside.submit(self._ready, k + 1, chosen, data)
                 if early and fresh and k == 0 and need_one_program(going):
-                    beside.submit(self._rehearse, X)
+                    beside.submit(self._rehearse, data)
                 try:
                     advance_training(going, share, self.counted)
                 except BaseException:
@@ -124,25 +134,16 @@ class Scorer(NamedTuple):
                     if share == 1:
                         del self.courses[i, k]
                 if more and not early:
-                    ready = beside.submit(self._ready, k + 1, chosen, X, y)
+                    ready = beside.submit(self._ready, k + 1, chosen, data)
 
-    def _ready(
-        self, k: int, chosen: Sequence[int], X: ArrayLike, y: ArrayLike | None
-    ) -> tuple[Fold, bool]:
+    def _ready(self, k: int, chosen: Sequence[int], data: Data) -> tuple[Fold, bool]:
         """Return the rows of a split, and whether candidates were new to it; they have courses now."""
-        train, held = self.splits[k]
-        fold = Fold(
-            X=_safe_indexing(X, train),
-            y=None if y is None else _safe_indexing(y, train),
-            X_held=_safe_indexing(X, held),
-            y_held=None if y is None else _safe_indexing(y, held),
-            seen=self.seen[k],
-        )
+        fold = data.fold(*self.splits[k], self.seen[k])
         new = [i for i in chosen if (i, k) not in self.courses]
         self._begin(new, k, fold)
         return fold, bool(new)
 
-    def _rehearse(self, X: ArrayLike) -> None:
+    def _rehearse(self, data: Data) -> None:
         """Fit a candidate for an epoch, so that the last fit finds its programs compiled.
 
         What goes wrong here goes wrong in the last fit too, and is reported there.
@@ -151,7 +152,7 @@ class Scorer(NamedTuple):
         if model.pretrain is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                model.set_params(max_epochs=1).fit(X)
+                model.set_params(max_epochs=1).fit(data.front.learnt(data.X, data.y)[1])
 
     def _begin(self, new: Sequence[int], k: int, fold: Fold) -> None:
         """Make the courses of candidates on a split, one for each seed."""

@@ -24,7 +24,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import _num_samples
 
-from isthmus.autoencoder import Autoencoder, as_images, check_real, check_whole, schema_of
+from isthmus.autoencoder import Autoencoder, as_images, check_real, check_whole, parted, schema_of
 from isthmus.io import as_json
 from isthmus.search.candidates import (
     build_candidate,
@@ -33,15 +33,16 @@ from isthmus.search.candidates import (
 )
 from isthmus.search.criteria import choose_criterion
 from isthmus.search.importance import importances
-from isthmus.search.race import Scorer, Table
+from isthmus.search.race import Data, Scorer, Table
 from isthmus.training import DivergenceError, Progress, draw_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.figure import Figure
-    from numpy.typing import ArrayLike
+    from sklearn.pipeline import Pipeline
 
+    from isthmus.autoencoder import Front
     from isthmus.schema import Schema
     from isthmus.search.candidates import (
         Params,
@@ -59,8 +60,8 @@ class Search:
 
     Attributes
     ----------
-    best_estimator_ : Autoencoder
-        The best candidate, fitted anew on all rows.
+    best_estimator_ : Autoencoder or Pipeline
+        The best candidate, fitted anew on all rows, with the steps that stand in front of it.
     best_params_ : dict
         Its parameters.
     best_score_ : float
@@ -80,7 +81,7 @@ class Search:
         How long the search took, without the last fit.
     """
 
-    best_estimator_: Autoencoder
+    best_estimator_: Autoencoder | Pipeline
     best_index_: int
     cv_results_: dict[str, Any]
     importance_: dict[str, float]
@@ -145,7 +146,7 @@ def _told(params: Params) -> dict[str, Any]:
 
 
 def tune(
-    autoencoder: Autoencoder,
+    autoencoder: Autoencoder | Pipeline,
     grid: Any,
     X: Any,
     y: Any = None,
@@ -160,17 +161,19 @@ def tune(
 
     Every candidate is what `autoencoder.set_params(**params).fit(rows)` makes of the rows it is
     trained on, within rounding, and all have the same seed. What the columns of a table of mixed types
-    are taken for is settled once, by all rows.
+    are taken for is settled once, by all rows. Steps in front of the autoencoder learn from the rows to
+    train on alone.
 
     Parameters
     ----------
-    autoencoder : Autoencoder
+    autoencoder : Autoencoder or Pipeline
         What the candidates have in common; its `random_state` seeds everything, and its `verbose`
-        shows progress.
+        shows progress. A scikit-learn Pipeline ends in an Autoencoder.
     grid : dict or list of dicts
         Lists of values by parameter, which may belong to a part, as `sparsity__rho` or
         `corruption__0__std`. With `n_iter`, or with distributions among them (anything with `rvs`,
-        as in `scipy.stats`), candidates are drawn.
+        as in `scipy.stats`), candidates are drawn. Of a Pipeline they are those of its last step, by
+        its name, as `autoencoder__learning_rate`.
     X : array-like (n, d), DataFrame, or images (n, h, w[, c])
         The rows.
     y : array-like (n,), optional
@@ -213,27 +216,42 @@ def tune(
     {'learning_rate': 0.01}
     """
     begin = time.perf_counter()
-    if not isinstance(autoencoder, Autoencoder):
-        raise TypeError(f"The search is among parameters of an Autoencoder; got {autoencoder!r}.")
-    seed = _settled_seed(autoencoder)
+    front, common = parted(autoencoder, "The search is among parameters of")
+    seed = _settled_seed(common)
     candidates = _listed(grid, n_iter, seed)
+    own = [_of_last_step(front, params) for params in candidates]
     criterion = choose_criterion(scoring, y)
-    X = as_images(X)
-    splits = _splits(cv, X, y, criterion, seed)
-    schema = schema_of(autoencoder, X)
-    built = [build_candidate(autoencoder, params, seed, schema) for params in candidates]
+    data = Data(as_images(X), y, front)
+    splits = _splits(cv, data.X, y, criterion, seed)
+    schema = schema_of(common, front.learnt(data.X, y)[1])
+    built = [build_candidate(common, params, seed, schema) for params in own]
     rungs = _rungs(len(candidates), factor) if halving else [Rung(len(candidates), 1.0)]
-    with closing(Progress("tune", autoencoder.verbose)) as count:
-        seen = [_knowing(autoencoder, schema) for _ in splits]
+    with closing(Progress("tune", common.verbose)) as count:
+        seen = [_knowing(common, schema) for _ in splits]
         scorer = Scorer(built, criterion, splits, count, {}, seen)
-        table = _race(scorer, rungs, X, y)
+        table = _race(scorer, rungs, data)
         count.finish()
     best = int(np.argmin(table.ranks()))
     results = table.results(candidates, halving)
     importance = importances(candidates, table.first_scores)
     seconds = time.perf_counter() - begin
-    model = _fitted(autoencoder, candidates[best], seed, X)
+    model = _fitted(common, own[best], seed, data)
     return Search(model, best, results, importance, criterion.name, seconds)
+
+
+def _of_last_step(front: Front, params: Params) -> Params:
+    """Return parameters by the names that an autoencoder has for them, at the end of a pipeline.
+
+    Raises a ValueError for those of a step in front, which all candidates share.
+    """
+    for name in params:
+        if not name.startswith(front.prefix):
+            raise ValueError(
+                f"The grid names {name!r}, and the search is among parameters of the last step: give "
+                f"them as {front.prefix}learning_rate; those of other steps are set beforehand, or "
+                "searched by scikit-learn's GridSearchCV."
+            )
+    return {name.removeprefix(front.prefix): value for name, value in params.items()}
 
 
 def _knowing(autoencoder: Autoencoder, schema: Schema | None) -> Autoencoder:
@@ -242,12 +260,15 @@ def _knowing(autoencoder: Autoencoder, schema: Schema | None) -> Autoencoder:
     return clean if schema is None else clean.set_params(columns=schema)
 
 
-def _fitted(autoencoder: Autoencoder, params: Params, seed: int, X: Any) -> Autoencoder:
+def _fitted(
+    autoencoder: Autoencoder, params: Params, seed: int, data: Data
+) -> Autoencoder | Pipeline:
     """Return the best candidate, fitted on all rows; it warns as if the user had called `fit`."""
-    model = clone(autoencoder).set_params(random_state=seed).set_params(**params)
+    best = clone(autoencoder).set_params(random_state=seed).set_params(**params)
+    model = clone(data.front.before(best))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(X)
+        model.fit(data.X, data.y)
     for warning in caught:
         warnings.warn(warning.message, stacklevel=3)
     return model
@@ -315,7 +336,7 @@ def _rungs(n: int, factor: int) -> list[Rung]:
 # -- the race -----------------------------------------------------------------------------------
 
 
-def _race(scorer: Scorer, rungs: Sequence[Rung], X: ArrayLike, y: ArrayLike | None) -> Table:
+def _race(scorer: Scorer, rungs: Sequence[Rung], data: Data) -> Table:
     """Score the candidates, rung by rung: the best of one go on to the next."""
     candidates = [candidate.params for candidate in scorer.candidates]
     table = Table(len(candidates), len(scorer.splits))
@@ -323,7 +344,7 @@ def _race(scorer: Scorer, rungs: Sequence[Rung], X: ArrayLike, y: ArrayLike | No
         best = np.sort(np.argsort(table.ranks(), kind="stable")[: rung.n]).tolist()
         chosen = [i for i in best if number == 0 or np.isfinite(table.means[i])]
         table.rung[chosen] = number
-        scorer.fill(table, chosen, rung.share, X, y)
+        scorer.fill(table, chosen, rung.share, data)
         if number == 0:
             table.first_scores = table.means
         _check_diverged(table, chosen, candidates)

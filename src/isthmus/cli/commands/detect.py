@@ -195,7 +195,7 @@ def detect(
     use_cache()
     if model is None:
         found = _detector(settings, options, common, explain)
-        train = read_rows(task.trained)
+        train = read_rows(task.trained, ids_elsewhere=new is not None)
         rows = train if new is None else rows_like(train, task.trained, task.decided)
     else:
         found, train = _loaded(model, explain), None
@@ -210,7 +210,7 @@ def detect(
         scores = in_parts(found.score_samples, rows.X, "detect", common)
     else:
         _set_autoencoder(found, said_of(train, task.data), options)
-        with rows_of(task.trained.path):
+        with rows_of(task.trained.path, train):
             rows, scores = _fit_and_score(found, train, rows, task.decided, common)
     p = _pvalues(found, rows, scores)
     outlier = found.decide(scores, p) == -1
@@ -302,13 +302,13 @@ def _detector(
     """Return a new detector, once it is clear that its parameters can be."""
     from isthmus.autoencoder import Autoencoder
     from isthmus.model import resolve_slots
-    from isthmus.outliers import OutlierDetector, check_detector
+    from isthmus.outliers import OutlierDetector, check_new_detector
 
     ae = configured(Autoencoder(), options)
     found = OutlierDetector(verbose=common.verbose)
     with usage_errors():
         found.set_params(**settings, random_state=options.seed)
-        check_detector(found)
+        check_new_detector(found)
     if explain:
         check_by_column(resolve_slots(ae))
     return found

@@ -132,7 +132,7 @@ def _fit(
     again = _again(files, common, weight, checkpoint)
     training = Training(ae, files.model, again, None if files.init is None else fitted)
     training.ours, training.leads = whole and files.goes_on_in_place, leads
-    with rows_of(source.path):
+    with rows_of(source.path, rows):
         is_whole = training.run(rows, checkpoint)
     if not is_whole:
         if training.has_begun:

@@ -124,7 +124,7 @@ def impute(
         if ae is None:
             ae = _imputer(estimates, common)
             configure_columns(ae, rows, source)
-            with rows_of(source.path):
+            with rows_of(source.path, rows):
                 _train(ae, typed)
         filled, intervals = _estimated(ae, typed, estimates.interval)
     style = style_of(table, typed)

@@ -23,7 +23,14 @@ from isthmus.cli.options import (
     panel,
 )
 from isthmus.cli.outputs import check_columns, check_output, end
-from isthmus.cli.records import STANDARD_INPUT, Lines, Record, check_lines, text_frame
+from isthmus.cli.records import (
+    STANDARD_INPUT,
+    Lines,
+    Record,
+    check_lines,
+    shown,
+    text_frame,
+)
 from isthmus.cli.sources import check_present, use_cache
 from isthmus.cli.terminal import UsageError, complain, signals, usage_errors
 from isthmus.io import FileError
@@ -144,12 +151,15 @@ def monitor(
     found = _detector(model, explain)
     running, notes = _begun(found, model, settings, state, reference)
     check_columns(_frame_of(beside.ids), RESULTS)
-    lines = Lines(new, _named(found, model, beside), dict(notes.get("place", {})))
+    lines = Lines(new, _named(found, model), dict(notes.get("place", {})), beside.ids)
     work = Work(found, model, running, beside, lines, Printer(result, beside, common, notes))
     files = Files(state, metrics)
     if resend:
         work.printer.show(notes.get("last", []))
+    before = work.seen
     work.run(files)
+    if work.seen == before and not (before and common.quiet):
+        complain(f"{shown(new)} has no {'new ' * (before > 0)}rows: nothing was decided.")
     return _end(work, result, state, common)
 
 
@@ -222,10 +232,10 @@ def _begun(
         return Monitor(found, **options), {}
 
 
-def _named(found: OutlierDetector, model: Path, beside: Beside) -> list[str]:
-    """Return the names that a line of names has at least; none for a detector of an array."""
+def _named(found: OutlierDetector, model: Path) -> list[str]:
+    """Return the names that a detector asks for; none for one of an array."""
     names = wanted_by(found, model).names
-    return [] if names is None else [*names, *beside.ids]
+    return [] if names is None else list(names)
 
 
 def _frame_of(names: Sequence[str]) -> pl.DataFrame:
@@ -280,6 +290,11 @@ class Work:
                 self.printer.show(printed)
             signals.check()
 
+    @property
+    def seen(self) -> int:
+        """How many rows have come so far, with those that could not be scored."""
+        return self.monitor.rows + self.monitor.unscored
+
     def decide(self, records: list[Record]) -> list[dict[str, object]]:
         """Return the lines of rows; one that the detector cannot take is found by halving."""
         try:
@@ -293,7 +308,7 @@ class Work:
         return self._lines(rows, self.monitor.settle(*measured))
 
     def _marked(self, record: Record, problem: str) -> dict[str, object]:
-        number = self.monitor.rows + self.monitor.unscored
+        number = self.seen
         self.monitor.skip()
         ids = {name: record.cells.get(name) for name in self.beside.ids}
         return {"row": number, **ids, "problem": problem}
@@ -363,22 +378,22 @@ class Work:
 def _end(work: Work, result: Stream, state: Path | None, common: Common) -> int:
     monitor = work.monitor
     facts: dict[str, object] = {
-        "rows": monitor.rows,
+        "rows": work.seen,
         "unscored": monitor.unscored,
         "alerts": monitor.alerts,
         "pvalues": monitor.kind,
         "drift": None if monitor.drift is None else monitor.drift._asdict(),
         "state": None if state is None else str(state),
     }
-    shown = {k: str(v) for k, v in facts.items() if v is not None and k != "drift"}
+    words = {k: str(v) for k, v in facts.items() if v is not None and k != "drift"}
     if monitor.drift is not None:
-        shown["drift"] = f"since row {monitor.drift.row:,}"
+        words["drift"] = f"since row {monitor.drift.row:,}"
     none = monitor.unscored > 0 == monitor.rows
     if none:
         complain("No row could be scored: the problem of each is beside it.")
     if result.output is not None:
         facts["output"] = str(result.output)
-        return end(common, facts, {"output": str(result.output), **shown}) or int(none)
+        return end(common, facts, {"output": str(result.output), **words}) or int(none)
     if not common.quiet:
-        complain(", ".join(f"{name} {text}" for name, text in shown.items()))
+        complain(", ".join(f"{name} {text}" for name, text in words.items()))
     return int(none)
