@@ -18,6 +18,9 @@ TABLES_DATA ?= ../shared/data
 NEWEST = .venv-newest
 QUICK ?= tests/io tests/nets tests/parts tests/model tests/autoencoder/test_sklearn.py tests/outliers
 
+# `make test-scale` has one with Ray, Dask, Spark, which needs Java, and MLflow.
+SCALE = .venv-scale
+
 .DEFAULT_GOAL = help
 # `make fuzz` and `make faults` go on where they were ended; their counts lie in .fuzz and .faults. Coverage
 # leads the inputs of `make fuzz-guided`, by atheris, which is installed for it alone.
@@ -25,7 +28,7 @@ FUZZ = .venv-fuzz
 READERS ?=
 READER ?= npy
 
-.PHONY: help demo test suite bits test-newest fuzz fuzz-guided properties faults lint format bench bench-mnist bench-tables images clean
+.PHONY: help demo test suite bits test-newest test-scale fuzz fuzz-guided properties faults lint format bench bench-mnist bench-tables images clean
 
 help: ## print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +51,9 @@ test-newest: ## run the quick tests with the newest versions that pyproject.toml
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable ".[dev]"
 	$(NEWEST)/bin/python -m pip freeze --exclude-editable
 	$(NEWEST)/bin/python -m pytest -n 2 $(QUICK)
+
+test-scale: $(SCALE)/installed ## run the tests with Ray, Dask, Spark and MLflow
+	$(SCALE)/bin/python -m pytest tests/scale tests/test_mlflow.py
 
 fuzz: $(VENV)/installed-dev ## read N changed files of each kind, or of READERS (N=100000)
 	PYTHONPATH=tests $(BIN)/python -m fuzz -n $(or $(N),100000) $(READERS)
@@ -106,10 +112,15 @@ $(TABLES)/installed: pyproject.toml constraints.txt
 	$(TABLES)/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[table-peers]"
 	touch $@
 
+$(SCALE)/installed: pyproject.toml constraints.txt
+	test -x $(SCALE)/bin/python || $(PYTHON) -m venv $(SCALE)
+	$(SCALE)/bin/python -m pip install --quiet --editable ".[ray,dask,spark,mlflow,onnx]" "pytest>=9,<10"
+	touch $@
+
 $(FUZZ)/installed: pyproject.toml constraints.txt
 	test -x $(FUZZ)/bin/python || $(PYTHON) -m venv $(FUZZ)
 	$(FUZZ)/bin/python -m pip install --quiet --constraint constraints.txt --editable . "atheris>=3"
 	touch $@
 
 clean: ## remove environments, caches and the demonstration
-	rm -rf $(VENV) $(BENCH) $(TABLES) $(NEWEST) $(FUZZ) .fuzz .faults demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) $(TABLES) $(NEWEST) $(FUZZ) $(SCALE) .fuzz .faults demo .pytest_cache .mypy_cache .ruff_cache

@@ -22,7 +22,7 @@ FLOORS = [
     {"autoencoder"},
     {"presets", "comparison", "embedding", "images", "outliers", "search"},
     {"loading", "report", "streams"},
-    {"audit", "demo"},
+    {"audit", "demo", "mlflow", "scale"},
     {"cli"},
     {"__main__"},
 ]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_MODULES = ("images", "plots", "presets")
+_MODULES = ("images", "plots", "presets", "scale")
 _HOMES = {
     "audit.audit": ["Audit"],
     "autoencoder.estimator": ["Autoencoder"],
@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers; a test holds
     from isthmus import images as images
     from isthmus import plots as plots
     from isthmus import presets as presets
+    from isthmus import scale as scale
     from isthmus.audit.audit import Audit as Audit
     from isthmus.autoencoder.estimator import Autoencoder as Autoencoder
     from isthmus.autoencoder.original import explain as explain

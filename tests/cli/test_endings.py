@@ -28,6 +28,7 @@ WORDS = {
     "score": "score m.isthmus t.csv -o o.csv",
     "threshold": "threshold d.isthmus t.csv -o o.csv",
     "tune": "tune t.csv --ignore name,kind,x --max-epochs 2 --grid n_components=1,2 -o o.isthmus",
+    "warm": "warm m.isthmus --batch 8 -o programs",
 }
 PRINTED = {
     "compare": "compare t.csv --label kind --id name,x --n-components 2 --max-epochs 2 --cv 2",

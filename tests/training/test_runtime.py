@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import pytest
 
-from isthmus import Autoencoder, OutlierDetector
+from isthmus import Autoencoder, OutlierDetector, load
 
-FORKED = "forked after JAX had started.*'spawn' or 'forkserver'"
+FORKED = "^This process was forked after JAX had started.*'spawn' or 'forkserver'.*ONNX file"
 forks = pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="no fork here"
 )
@@ -19,11 +19,14 @@ SETTINGS = {"max_epochs": 1, "batch_size": 20, "random_state": 0}
 
 @forks
 @pytest.mark.filterwarnings("ignore:.*fork")
-def test_a_forked_worker_says_what_to_do(rng):
+def test_a_forked_worker_says_what_to_do(rng, tmp_path):
     X = rng.normal(size=(40, 3))
     ae = Autoencoder(2, **SETTINGS).fit(X)
     detector = OutlierDetector(ae, n_estimators=2, random_state=0).fit(X)
+    ae.save(tmp_path / "m.isthmus")
     with multiprocessing.get_context("fork").Pool(1) as pool:
+        with pytest.raises(RuntimeError, match=FORKED):
+            pool.apply_async(load, [tmp_path / "m.isthmus"]).get(timeout=30)
         for work in (ae.transform, ae.partial_fit, detector.score_samples, Autoencoder(2).fit):
             with pytest.raises(RuntimeError, match=FORKED):
                 pool.apply_async(work, [X]).get(timeout=30)

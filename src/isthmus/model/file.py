@@ -32,6 +32,7 @@ from isthmus.nets import Net, array_names, unpack_layer
 from isthmus.parts import Mixed, plan
 from isthmus.schema import Schema
 from isthmus.training import (
+    ForkedError,
     PartialFit,
     TrainerState,
     UnfinishedFit,
@@ -195,7 +196,7 @@ def damage_named(path: str | Path) -> Iterator[None]:
     """Turn what a file changed by hand can raise to one clear error."""
     try:
         yield
-    except ModelFileError:
+    except (ModelFileError, ForkedError):
         raise
     except Exception as error:  # a file may say anything, and so any code that takes it may fail
         raise ModelFileError(

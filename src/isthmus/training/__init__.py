@@ -19,8 +19,10 @@ from isthmus.training.progress import Progress as Progress
 from isthmus.training.progress import describe_losses as describe_losses
 from isthmus.training.runtime import QUESTIONS as QUESTIONS
 from isthmus.training.runtime import Device as Device
+from isthmus.training.runtime import ForkedError as ForkedError
 from isthmus.training.runtime import RandomState as RandomState
 from isthmus.training.runtime import cache_folder as cache_folder
+from isthmus.training.runtime import check_fork as check_fork
 from isthmus.training.runtime import computing as computing
 from isthmus.training.runtime import draw_seed as draw_seed
 from isthmus.training.runtime import enable_compilation_cache as enable_compilation_cache
@@ -29,6 +31,7 @@ from isthmus.training.runtime import give_up_cache as give_up_cache
 from isthmus.training.runtime import is_stranded as is_stranded
 from isthmus.training.runtime import release_programs as release_programs
 from isthmus.training.runtime import usable_cores as usable_cores
+from isthmus.training.runtime import use_shipped_cache as use_shipped_cache
 from isthmus.training.state import Aside as Aside
 from isthmus.training.state import DeviceRows as DeviceRows
 from isthmus.training.state import DivergenceError as DivergenceError

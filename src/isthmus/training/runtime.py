@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -24,6 +25,10 @@ RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | Non
 QUESTIONS: list[Callable[[], None]] = []  # see `ask_between_chunks`
 
 
+class ForkedError(RuntimeError):
+    """The process was forked after JAX had started, so that a computation would never end."""
+
+
 class _Process:
     """What is known of this process: whether it was forked from one in which JAX had started."""
 
@@ -38,7 +43,7 @@ def computing(dtype: str, device: Device) -> Iterator[None]:
 
     Raises
     ------
-    RuntimeError
+    ForkedError
         In a process that was forked after JAX had started, where a computation would never end.
     """
     check_fork()
@@ -53,13 +58,14 @@ def computing(dtype: str, device: Device) -> Iterator[None]:
 
 
 def check_fork() -> None:
-    """Raise a RuntimeError in a process that was forked after JAX had started."""
+    """Raise a ForkedError in a process that was forked after JAX had started."""
     if _Process.stranded:
-        raise RuntimeError(
+        raise ForkedError(
             "This process was forked after JAX had started. JAX's threads do not live on in it, so a "
             "computation would never end. Start workers by the method 'spawn' or 'forkserver' "
-            '(multiprocessing.get_context("spawn"), or joblib, whose workers are started anew), or '
-            "fork before the first model is fitted or loaded."
+            '(multiprocessing.get_context("spawn"), or joblib, whose workers are started anew), '
+            "fork before the first model is fitted or loaded, or run the model's exported ONNX file, "
+            "which needs no JAX."
         )
 
 
@@ -116,15 +122,20 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def cache_folder() -> Path:
-    """Return where compiled programs are kept: one folder a processor model and JAX version."""
-    home = os.environ.get("ISTHMUS_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+def cache_folder(home: str | Path | None = None) -> Path:
+    """Return where compiled programs are kept: one folder a processor model and JAX version.
+
+    It lies in `home`, by default in what the environment names.
+    """
+    home = home or os.environ.get("ISTHMUS_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     machine = f"{_processor()} {platform.machine()} {jax.__version__}"
     return Path(home).expanduser() / "isthmus" / hashlib.sha256(machine.encode()).hexdigest()[:12]
 
 
 def enable_compilation_cache(folder: str | Path | None = None, max_bytes: int = 2**29) -> Path:
     """Keep compiled programs on disk, so that a new process starts without compiling.
+
+    A folder that cannot be written to, such as one in a container's image, is only read from.
 
     Parameters
     ----------
@@ -147,14 +158,26 @@ def enable_compilation_cache(folder: str | Path | None = None, max_bytes: int = 
     """
     path = Path(folder) if folder is not None else cache_folder()
     path.mkdir(parents=True, exist_ok=True)
+    writable = os.access(path, os.W_OK)
     jax.config.update("jax_compilation_cache_dir", str(path))
-    jax.config.update("jax_compilation_cache_max_size", max_bytes)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_compilation_cache_max_size", max_bytes if writable else -1)  # no lock
+    least = 0.0 if writable else float("inf")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", least)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     from jax.experimental.compilation_cache import compilation_cache
 
     compilation_cache.reset_cache()  # JAX decides at the first compile whether there is a cache
     return path
+
+
+def use_shipped_cache() -> None:
+    """Keep compiled programs where ISTHMUS_CACHE says, unless JAX keeps them somewhere already."""
+    if not os.environ.get("ISTHMUS_CACHE") or jax.config.values["jax_compilation_cache_dir"]:
+        return
+    try:
+        enable_compilation_cache()
+    except OSError as error:
+        warnings.warn(f"Compiled programs are not kept: {error}.", stacklevel=2)
 
 
 def give_up_cache() -> None:

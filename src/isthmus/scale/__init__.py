@@ -1,0 +1,5 @@
+"""One model on many machines: rows as engines hand them over, a model that workers load once."""
+
+from isthmus.scale.parts import PARTS as PARTS
+from isthmus.scale.scorer import Scorer as Scorer
+from isthmus.scale.warming import warm as warm
