@@ -3,3 +3,6 @@
 from isthmus.scale.parts import PARTS as PARTS
 from isthmus.scale.scorer import Scorer as Scorer
 from isthmus.scale.warming import warm as warm
+from isthmus.training import Team as Team
+from isthmus.training import TeamError as TeamError
+from isthmus.training import join_team as join_team

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from isthmus.training.batches import rows_per_call
-from isthmus.training.runtime import ask_between_chunks, computing, usable_cores
+from isthmus.training.runtime import CONFIG, ask_between_chunks, settings_here, usable_cores
 from isthmus.training.state import DivergenceError, Schedule
 from isthmus.training.trainer import REPEATABLE, UNSHARED, run_steps, total_loss
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Errors = list[DivergenceError | None]
 Watch = Callable[[int], None]
-CONFIG: Any = jax.config  # what a context sets is read by attribute
 MOST_BYTES = 2**29  # of rows that are stacked
 FEWEST = 4  # members with rows in common that are worth a program of their own
 
@@ -156,10 +155,10 @@ def _each(
     threads = min(len(groups), _cores())
     if threads < 2 or max(map(len, groups)) == 1:
         return [one(group) for group in groups]
-    wide, device = CONFIG.jax_enable_x64, CONFIG.jax_default_device
+    settings = settings_here()
 
     def there(group: list[int]) -> Errors:
-        with computing("float64" if wide else "float32", device):  # a thread has its own settings
+        with settings():
             return one(group)
 
     with ThreadPoolExecutor(threads) as pool:

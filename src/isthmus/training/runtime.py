@@ -8,8 +8,9 @@ import platform
 import sys
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import numpy as np
@@ -18,8 +19,10 @@ from isthmus.training.team import agreed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 Device: TypeAlias = str | jax.Device | None
+CONFIG: Any = jax.config  # what a context sets is read by attribute
 RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | None
 
 QUESTIONS: list[Callable[[], None]] = []  # see `ask_between_chunks`
@@ -55,6 +58,12 @@ def computing(dtype: str, device: Device) -> Iterator[None]:
         jax.numpy_rank_promotion("allow"),
     ):
         yield
+
+
+def settings_here() -> Callable[[], AbstractContextManager[None]]:
+    """Return a context that lets another thread compute as this one does: each has its own settings."""
+    wide, device = CONFIG.jax_enable_x64, CONFIG.jax_default_device
+    return partial(computing, "float64" if wide else "float32", device)
 
 
 def check_fork() -> None:
