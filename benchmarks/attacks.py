@@ -59,7 +59,7 @@ def ours_one_hot(scaling):
     """Return the method that sees one-hot columns, scaled in a way."""
 
     def run(train, test, seed):
-        from isthmus.outliers.detector import default_autoencoder
+        from isthmus.outliers import default_autoencoder
 
         x, y = flat(train, test)
         model = detector(seed, autoencoder=default_autoencoder(x).set_params(scaling=scaling)).fit(

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from speed.results import machine
 
 from isthmus import OutlierDetector
-from isthmus.outliers.detector import default_autoencoder
+from isthmus.outliers import default_autoencoder
 
 KDD = "nsl_kdd_20percent.csv.gz"
 

@@ -15,7 +15,9 @@ HEAD = """# The slots
 A part is written as a name (`"kl"`), a spec string (`"kl:rho=0.1"`), a dict
 (`{"name": "kl", "rho": 0.1}`) or an instance (`isthmus.KL(rho=0.1)`); its parameters are searched
 as `sparsity__rho`. Numbers are traced: changing them compiles nothing. `corruption` and `penalty`
-take tuples; `corruption`, `penalty` and `loss` take functions too.
+take tuples; `corruption`, `penalty` and `loss` take functions too. "auto", the default, stands for
+`dense` without noise where rows are plain numbers, and for `dense:hidden=[64]` with `swap` in tables of
+mixed types.
 """
 
 

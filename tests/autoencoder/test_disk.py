@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 from sklearn.preprocessing import MinMaxScaler
 
-from isthmus import Autoencoder
+from isthmus import Autoencoder, OutlierDetector
+from isthmus.autoencoder import sources
 from isthmus.io import Blocks, FileError
 from isthmus.training import windows
 
@@ -220,3 +221,80 @@ def test_a_column_that_the_precision_cannot_hold_is_named_by_its_row(rows):
 def test_rows_of_which_none_counts_are_refused(rows):
     with pytest.raises(ValueError, match="weight"):
         model().fit(rows, sample_weight=np.zeros(N))
+
+
+# -- tables of mixed types -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(3)
+    kind = rng.choice(["a", "b", "c"], N, p=[0.5, 0.4, 0.1])
+    size = rng.normal(size=N) + 3 * (kind == "b")
+    frame = pl.DataFrame(
+        {
+            "kind": kind,
+            "size": np.sort(size),
+            "amount": np.exp(2 * rng.normal(size=N)),
+            "flag": rng.random(N) < 0.3,
+            "day": pl.Series(rng.integers(0, 900, N)).cast(pl.Int32).cast(pl.Date),
+            "id": [f"row {i}" for i in range(N)],
+        }
+    )
+    gaps = frame.with_columns(
+        pl.when(pl.int_range(N) % 7 != 3).then("size"),
+        pl.when(pl.int_range(N) % 5 != 1).then("kind"),
+    )
+    nothing = pl.int_range(N) == 400
+    return gaps.with_columns(pl.when(~nothing).then(pl.all().exclude("id")).name.keep())
+
+
+@pytest.fixture(scope="module")
+def table_files(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("table")
+    table.write_parquet(folder / "table.parquet", row_group_size=33)
+    (folder / "parts").mkdir()
+    for begin in range(0, N, 250):
+        table[begin : begin + 250].write_parquet(folder / "parts" / f"{begin:04d}.parquet")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"scaling": "standard", "corruption": "masking", "early_stopping": False}],
+    ids=["as it is", "filling cells"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_table_from_disk_is_that_in_memory(table, table_files, params):
+    whole = model(**params).fit(table)
+    for name in ("table.parquet", "parts"):
+        found = model(**params).fit(table_files / name)
+        assert known_alike(found, whole)
+        assert found.schema_ == whole.schema_
+        codes = found.transform(table_files / name)
+        np.testing.assert_array_equal(codes, whole.transform(table))
+
+
+def test_rows_of_a_table_without_a_cell_are_counted(table_files):
+    with pytest.warns(UserWarning, match="A row has no cell that is there"):
+        model(max_epochs=1).fit(table_files / "table.parquet")
+
+
+# -- detectors -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("params", [{}, {"target_fpr": 0.1}], ids=["scores", "held out"])
+def test_a_detector_from_disk_is_that_in_memory(files, rows, monkeypatch, params):
+    monkeypatch.setattr(sources, "MANY", 128)
+    given = {"n_estimators": 2, "max_samples": 200, "random_state": 0, **params}
+    fits = [
+        OutlierDetector({"max_epochs": 2}, **given).fit(X)
+        for X in (rows, files / "rows.npy", files / "other.parquet")
+    ]
+    scores = [
+        fits[0].score_samples(rows),
+        *(f.score_samples(files / "rows.npy") for f in fits[1:2]),
+    ]
+    np.testing.assert_array_equal(*scores)
+    assert len({f.offset_ for f in fits}) == 1
+    assert len(fits[0].fit_predict(rows)) == N

@@ -282,3 +282,34 @@ def test_one_layer_that_is_level_with_pca_is_no_news_of_a_table(error, layers, s
         warnings.simplefilter("always")
         warn_of_errors(baseline, layers, overcomplete=False, of_table=True)
     assert [says in str(w.message) for w in caught] == [True] * (says is not None)
+
+
+# -- what "auto" is for tables -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "architecture"), [(["age", "ok"], "dense"), (["age", "town"], "dense:hidden=[64]")]
+)
+def test_the_architecture_follows_the_rows(frame, columns, architecture, tmp_path):
+    X = frame[columns].fillna("none") if "town" in columns else frame[columns].astype(float)
+    ae = Autoencoder(**SMALL).fit(X)
+    given = Autoencoder(**SMALL, architecture=architecture).fit(X)
+    np.testing.assert_array_equal(ae.transform(X), given.transform(X))
+    assert ae.architecture == clone(ae).architecture == "auto"
+    ae.save(tmp_path / "m")
+    again = clone(isthmus.load(tmp_path / "m")).fit(X)
+    np.testing.assert_array_equal(again.transform(X), ae.transform(X))
+
+
+def test_parameters_of_the_architecture_can_be_set_before_rows_are_seen():
+    ae = Autoencoder().set_params(architecture__hidden=[8])
+    assert ae.architecture.to_string() == "dense:hidden=[8]"
+    with pytest.raises(ValueError, match="The sparsity cannot|Unknown sparsity"):
+        Autoencoder(sparsity="auto").fit(np.eye(5))
+
+
+def test_the_file_of_a_detector_keeps_what_its_autoencoder_stood_for(frame, tmp_path):
+    detector = isthmus.OutlierDetector(Autoencoder(**SMALL), n_estimators=1, random_state=0)
+    detector.fit(frame).save(tmp_path / "d")
+    again = clone(isthmus.load(tmp_path / "d")).fit(frame)
+    np.testing.assert_array_equal(again.score_samples(frame), detector.score_samples(frame))

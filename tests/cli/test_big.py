@@ -11,7 +11,7 @@ import pytest
 
 from isthmus import Autoencoder, OutlierDetector
 from isthmus.cli import big
-from isthmus.io import growing
+from isthmus.io import growing, pieces, write_table
 from isthmus.io.blocks.frames import FrameBlocks
 
 ROWS = 60
@@ -42,6 +42,8 @@ def data(ready, rng):
     bad.write_parquet("bad.parquet")
     late = table.with_columns(a=table["a"].scatter(list(range(14)), None))
     late.write_parquet("late.parquet")
+    write_table(Path("t.csv.gz"), table, raw=True)
+    bad.with_columns(kind=pl.Series([" u", "NA", "v"] * 20)).write_csv("bad.csv", separator=";")
     return ready
 
 
@@ -95,6 +97,11 @@ SOURCES = {
     "bad array": "encode m.isthmus bad.npy -o OUT.npy",
     "folder": "score m.isthmus parts --id kind -o OUT.csv.gz",
     "pattern": "reconstruct m.isthmus parts/*.parquet --id name -o OUT.jsonl",
+    "text": "reconstruct m.isthmus bad.csv --id name,kind -o OUT.csv",
+    "a number as identifier": "score m.isthmus t.csv --id b -o OUT.csv",
+    "packed": "encode m.isthmus t.csv.gz --id kind -o OUT.csv",
+    "words": "score words.isthmus bad.csv -o OUT.csv",
+    "all cells": "score mixed.isthmus gaps.csv -o OUT.csv",
     "mixed": "reconstruct mixed.isthmus mixed.parquet -o OUT.arrow",
     "filled": "score mixed.isthmus mixed.parquet -o OUT.feather",
     "json": "score m.isthmus bad.parquet --json -o OUT.parquet",
@@ -102,7 +109,12 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_sources_and_formats(data, small, name):
+def test_sources_and_formats(data, small, monkeypatch, name):
+    monkeypatch.setattr(pieces, "PIECE", 999)
+    if name == "words":
+        table = pl.read_csv("bad.csv", separator=";").with_columns(pl.col("kind").str.strip_chars())
+        known = table.filter(pl.col("b").is_finite()).select("a", "b", "kind")
+        Autoencoder(2, max_epochs=2, random_state=0).fit(known).save("words.isthmus")
     pl.read_csv("gaps.csv", try_parse_dates=True).write_parquet("mixed.parquet")
     words, _, ending = SOURCES[name].partition(" -o OUT")
     whole, blocks = both(data, small, words, ending)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from isthmus.io import Blocks, open_blocks, read_table
+from isthmus.io import Blocks, open_blocks, pieces, read_table, write_table
 from isthmus.io.blocks import spool
 
 RUNS = [(0, 7), (3, 4), (5, 5), (17, 60), (55, 99), (0, 100)]
@@ -125,6 +125,32 @@ def test_what_comes_in_batches_is_kept_in_a_temporary_file(tmp_path, rng, monkey
     else:
         found = (part.to_pandas() if source == "pandas" else part for part in parts)
     same(open_blocks(found), whole)
+
+
+@pytest.mark.filterwarnings("ignore:.*taken as text because of single cells")
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "tsv", "utf16.csv"])
+def test_tables_of_text_are_typed_as_they_are(tmp_path, rng, monkeypatch, ending):
+    monkeypatch.setattr(pieces, "PIECE", 97)
+    monkeypatch.setattr(spool, "VALUES", 40)
+    whole = frame_of(rng)[["a", "word", "n"]].with_columns(n=pl.col("n").cast(pl.Float64))
+    whole = whole.with_columns(word=pl.col("word").fill_null("z"))
+    late = whole.with_columns(a=whole["a"].cast(pl.String).scatter(70, "none of these"))
+    for number, frame in enumerate((whole, late)):
+        path = tmp_path / f"{number}.{ending}"
+        write_table(path, frame) if "csv" in ending else frame.write_ndjson(path)
+        if ending == "tsv":
+            path.write_text(frame.write_csv(separator="\t"))
+        if ending == "utf16.csv":
+            path.write_bytes(frame.write_csv().encode("utf-16"))
+        same(open_blocks(path), frame)
+
+
+def test_lines_of_a_text_file(tmp_path, fails):
+    (path := tmp_path / "t.csv").write_text("a,w\n1,x\n\n2,NA\n,y\n")
+    blocks = open_blocks(path)
+    assert blocks.read(0, 3).rows() == [(1, "x"), (2, None), (None, "y")]
+    assert [blocks.table(1, 3).row(i) for i in (0, 1)] == ["line 4", "line 5"]
+    assert blocks.table(1, 3).rows["w"].to_list() == ["NA", "y"]
 
 
 def test_batches_of_arrays(rng, fails):

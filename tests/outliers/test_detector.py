@@ -21,8 +21,7 @@ from sklearn.utils.estimator_checks import (
 from isthmus import Autoencoder, DivergenceError, OutlierDetector, load
 from isthmus.autoencoder.many import begin_courses
 from isthmus.autoencoder.run import fingerprint
-from isthmus.outliers import conformal
-from isthmus.outliers.detector import default_autoencoder
+from isthmus.outliers import conformal, default_autoencoder
 from isthmus.outliers.members import strangeness
 
 SMALL = Autoencoder(2, "dense:hidden=[4]", max_epochs=2, early_stopping=False)
@@ -47,11 +46,19 @@ def fitted():
     return OutlierDetector(random_state=0, n_estimators=4).fit(X), X, odd
 
 
+def expected_failures(estimator):
+    """Weights are copies to the bit where rows keep their order, and the check puts them in another."""
+    reason = "batches and references are drawn by the order of rows; see test_weighting"
+    checks = ("dense_data", "sparse_data")
+    return {f"check_sample_weight_equivalence_on_{kind}": reason for kind in checks}
+
+
 @parametrize_with_checks(
     [
         OutlierDetector(SMALL, n_estimators=2, random_state=0),
         OutlierDetector(SMALL, n_estimators=1, contamination=0.1, random_state=0),
-    ]
+    ],
+    expected_failed_checks=expected_failures,
 )
 def test_scikit_learn_checks(estimator, check):
     with warnings.catch_warnings():

@@ -1,6 +1,7 @@
 """Blocks of rows on several threads: each row gets what it gets alone, in its place."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -31,15 +32,42 @@ def test_a_row_among_many_gets_what_it_gets_alone(method, fitted, rows):
     np.testing.assert_array_equal(given(rows[::-1])[::-1], whole)
 
 
-def test_rows_are_prepared_in_their_order_by_the_thread_that_asks(fitted, rows):
-    model, seen, threads = fitted.fitted_.model, [], set()
+def test_rows_are_prepared_one_part_after_the_other(fitted, rows):
+    model, seen, busy = fitted.fitted_.model, [], threading.Lock()
 
     def prepare(part):
+        assert busy.acquire(blocking=False)
+        time.sleep(1e-3)
         seen.append(part)
-        threads.add(threading.get_ident())
+        busy.release()
         return part
 
     with model.computing():
         batches.map_batches("encode", model.objective, model.net, rows, prepare)
     np.testing.assert_array_equal(np.concatenate(seen), rows)
-    assert threads == {threading.get_ident()}
+
+
+def test_an_error_in_a_thread_is_raised(fitted, rows, monkeypatch):
+    def broken(*arguments):
+        if threading.current_thread() is not threading.main_thread():
+            raise ArithmeticError("of a thread")
+        return made(*arguments)
+
+    made = batches._made
+    monkeypatch.setattr(batches, "_made", broken)
+    with pytest.raises(ArithmeticError, match="of a thread"):
+        fitted.transform(rows)
+
+
+def test_an_interrupt_ends_all_threads_soon(fitted, rows, monkeypatch):
+    def interrupted(*arguments):
+        begun.append(arguments)
+        if threading.current_thread() is not threading.main_thread():
+            raise KeyboardInterrupt
+        return made(*arguments)
+
+    begun, made = [], batches._made
+    monkeypatch.setattr(batches, "_made", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fitted.transform(np.tile(rows, (20, 1)))
+    assert len(begun) <= 1 + batches.MOST_THREADS

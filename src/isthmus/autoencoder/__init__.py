@@ -14,6 +14,7 @@ from isthmus.autoencoder.file import unpack_columns as unpack_columns
 from isthmus.autoencoder.file import unpack_parameters as unpack_parameters
 from isthmus.autoencoder.front import Front as Front
 from isthmus.autoencoder.front import parted as parted
+from isthmus.autoencoder.large import blocks_in_turn as blocks_in_turn
 from isthmus.autoencoder.many import Course as Course
 from isthmus.autoencoder.many import Courses as Courses
 from isthmus.autoencoder.many import advance_training as advance_training
@@ -28,6 +29,10 @@ from isthmus.autoencoder.parameters import check_columns as check_columns
 from isthmus.autoencoder.parameters import check_parameters as check_parameters
 from isthmus.autoencoder.refusals import check_finite as check_finite
 from isthmus.autoencoder.rows import Rows as Rows
+from isthmus.autoencoder.sources import BlockRows as BlockRows
+from isthmus.autoencoder.sources import are_many as are_many
+from isthmus.autoencoder.sources import as_source as as_source
+from isthmus.autoencoder.sources import some_of_many as some_of_many
 from isthmus.autoencoder.table_rows import TableRows as TableRows
 from isthmus.autoencoder.table_rows import some_rows as some_rows
 from isthmus.autoencoder.table_rows import weights_of_columns as weights_of_columns

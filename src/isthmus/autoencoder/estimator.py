@@ -88,7 +88,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         The width of the code z. None leaves it to the architecture: 2, or as many units as the maps
         of a convolutional code have.
     architecture : spec
-        E and D; see `isthmus.architectures`.
+        E and D; see `isthmus.architectures`. "auto" is "dense", and "dense:hidden=[64]" for tables of
+        mixed types.
     corruption : spec or tuple of specs, optional
         Noise on the scaled input, in training only; see `isthmus.corruptions`. A function is
         called as `function(key, x)`. "auto" is "swap" for tables of mixed types, else none.
@@ -220,6 +221,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         Returns
         -------
         self
+
+        Notes
+        -----
+        Callbacks of scikit-learn (`set_callbacks`, from 1.9 on), such as its ProgressBar, hear of each
+        epoch as a task, and may end the training. Epochs of about a quarter of a second are trained
+        together, and told of one after the other.
         """
         check_parameters(self)
         before = self.fitted_ if self.warm_start and hasattr(self, "fitted_") else None
@@ -237,7 +244,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             kept = None if source is None else source.model.net
             run = begin_run(self, slots, rows, origin, starting=starting, kept=kept)
             warn_of_wide_net(run.at.net, slots, stacklevel=3)
-            self._train(run, last, on_epoch)
+            weights = None if sample_weight is None else {"sample_weight": sample_weight}
+            given = {"X": X, "y": y, "metadata": weights}
+            with self._telling_callbacks(run.most_epochs, given, on_epoch) as heard:
+                self._train(run, last, heard)
             if hides_cells(rows, slots) and run.rows.aside is None and not run.rows.held_out:
                 gaps = gaps_of_another(self, slots, rows, origin)
                 self.fitted_ = replace(self.fitted_, gaps=gaps)

@@ -53,14 +53,17 @@ def pack_names(estimator: object) -> list[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
-def pack_parameters(ae: Parameters, slots: Slots | None = None) -> Meta:
-    """Return the constructor's parameters as JSON: the slots resolved, the others as they are."""
+def pack_parameters(ae: Parameters, slots: Slots | None = None, *, mixed: bool = False) -> Meta:
+    """Return the constructor's parameters as JSON: the slots resolved, the others as they are.
+
+    Where no fit says what the slots are, `mixed` is whether they are for tables of mixed types.
+    """
     params = {k: v for k, v in ae.get_params(deep=False).items() if k not in SLOTS}
     scaling = params["scaling"]
     named = {} if isinstance(scaling, str | None) else {"scaling": pack_transformer(scaling)}
     return {
         "parameters": plain_parameters(params),
-        "slots": pack_slots(resolve_slots(ae) if slots is None else slots),
+        "slots": pack_slots(resolve_slots(ae, mixed=mixed) if slots is None else slots),
         **named,
         **pack_columns(ae),
     }

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from isthmus.autoencoder.validation import check_one_of, check_real, check_whole
-from isthmus.model import SLOTS, check_scaling
+from isthmus.model import AUTO, SLOTS, check_scaling
 from isthmus.parts import Part, build
 from isthmus.schema import Schema
 from isthmus.words import KINDS, none_meant
@@ -36,7 +36,7 @@ class Parameters(BaseEstimator):
     def __init__(
         self,
         n_components: int | None = None,
-        architecture: Spec = "dense",
+        architecture: Spec = "auto",
         corruption: Spec = "auto",
         sparsity: Spec = None,
         penalty: Spec = None,
@@ -112,7 +112,7 @@ class Parameters(BaseEstimator):
     @property
     def is_spatial(self) -> bool:
         """Whether the architecture is for images and signals, which have no missing cells."""
-        architecture = build(SLOTS["architecture"][0], self.architecture)
+        architecture = _built("architecture", self.architecture)
         return architecture is not None and bool(architecture.spatial)
 
     def _with(self, slot: str, field: str, value: Any) -> tuple[Any, ...]:
@@ -129,12 +129,18 @@ class Parameters(BaseEstimator):
     def _part(self, slot: str, spec: Any, field: str, value: Any) -> Any:
         if isinstance(spec, tuple | list):
             raise ValueError(f"The {slot} is a tuple: name its parts, as in {slot}__0__{field}.")
-        part = None if slot == "corruption" and spec == "auto" else build(SLOTS[slot][0], spec)
+        part = _built(slot, spec)
         if part is None:
             raise ValueError(
                 f"The {slot} is {spec!r} and has no parameter {field!r}; set {slot} first."
             )
         return part.set_params(**{field: value})
+
+
+def _built(slot: str, spec: Any) -> Any:
+    """Return the part that a spec names, "auto" as for plain numbers; None for none."""
+    is_auto = isinstance(spec, str) and spec == "auto" and slot in AUTO
+    return build(SLOTS[slot][0], AUTO[slot][False] if is_auto else spec)
 
 
 def check_parameters(e: Parameters) -> None:

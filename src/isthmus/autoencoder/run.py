@@ -202,6 +202,11 @@ class Run:
         return self.at.trainer
 
     @property
+    def most_epochs(self) -> int:
+        """The number of epochs of all phases, if nothing stops them early."""
+        return self.max_epochs + self.n_layers * self._pair_epochs
+
+    @property
     def label(self) -> str:
         """The name of the phase in the history."""
         return f"layer {self.at.phase + 1}" if self.at.phase < self.n_layers else "fit"
@@ -248,10 +253,14 @@ class Run:
         if fresh and objective.sparsity and movable is None:
             rows = jnp.asarray(sample_rows(np.asarray(sample.x)[: sample.n]))
             net = objective.sparsity.prepare(net, np.asarray(objective.loss.seen(rows)))
+        return Phase(objective, net, data, validation, movable, self._pair_epochs)
+
+    @property
+    def _pair_epochs(self) -> int:
+        """The number of epochs of a pair: asked for, or a share of those of the whole net."""
         pretrain = self.parameters.pretrain
-        shared = max(self.max_epochs // self.n_layers, 1)
-        epochs = shared if pretrain in (None, "layerwise") else int(pretrain)
-        return Phase(objective, net, data, validation, movable, epochs)
+        shared = max(self.max_epochs // max(self.n_layers, 1), 1)
+        return shared if pretrain in (None, "layerwise") else int(pretrain)
 
     def _rebound(self, objective: Objective, data: DeviceRows) -> Objective:
         """Return the objective with corruptions that know the range of a layer's input."""

@@ -8,15 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from isthmus import io
+from isthmus.autoencoder.table_rows import some_rows
 from isthmus.io import FileError
+from isthmus.schema import is_frame
+from isthmus.training import (
+    draw_seed,
+    exceeds_window,
+    read_ahead,
+    rows_at_hand,
+    values_at_once,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from isthmus.io import Blocks
+    from isthmus.training import RandomState
 
+MANY = 2**17  # rows that are taken of more than a window, where they are not wide
+OF_MANY = 2**36  # parts the random numbers of that draw
 READ_IN_PIECES = (  # of libraries, and of ours, that are not imported for it
     ("isthmus.io.blocks.blocks", "Blocks"),
     ("polars", "LazyFrame"),
@@ -35,6 +48,49 @@ def as_source(X: Any) -> Blocks | None:
 def width_of(rows: Any) -> int:
     """Return how many columns a frame has, or values each row of an array."""
     return math.prod(rows.shape[1:])
+
+
+def parts_in_turn(source: Blocks, width: int) -> Iterator[Any]:
+    """Yield all rows of a source in parts, as they are; the next is read meanwhile."""
+    size, n = max(values_at_once() // max(width, 1), 1), len(source)
+    yield from read_ahead(
+        lambda start, stopped: source.read(start, min(start + size, n)), range(0, n, size)
+    )
+
+
+def _width(X: Any) -> int:
+    return width_of(X if hasattr(X, "shape") else X.read(0, 2))
+
+
+def are_many(X: Any) -> bool:
+    """Return whether these are rows of more than a window, in memory or not."""
+    source = as_source(X)
+    if source is not None:
+        return exceeds_window(len(source), _width(source))
+    table = is_frame(X) or (isinstance(X, np.ndarray) and X.ndim > 1)
+    return table and exceeds_window(len(X), width_of(X))
+
+
+def some_of_many(X: Any, most: int, random_state: RandomState) -> Any:
+    """Return some rows, in their order, of more than a window; all else as it is.
+
+    They are as many as are asked for, or more, where that takes little memory.
+    """
+    if not are_many(X):
+        return X
+    source = as_source(X)
+    n, width = len(X) if source is None else len(source), _width(X if source is None else source)
+    rng = np.random.default_rng((draw_seed(random_state), OF_MANY))
+    size = min(n, max(most, min(MANY, rows_at_hand(width))))
+    numbers = np.sort(rng.choice(n, size, replace=False, shuffle=False))
+    if source is None:
+        return some_rows(X, numbers)
+    parts, begin = [], 0
+    for part in parts_in_turn(source, width):
+        here = np.searchsorted(numbers, [begin, begin + len(part)])
+        parts.append(some_rows(part, numbers[slice(*here)] - begin))
+        begin += len(part)
+    return np.concatenate(parts) if isinstance(parts[0], np.ndarray) else pl.concat(parts)
 
 
 class BlockRows:

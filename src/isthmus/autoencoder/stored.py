@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from isthmus.autoencoder.callbacks import CalledBack
 from isthmus.autoencoder.file import pack_autoencoder
 from isthmus.autoencoder.parameters import Parameters
 from isthmus.model import Baseline, export_model, write_model_file
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from isthmus.schema import Schema
 
 
-class Stored(Parameters):
+class Stored(CalledBack, Parameters):
     """An estimator with all that a fit leaves in one record, `fitted_`."""
 
     @property

@@ -13,9 +13,9 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from isthmus.autoencoder.frames import check_whole_rows, numeric_frame
 from isthmus.autoencoder.refusals import check_finite, too_large
-from isthmus.autoencoder.sources import BlockRows, as_source, width_of
+from isthmus.autoencoder.sources import BlockRows, as_source, parts_in_turn, width_of
 from isthmus.autoencoder.table_rows import TableRows
-from isthmus.schema import Schema, infer_schema, is_frame, is_plain
+from isthmus.schema import Schema, infer_from_blocks, infer_schema, is_frame, is_plain
 from isthmus.training import exceeds_window
 
 if TYPE_CHECKING:
@@ -104,7 +104,15 @@ def _schema_of_source(
     estimator: TakesRows, source: Blocks, first: Any, constants: bool
 ) -> Schema | None:
     """Return the schema of a source's rows; None for plain numbers."""
-    return None
+    asked: Mapping[str, str] | Schema | None = getattr(estimator, "columns", None)
+    if isinstance(asked, Schema):
+        return asked
+    if getattr(estimator, "is_spatial", False) and not is_frame(first):
+        return None
+    width = width_of(first)
+    if not any(is_mixed(part, asked) for part in parts_in_turn(source, width)):
+        return None
+    return infer_from_blocks(parts_in_turn(source, width), len(source), asked, constants=constants)
 
 
 def _first_numbers(part: Any, begin: int) -> np.ndarray:

@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
     from isthmus.autoencoder import Autoencoder
     from isthmus.cli.options import Common, TableOutput
-    from isthmus.io import Blocks, Growing, Rows
+    from isthmus.io import Blocks, Growing, Rows, Style, Table, TextBlocks
     from isthmus.outliers import OutlierDetector
 
 
 BIG = 2**30  # bytes of files that are not read as a whole
 VALUES = 2**22  # of a block
 OPENED = (".npy", ".parquet", ".arrow", ".feather", ".ipc")
+TEXTS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst")
+ROW_INDEX = ("", "Unnamed: 0")  # names of columns that may only number the rows
 
 
 class Job(ABC):
@@ -92,9 +94,30 @@ class BigRows:
                 yield rows
                 progress(rows.total)
 
+    @property
+    def style(self) -> Style:
+        """How a text file is written."""
+        from isthmus.io import Style, TextBlocks
+
+        return Style(self.blocks.separator) if isinstance(self.blocks, TextBlocks) else Style()
+
     def _read(self, start: int, stop: int) -> Rows:
-        rows = chosen(self.blocks.table(start, stop), self.source, self.wanted)
+        table = self.blocks.table(start, stop)
+        rows = chosen(self._with_words(table), self.source, self.wanted)
         return without_odd(self.found, rows, self.source, is_part=True)
+
+    def _with_words(self, table: Table) -> Table:
+        """Return rows of a text file with null for missing words of those columns that a model sees."""
+        import numpy as np
+
+        from isthmus.io import TextBlocks, column_words
+
+        if not isinstance(self.blocks, TextBlocks) or isinstance(table.rows, np.ndarray):
+            return table
+        used = [n for n in self.wanted.kinds or () if n not in self.blocks.signs]
+        return table._replace(
+            rows=table.rows.with_columns(column_words(table.rows[n]) for n in used)
+        )
 
 
 def big_rows(
@@ -108,11 +131,11 @@ def big_rows(
 
     A table within JSON is made as a whole in any case.
     """
-    from isthmus.io import open_blocks
-
     if (result.output is None and common.json) or not is_big(source):
         return None
-    return BigRows(open_blocks(source.path), found, source, wanted_by(found, model), common)
+    wanted = wanted_by(found, model)
+    blocks = _opened(source, wanted)
+    return None if blocks is None else BigRows(blocks, found, source, wanted, common)
 
 
 def is_big(source: Source) -> bool:
@@ -121,9 +144,44 @@ def is_big(source: Source) -> bool:
 
     if source.is_folder:
         return False
-    files = table_files(source.path) or [source.path]
-    opened = all(file_ending(file) in OPENED for file in files)
+    several = table_files(source.path)
+    files = [source.path] if several is None else several
+    kinds = OPENED if several is not None else (*OPENED, *TEXTS)
+    opened = all(file_ending(file) in kinds for file in files)
     return opened and sum(file.stat().st_size for file in files) >= BIG
+
+
+def _opened(source: Source, wanted: Wanted) -> Blocks | None:
+    """Open a large source; None for a text file that only all of its cells tell how to read."""
+    from isthmus.io import file_ending, open_blocks, open_text
+
+    if file_ending(source.path) not in TEXTS or source.path.is_dir():
+        return open_blocks(source.path)
+    columns, kinds = source.columns, wanted.kinds or {}
+    if columns.encoding is not None or columns.decimal == "comma":
+        return None
+    ids = {part.strip() for given in columns.id for part in (given, *given.split(","))}
+    words = ids | {name for name, kind in kinds.items() if kind == "category"}
+    found = open_text(source.path, header=not columns.no_header, words=[*words])
+    return found if found is not None and _is_plain(found, source, wanted, ids) else None
+
+
+def _is_plain(blocks: TextBlocks, source: Source, wanted: Wanted, ids: set[str]) -> bool:
+    """Return whether all numbers that a model asks for are plain, and its other columns categories."""
+    kinds, others = wanted.kinds or {}, source.columns
+    if wanted.names is None and (others.columns or others.ignore):
+        return False
+    there = [name for name in blocks.columns or () if name not in ids]
+    used = there if wanted.names is None else list(wanted.names)
+    if ids & {*used} or (blocks.pieces.header and blocks.first in ROW_INDEX):
+        return False
+    numbers = [name for name in used if kinds.get(name, "number") == "number"]
+    if any(name not in blocks.signs for name in numbers):
+        return False
+    if any(kinds[name] != "category" for name in used if name not in numbers):
+        return False
+    signs = [blocks.signs[name] for name in numbers]
+    return any(s.point for s in signs) or not any(s.doubtful for s in signs)
 
 
 # -- results -------------------------------------------------------------------------------------
@@ -133,16 +191,22 @@ class _BadAfterGood(Exception):
     """Rows were set apart after others had been written, without a column that says why."""
 
 
-def end_by_blocks(rows: BigRows, result: TableOutput, label: str, begin: Callable[[], Job]) -> int:
+def end_by_blocks(
+    rows: BigRows,
+    result: TableOutput,
+    label: str,
+    begin: Callable[[], Job],
+    style: Style | None = None,
+) -> int:
     """Write what is made of rows to a file or the standard output, and report it, as a whole would.
 
     Where rows are bad a last column says why; if the first of them comes late, all is written anew.
     """
     try:
-        writing = _Writing(rows, result, begin(), explained=False)
+        writing = _Writing(rows, result, begin(), style, explained=False)
         writing.run(label)
     except _BadAfterGood:
-        writing = _Writing(rows, result, begin(), explained=True)
+        writing = _Writing(rows, result, begin(), style, explained=True)
         writing.run(label)
     return writing.end()
 
@@ -150,8 +214,17 @@ def end_by_blocks(rows: BigRows, result: TableOutput, label: str, begin: Callabl
 class _Writing:
     """One way through all rows, to a file."""
 
-    def __init__(self, rows: BigRows, result: TableOutput, job: Job, *, explained: bool) -> None:
-        self.rows, self.result, self.job, self.explained = rows, result, job, explained
+    def __init__(
+        self,
+        rows: BigRows,
+        result: TableOutput,
+        job: Job,
+        style: Style | None,
+        *,
+        explained: bool,
+    ) -> None:
+        self.rows, self.result, self.job, self.style = rows, result, job, style
+        self.explained = explained
         self.path, self.raw = result.output, result.raw
         self.is_array = self.path is not None and self.path.suffix.lower() == ".npy"
         self.apart = Apart(rows.source)
@@ -172,7 +245,7 @@ class _Writing:
         from isthmus.io import growing_lines, growing_table
 
         if self.path is not None:
-            return growing_table(self.path, len(self.rows.blocks), raw=self.raw)
+            return growing_table(self.path, len(self.rows.blocks), raw=self.raw, style=self.style)
         self.printed = tempfile.TemporaryFile()
         weakref.finalize(self, self.printed.close)
         return growing_lines(self.printed, raw=self.raw)

@@ -157,8 +157,9 @@ class AutoencoderOptions(Seeded):
         str | None,
         option(
             EQUATION,
-            "Encoder and decoder: dense:hidden=[128,64], conv:channels=[16,32], conv1d.",
-            default="dense",
+            "Encoder and decoder: dense:hidden=[128,64], conv:channels=[16,32], conv1d; auto: dense, "
+            "with hidden=[64] for tables of mixed types.",
+            default="auto",
             metavar="SPEC",
         ),
     ] = None

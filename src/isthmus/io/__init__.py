@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 _HOMES = {
     "bad_rows": ["row_problems"],
-    "blocks": ["Blocks", "open_blocks"],
+    "blocks": ["Blocks", "TextBlocks", "open_blocks", "open_text"],
     "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
     "choices": ["TableError"],
     "columns": ["choose_columns", "looks_headless"],
@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     from isthmus.io.atomic import write_whole as write_whole
     from isthmus.io.bad_rows import row_problems as row_problems
     from isthmus.io.blocks import Blocks as Blocks
+    from isthmus.io.blocks import TextBlocks as TextBlocks
     from isthmus.io.blocks import open_blocks as open_blocks
+    from isthmus.io.blocks import open_text as open_text
     from isthmus.io.choices import TableError as TableError
     from isthmus.io.columns import choose_columns as choose_columns
     from isthmus.io.columns import looks_headless as looks_headless

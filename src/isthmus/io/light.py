@@ -26,7 +26,7 @@ from isthmus.io.cells import (
 from isthmus.io.pieces import Pieces, Unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from isthmus.io.pieces import Piece
@@ -149,57 +149,37 @@ def _beside_each_other(parts: dict[str, list[pl.Series]]) -> dict[str, pl.Series
     return {name: whole.slice(i * rows, rows).alias(name) for i, name in enumerate(parts)}
 
 
-class _Reading:
-    """The columns of a file while its pieces come."""
+class Columns:
+    """Tells piece by piece which columns are numbers; those that are `words` are text anyhow."""
 
-    def __init__(self, pieces: Pieces, worded: Sequence[str]) -> None:
-        self.pieces, self.worded, self.marks = pieces, worded, Marks()
-        self.parts: dict[str, list[pl.Series]] = {}
-        self.words: set[str] = set()  # columns that are text from the first piece on,
+    def __init__(self, words: Iterable[str] = ()) -> None:
+        self.words = {*words}  # columns that are text from the first piece on,
         self.late: set[str] = set()  # and others that turned out to be
+        self.marks = Marks()
         self.spaced: set[str] = set()  # numbers with space around them, or words for missing ones
         self.nan: set[str] = set()  # numbers that are NaN, which is such a word elsewhere
+        self.begun = False
 
-    def text(self) -> LightText:
-        """Read the file, and once more what turned out to be text."""
-        lines = [self._add(piece) for piece in self.pieces]
-        if not lines:
-            raise Unfit
-        self.late |= self.spaced & self.nan
-        names = self.pieces.names
-        direct = [name for name in names if name not in self.words | self.late]
-        late = Light(self.pieces, []).words([n for n in names if n in self.late])
-        numbers = _beside_each_other({name: self.parts.pop(name) for name in direct})
-        columns = [
-            late[n]
-            if n in self.late
-            else numbers[n]
-            if n in numbers
-            else pl.concat(self.parts.pop(n))
-            for n in names
-        ]
-        signs = {name: self.marks.signs.get(name, Signs()) for name in direct}
-        light = Light(self.pieces, direct, signs=signs)
-        return LightText(pl.DataFrame(columns), np.concatenate(lines), light)
-
-    def _add(self, piece: Piece) -> np.ndarray:
-        is_first = not self.parts
-        if is_first and self.pieces.first[0] in self.worded:
-            self.words.add(self.pieces.names[0])
-        live = [c for c in piece.cells if c.name not in self.words | self.late]
+    def typed(self, cells: pl.DataFrame) -> pl.DataFrame:
+        """Return the next rows, numbers as such; columns that turned out to be text are left out."""
+        live = [c for c in cells if c.name not in self.words | self.late]
         numbers = self._numbers(pl.DataFrame(live))
         odd = {column.name for column in live} - {*numbers}
-        if is_first:
+        if not self.begun:
             self.words |= odd
-        self.late |= odd - self.words
-        self.marks.add(pl.DataFrame([c for c in live if c.name in numbers]), len(piece.lines))
-        held = numbers | {c.name: c for c in piece.cells if c.name in self.words}
-        for name, column in held.items():
-            self.parts.setdefault(name, []).append(column)
-        return piece.lines
+        self.begun = True
+        self.late |= odd - self.words | (self.spaced & self.nan)
+        self.marks.add(pl.DataFrame([c for c in live if c.name in numbers]), len(cells))
+        kept = [c for c in cells if c.name not in self.late]
+        return pl.DataFrame([c if c.name in self.words else numbers[c.name] for c in kept])
+
+    def signs(self, names: Iterable[str]) -> dict[str, Signs]:
+        """Return what columns of numbers say of the decimal mark."""
+        return {
+            n: self.marks.signs.get(n, Signs()) for n in names if n not in self.words | self.late
+        }
 
     def _numbers(self, text: pl.DataFrame) -> dict[str, pl.Series]:
-        """Return the columns that are plain numbers."""
         bare, codes = plain_cells(text), has_code(text)
         self.nan |= {n for n, c in bare.items() if c.plain is not None and c.plain.is_nan().any()}
         rest = pl.DataFrame([text[name] for name, c in bare.items() if c.plain is None])
@@ -207,3 +187,34 @@ class _Reading:
         self.spaced |= {*spaced}
         found = (bare | spaced).items()
         return {n: c.plain for n, c in found if c.plain is not None and not codes[n]}
+
+
+class _Reading:
+    """The columns of a file while its pieces come."""
+
+    def __init__(self, pieces: Pieces, worded: Sequence[str]) -> None:
+        self.pieces, self.worded, self.columns = pieces, worded, Columns()
+        self.parts: dict[str, list[pl.Series]] = {}
+
+    def text(self) -> LightText:
+        """Read the file, and once more what turned out to be text."""
+        lines = [self._add(piece) for piece in self.pieces]
+        if not lines:
+            raise Unfit
+        names, late = self.pieces.names, self.columns.late
+        signs = self.columns.signs(names)
+        again = Light(self.pieces, []).words([n for n in names if n in late])
+        numbers = _beside_each_other({name: self.parts.pop(name) for name in signs})
+        columns = [
+            again[n] if n in late else numbers[n] if n in numbers else pl.concat(self.parts.pop(n))
+            for n in names
+        ]
+        light = Light(self.pieces, [*signs], signs=signs)
+        return LightText(pl.DataFrame(columns), np.concatenate(lines), light)
+
+    def _add(self, piece: Piece) -> np.ndarray:
+        if not self.parts and self.pieces.first[0] in self.worded:
+            self.columns.words.add(self.pieces.names[0])
+        for column in self.columns.typed(piece.cells):
+            self.parts.setdefault(column.name, []).append(column)
+        return piece.lines

@@ -84,6 +84,7 @@ from isthmus.model.scaling import fit_scaler as fit_scaler
 from isthmus.model.scaling import mean_row as mean_row
 from isthmus.model.scaling import scale_rows as scale_rows
 from isthmus.model.scaling import scaler_of_moments as scaler_of_moments
+from isthmus.model.slots import AUTO as AUTO
 from isthmus.model.slots import SLOTS as SLOTS
 from isthmus.model.slots import Slots as Slots
 from isthmus.model.slots import resolve_slots as resolve_slots

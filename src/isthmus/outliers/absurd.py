@@ -25,6 +25,11 @@ class Tamed(NamedTuple):
     changed: np.ndarray
 
 
+def learnt(rows: np.ndarray, *, mixed: bool) -> Tamed:
+    """Return rows to learn from; tables of mixed types bend what lies far away as they scale it."""
+    return Tamed(rows, np.zeros(len(rows), bool)) if mixed else tamed(rows)
+
+
 def tamed(rows: np.ndarray) -> Tamed:
     """Return rows in which absurd cells lie at the end of the others; they themselves if none is.
 

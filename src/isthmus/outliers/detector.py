@@ -6,36 +6,43 @@ import math
 from collections.abc import Mapping
 from contextlib import closing
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin, TransformerMixin, clone
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus.autoencoder import (
     Autoencoder,
+    BlockRows,
     Explanation,
     Rows,
     TableRows,
     advance_training,
+    are_many,
+    as_images,
+    as_source,
     begin_courses,
+    blocks_in_turn,
     check_parameters,
     column_names,
     expected_words,
+    some_of_many,
     validate_rows,
+    validate_weights,
     weights_of_columns,
 )
 from isthmus.model import Fitted, resolve_slots, write_model_file
 from isthmus.nets import OPSET
-from isthmus.outliers.absurd import Tamed, tamed
+from isthmus.outliers.absurd import Tamed, learnt
 from isthmus.outliers.checking import check_new_detector
 from isthmus.outliers.conformal import (
-    FOLDS,
     conformal_pvalues,
-    conformal_threshold,
     discoveries,
     warn_of_few_held,
 )
+from isthmus.outliers.divisions import Division, divided, repeated, repeats
 from isthmus.outliers.file import pack_detector
 from isthmus.outliers.members import (
     Member,
@@ -69,13 +76,6 @@ MIXED_STEPS = 400  # of that for tables of mixed types
 CLEAN_STEPS = 1000  # of that where the rows are clean
 MOST_ROWS = 2**15  # that members are trained on: more change no average of some hundred steps
 SCORED = 2**17  # rows at most that settle a threshold where none are held out
-
-
-class Division(NamedTuple):
-    """Numbers of the rows that some members are trained on, and of those held out from them."""
-
-    train: np.ndarray
-    held: np.ndarray
 
 
 class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
@@ -118,7 +118,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     max_samples : "auto" or int
         How many rows the members are trained on and compare with, at most; by default 32,768. Of more
         rows so many are drawn: some hundred steps see no more. All rows count for a share that is
-        asked for, up to 131,072.
+        asked for, up to 131,072. Of rows of more than a window (see "Larger than memory"), in memory
+        or on disk, so many are drawn first, and the others are not looked at.
     contamination : "auto", "none" or float in [0, 0.5]
         What is known of the training rows. A number is the share of outliers among them, and
         `predict` finds that share, as nearly as ties of scores permit, unless `target_fpr` or `alpha`
@@ -214,31 +215,55 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     # -- training --------------------------------------------------------------------------------
 
-    def fit(self, X: ArrayLike, y: object = None) -> Self:
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Train the members on rows and settle the threshold.
 
         Parameters
         ----------
-        X : array-like (n, d), DataFrame, or images (n, h, w[, c])
-            The rows.
+        X : array-like (n, d), DataFrame, images (n, h, w[, c]), or path
+            The rows, or where they lie.
         y : ignored
+        sample_weight : array-like (n,), optional
+            How much each row counts: as if it stood so many times among the rows to train on, to
+            compare with and to calibrate with. A weight of 0 leaves the row out. A row's copies are all
+            on one side where some rows are held out to calibrate with. Ratios alone matter, and where
+            they are so large that rows would stand for more than four on average, they are shrunk.
 
         Returns
         -------
         self
         """
-        self._fit(X)
+        if sample_weight is None:
+            check_new_detector(self)
+            self._fit(some_of_many(X, self._most, self.random_state))
+            return self
+        if as_source(X) is not None:
+            raise ValueError(
+                "sample_weight is for rows in memory, and X is a file or another source: read it "
+                "first, or leave sample_weight out."
+            )
+        weight = validate_weights(sample_weight, as_images(X))
+        there = np.flatnonzero(weight)
+        self._fit(X if len(there) == len(weight) else _safe_indexing(X, there), weight[there])
         return self
 
-    def fit_predict(self, X: ArrayLike, y: object = None) -> np.ndarray:
+    def fit_predict(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> np.ndarray:
         """Fit, and return what `predict` makes of the same rows, each scored once."""
+        if sample_weight is not None or are_many(X):
+            return self.fit(X, sample_weight=sample_weight).predict(X)
         rows, scores = self._fit(X)
         if self.calibration_folds_ is not None:
             return self._by_rate(self._crossed_pvalues(rows))
         return self.decide(self._completed(rows, scores))
 
-    def fit_score_samples(self, X: ArrayLike, y: object = None) -> np.ndarray:
+    def fit_score_samples(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> np.ndarray:
         """Fit, and return the score of each of the same rows, which are scored once."""
+        if sample_weight is not None or are_many(X):
+            return self.fit(X, sample_weight=sample_weight).score_samples(X)
         return self._completed(*self._fit(X))
 
     def _completed(self, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -249,21 +274,22 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             scores[some] = self._scores(rows[some])
         return scores
 
-    def _fit(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    def _fit(self, X: ArrayLike, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Fit, and return the rows, and of each its score where it is known; NaN elsewhere."""
         check_new_detector(self)
         given = validate_rows(self, X, reset=True, minimum=2, constants=True)
         schema = given.schema if isinstance(given, TableRows) else None
         rows = np.asarray(given)
         rng = np.random.default_rng(draw_seed(self.random_state))
-        parts = self._divided(len(rows), rng)
+        times = None if weight is None else repeats(weight)
+        parts = repeated(divided(self, len(rows), rng), times)
         scores = np.full(len(rows), np.nan)
         samples = [part.train[drawn(len(part.train), self._most, rng)] for part in parts]
-        learnt = [_learnt(rows[sample], schema) for sample in samples]
+        known_rows = [learnt(rows[sample], mixed=schema is not None) for sample in samples]
         groups = [
             self._compared(fits, known, sample, rng, scores)
             for fits, known, sample in zip(
-                self._trained(learnt, schema, rng), learnt, samples, strict=True
+                self._trained(known_rows, schema, rng), known_rows, samples, strict=True
             )
         ]
         n, k = self.n_estimators, len(parts)
@@ -276,7 +302,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             scores[parts[0].held] = self.calibration_scores_
         else:
             self._score_some(rows, scores, rng)
-        self.offset_ = self._threshold(scores[~np.isnan(scores)])
+        known = scores if times is None else np.repeat(scores, times)
+        self.offset_ = self._threshold(known[~np.isnan(known)])
         return rows, scores
 
     def _score_some(self, rows: np.ndarray, scores: np.ndarray, rng: np.random.Generator) -> None:
@@ -295,26 +322,6 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     def _rate(self) -> float | None:
         """The false-positive rate that held-out rows settle; None where training scores do."""
         return rate_of(self)
-
-    def _divided(self, n: int, rng: np.random.Generator) -> list[Division]:
-        """Return what is held out from whom: member k belongs to part k modulo their number."""
-        everything = np.arange(n)
-        if self._rate is None:
-            return [Division(everything, everything[:0])]
-        cross = self.calibration == "cross"
-        size = n if cross else math.ceil(self.calibration_fraction * n)
-        k = min(FOLDS, self.n_estimators)
-        if n < 2 * k if cross else n - size < 2:
-            raise ValueError(
-                f"{n} rows cannot be divided into rows to train on and rows to calibrate with: "
-                "give more rows, or contamination without target_fpr and alpha."
-            )
-        conformal_threshold(
-            np.zeros(size), self._held_rate(size)
-        )  # before any work: too few are refused
-        order = rng.permutation(n)
-        held = np.array_split(order, k) if cross else [order[:size]]
-        return [Division(np.setdiff1d(everything, rows), np.sort(rows)) for rows in held]
 
     def _trained(
         self, learnt: list[Tamed], schema: Schema | None, rng: np.random.Generator
@@ -625,7 +632,9 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         check_is_fitted(self)
         return validate_rows(self, X, reset=False)
 
-    def _scores(self, rows: np.ndarray) -> np.ndarray:
+    def _scores(self, rows: np.ndarray | BlockRows) -> np.ndarray:
+        if isinstance(rows, BlockRows):
+            return np.concatenate([self._scores(part) for _, part in blocks_in_turn(rows)])
         return -strangeness(self.members_, rows)
 
     def __sklearn_tags__(self) -> Tags:
@@ -651,11 +660,6 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         """Return the names of the codes."""
         check_is_fitted(self)
         return np.array([f"code{i}" for i in range(self._n_features_out)], object)
-
-
-def _learnt(rows: np.ndarray, schema: Schema | None) -> Tamed:
-    """Return rows to learn from; tables of mixed types bend what lies far away as they scale it."""
-    return tamed(rows) if schema is None else Tamed(rows, np.zeros(len(rows), bool))
 
 
 def default_autoencoder(

@@ -42,6 +42,7 @@ def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
     params = detector.get_params(deep=False)
     given = params.pop("autoencoder")
     template = detector.template_ if isinstance(given, Mapping) else given
+    mixed = detector.members_[0].model.schema is not None
     panels = panels_of(detector.members_)
     tensors, members = _packed_members(detector, panels)
     if detector.calibration_scores_ is not None:
@@ -51,7 +52,7 @@ def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
     meta = {
         "kind": DETECTOR,
         "parameters": plain_parameters(params),
-        "autoencoder": None if template is None else pack_parameters(template),
+        "autoencoder": None if template is None else pack_parameters(template, mixed=mixed),
         "fitted": {
             "n_features_in": int(detector.n_features_in_),
             "feature_names_in": pack_names(detector),
@@ -59,7 +60,7 @@ def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
             "offset": float(detector.offset_),
             **pack_recalibrations(detector.recalibrations_),
         },
-        "template": pack_parameters(detector.template_),
+        "template": pack_parameters(detector.template_, mixed=mixed),
         "members": members,
         **(
             {"panels": [_pack_panel(k, panel, tensors) for k, panel in enumerate(panels)]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from inspect import signature
 from typing import TYPE_CHECKING
 
+from isthmus.model import AUTO
 from isthmus.report.facts import slot_specs
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def _code_with(front: Front, code: str) -> str:
 
 def _model_code(model: Autoencoder) -> str:
     """Return Python that makes a model, without what is the default, and slots as spec strings."""
-    slots = {k: v for k, v in slot_specs(model).items() if v}
+    slots, mixed = slot_specs(model), model.schema_ is not None
     default = {k: p.default for k, p in signature(type(model)).parameters.items()}
-    given = model.get_params(deep=False) | slots
+    usual = {k: default[k] for k, specs in AUTO.items() if slots[k] == specs[mixed]}
+    given = model.get_params(deep=False) | {k: v for k, v in slots.items() if v} | usual
     words = [f"{k}={given[k]!r}" for k, v in default.items() if given[k] not in (None, v)]
     return f"{type(model).__name__}({', '.join(words)})"

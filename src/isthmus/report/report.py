@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -162,7 +162,7 @@ class Report:
         y: ArrayLike | None = None,
         *,
         comparison: Comparison | None = None,
-        search: Search | Mapping[str, object] | None = None,
+        search: Search[Any] | Mapping[str, object] | None = None,
         detector: OutlierDetector | None = None,
         embedding: Embedding | Literal[False] | None = None,
         focus: str | None = None,

@@ -16,6 +16,7 @@ from isthmus.schema.frames import is_pandas as is_pandas
 from isthmus.schema.identifiers import FEWEST as FEWEST
 from isthmus.schema.identifiers import numbered as numbered
 from isthmus.schema.inference import NothingToLearn as NothingToLearn
+from isthmus.schema.inference import infer_from_blocks as infer_from_blocks
 from isthmus.schema.inference import infer_schema as infer_schema
 from isthmus.schema.plain import is_plain as is_plain
 from isthmus.schema.schema import Schema as Schema

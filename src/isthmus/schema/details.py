@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from isthmus.schema.columns import CYCLES, MAX_LEVELS, WORDS, Column, texts
+from isthmus.schema.columns import CYCLES, MAX_LEVELS, WORDS, Column
 from isthmus.schema.dates import seconds, to_local, turn, unit_of
 from isthmus.schema.encoding import as_numbers, encoded, since_1970
+from isthmus.schema.seen import Seen
 
 MANY = 100  # levels, beyond which those that were seen once share "other"
 
 
-def detailed(cells: pl.Series, column: Column) -> Column:
+def detailed(seen: Seen, column: Column) -> Column:
     """Return a column with what is to be known of its kind, from cells of which some are there."""
-    return DETAILS[column.kind](cells, column)
+    if column.kind == "category":
+        return _category(seen, column)
+    return DETAILS[column.kind](seen.cells, column)
 
 
 def _number(cells: pl.Series, column: Column) -> Column:
@@ -38,17 +41,15 @@ def _boolean(cells: pl.Series, column: Column) -> Column:
     return replace(column, why="true or false")
 
 
-def _category(cells: pl.Series, column: Column) -> Column:
+def _category(seen: Seen, column: Column) -> Column:
     """Count levels by their text; the first cell of a text says of what type its level is."""
-    text = texts(cells)
-    counts = text.drop_nulls().value_counts(sort=False, name="rows")
-    counts = counts.sort("rows", counts.columns[0], descending=[True, False])
+    counts, dtype = seen.counts.sort("rows", "text", descending=[True, False]), seen.cells.dtype
     kept = counts.head(MAX_LEVELS)
     if counts.height > MANY and (often := counts.filter(pl.col("rows") > 1)).height:
         kept = often.head(MAX_LEVELS)
-    levels = tuple(_levels(kept.to_series(0), cells.dtype))
-    why = f"{_named(cells.dtype)} with {counts.height:,} level{'s' * (counts.height > 1)}"
-    rare = counts.height - len(levels)
+    levels = tuple(_levels(kept.to_series(0), dtype))
+    why = f"{_named(dtype)} with {seen.different:,} level{'s' * (seen.different > 1)}"
+    rare = seen.different - len(levels)
     why += f", {rare:,} of them as 'other'" if rare else ""
     return replace(column, levels=levels, other=True, why=why)
 
@@ -93,7 +94,6 @@ def _seconds(cells: pl.Series, column: Column) -> Column:
 DETAILS: dict[str, Callable[[pl.Series, Column], Column]] = {
     "number": _number,
     "boolean": _boolean,
-    "category": _category,
     "date": _date,
     "time": _time,
     "duration": _duration,

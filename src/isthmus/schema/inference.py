@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +11,14 @@ import polars as pl
 
 from isthmus.schema.cells import Odd
 from isthmus.schema.columns import MAX_LEVELS, WORDS, Column, has_nan, nan_missing
+from isthmus.schema.condensing import Condensed
 from isthmus.schema.details import detailed
 from isthmus.schema.dtypes import type_text
 from isthmus.schema.frames import Opened, opened
-from isthmus.schema.identifiers import FEWEST, numbered
+from isthmus.schema.identifiers import FEWEST
 from isthmus.schema.leaving_out import reasons, warn_of
 from isthmus.schema.schema import Schema
+from isthmus.schema.seen import Seen, WholeColumn
 from isthmus.words import KINDS, columns_named, did_you_mean, listed, suggestion
 
 NEARLY = 0.95  # of the cells different: an identifier
@@ -92,11 +94,51 @@ def infer_schema(
     """
     table, asked = opened(X), {str(name): kind for name, kind in (columns or {}).items()}
     check_asked(asked, table.names)
+    taken: dict[str, Seen] = {n: WholeColumn(c) for n, c in _cells(table, asked).items()}
     array = isinstance(X, np.ndarray)
-    taken = _cells(table, asked)
-    found = [
-        _column(name, taken.get(name), asked.get(name), array, constants) for name in table.names
-    ]
+    return _schema(table.names, taken, asked, array=array, warn=warn, constants=constants)
+
+
+def infer_from_blocks(
+    blocks: Iterable[Any],
+    rows: int,
+    columns: Mapping[str, str] | None = None,
+    *,
+    constants: bool = False,
+) -> Schema:
+    """Return what `infer_schema` returns of all rows at once, from blocks of them in any library.
+
+    Of a column with more than a million different texts the rarest are not counted.
+    """
+    asked = {str(name): kind for name, kind in (columns or {}).items()}
+    taken: dict[str, Condensed] = {}
+    names: list[str] = []
+    array = False
+    for block in blocks:
+        table, array = opened(block), isinstance(block, np.ndarray)
+        if not names:
+            names = table.names
+            check_asked(asked, names)
+        for name, cells in _cells(table, asked).items():
+            if name not in taken:
+                by_text = asked.get(name) == "category"
+                taken[name] = Condensed(cells, rows, by_text=by_text)
+            taken[name].see(cells)
+    settled: dict[str, Seen] = {name: seen.settled() for name, seen in taken.items()}
+    return _schema(names, settled, asked, array=array, warn=True, constants=constants)
+
+
+def _schema(
+    names: list[str],
+    taken: dict[str, Seen],
+    asked: dict[str, str],
+    *,
+    array: bool,
+    warn: bool,
+    constants: bool,
+) -> Schema:
+    """Return what columns are taken for by what was seen of them."""
+    found = [_column(name, taken.get(name), asked.get(name), array, constants) for name in names]
     if all(c.kind == "ignore" for c in found):
         raise NothingToLearn(f"X has no column to learn from: {reasons(found) or 'it is empty'}.")
     if warn:
@@ -150,20 +192,20 @@ def _refuse(odd: dict[str, Odd]) -> None:
 
 
 def _column(
-    name: str, cells: pl.Series | None, asked: str | None, array: bool, constants: bool
+    name: str, seen: Seen | None, asked: str | None, array: bool, constants: bool
 ) -> Column:
     """Return what a column is taken for."""
-    if cells is None:
+    if seen is None:
         return Column(name, "ignore", "asked for")
-    dtype, gaps = type_text(cells.dtype), cells.null_count() > 0
-    if cells.null_count() == len(cells):
+    dtype, gaps = type_text(seen.cells.dtype), seen.missing > 0
+    if seen.missing == seen.rows:
         _check_there(name, asked)
         return Column(name, "ignore", "without any cell", dtype=dtype)
-    kind, why = _asked(name, cells, asked) if asked else _kind(cells, array, constants)
+    kind, why = _asked(name, seen.cells, asked) if asked else _kind(seen, array, constants)
     column = Column(name, kind, why, gaps=gaps, dtype=dtype)
     if kind == "ignore":
         return column
-    column = detailed(cells, column)
+    column = detailed(seen, column)
     if array:
         column = replace(column, whole=False)
     why = "asked for" if asked else column.why
@@ -201,50 +243,44 @@ def _asked(name: str, cells: pl.Series, kind: str) -> tuple[str, str]:
     return kind, "asked for"
 
 
-def _kind(cells: pl.Series, array: bool, constants: bool) -> tuple[str, str]:
+def _kind(seen: Seen, array: bool, constants: bool) -> tuple[str, str]:
     """Return what a column is taken for that nobody asked about."""
-    what = holds(cells)
+    dtype = seen.cells.dtype
     if array:
         return "number", ""
-    if not constants and constant(cells):
+    if not constants and constant(seen):
         return "ignore", "one value in all rows"
-    if cells.dtype == pl.String:
-        return _text_kind(cells)
-    if isinstance(cells.dtype, WORDS) and _all_different(cells):
+    if dtype == pl.String:
+        return _text_kind(seen)
+    if isinstance(dtype, WORDS) and _all_different(seen):
         return "ignore", "all different: an identifier"
-    if cells.dtype.is_integer() and numbered(cells):
+    if dtype.is_integer() and seen.numbered:
         return "ignore", "numbered one by one: an identifier"
-    return TAKES[what][0], ""
+    return TAKES[holds(seen.cells)][0], ""
 
 
-def constant(cells: pl.Series) -> bool:
+def constant(seen: Seen) -> bool:
     """Return whether all cells are there and alike."""
-    if cells.null_count() or len(cells) == 0:
+    if seen.missing or not seen.rows:
         return False
-    return bool((cells == cells[0]).all())
+    return bool((seen.cells == seen.cells[0]).all())
 
 
-def _all_different(cells: pl.Series) -> bool:
+def _all_different(seen: Seen) -> bool:
     """Return whether there are more categories than are kept, each seen once."""
-    return len(cells) > MAX_LEVELS and cells.n_unique() == len(cells)
+    return seen.rows > MAX_LEVELS and seen.different + (seen.missing > 0) == seen.rows
 
 
-def _text_kind(cells: pl.Series) -> tuple[str, str]:
+def _text_kind(seen: Seen) -> tuple[str, str]:
     """Return whether text has levels, or tells cells apart, or is written freely."""
-    there = cells.drop_nulls()
-    n, different = len(there), there.n_unique()
+    n, different = seen.rows - seen.missing, seen.different
     if n < FEWEST or different <= n / 2:
         return "category", ""
-    if _free(there):
+    length, words = seen.length
+    if length > LONG or words >= WORDY:
         return "ignore", "free text"
     if different == n:
         return "ignore", "all different: an identifier"
     if different > NEARLY * n:
         return "ignore", "nearly all different: an identifier"
     return "category", ""
-
-
-def _free(text: pl.Series) -> bool:
-    length = float(np.mean(text.str.len_chars().to_numpy()))
-    words = 1 + float(np.mean(text.str.strip_chars().str.count_matches(r"\s+").to_numpy()))
-    return length > LONG or words >= WORDY

@@ -10,6 +10,7 @@ import polars as pl
 from isthmus.schema.columns import WORDS, Column
 from isthmus.schema.dates import read_dates
 from isthmus.schema.encoding import parsed
+from isthmus.schema.seen import Seen
 from isthmus.words import shortened
 
 SHOWN = 20  # names of columns for each reason
@@ -17,7 +18,7 @@ TO_ASK = 20  # numbers in text, beyond which the warning says how to take them a
 NEARLY = 0.9  # of the levels are numbers
 
 
-def warn_of(columns: list[Column], taken: Mapping[str, pl.Series]) -> None:
+def warn_of(columns: list[Column], taken: Mapping[str, Seen]) -> None:
     """Say in one sentence what of these columns is left out, and what might be numbers."""
     left = [c for c in columns if c.kind == "ignore"]
     nearly = {
@@ -33,11 +34,11 @@ def warn_of(columns: list[Column], taken: Mapping[str, pl.Series]) -> None:
             shown = shortened([repr(name) for name in names], SHOWN)
             said.append(
                 f"the text of {shown} is mostly {kind}s: columns={{{names[0]!r}: {kind!r}}} takes it "
-                f"as such{_but_for(taken[names[0]], kind)}"
+                f"as such{_but_for(taken[names[0]].cells, kind)}"
             )
     if said:
         text = "; and ".join(said)
-        warnings.warn(f"{text[0].upper()}{text[1:]}.", stacklevel=3)
+        warnings.warn(f"{text[0].upper()}{text[1:]}.", stacklevel=4)
 
 
 def reasons(columns: list[Column]) -> str:
@@ -48,13 +49,13 @@ def reasons(columns: list[Column]) -> str:
     return ", ".join(f"{shortened(names, SHOWN)} ({why})" for why, names in by_why.items())
 
 
-def _how(left: list[Column], known: set[str], taken: Mapping[str, pl.Series]) -> str:
+def _how(left: list[Column], known: set[str], taken: Mapping[str, Seen]) -> str:
     """Return how a column is taken in all the same, for one that has cells and is not known better."""
-    there = [c.name for c in left if taken[c.name].null_count() < len(taken[c.name])]
+    there = [c.name for c in left if taken[c.name].missing < taken[c.name].rows]
     name = next((name for name in there if name not in known), None)
     if name is None:
         return ""
-    return f"; columns={{{name!r}: {_way(taken[name])!r}}} takes one in all the same"
+    return f"; columns={{{name!r}: {_way(taken[name].cells)!r}}} takes one in all the same"
 
 
 def _way(cells: pl.Series) -> str:
@@ -83,10 +84,9 @@ def _but_for(cells: pl.Series, kind: str) -> str:
     )
 
 
-def _is_nearly(
-    cells: pl.Series | None, column: Column, read: Callable[[pl.Series], pl.Series]
-) -> bool:
+def _is_nearly(seen: Seen | None, column: Column, read: Callable[[pl.Series], pl.Series]) -> bool:
     """Return whether nearly all of the many levels of text can be read as something else."""
+    cells = None if seen is None else seen.cells
     text = cells is not None and cells.dtype == pl.String
     if cells is None or not text or column.kind not in ("category", "ignore"):
         return False

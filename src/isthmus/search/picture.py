@@ -34,7 +34,7 @@ class ValuesOf(NamedTuple):
     places: np.ndarray
 
 
-def draw_search(found: Search) -> Figure:
+def draw_search(found: Search[Any]) -> Figure:
     """Draw the scores of a search over its two most important parameters.
 
     Parameters

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from sklearn.base import clone
@@ -49,13 +49,14 @@ if TYPE_CHECKING:
     )
     from isthmus.search.criteria import Criterion
 
+Searched = TypeVar("Searched", bound="Autoencoder | Pipeline")
 HELD_OUT = 0.2
 DRAWN = 32  # candidates, where distributions are given and no number
 LONGEST = 3  # rungs of successive halving: less than a ninth of the training tells little
 
 
 @dataclass(frozen=True)
-class Search:
+class Search(Generic[Searched]):
     """What `tune` found; the attributes are those of scikit-learn's searches.
 
     Attributes
@@ -81,7 +82,7 @@ class Search:
         How long the search took, without the last fit.
     """
 
-    best_estimator_: Autoencoder | Pipeline
+    best_estimator_: Searched
     best_index_: int
     cv_results_: dict[str, Any]
     importance_: dict[str, float]
@@ -146,7 +147,7 @@ def _told(params: Params) -> dict[str, Any]:
 
 
 def tune(
-    autoencoder: Autoencoder | Pipeline,
+    autoencoder: Searched,
     grid: Any,
     X: Any,
     y: Any = None,
@@ -156,7 +157,7 @@ def tune(
     cv: Any = None,
     halving: bool = False,
     factor: int = 3,
-) -> Search:
+) -> Search[Searched]:
     """Search over parameters; candidates whose shapes agree are trained in one program.
 
     Every candidate is what `autoencoder.set_params(**params).fit(rows)` makes of the rows it is
@@ -260,9 +261,7 @@ def _knowing(autoencoder: Autoencoder, schema: Schema | None) -> Autoencoder:
     return clean if schema is None else clean.set_params(columns=schema)
 
 
-def _fitted(
-    autoencoder: Autoencoder, params: Params, seed: int, data: Data
-) -> Autoencoder | Pipeline:
+def _fitted(autoencoder: Autoencoder, params: Params, seed: int, data: Data) -> Any:
     """Return the best candidate, fitted on all rows; it warns as if the user had called `fit`."""
     best = clone(autoencoder).set_params(random_state=seed).set_params(**params)
     model = clone(data.front.before(best))

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from isthmus.training.batches import rows_per_call
-from isthmus.training.runtime import CONFIG, ask_between_chunks, settings_here, usable_cores
+from isthmus.training.runtime import ask_between_chunks, device_here, settings_here, usable_cores
 from isthmus.training.state import DivergenceError, Schedule
 from isthmus.training.trainer import REPEATABLE, UNSHARED, run_steps, total_loss
 
@@ -172,10 +172,7 @@ def _each(
 
 def _cores() -> int:
     """Return how many groups are trained at once: all cores of a CPU, one on other devices."""
-    device = CONFIG.jax_default_device or jax.devices()[0]
-    if device.platform != "cpu":
-        return 1
-    return usable_cores()
+    return usable_cores() if device_here().platform == "cpu" else 1
 
 
 def stack(trees: Sequence[Any]) -> Any:

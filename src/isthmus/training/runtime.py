@@ -66,6 +66,12 @@ def settings_here() -> Callable[[], AbstractContextManager[None]]:
     return partial(computing, "float64" if wide else "float32", device)
 
 
+def device_here() -> jax.Device:
+    """Return where this thread computes."""
+    device: jax.Device = CONFIG.jax_default_device or jax.devices()[0]
+    return device
+
+
 def check_fork() -> None:
     """Raise a ForkedError in a process that was forked after JAX had started."""
     if _Process.stranded:

@@ -105,7 +105,8 @@ def reconstruct_rows(
     big = None if folder or len(wanted.shape) > 1 else big_rows(ae, model, source, result, common)
     if big is not None:
         check_space(path, len(big.blocks), ae.n_features_in_)
-        return end_by_blocks(big, result, "reconstruct", lambda: Reconstructions(ae, names))
+        style = big.style
+        return end_by_blocks(big, result, "reconstruct", lambda: Reconstructions(ae, names), style)
     rows = _read(ae, source, wanted)
     check_space(path, len(rows.X), ae.n_features_in_)
     if folder:

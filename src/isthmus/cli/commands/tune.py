@@ -297,7 +297,7 @@ def _read(source: Source, label: str | None) -> tuple[Rows, np.ndarray | None]:
     return rows, kinds.to_numpy()
 
 
-def _write_table(path: Path, found: Search) -> None:
+def _write_table(path: Path, found: Search[Autoencoder]) -> None:
     from isthmus.io import write_table, write_whole
 
     if path.suffix.lower() == ".json":
@@ -307,7 +307,7 @@ def _write_table(path: Path, found: Search) -> None:
         write_table(path, _candidates(found))
 
 
-def _candidates(found: Search) -> pl.DataFrame:
+def _candidates(found: Search[Autoencoder]) -> pl.DataFrame:
     """Return the candidates, best first, as a table."""
     import polars as pl
 
@@ -323,7 +323,7 @@ def _candidates(found: Search) -> pl.DataFrame:
     return pl.DataFrame(columns, strict=False)
 
 
-def _in_words(found: Search, files: Mapping[str, Path | None]) -> dict[str, str]:
+def _in_words(found: Search[Autoencoder], files: Mapping[str, Path | None]) -> dict[str, str]:
     from isthmus.search import parameters_in_words
 
     candidates = found.facts()["candidates"]

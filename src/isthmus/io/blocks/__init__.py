@@ -2,3 +2,5 @@
 
 from isthmus.io.blocks.blocks import Blocks as Blocks
 from isthmus.io.blocks.opening import open_blocks as open_blocks
+from isthmus.io.blocks.opening import open_text as open_text
+from isthmus.io.blocks.text import TextBlocks as TextBlocks

@@ -14,11 +14,15 @@ from isthmus.io.blocks.arrays import ArrayBlocks, NpyBlocks
 from isthmus.io.blocks.blocks import Blocks
 from isthmus.io.blocks.frames import FrameBlocks
 from isthmus.io.blocks.spool import Spool
+from isthmus.io.blocks.text import TextBlocks
 from isthmus.io.choices import TableError
-from isthmus.io.endings import file_ending
+from isthmus.io.columns import choose_columns
+from isthmus.io.endings import TEXT_ENDINGS, file_ending
 from isthmus.io.folders import check_formats, table_files
 from isthmus.io.lists import spread_others
 from isthmus.io.parquet import parquet_facts
+from isthmus.io.pieces import Unfit
+from isthmus.io.tables import read_table
 from isthmus.schema import columns_of, is_frame
 
 if TYPE_CHECKING:
@@ -34,8 +38,9 @@ def open_blocks(source: object) -> Blocks:
     ----------
     source : Path, str, array, LazyFrame, Dataset, or iterable
         A `.npy`, Parquet or Arrow file, a folder or a pattern of Parquet or Arrow files; an array, such
-        as one that is mapped from a file; a LazyFrame of polars, a Dataset of Arrow, or an iterable of
-        arrays or frames. The last three are gone through once and kept in a temporary file.
+        as one that is mapped from a file; a CSV file, a LazyFrame of polars, a Dataset of Arrow, or an
+        iterable of arrays or frames, which are gone through once and kept in a temporary file. Tables
+        of other formats are read as wholes.
 
     Returns
     -------
@@ -87,17 +92,33 @@ def _spread(frame: pl.DataFrame) -> pl.DataFrame:
     return spread_others(frame).frame
 
 
+def open_text(path: Path, *, header: bool = True, words: Sequence[str] = ()) -> TextBlocks | None:
+    """Open a text file, of which some columns are `words`; None where it has to be read as a whole."""
+    try:
+        return TextBlocks(path, header=header, words=words)
+    except Unfit:
+        return None
+
+
 def _of_path(path: Path) -> Blocks:
     several = table_files(path)
     files = [path] if several is None else several
     check_formats(path, files)
     kind = file_ending(files[0])
+    found = open_text(path) if kind in TEXT_ENDINGS and several is None else None
+    if found is not None:
+        return found
     if kind not in OPENED:
-        raise TableError(f"{path} cannot be read block by block.")
+        return Spool(str(path), [_typed(path)])
     try:
         return OPENED[kind](path, files)
     except OSError as error:
         raise TableError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def _typed(path: Path) -> np.ndarray | pl.DataFrame:
+    """Return a table of a format that is read as a whole."""
+    return choose_columns(read_table(path), mixed=True).X
 
 
 def _npy(path: Path, files: Sequence[Path]) -> Blocks:
