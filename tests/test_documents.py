@@ -229,7 +229,7 @@ def test_the_page_for_those_who_come_from_elsewhere_runs_and_names_what_there_is
     assert space["power"] > 0.2
     named = {*re.findall(r"[`.](\w+)", text)}
     shared = {name for name in dir(IsolationForest) if name in dir(OutlierDetector)}
-    unused = {"get_metadata_routing"}  # of scikit-learn's base
+    unused = {"get_metadata_routing", "set_fit_request"}  # of scikit-learn's base
     assert {name for name in shared if name[0] != "_"} - unused <= named
     parameters = {*IsolationForest().get_params(), *LocalOutlierFactor().get_params()}
     assert parameters & {*OutlierDetector().get_params()} - {"random_state", "verbose"} <= named

@@ -19,6 +19,7 @@ FLOORS = [
     {"io", "parts"},
     {"training"},
     {"model"},
+    {"fleet"},
     {"autoencoder"},
     {"presets", "comparison", "embedding", "images", "outliers", "search"},
     {"loading", "report", "streams"},
@@ -36,6 +37,7 @@ OUTSIDE = {  # what a room may import that is neither ours nor Python's own
     "parts": {"jax", "numpy", "equinox"},
     "training": {"jax", "numpy", "equinox", "optax", "rich"},
     "model": {"jax", "numpy", "scipy", "equinox", "sklearn"},
+    "fleet": {"jax", "numpy"},
 }
 PUBLIC = {"_replace", "_asdict", "_fields", "_make", "_exit"}  # by their documentation
 

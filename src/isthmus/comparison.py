@@ -28,6 +28,7 @@ from isthmus.autoencoder import (
     Autoencoder,
     as_images,
     check_one_of,
+    check_rows_have_cells,
     check_whole,
     is_mixed,
     schema_of,
@@ -282,6 +283,8 @@ def compare(
     data = _labelled(X, y, unlabelled)
     test = None if X_test is None and y_test is None else _test_rows(X_test, y_test, data.kinds)
     schema = _schema_of(model, data)
+    if isinstance(model, Autoencoder):
+        check_rows_have_cells(schema, as_images(X))
     label = _label_among(y, data.X, schema)
     model = model if seen else _knowing(_seeded(model, seed), schema)
     told: set[str] = set()

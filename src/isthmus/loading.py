@@ -4,7 +4,7 @@ from pathlib import Path
 
 from isthmus.autoencoder import Autoencoder, unpack_autoencoder
 from isthmus.io import ModelFileError
-from isthmus.model import DETECTOR, damage_named, read_model_file
+from isthmus.model import DETECTOR, DETECTORS, damage_named, read_model_file
 from isthmus.outliers import OutlierDetector, unpack_detector
 
 
@@ -28,7 +28,7 @@ def load(path: str | Path) -> Autoencoder | OutlierDetector:
     """
     tensors, meta = read_model_file(Path(path))
     with damage_named(path):
-        if meta.get("kind") == DETECTOR:
+        if meta.get("kind") in (DETECTOR, DETECTORS):
             return unpack_detector(OutlierDetector, Autoencoder, tensors, meta)
         return unpack_autoencoder(Autoencoder, tensors, meta)
 
@@ -36,7 +36,7 @@ def load(path: str | Path) -> Autoencoder | OutlierDetector:
 def load_autoencoder(path: str | Path) -> Autoencoder:
     """Read what `Autoencoder.save` wrote, and refuse what a detector's wrote."""
     tensors, meta = read_model_file(Path(path))
-    if meta.get("kind") == DETECTOR:
+    if meta.get("kind") in (DETECTOR, DETECTORS):
         raise ModelFileError(
             f"{path} holds a detector of outliers and no single autoencoder: isthmus.load, and isthmus "
             "detect --model, explain, export, info and report, read it."

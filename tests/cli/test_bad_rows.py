@@ -206,13 +206,19 @@ def test_what_cannot_be_marked_is_refused(ready, words, text, status):
             1,
             "isthmus: gap.csv: line 4 has no cell that is there",
         ),
+        ("tune gap.csv --grid n_components=1,2", 1, "isthmus: gap.csv: line 4 has no cell that is"),
+        ("compare gap.csv --label kind --cv 2", 1, "isthmus: gap.csv: line 4 has no cell that is"),
         ("fit gap.csv", 0, "isthmus: warning: gap.csv: A row has no cell that is there among the"),
         ("fit gap.csv", 0, "columns used, the first is line 4: nothing is learned from it.\n"),
     ],
 )
 def test_a_row_to_train_on_without_a_cell_is_named_by_its_line(ready, words, status, said):
     lines = Path("t.csv").read_text().splitlines()
-    lines[3] = "," * lines[0].count(",")
+    cells = lines[3].split(",")
+    kind = lines[0].split(",").index("kind")
+    lines[3] = ",".join(
+        cell if i == kind and "compare" in words else "" for i, cell in enumerate(cells)
+    )
     Path("gap.csv").write_text("\n".join(lines) + "\n")
     ended = ready(f"{words} --max-epochs 1 --quiet")
     assert (ended.status, said in ended.err) == (status, True), ended.err

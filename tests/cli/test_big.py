@@ -3,16 +3,21 @@
 import errno
 import gzip
 import json
+import os
+import re
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from safetensors import safe_open
 
 from isthmus import Autoencoder, OutlierDetector
-from isthmus.cli import big
+from isthmus.cli import big, shown
+from isthmus.cli.app import COMMANDS as COMMAND_NAMES
 from isthmus.io import growing, pieces, write_table
 from isthmus.io.blocks.frames import FrameBlocks
+from isthmus.training import Trainer, windows
 
 ROWS = 60
 COMMANDS = {
@@ -43,6 +48,7 @@ def data(ready, rng):
     late = table.with_columns(a=table["a"].scatter(list(range(14)), None))
     late.write_parquet("late.parquet")
     write_table(Path("t.csv.gz"), table, raw=True)
+    table.write_csv("t.csv")
     bad.with_columns(kind=pl.Series([" u", "NA", "v"] * 20)).write_csv("bad.csv", separator=";")
     return ready
 
@@ -199,3 +205,94 @@ def test_a_disk_that_gets_full_is_named(data, small, monkeypatch):
     assert (ended.status, "Cannot write o.parquet" in ended.err) == (1, True)
     assert "No space left" in ended.err
     assert not list(Path().glob("*o.parquet*"))
+
+
+FITS = {
+    "parquet": "fit t.parquet --ignore name,kind --max-epochs 2 -o OUT.isthmus",
+    "mixed": "fit mixed.parquet --max-epochs 2 --test mixed.parquet -o OUT.isthmus",
+    "text": "fit t.csv --ignore name,kind --max-epochs 2 -o OUT.isthmus",
+    "array": "fit t.npy --max-epochs 2 -o OUT.isthmus",
+    "resumed": "fit t.parquet --resume m.isthmus -o OUT.isthmus",
+    "detector": "detect parts --id name --ignore kind --save OUT.isthmus --n-estimators 2",
+    "explained": "detect mixed.parquet --ignore name --explain 1 --n-estimators 2 --max-epochs 2",
+    "lines": "detect t.csv --id b --ignore name,kind -o OUT.csv --n-estimators 2",
+    "new": "detect t.csv --ignore name,kind --new t.parquet --contamination none -o OUT.csv",
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_what_is_trained_on_blocks_is_what_is_trained_on_a_whole(data, small, name):
+    pl.read_csv("gaps.csv", try_parse_dates=True).write_parquet("mixed.parquet")
+    found = []
+    for stem in ("whole", "blocks"):
+        if stem == "blocks":
+            small()
+        ended = data(FITS[name].replace("OUT", stem), *(["--quiet"] if name != "explained" else []))
+        assert ended.status == 0, ended.err
+        files = [path.read_bytes() for path in Path().glob(f"{stem}.*")]
+        found.append(
+            (weights(Path(f"{stem}.isthmus")), ended.out, *files[: name in ("lines", "new")])
+        )
+    assert found[1] == found[0]
+
+
+def weights(path):
+    """Return what a model file holds but for the seconds of its training."""
+    if not path.exists():
+        return None
+    with safe_open(path, "numpy") as file:
+        return {key: file.get_tensor(key).tolist() for key in file.keys()}
+
+
+def test_a_sample_is_shown_of_many_rows(data, small, monkeypatch):
+    small()
+    monkeypatch.setattr(shown, "MOST", 30)
+    monkeypatch.setattr(shown, "AT_ONCE", 16)
+    ended = data("embed m.isthmus t.parquet --method pca --color kind -o points.csv")
+    assert (ended.status, "t.parquet has 60 rows: a random sample of 30 is shown" in ended.err) == (
+        0,
+        True,
+    )
+    points = pl.read_csv("points.csv")
+    assert (len(points), points["row"].is_sorted(), points["row"].n_unique()) == (30, True, 30)
+    assert points["row"].max() > 40
+    assert data("report m.isthmus t.csv -o page.html").status == 0
+
+
+def test_the_guide_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / "guides" / "scale.md").read_text()
+    section = text.partition("## Scores and codes of more rows")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    exec(compile(block, "scale.md", "exec"), {})
+    assert capsys.readouterr().out == "1000 ('a', 'b', 'c', 'd')\n(10, 4)\n"
+    (lines,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    for line in lines.splitlines():
+        assert line.split()[1] in COMMAND_NAMES
+
+
+def test_a_source_that_changes_while_a_model_learns_leaves_one_that_goes_on(
+    data, small, monkeypatch
+):
+    small()
+    monkeypatch.setattr(windows, "WINDOW", 1000)
+    np.save("many.npy", np.random.default_rng(0).normal(size=(900, 4)))
+    options = "fit many.npy --max-epochs 3 --batch-size 8"
+    assert data(f"{options} -o whole.isthmus --quiet").status == 0
+    close = Trainer.moved
+
+    def moved(self, *args):
+        state = close(self, *args)
+        if len(state.history) == 1:
+            os.utime("many.npy", ns=(0, 0))
+        return state
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "moved", moved)
+        ended = data(f"{options} -o m2.isthmus")
+    assert ended.status == 1
+    assert "many.npy was changed" in ended.err
+    assert "ended early after 1 epochs; the model so far is in m2.isthmus." in ended.err
+    again = next(line for line in ended.err.splitlines() if "to go on: isthmus " in line)
+    assert data(again.partition("to go on: isthmus ")[2]).status == 0
+    assert weights(Path("m2.isthmus")) == weights(Path("whole.isthmus"))

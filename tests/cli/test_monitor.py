@@ -82,7 +82,7 @@ def test_each_row_has_its_line(ready):
     assert table["row"].to_list() == list(range(60))
     assert table.filter("outlier")["row"].to_list() == [30]
     assert table["name"][30] == "'=n30, the 30th"  # a spreadsheet would run it
-    assert "25 (expected" in table["because1"][30]
+    assert ", got 25" in table["because1"][30]
     bad = table.filter(pl.col("problem").is_not_null())
     assert bad["row"].to_list() == [5]
     assert bad["pvalue"].to_list() == [None]

@@ -221,6 +221,7 @@ def fitted_detector(table, loss="mse", **parameters):
         {"alpha": 0.3, "fdr": True},
     ],
 )
+@pytest.mark.filterwarnings("ignore:.* stranger than all")
 def test_a_detector_judges_instead_of_the_model(tmp_path, model, table, parameters):
     detector = fitted_detector(table, **parameters)
     report = Report(model, table, detector=detector, embedding=False)

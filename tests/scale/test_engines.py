@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "scale.md").read_text()
+OF_ENGINES = {"PYSPARK_PYTHON": sys.executable}
 BLOCKS = re.findall(r"```python (ray|dask|pyspark)\n(.*?)```", GUIDE, flags=re.DOTALL)
 
 
@@ -36,7 +37,7 @@ def test_engines_score_as_the_model_does(stored, tmp_path, engine, code):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "work.py"],
         cwd=tmp_path,
-        env={**os.environ, "PYSPARK_PYTHON": sys.executable},
+        env={**os.environ, **OF_ENGINES},
         capture_output=True,
         text=True,
         timeout=900,

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from isthmus.autoencoder.table_rows import TableRows
+from isthmus.fleet import InGroups
 from isthmus.schema import is_arrow, is_frame, is_pandas, new_columns
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 OTHER = "other"
 
 
-def answer(model: Model, flat: np.ndarray, like: Any, names: Sequence[str] | None) -> Any:
+def answer(
+    model: Model | InGroups, flat: np.ndarray, like: Any, names: Sequence[str] | None
+) -> Any:
     """Return flat rows as a table like another: arrays of their own shape for arrays.
 
     Parameters
@@ -58,10 +61,10 @@ def in_frame(flat: np.ndarray, like: Any, names: Sequence[str] | None) -> Any:
 
 
 def with_probabilities(
-    model: Model, rows: Any, like: Any, names: Sequence[str] | None
+    model: Model | InGroups, rows: Any, like: Any, names: Sequence[str] | None
 ) -> tuple[Any, dict[str, Any]]:
     """Return the reconstructions of rows, and the probabilities of levels in a frame by column."""
-    if not isinstance(rows, TableRows):
+    if not isinstance(rows, TableRows) or isinstance(model, InGroups):
         return answer(model, model.reconstruct(rows), like, names), {}
     schema, parts, tables = rows.schema, [], []
     for b in model.blocks(rows):

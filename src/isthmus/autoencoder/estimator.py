@@ -14,6 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from isthmus.autoencoder.advice import warn_of_results
 from isthmus.autoencoder.answers import answer, with_probabilities
 from isthmus.autoencoder.explanation import Explanation, explained
+from isthmus.autoencoder.groups import (
+    check_groups,
+    errors_beside,
+    fit_groups,
+    in_groups,
+    of_group,
+)
 from isthmus.autoencoder.imputation import imputed
 from isthmus.autoencoder.listener import Listener
 from isthmus.autoencoder.network import check_same_layers, transferred_net, warn_of_wide_net
@@ -38,7 +45,6 @@ from isthmus.io import FileError
 from isthmus.model import (
     evaluated,
     explained_share,
-    reference_errors,
     resolve_slots,
     summary_text,
 )
@@ -57,6 +63,7 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
     from isthmus.autoencoder.run import Run
+    from isthmus.fleet import InGroups
     from isthmus.model import (
         Fitted,
         Model,
@@ -201,13 +208,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         *,
         init: Autoencoder | None = None,
         on_epoch: Hook | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train on rows.
 
         Parameters
         ----------
-        X : array-like (n, d), DataFrame, or images (n, h, w[, c])
-            The rows.
+        X : array-like (n, d), DataFrame, images (n, h, w[, c]), or a source larger than memory
+            The rows, or where they lie: the path of a `.npy`, Parquet or Arrow file or a folder of
+            such, a mapped array, a LazyFrame, a Dataset of Arrow. Of more values than 2**26 rows are
+            read, and shuffled, window by window.
         y : ignored
         sample_weight : array-like (n,), optional
             What each row counts in training, validation, scaling and baselines.
@@ -217,6 +227,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         on_epoch : callable, optional
             Called with each row of the history; training stops when it returns True. The model
             can be used and saved meanwhile.
+        groups : array-like (n,), optional
+            What each row is of, such as a customer or a machine: texts, whole numbers or dates. Each
+            group of 32 rows or more gets a model of its own, as a fit on its rows alone would make it
+            (about 500 steps with "auto", no early stopping), and the pooled model, of up to 32,768
+            rows of all, answers for the others. Methods then need the groups of rows, too.
 
         Returns
         -------
@@ -229,6 +244,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         together, and told of one after the other.
         """
         check_parameters(self)
+        self.fleet_ = None
+        if groups is not None:
+            check_groups(self, X, init)
+            self.fleet_ = fit_groups(self, X, sample_weight, groups, on_epoch)
+            return self
         before = self.fitted_ if self.warm_start and hasattr(self, "fitted_") else None
         source = _fitted_of(init) if before is None or init is not None else before
         anew = before is None or init is not None
@@ -248,7 +268,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             given = {"X": X, "y": y, "metadata": weights}
             with self._telling_callbacks(run.most_epochs, given, on_epoch) as heard:
                 self._train(run, last, heard)
-            if hides_cells(rows, slots) and run.rows.aside is None and not run.rows.held_out:
+            if hides_cells(rows, slots) and run.lacks_hidden_cells:
                 gaps = gaps_of_another(self, slots, rows, origin)
                 self.fitted_ = replace(self.fitted_, gaps=gaps)
         return self
@@ -355,6 +375,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         self
         """
         check_parameters(self)
+        if self.fleet_ is not None:
+            raise ValueError(
+                "Models of groups cannot learn more rows by partial_fit: fit them anew."
+            )
         before = self.fitted_ if hasattr(self, "fitted_") else None
         rows = self._given(X, sample_weight, None, reset=before is None, minimum=1, whole=True)
         with computing(self.dtype, self.device):
@@ -366,11 +390,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
 
     # -- use -------------------------------------------------------------------------------------
 
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Encode rows: the codes z, shape (n, n_components)."""
-        return self._model().encode(self._unjudged(X))
+    # Methods take the group of each row, as `groups`, where `fit` was given groups.
 
-    def encode(self, X: ArrayLike, layer: int | None = None) -> np.ndarray:
+    def fit_transform(self, X: ArrayLike, y: object = None, **fit_params: Any) -> np.ndarray:
+        """Fit, and return the codes of the same rows."""
+        return self.fit(X, y, **fit_params).transform(X, groups=fit_params.get("groups"))
+
+    def transform(self, X: ArrayLike, groups: ArrayLike | None = None) -> np.ndarray:
+        """Encode rows: the codes z, shape (n, n_components)."""
+        rows = self._unjudged(X)
+        return self._model(groups, len(rows)).encode(rows)
+
+    def encode(
+        self, X: ArrayLike, layer: int | None = None, *, groups: ArrayLike | None = None
+    ) -> np.ndarray:
         """Encode rows up to a layer.
 
         Parameters
@@ -380,6 +413,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         layer : int, optional
             From 1, the first hidden layer, to the number of layers; the code by default. A
             negative number counts from the code, -1.
+        groups : array-like (n,), optional
+            The group of each row, where `fit` was given groups.
 
         Returns
         -------
@@ -387,9 +422,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """
         rows, depth = self._unjudged(X), len(self.net_.encoder)
         up_to = depth if layer is None else layer_number(layer, depth)
-        return self._model().encode(rows, None if up_to == depth else up_to)
+        return self._model(groups, len(rows)).encode(rows, None if up_to == depth else up_to)
 
-    def encode_maps(self, X: ArrayLike, layer: int | None = None) -> np.ndarray:
+    def encode_maps(
+        self, X: ArrayLike, layer: int | None = None, *, groups: ArrayLike | None = None
+    ) -> np.ndarray:
         """Encode rows up to a convolutional layer, and return its feature maps.
 
         Parameters
@@ -398,6 +435,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             The rows.
         layer : int, optional
             As in `encode`; the last convolutional layer by default.
+        groups : array-like (n,), optional
+            The group of each row, where `fit` was given groups.
 
         Returns
         -------
@@ -413,30 +452,33 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             raise ValueError(
                 f"Only convolutional layers have maps; of this model's layers: {known}."
             )
-        return self.encode(X, chosen).reshape(-1, *shapes[chosen - 1])
+        return self.encode(X, chosen, groups=groups).reshape(-1, *shapes[chosen - 1])
 
-    def inverse_transform(self, X: ArrayLike) -> Any:
+    def inverse_transform(self, X: ArrayLike, groups: ArrayLike | None = None) -> Any:
         """Decode codes, (n, n_components), to rows in the data's units, (n, d) or (n, h, w[, c]).
 
         Codes in a frame give a frame. Of a table of mixed types it has the used columns and their
         types; it is one of polars for an array of codes.
         """
-        model = self._model()
+        check_is_fitted(self)
+        codes = validate_codes(X, self.net_.n_components, self.fitted_.model.dtype)
+        model = self._model(groups, len(codes))
         model.check_decoder()
-        flat = model.decode(validate_codes(X, model.n_components, model.dtype))
-        return answer(model, flat, X, self._names())
+        return answer(model, model.decode(codes), X, self._names())
 
-    def decode(self, Z: ArrayLike) -> Any:
+    def decode(self, Z: ArrayLike, groups: ArrayLike | None = None) -> Any:
         """Decode codes, as `inverse_transform` does."""
-        return self.inverse_transform(Z)
+        return self.inverse_transform(Z, groups)
 
     @overload
-    def reconstruct(self, X: np.ndarray) -> np.ndarray: ...
+    def reconstruct(self, X: np.ndarray, *, groups: ArrayLike | None = None) -> np.ndarray: ...
 
     @overload
-    def reconstruct(self, X: Any, *, proba: bool = False) -> Any: ...
+    def reconstruct(
+        self, X: Any, *, proba: bool = False, groups: ArrayLike | None = None
+    ) -> Any: ...
 
-    def reconstruct(self, X: Any, *, proba: bool = False) -> Any:
+    def reconstruct(self, X: Any, *, proba: bool = False, groups: ArrayLike | None = None) -> Any:
         """Encode and decode rows, which denoises them, in the data's units and shape.
 
         Arrays give arrays of floats (`isthmus.images.to_pixels` makes bytes of them). A frame gives
@@ -451,8 +493,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             Whether to return a dict as well, which has for each category and each boolean, by the
             column's name, a frame with the probabilities of its levels: a column for each, named by
             its text, and "other" for those that are rarer or were not seen.
+        groups : array-like (n,), optional
+            The group of each row, where `fit` was given groups.
         """
-        rows, model = self._unjudged(X), self._model()
+        rows = self._unjudged(X)
+        model = self._model(groups, len(rows))
         if proba:
             return with_probabilities(model, rows, X, self._names())
         like = rows.frame if isinstance(rows, TableRows) else X
@@ -501,7 +546,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         rows = validate_rows(self, X, reset=False, minimum=0) if self.schema_ is not None else X
         return imputed(self._model(), self.fitted_, rows, return_interval)
 
-    def explain(self, X: ArrayLike) -> Explanation:
+    def explain(self, X: ArrayLike, groups: ArrayLike | None = None) -> Explanation:
         """Return what each column adds to a row's loss, what was seen there and what was expected.
 
         The contributions of a row add up to minus its score; missing cells have none.
@@ -510,6 +555,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         ----------
         X : array-like (n, d), DataFrame, or images
             The rows.
+        groups : array-like (n,), optional
+            The group of each row, where `fit` was given groups.
 
         Returns
         -------
@@ -524,17 +571,22 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
             Where the loss is no sum over columns.
         """
         rows = self._rows(X)
-        return explained(self._model(), rows, column_names(self))
+        return explained(self._model(groups, len(rows)), rows, column_names(self))
 
-    def score_samples(self, X: ArrayLike) -> np.ndarray:
+    def score_samples(self, X: ArrayLike, groups: ArrayLike | None = None) -> np.ndarray:
         """Return minus the loss of each row, in scaled units: the higher, the more normal.
 
         The loss counts from what a perfect copy of the row costs, which is 0 for distances.
         """
-        return self._scores(self._rows(X))
+        rows = self._rows(X)
+        return _scores(self._model(groups, len(rows)), rows)
 
     def score(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> float:
         """Return `1 - error / error of the training mean` on rows: 1 is perfect, 0 is no better.
 
@@ -543,9 +595,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """
         rows = self._rows(X)
         weight = validate_weights(sample_weight, rows)
-        model = -self._scores(rows)
-        mean, least = reference_errors(self._model(), rows)
-        errors = (np.average(e - least, weights=weight) for e in (model, mean))
+        model = self._model(groups, len(rows))
+        mean, least = errors_beside(self, rows, groups)
+        errors = (np.average(e - least, weights=weight) for e in (-_scores(model, rows), mean))
         return explained_share(*errors)
 
     def summary(self) -> str:
@@ -566,13 +618,23 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         rows = self._rows(X)
         return rows.unjudged() if isinstance(rows, TableRows) else rows
 
-    def _scores(self, rows: np.ndarray) -> np.ndarray:
-        return np.negative(self._model().losses(rows), dtype=float)
+    @overload
+    def _model(self) -> Model: ...
 
-    def _model(self) -> Model:
-        """Return the model on the device that the parameters name now."""
+    @overload
+    def _model(self, groups: object, n: int) -> Model | InGroups: ...
+
+    def _model(self, groups: object = None, n: int = 0) -> Model | InGroups:
+        """Return what rows go through, on the device that the parameters name now."""
         check_is_fitted(self)
-        return self.fitted_.model.on(self.device)
+        if groups is None and self.fleet_ is None:
+            return self.fitted_.model.on(self.device)
+        return in_groups(self, groups, n)
+
+    def of_group(self, group: object) -> Autoencoder:
+        """Return the model of one group as an autoencoder of its own: to export or report it."""
+        check_is_fitted(self)
+        return of_group(self, group)
 
     # -- scikit-learn ----------------------------------------------------------------------------
 
@@ -586,6 +648,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         tags.input_tags.allow_nan = not self.is_spatial
         tags.input_tags.sparse = True  # filled up with zeros
         return tags
+
+
+def _scores(model: Model | InGroups, rows: np.ndarray) -> np.ndarray:
+    return np.negative(model.losses(rows), dtype=float)
 
 
 def _starting_net(before: Fitted | None, init: Autoencoder | None, fresh: Net) -> Net:

@@ -9,6 +9,7 @@ import polars as pl
 
 from isthmus.autoencoder.answers import level_names, level_probabilities, number_slots
 from isthmus.autoencoder.table_rows import TableRows
+from isthmus.fleet import InGroups
 from isthmus.schema import cell_words, short_text, value_words
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def phrase(column: str, observed: str | float, expected: str | float) -> str:
     return f"{column}: expected {wanted}, got {got}"
 
 
-def explained(model: Model, rows: Any, columns: tuple[str, ...]) -> Explanation:
+def explained(model: Model | InGroups, rows: Any, columns: tuple[str, ...]) -> Explanation:
     """Return what each column adds to the loss of rows.
 
     Raises
@@ -103,7 +104,7 @@ def explained(model: Model, rows: Any, columns: tuple[str, ...]) -> Explanation:
     """
     with model.computing():
         model.slots.check_by_column()
-    if isinstance(rows, TableRows):
+    if isinstance(rows, TableRows) and not isinstance(model, InGroups):
         parts = [_of_table(model, rows[b]) for b in model.blocks(rows)]
         shares, expected = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Explanation(columns, shares, cell_words(rows.schema, rows.frame), expected)

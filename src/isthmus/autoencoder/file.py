@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from isthmus.autoencoder.parameters import Parameters, check_parameters
+from isthmus.fleet import pack_fleet, unpack_fleet
 from isthmus.io import ModelFileError
 from isthmus.model import (
+    MODELS,
     SLOTS,
     Record,
     pack_fitted,
@@ -44,6 +46,9 @@ def pack_autoencoder(
     meta["fitted"]["feature_names_in"] = pack_names(ae)
     slots = fitted.model.slots
     of_part = slots if part == "model" else slots.for_encoding()
+    if ae.fleet_ is not None:
+        arrays, meta["groups"] = pack_fleet(ae.fleet_, part)
+        tensors, meta["kind"] = tensors | arrays, MODELS
     return tensors, {**pack_parameters(ae, of_part), **meta}
 
 
@@ -114,6 +119,8 @@ def unpack_autoencoder(kind: type[Kind], tensors: Tensors, meta: Meta) -> Kind:
     names = Record(meta["fitted"]).column_names(ae.n_features_in_)
     if names is not None:
         ae.feature_names_in_ = names
+    if meta.get("kind") == MODELS:
+        ae.fleet_ = unpack_fleet(tensors, Record(meta).record("groups"), ae.fitted_.model)
     return ae
 
 

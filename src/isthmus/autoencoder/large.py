@@ -152,11 +152,12 @@ class ScaledBlocks:
     def __call__(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Return some rows, scaled, and their weights, whose mean over all is 1."""
         places = slice(self.split.place(start), self.split.place(stop - 1) + 1)
-        kept, rows = self.split.trained(places), self.given.X[places]
+        kept, rows = self.split.trained(places), np.ascontiguousarray(self.given.X[places])
         weight = _weights_of(rows, self.given.weight[places])
         numbers = np.flatnonzero(kept)
-        scaled = self.scaled(rows[numbers], places.start + numbers)
-        return scaled, weight[numbers] / self.usual
+        if len(numbers) < len(rows):
+            rows, weight = rows[numbers], weight[numbers]
+        return self.scaled(rows, places.start + numbers), weight / self.usual
 
     def scaled_ends(self, known: Moments) -> np.ndarray:
         """Return the least and the greatest values, scaled; ValueError that names the first row beyond

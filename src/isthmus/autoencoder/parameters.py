@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -16,6 +16,7 @@ from isthmus.schema import Schema
 from isthmus.words import KINDS, none_meant
 
 if TYPE_CHECKING:
+    from isthmus.fleet import Fleet
     from isthmus.model import Fitted, Scaling
     from isthmus.training import Device, RandomState
 
@@ -29,9 +30,15 @@ class Parameters(BaseEstimator):
     """The constructor's parameters; slots hold parts, whatever their spelling, with parameters too."""
 
     fitted_: Fitted  # what a fit leaves
+    fleet_: Fleet | None = None  # and the models of groups, if it had any
     n_features_in_: int
     feature_names_in_: np.ndarray
     sample_shape_: tuple[int, ...] | None
+    # scikit-learn hands groups that are meant for a splitter to nobody else, unless asked to
+    __metadata_request__fit: ClassVar = {"groups": False}
+    __metadata_request__transform: ClassVar = {"groups": False}
+    __metadata_request__inverse_transform: ClassVar = {"groups": False}
+    __metadata_request__score: ClassVar = {"groups": False}
 
     def __init__(
         self,

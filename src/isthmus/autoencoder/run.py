@@ -191,6 +191,12 @@ class Run:
             team.check_alike(what, mark)
 
     @property
+    def lacks_hidden_cells(self) -> bool:
+        """Whether there are few rows, and no cells of them that were hidden from training."""
+        few = self.prepared.far is None
+        return few and self.rows.aside is None and not self.rows.held_out
+
+    @property
     def begun(self) -> bool:
         """Whether the first phase has a trainer."""
         return self.at.trainer is not None

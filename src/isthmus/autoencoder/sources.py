@@ -38,9 +38,12 @@ READ_IN_PIECES = (  # of libraries, and of ours, that are not imported for it
 
 
 def as_source(X: Any) -> Blocks | None:
-    """Return blocks of what is read piece by piece: a path, a mapped array; None for all else."""
+    """Return blocks of what is read piece by piece: a path, a large mapped array; None for all else."""
+    if isinstance(X, np.memmap):
+        large = X.ndim > 1 and exceeds_window(len(X), width_of(X))
+        return io.open_blocks(X) if large else None
     classes = [getattr(sys.modules.get(m), name, ()) for m, name in READ_IN_PIECES]
-    if isinstance(X, (str, Path, np.memmap, *(c for c in classes if c))):
+    if isinstance(X, (str, Path, *(c for c in classes if c))):
         return io.open_blocks(X)
     return None
 

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from isthmus.schema import Schema
 
 
+def one_of_many(n_groups: int) -> str:
+    """Return why models of groups are not exported as one."""
+    return (
+        f"An ONNX file holds one model, and this one has {n_groups:,} groups: export that of a group, "
+        "with of_group(KEY).export(...), or isthmus export --group KEY."
+    )
+
+
 class Stored(CalledBack, Parameters):
     """An estimator with all that a fit leaves in one record, `fitted_`."""
 
@@ -149,6 +157,8 @@ class Stored(CalledBack, Parameters):
             Without `pip install onnx onnxruntime`.
         """
         check_is_fitted(self)
+        if self.fleet_ is not None:
+            raise ValueError(one_of_many(self.fleet_.n_groups))
         names = getattr(self, "feature_names_in_", None)
         export_model(self.fitted_.model.on(self.device), path, part, names, opset)
 

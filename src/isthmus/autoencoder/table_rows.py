@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from isthmus.schema import Schema
 
 
+BLOCK = 2**16  # rows that are encoded at once, to look at them
+
+
 class TableRows:
     """The rows of a frame, or of an array with missing cells, as its schema encodes them.
 
@@ -61,6 +64,16 @@ class TableRows:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or float, copy=False)
+
+
+def check_rows_have_cells(schema: Schema | None, X: Any) -> None:
+    """Raise a ValueError for the first row of a table of which no cell is there, before it is divided:
+    a part would number it anew.
+    """
+    if schema is not None:
+        rows = TableRows(schema, X)
+        for start in range(0, len(rows), BLOCK):
+            rows[start : start + BLOCK]
 
 
 def some_rows(frame: Any, rows: slice | np.ndarray) -> Any:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isthmus.cli.apart import Apart, without_odd
+from isthmus.cli.groups import with_groups
 from isthmus.cli.models import wanted_by
-from isthmus.cli.rows import read_beside, read_rows
+from isthmus.cli.rows import read_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import polars as pl
 
     from isthmus.autoencoder import Autoencoder
     from isthmus.cli.sources import Source
@@ -21,25 +20,8 @@ if TYPE_CHECKING:
 
 def rows_for(found: Autoencoder | OutlierDetector, path: Path, source: Source) -> Rows:
     """Read the rows that the model of a file is applied to, the bad ones set apart."""
+    source = with_groups(found, path, source)
     return set_far_apart(found, read_rows(source, wanted_by(found, path)), source)
-
-
-def shown_rows(
-    found: Autoencoder | OutlierDetector, path: Path, source: Source, beside: str | None
-) -> tuple[Rows, pl.Series | None]:
-    """Read the rows that are shown, and a column beside them; bad ones are left out.
-
-    The identifiers are those of the rows shown, whose `numbers` are those among all rows.
-    """
-    wanted, column = wanted_by(found, path), None
-    if beside is None:
-        rows = read_rows(source, wanted)
-    else:
-        rows, column = read_beside(source, beside, wanted)
-    rows = set_far_apart(found, rows, source)
-    if rows.problems is not None and rows.ids.width:
-        rows = rows._replace(ids=rows.ids[rows.numbers])
-    return rows, None if column is None else column[rows.numbers]
 
 
 def set_far_apart(found: Autoencoder | OutlierDetector, rows: Rows, source: Source) -> Rows:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import io
 import tempfile
+import warnings
 import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from isthmus.cli.apart import Apart, without_odd
+from isthmus.cli.groups import with_groups
 from isthmus.cli.models import wanted_by
 from isthmus.cli.outputs import check_columns, end_printed, end_written, with_ids
 from isthmus.cli.rows import chosen
@@ -59,14 +61,12 @@ class Job(ABC):
 class ByColumn(Job):
     """An array with a column for each name."""
 
-    def __init__(
-        self, names: Sequence[str], make: Callable[[pl.DataFrame | np.ndarray], np.ndarray]
-    ) -> None:
+    def __init__(self, names: Sequence[str], make: Callable[[Rows], np.ndarray]) -> None:
         self.names, self.make = names, make
 
     def columns(self, rows: Rows) -> Mapping[str, ArrayLike]:
         """Return the columns of the array that is made of rows."""
-        return dict(zip(self.names, self.make(rows.X).T, strict=True))
+        return dict(zip(self.names, self.make(rows).T, strict=True))
 
 
 @dataclass(frozen=True)
@@ -103,21 +103,20 @@ class BigRows:
 
     def _read(self, start: int, stop: int) -> Rows:
         table = self.blocks.table(start, stop)
-        rows = chosen(self._with_words(table), self.source, self.wanted)
+        rows = chosen(with_words(table, self.blocks, self.wanted), self.source, self.wanted)
         return without_odd(self.found, rows, self.source, is_part=True)
 
-    def _with_words(self, table: Table) -> Table:
-        """Return rows of a text file with null for missing words of those columns that a model sees."""
-        import numpy as np
 
-        from isthmus.io import TextBlocks, column_words
+def with_words(table: Table, blocks: Blocks, wanted: Wanted) -> Table:
+    """Return rows of a text file with null for missing words of those columns that a model sees."""
+    import polars as pl
 
-        if not isinstance(self.blocks, TextBlocks) or isinstance(table.rows, np.ndarray):
-            return table
-        used = [n for n in self.wanted.kinds or () if n not in self.blocks.signs]
-        return table._replace(
-            rows=table.rows.with_columns(column_words(table.rows[n]) for n in used)
-        )
+    from isthmus.io import TextBlocks, column_words
+
+    if not isinstance(blocks, TextBlocks) or not isinstance(table.rows, pl.DataFrame):
+        return table
+    used = [name for name in wanted.kinds or () if name not in blocks.signs]
+    return table._replace(rows=table.rows.with_columns(column_words(table.rows[n]) for n in used))
 
 
 def big_rows(
@@ -131,11 +130,60 @@ def big_rows(
 
     A table within JSON is made as a whole in any case.
     """
-    if (result.output is None and common.json) or not is_big(source):
+    if result.output is None and common.json:
         return None
+    source = with_groups(found, model, source)
     wanted = wanted_by(found, model)
-    blocks = _opened(source, wanted)
+    blocks = open_plain(source, wanted)
     return None if blocks is None else BigRows(blocks, found, source, wanted, common)
+
+
+def open_plain(source: Source, wanted: Wanted) -> Blocks | None:
+    """Open a large source whose rows a model takes block by block; None for others."""
+    from isthmus.io import TextBlocks
+
+    blocks = _opened(source, wanted) if is_big(source) else None
+    if isinstance(blocks, TextBlocks) and (
+        wanted.names is None or not _is_plain(blocks, wanted.names, wanted.kinds or {})
+    ):
+        return None
+    return blocks
+
+
+def same_rows(
+    rows: Rows, found: Autoencoder | OutlierDetector, source: Source, common: Common
+) -> BigRows:
+    """Return the rows that a model was just fitted on, to be gone through again."""
+    from isthmus.io import ChosenBlocks
+
+    assert isinstance(rows.X, ChosenBlocks)
+    return BigRows(rows.X.blocks, found, source, wanted_by(found, source.path), common)
+
+
+def rows_to_fit(source: Source, wanted: Wanted | None = None) -> Rows | None:
+    """Return the rows of a large source, read when training asks for them; None for others.
+
+    Of a text file all columns have to be plain numbers then: what others are, all their cells tell.
+    """
+    import polars as pl
+
+    from isthmus.io import ChosenBlocks, Rows, TextBlocks
+
+    blocks = _opened(source, wanted) if is_big(source) else None
+    if blocks is None:
+        return None
+    said = chosen(blocks.table(0, 2)._replace(is_part=False), source, wanted)  # with its warnings
+
+    def taken(table: Table) -> np.ndarray | pl.DataFrame:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they were said once
+            return chosen(table, source, wanted).X
+
+    names = getattr(said.X, "columns", ())
+    if isinstance(blocks, TextBlocks) and not _is_plain(blocks, names, {}):
+        return None
+    X: Any = ChosenBlocks(blocks, taken)
+    return Rows(X, pl.DataFrame())
 
 
 def is_big(source: Source) -> bool:
@@ -151,34 +199,28 @@ def is_big(source: Source) -> bool:
     return opened and sum(file.stat().st_size for file in files) >= BIG
 
 
-def _opened(source: Source, wanted: Wanted) -> Blocks | None:
+def _opened(source: Source, wanted: Wanted | None) -> Blocks | None:
     """Open a large source; None for a text file that only all of its cells tell how to read."""
     from isthmus.io import file_ending, open_blocks, open_text
 
     if file_ending(source.path) not in TEXTS or source.path.is_dir():
         return open_blocks(source.path)
-    columns, kinds = source.columns, wanted.kinds or {}
+    columns, kinds = source.columns, (None if wanted is None else wanted.kinds) or {}
     if columns.encoding is not None or columns.decimal == "comma":
         return None
     ids = {part.strip() for given in columns.id for part in (given, *given.split(","))}
     words = ids | {name for name, kind in kinds.items() if kind == "category"}
     found = open_text(source.path, header=not columns.no_header, words=[*words])
-    return found if found is not None and _is_plain(found, source, wanted, ids) else None
+    is_index = found is not None and found.pieces.header and found.first in ROW_INDEX
+    return None if is_index else found
 
 
-def _is_plain(blocks: TextBlocks, source: Source, wanted: Wanted, ids: set[str]) -> bool:
-    """Return whether all numbers that a model asks for are plain, and its other columns categories."""
-    kinds, others = wanted.kinds or {}, source.columns
-    if wanted.names is None and (others.columns or others.ignore):
-        return False
-    there = [name for name in blocks.columns or () if name not in ids]
-    used = there if wanted.names is None else list(wanted.names)
-    if ids & {*used} or (blocks.pieces.header and blocks.first in ROW_INDEX):
-        return False
+def _is_plain(blocks: TextBlocks, used: Sequence[str], kinds: Mapping[str, str]) -> bool:
+    """Return whether the numbers that are used are plain, and all other columns categories."""
     numbers = [name for name in used if kinds.get(name, "number") == "number"]
     if any(name not in blocks.signs for name in numbers):
         return False
-    if any(kinds[name] != "category" for name in used if name not in numbers):
+    if any(name in blocks.signs or kinds[name] != "category" for name in {*used} - {*numbers}):
         return False
     signs = [blocks.signs[name] for name in numbers]
     return any(s.point for s in signs) or not any(s.doubtful for s in signs)

@@ -33,14 +33,15 @@ def read_rows(
     weight: str | None = None,
     infinite: bool = False,
     ids_elsewhere: bool = False,
+    table: Table | None = None,
 ) -> Rows:
     """Read a folder of images, or a file and choose its columns; `weight` is that of weights,
-    `infinite` whether cells may be so, and with `ids_elsewhere` identifiers may stand in another file
-    alone.
+    `infinite` whether cells may be so, with `ids_elsewhere` identifiers may stand in another file
+    alone, and `table` is what is taken of a large file.
     """
     if source.is_folder:
         return read_images(source, wanted)
-    table = _read(source)
+    table = _read(source) if table is None else table
     if ids_elsewhere:
         source = replace(source, columns=_with_ids_there(source.columns, _names(table)))
     return chosen(table, source, wanted, weight, infinite=infinite)
@@ -59,7 +60,12 @@ def read_table_and_rows(source: Source, wanted: Wanted | None) -> tuple[Table, R
 
 
 def read_beside(
-    source: Source, name: str, wanted: Wanted | None = None, *, as_words: bool = False
+    source: Source,
+    name: str,
+    wanted: Wanted | None = None,
+    *,
+    as_words: bool = False,
+    table: Table | None = None,
 ) -> tuple[Rows, pl.Series]:
     """Read the rows of a table, and beside them a column that no model sees, such as a class.
 
@@ -69,7 +75,7 @@ def read_beside(
 
     from isthmus.io import column_values, column_words
 
-    table, columns = _read(source), source.columns
+    table, columns = _read(source) if table is None else table, source.columns
     if wanted is None or wanted.names is None:  # else the model says which columns it takes
         columns = replace(columns, ignore=(*columns.ignore, name))
     rows = chosen(table, replace(source, columns=columns), wanted)
@@ -133,15 +139,17 @@ def kinds_of(rows: Rows, source: Source) -> dict[str, str] | None:
     import polars as pl
 
     from isthmus.autoencoder import is_mixed
+    from isthmus.io import Blocks
 
     if len(np.shape(rows.X)) > 2:
         return None
-    asked = source.kinds.kinds(getattr(rows.X, "columns", []))
-    if not is_mixed(rows.X, asked):
-        return None
-    if not isinstance(rows.X, pl.DataFrame):
+    X = rows.X.read(0, 1) if isinstance(rows.X, Blocks) else rows.X
+    asked = source.kinds.kinds(getattr(X, "columns", []))
+    if X is rows.X and not is_mixed(X, asked):
+        return None  # of blocks nobody knows before they are all read
+    if not isinstance(X, pl.DataFrame):
         return {}
-    return {name: _kind(dtype) for name, dtype in rows.X.schema.items()} | asked
+    return {name: _kind(dtype) for name, dtype in X.schema.items()} | asked
 
 
 def _kind(dtype: pl.DataType) -> str:
@@ -211,7 +219,7 @@ def chosen(
     )
     if wanted is not None and not wanted.is_start:
         _check_shape(source.path, rows, wanted)
-    elif len(rows.X) < 2:
+    elif len(rows.X) < 2 and not table.is_part:
         raise FileError(f"{source.path} has one row, and training needs two at least.")
     if not isinstance(rows.X, pl.DataFrame):
         return _named(rows, wanted)
@@ -272,14 +280,15 @@ def _rows_of(shape: tuple[int, ...]) -> str:
 
 
 def in_parts(
-    work: Callable[[pl.DataFrame | np.ndarray], Made],
+    work: Callable[..., Made],
     X: pl.DataFrame | np.ndarray,
     label: str,
     common: Common,
+    groups: pl.Series | None = None,
 ) -> Made:
     """Return what a model makes of rows, part by part, with a bar if there are several.
 
-    A row's result does not depend on the rows that it comes with.
+    A row's result does not depend on the rows that it comes with; `groups` are what they are of.
     """
     import numpy as np
     import polars as pl
@@ -287,11 +296,15 @@ def in_parts(
     from isthmus.training import Progress
 
     step = max(VALUES_AT_ONCE // max(int(np.prod(np.shape(X)[1:])), 1), 1)
+
+    def made(part: slice) -> Made:
+        return work(X[part]) if groups is None else work(X[part], groups=groups[part])
+
     if len(X) <= step:
-        return work(X)
+        return made(slice(None))
     parts = []
     with Progress(label, common.verbose, len(X), "rows") as progress:
         for start in range(0, len(X), step):
-            parts.append(work(X[start : start + step]))
+            parts.append(made(slice(start, start + step)))
             progress(step)
     return pl.concat(parts) if isinstance(parts[0], pl.DataFrame) else np.concatenate(parts)

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 
 _HOMES = {
     "bad_rows": ["row_problems"],
-    "blocks": ["Blocks", "TextBlocks", "open_blocks", "open_text"],
+    "blocks.blocks": ["Blocks"],
+    "blocks.chosen": ["ChosenBlocks"],
+    "blocks.opening": ["open_blocks", "open_text"],
+    "blocks.text": ["TextBlocks"],
     "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
     "choices": ["TableError"],
     "columns": ["choose_columns", "looks_headless"],
@@ -26,7 +29,7 @@ _HOMES = {
     "folders": ["table_files"],
     "lists": ["spread_lists"],
     "optional": ["needed"],
-    "places": ["row_place"],
+    "places": ["Numbered", "row_place"],
     "reading": ["options_of", "reader"],
     "streams": ["discard", "lasting_errors"],
     "style": ["Style", "style_of"],
@@ -49,10 +52,11 @@ if TYPE_CHECKING:
     from isthmus.io.atomic import previous_of as previous_of
     from isthmus.io.atomic import write_whole as write_whole
     from isthmus.io.bad_rows import row_problems as row_problems
-    from isthmus.io.blocks import Blocks as Blocks
-    from isthmus.io.blocks import TextBlocks as TextBlocks
-    from isthmus.io.blocks import open_blocks as open_blocks
-    from isthmus.io.blocks import open_text as open_text
+    from isthmus.io.blocks.blocks import Blocks as Blocks
+    from isthmus.io.blocks.chosen import ChosenBlocks as ChosenBlocks
+    from isthmus.io.blocks.opening import open_blocks as open_blocks
+    from isthmus.io.blocks.opening import open_text as open_text
+    from isthmus.io.blocks.text import TextBlocks as TextBlocks
     from isthmus.io.choices import TableError as TableError
     from isthmus.io.columns import choose_columns as choose_columns
     from isthmus.io.columns import looks_headless as looks_headless
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from isthmus.io.labels import column_words as column_words
     from isthmus.io.lists import spread_lists as spread_lists
     from isthmus.io.optional import needed as needed
+    from isthmus.io.places import Numbered as Numbered
     from isthmus.io.places import row_place as row_place
     from isthmus.io.plain import as_json as as_json
     from isthmus.io.reading import options_of as options_of

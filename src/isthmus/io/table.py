@@ -96,6 +96,12 @@ class Rows(NamedTuple):
             return np.arange(len(self.X))
         return self.problems.is_null().arg_true().to_numpy()
 
+    @property
+    def in_file(self) -> np.ndarray:
+        """The numbers of the rows in `X`, among those of the file, of which there may be more."""
+        sampled = self.lines.numbers if isinstance(self.lines, Numbered) else None
+        return self.numbers if sampled is None else sampled[self.numbers]
+
     def with_problems(self, why: list[str | None], good: np.ndarray) -> Rows:
         """Return the rows that are good among these; `why` says of all rows what is wrong."""
         X = self.X[good] if isinstance(self.X, np.ndarray) else self.X.filter(good)

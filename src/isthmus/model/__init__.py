@@ -8,6 +8,8 @@ from isthmus.model.evaluation import reference_errors as reference_errors
 from isthmus.model.evaluation import summary_text as summary_text
 from isthmus.model.evaluation import with_activity as with_activity
 from isthmus.model.file import DETECTOR as DETECTOR
+from isthmus.model.file import DETECTORS as DETECTORS
+from isthmus.model.file import MODELS as MODELS
 from isthmus.model.file import Meta as Meta
 from isthmus.model.file import Tensors as Tensors
 from isthmus.model.file import damage_named as damage_named
@@ -71,8 +73,10 @@ from isthmus.model.onnx_graph import add_code as add_code
 from isthmus.model.onnx_graph import add_decoding as add_decoding
 from isthmus.model.onnx_graph import add_loss as add_loss
 from isthmus.model.record import Record as Record
+from isthmus.model.record import array_of as array_of
 from isthmus.model.record import bad_value as bad_value
 from isthmus.model.scaling import LEARNT_BY_BLOCKS as LEARNT_BY_BLOCKS
+from isthmus.model.scaling import Affine as Affine
 from isthmus.model.scaling import Scaler as Scaler
 from isthmus.model.scaling import Scaling as Scaling
 from isthmus.model.scaling import Shaped as Shaped

@@ -60,6 +60,7 @@ VERSION = (1, 6)
 DIGESTED = (1, 4)  # files from this version on have a digest
 CUSTOM = "custom"  # the scaling of a user's transformer
 MODEL, DETECTOR = "autoencoder", "detector"  # what a file holds
+MODELS, DETECTORS = "autoencoders", "detectors"  # one for each group
 Tensors = dict[str, np.ndarray]
 Meta = dict[str, Any]  # JSON
 
@@ -211,7 +212,7 @@ def read_model_file(path: str | Path) -> tuple[Tensors, Meta]:
     with damage_named(path):
         _check_version(path, meta)
         kind = meta.get("kind", MODEL)
-        if kind not in (MODEL, DETECTOR):
+        if kind not in (MODEL, DETECTOR, MODELS, DETECTORS):
             raise ModelFileError(
                 f"{path} holds a {reprlib.repr(kind)}, not known here: upgrade isthmus."
             )

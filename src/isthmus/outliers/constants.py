@@ -39,7 +39,7 @@ class Constants(NamedTuple):
     @property
     def rounding(self) -> np.ndarray:
         """How far apart values are still the same, (c,)."""
-        return np.where(self.values == 0, NEAR_ZERO, RESOLUTION * np.abs(self.values))
+        return rounding_of(self.values)
 
     def added(
         self, losses: np.ndarray, rows: np.ndarray, cells: np.ndarray | None = None
@@ -76,6 +76,12 @@ class Constants(NamedTuple):
         with g.rows_of(len(self.columns)):
             number = g.row_sum(g.cast(changed, "float"))
         return g.add("Add", strange, g.add("Mul", number, self.cost))
+
+
+def rounding_of(values: np.ndarray) -> np.ndarray:
+    """Return how far from constant values others are still the same."""
+    rounding: np.ndarray = np.where(values == 0, NEAR_ZERO, RESOLUTION * np.abs(values))
+    return rounding
 
 
 NONE = Constants(np.empty(0, np.int64), np.empty(0))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from contextlib import closing
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin, TransformerMixin, clone
@@ -26,8 +26,12 @@ from isthmus.autoencoder import (
     begin_courses,
     blocks_in_turn,
     check_parameters,
+    check_sizes,
     column_names,
     expected_words,
+    known_fleet,
+    one_of_many,
+    single,
     some_of_many,
     validate_rows,
     validate_weights,
@@ -37,13 +41,11 @@ from isthmus.model import Fitted, resolve_slots, write_model_file
 from isthmus.nets import OPSET
 from isthmus.outliers.absurd import Tamed, learnt
 from isthmus.outliers.checking import check_new_detector
-from isthmus.outliers.conformal import (
-    conformal_pvalues,
-    discoveries,
-    warn_of_few_held,
-)
+from isthmus.outliers.deciding import Deciding
 from isthmus.outliers.divisions import Division, divided, repeated, repeats
 from isthmus.outliers.file import pack_detector
+from isthmus.outliers.groups import check_in_memory, new_groups, new_judges
+from isthmus.outliers.judges import Judged
 from isthmus.outliers.members import (
     Member,
     strangeness,
@@ -52,14 +54,14 @@ from isthmus.outliers.members import (
 )
 from isthmus.outliers.onnx import export_members
 from isthmus.outliers.panel import drawn, settled
-from isthmus.outliers.parameters import DetectorParameters
 from isthmus.outliers.recalibration import check_enough, check_recent, recalibrate_by
-from isthmus.outliers.rules import rate_by, rate_of, threshold_by
-from isthmus.outliers.what_if import ThresholdTable, threshold_table
+from isthmus.outliers.rules import rate_of, threshold_by
+from isthmus.outliers.templates import default_settings, group_settings
 from isthmus.schema import cell_words
 from isthmus.training import Progress, draw_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike
@@ -70,15 +72,11 @@ if TYPE_CHECKING:
     )
     from isthmus.schema import Schema
 
-STEPS = 300  # of the default autoencoder: long training learns the outliers too
-WIDE = 1024  # columns, from which on fewer steps are taken: each takes longer, and learns more
-MIXED_STEPS = 400  # of that for tables of mixed types
-CLEAN_STEPS = 1000  # of that where the rows are clean
 MOST_ROWS = 2**15  # that members are trained on: more change no average of some hundred steps
 SCORED = 2**17  # rows at most that settle a threshold where none are held out
 
 
-class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
+class OutlierDetector(OutlierMixin, TransformerMixin, Deciding):
     """Find rows unlike the others, or unlike those trained on, by a population of autoencoders.
 
     A row x is as strange as two things say together: how badly autoencoders reproduce it that learned
@@ -101,11 +99,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
     seldom has one of its own among them) out of the half that looks most normal; where they are clean,
     one draw of up to 2,048.
 
-    In tables of mixed types the score is the sum of both instead: loss(x'_k, x) and a fifth of the
-    squared distance between the reconstructions x'_k and r'_k. Both are means over the cells that are
-    there, by their columns' weights. Where the rows are clean each weight is divided by the fourth root
-    of the mean fourth power of the column's loss on the rows trained on: rare events that nothing
-    foretells then do not hide what is strange elsewhere.
+    In tables of mixed types, and so in arrays with a missing cell, the score is the sum of both
+    instead, on a scale of its own: loss(x'_k, x) and a fifth of the squared distance between the
+    reconstructions x'_k and r'_k. Both are means over the cells that are there, by their columns'
+    weights. Where the rows are clean each weight is divided by the fourth root of the mean fourth
+    power of the column's loss on the rows trained on: rare events that nothing foretells then do not
+    hide what is strange elsewhere.
 
     Parameters
     ----------
@@ -140,7 +139,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         How rows are held out for `target_fpr`, `alpha` and "none". With "split" no member is trained
         on a part of them. With "cross" all are used for both: each of five folds (or n_estimators,
         if fewer) is left out by a share of the members, which alone score it; rows are outliers by
-        their p-values, which are finer, with a weaker guarantee.
+        their p-values, which are finer, with a weaker guarantee. It is refused where none of the three
+        is given.
     calibration_fraction : float in (0, 1)
         The share of the rows that "split" holds out.
     n_references : "auto" or int
@@ -215,7 +215,13 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 
     # -- training --------------------------------------------------------------------------------
 
-    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train the members on rows and settle the threshold.
 
         Parameters
@@ -228,11 +234,20 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             compare with and to calibrate with. A weight of 0 leaves the row out. A row's copies are all
             on one side where some rows are held out to calibrate with. Ratios alone matter, and where
             they are so large that rows would stand for more than four on average, they are shrunk.
+        groups : array-like (n,), optional
+            What each row is of, such as a customer or a machine: texts, whole numbers or dates. Each
+            group of 32 rows or more gets one autoencoder of its own, a few reference rows and a
+            threshold, which is drawn to that of all as far as chance made it another; the members,
+            fitted on rows of all, judge the others. Methods then need the groups of rows, too.
 
         Returns
         -------
         self
         """
+        if groups is not None:
+            check_in_memory(X, sample_weight)
+            self._fit(X, groups=groups)
+            return self
         if sample_weight is None:
             check_new_detector(self)
             self._fit(some_of_many(X, self._most, self.random_state))
@@ -248,35 +263,47 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         return self
 
     def fit_predict(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> np.ndarray:
         """Fit, and return what `predict` makes of the same rows, each scored once."""
         if sample_weight is not None or are_many(X):
-            return self.fit(X, sample_weight=sample_weight).predict(X)
-        rows, scores = self._fit(X)
+            return self.fit(X, None, sample_weight, groups).predict(X, groups)
+        given, scores = self._fit(X, groups=groups)
         if self.calibration_folds_ is not None:
-            return self._by_rate(self._crossed_pvalues(rows))
-        return self.decide(self._completed(rows, scores))
+            return self._by_rate(self._crossed_pvalues(given.rows))
+        return self.decide(self._completed(given, scores))
 
     def fit_score_samples(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> np.ndarray:
         """Fit, and return the score of each of the same rows, which are scored once."""
         if sample_weight is not None or are_many(X):
-            return self.fit(X, sample_weight=sample_weight).score_samples(X)
-        return self._completed(*self._fit(X))
+            return self.fit(X, None, sample_weight, groups).score_samples(X, groups)
+        return self._completed(*self._fit(X, groups=groups))
 
-    def _completed(self, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    def _completed(self, given: Judged, scores: np.ndarray) -> np.ndarray:
         """Return the scores, with those that are missing computed."""
         left = np.flatnonzero(np.isnan(scores))
         for start in range(0, len(left), SCORED):  # a copy of all rows would double them
             some = left[start : start + SCORED]
-            scores[some] = self._scores(rows[some])
+            scores[some] = self._scores(given.only(some))
         return scores
 
-    def _fit(self, X: ArrayLike, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def _fit(
+        self, X: ArrayLike, weight: np.ndarray | None = None, groups: ArrayLike | None = None
+    ) -> tuple[Judged, np.ndarray]:
         """Fit, and return the rows, and of each its score where it is known; NaN elsewhere."""
         check_new_detector(self)
+        self.fleet_ = None
+        of_groups = None if groups is None else new_groups(self, self._of_group(X), X, groups)
         given = validate_rows(self, X, reset=True, minimum=2, constants=True)
         schema = given.schema if isinstance(given, TableRows) else None
         rows = np.asarray(given)
@@ -284,34 +311,44 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         times = None if weight is None else repeats(weight)
         parts = repeated(divided(self, len(rows), rng), times)
         scores = np.full(len(rows), np.nan)
+        if of_groups is not None:
+            check_sizes(of_groups.keys, of_groups.numbers[parts[0].train])
         samples = [part.train[drawn(len(part.train), self._most, rng)] for part in parts]
         known_rows = [learnt(rows[sample], mixed=schema is not None) for sample in samples]
-        groups = [
+        compared = [
             self._compared(fits, known, sample, rng, scores)
             for fits, known, sample in zip(
                 self._trained(known_rows, schema, rng), known_rows, samples, strict=True
             )
         ]
         n, k = self.n_estimators, len(parts)
-        self.members_ = [groups[i % k][i // k] for i in range(n)]
+        self.members_ = [compared[i % k][i // k] for i in range(n)]
         self.recalibrations_ = []
-        self._calibrate(rows, parts)
+        judged = Judged(rows)
+        if of_groups is not None:
+            self.fleet_ = new_judges(
+                self, rows, of_groups, parts[0], -scores[~np.isnan(scores)], rng
+            )
+            judged = Judged(rows, self.fleet_.fleet.places[of_groups.numbers])
+            scores[:] = np.nan
+        self._calibrate(judged, parts)
         if k > 1:  # the scores of a part's members are not those of all
             scores[:] = np.nan
         elif self.calibration_scores_ is not None:
             scores[parts[0].held] = self.calibration_scores_
         else:
-            self._score_some(rows, scores, rng)
+            self._score_some(judged, scores, rng)
         known = scores if times is None else np.repeat(scores, times)
-        self.offset_ = self._threshold(known[~np.isnan(known)])
-        return rows, scores
+        held = self.calibration_scores_
+        self.offset_ = threshold_by(self, known[~np.isnan(known)] if held is None else held)
+        return judged, scores
 
-    def _score_some(self, rows: np.ndarray, scores: np.ndarray, rng: np.random.Generator) -> None:
+    def _score_some(self, given: Judged, scores: np.ndarray, rng: np.random.Generator) -> None:
         """Score rows that have no score yet, so that as many have one as settle the threshold."""
         left = np.flatnonzero(np.isnan(scores))
-        more = left[drawn(len(left), max(SCORED - (len(rows) - len(left)), 0), rng)]
+        more = left[drawn(len(left), max(SCORED - (len(scores) - len(left)), 0), rng)]
         if len(more):
-            scores[more] = self._scores(rows[more])
+            scores[more] = self._scores(given.only(more))
 
     @property
     def _most(self) -> int:
@@ -358,6 +395,14 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         check_parameters(template)
         return template
 
+    def _of_group(self, X: ArrayLike) -> Autoencoder:
+        """Return what the autoencoders of groups are."""
+        given = self.autoencoder
+        if not isinstance(given, Mapping | None):
+            return clone(given)
+        width = math.prod(np.shape(as_images(X))[1:])
+        return Autoencoder(**group_settings(width)).set_params(**(given or {}))
+
     def _compared(
         self,
         fits: list[Fitted],
@@ -380,12 +425,12 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             for model, fitted in zip(models, fits, strict=True)
         ]
 
-    def _calibrate(self, X: np.ndarray, parts: list[Division]) -> None:
+    def _calibrate(self, given: Judged, parts: list[Division]) -> None:
         """Score the rows held out, each by the members that were not trained on it."""
         self.calibration_scores_ = self.calibration_folds_ = None
         if self._rate is not None:
             scores = [
-                -strangeness(self.members_[k :: len(parts)], X[part.held])
+                self._scores(given.only(part.held), self.members_[k :: len(parts)])
                 for k, part in enumerate(parts)
             ]
             self.calibration_scores_ = np.concatenate(scores)
@@ -393,109 +438,19 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             sizes = [len(part.held) for part in parts]
             self.calibration_folds_ = np.repeat(np.arange(len(parts)), sizes)
 
-    def _held_rate(self, n: int) -> float:
-        """Return the false-positive rate for so many rows held out."""
-        return rate_by(self, n)
-
-    def _threshold(self, scores: np.ndarray) -> float:
-        """Return the threshold, from scores held out or else from those of all training rows."""
-        held = self.calibration_scores_
-        return threshold_by(self, scores if held is None else held)
-
     # -- use -------------------------------------------------------------------------------------
 
-    def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Return the score of each row: the higher, the more normal."""
-        return self._scores(self._rows(X))
+    def transform(self, X: ArrayLike, groups: ArrayLike | None = None) -> np.ndarray:
+        """Return the codes of the first member, which all groups share; (n, n_components)."""
+        return self.members_[0].model.encode(self._judged(X, groups).rows)
 
-    def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Return `score_samples` minus `offset_`: negative for outliers, but where `by_pvalues`."""
-        scores: np.ndarray = self.score_samples(X) - self.offset_
-        return scores
+    def fit_transform(
+        self, X: ArrayLike, y: object = None, groups: ArrayLike | None = None
+    ) -> np.ndarray:
+        """Fit, and return the codes of the same rows."""
+        return self.fit(X, y, groups).transform(X, groups)
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return -1 for outliers and +1 for the others.
-
-        With `fdr` the decision on a row depends on the rows that it comes with.
-        """
-        check_is_fitted(self)
-        if self.calibration_folds_ is None:
-            return self.decide(self.score_samples(X))
-        return self._by_rate(self.pvalues(X))
-
-    def decide(self, scores: np.ndarray, pvalues: np.ndarray | None = None) -> np.ndarray:
-        """Return what `predict` makes of rows with these scores.
-
-        Parameters
-        ----------
-        scores : array (n,)
-            Of `score_samples`, or of an exported file.
-        pvalues : array (n,), optional
-            Of `pvalues`, which scores alone do not tell where calibration is crossed.
-        """
-        if not self.by_pvalues:
-            return np.where(scores >= self.offset_, 1, -1)
-        return self._by_rate(self._pvalues(scores) if pvalues is None else pvalues)
-
-    def _by_rate(self, p: np.ndarray) -> np.ndarray:
-        """Return the decisions on rows with these p-values."""
-        assert self.calibration_scores_ is not None
-        n = len(self.calibration_scores_)
-        rate = self._held_rate(n)
-        if not self.fdr:
-            return np.where(p <= rate, -1, 1)
-        found = discoveries(p, rate)
-        if not found.any():
-            warn_of_few_held(p, n, rate)
-        return np.where(found, -1, 1)
-
-    @property
-    def by_pvalues(self) -> bool:
-        """Whether decisions compare p-values with a rate, and not scores with `offset_`."""
-        return self.fdr or self.calibration_folds_ is not None
-
-    def pvalues(self, X: ArrayLike) -> np.ndarray:
-        """Return conformal p-values: how often a normal row is at least as strange, in (0, 1].
-
-        Raises
-        ------
-        ValueError
-            Where no rows were held out.
-        """
-        rows = self._rows(X)
-        if self.calibration_folds_ is None:
-            return self._pvalues(self._scores(rows))
-        return self._crossed_pvalues(rows)
-
-    def _crossed_pvalues(self, rows: np.ndarray) -> np.ndarray:
-        """Return p-values by the score of each fold, whose members were not trained on it."""
-        folds, held = self.calibration_folds_, self.calibration_scores_
-        assert folds is not None
-        assert held is not None
-        k = folds.max() + 1
-        by_fold = np.stack([strangeness(self.members_[i::k], rows) for i in range(k)], axis=1)
-        return conformal_pvalues(by_fold, -held, folds)
-
-    def _pvalues(self, scores: np.ndarray) -> np.ndarray:
-        if self.calibration_scores_ is None:
-            raise ValueError(
-                "p-values compare with rows that were not trained on, and none were held out: fit "
-                "with contamination='none', or with target_fpr or alpha, or recalibrate with normal "
-                "rows."
-            )
-        if self.calibration_folds_ is not None:
-            raise ValueError(
-                "Scores alone do not tell p-values where calibration is crossed: give decide those "
-                "of pvalues(X), too."
-            )
-        return conformal_pvalues(-scores, -self.calibration_scores_)
-
-    def transform(self, X: ArrayLike) -> np.ndarray:
-        """Return the codes of the first member, shape (n, n_components)."""
-        rows = self._rows(X)
-        return self.members_[0].model.encode(rows)
-
-    def explain(self, X: ArrayLike) -> Explanation:
+    def explain(self, X: ArrayLike, groups: ArrayLike | None = None) -> Explanation:
         """Return what each column adds to a row's strangeness, what was seen and what was expected.
 
         The contributions of a row add up to minus its score. What is expected is the nearest
@@ -518,11 +473,11 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         ValueError
             Where the loss is no sum over columns.
         """
-        rows = self._rows(X)
-        first = self.members_[0].model
+        given, first = self._judged(X, groups), self.members_[0].model
+        rows = given.rows
         with first.computing():
             first.slots.check_by_column()
-        contribution, expected = strangeness_by_column(self.members_, np.asarray(rows))
+        contribution, expected = self._by_column(given)
         observed = np.array(rows, float)
         if isinstance(rows, TableRows):
             observed = cell_words(rows.schema, rows.frame)
@@ -538,12 +493,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         """Return a member as an autoencoder of its own, which knows the columns of this detector."""
         check_is_fitted(self)
         member = self.members_[number]
-        ae: Autoencoder = clone(self.template_)
-        ae.fitted_ = Fitted(member.model, member.history)
-        ae.n_features_in_, ae.sample_shape_ = self.n_features_in_, self.sample_shape_
-        if hasattr(self, "feature_names_in_"):
-            ae.feature_names_in_ = self.feature_names_in_
-        return ae
+        return single(self.template_, Fitted(member.model, member.history), self)
 
     def export(self, path: str | Path, part: str = "score", *, opset: int = OPSET) -> None:
         """Write `score_samples` to an ONNX file, which is checked against it before it is kept.
@@ -569,13 +519,17 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
             Where a part of a member has no ONNX form, or the file does not compute the same.
         """
         check_is_fitted(self)
+        if self.fleet_ is not None:
+            raise ValueError(one_of_many(self.fleet_.fleet.n_groups))
         if part != "score":
             raise ValueError(f"Of a detector the part 'score' can be exported; got {part!r}.")
         names = getattr(self, "feature_names_in_", None)
         decides = not self.by_pvalues
         export_members(self.members_, path, self.offset_, names, opset, decides=decides)
 
-    def recalibrate(self, X: ArrayLike, *, rows: str = "normal") -> Self:
+    def recalibrate(
+        self, X: ArrayLike, *, rows: str = "normal", groups: ArrayLike | None = None
+    ) -> Self:
         """Settle threshold and p-values anew by recent rows; models and explanations stay as they are.
 
         The rule is the detector's own: a rate is a quantile of the scores of these rows, of which
@@ -603,39 +557,35 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
         ValueError
             Where the rows are too few, or "any" and the detector bounds a rate of normal rows.
         """
-        given = self._rows(X)
+        given = self._judged(X, groups)
         check_recent(self, rows)
-        check_enough(self, len(given))
+        check_enough(self, len(given.rows))
         recalibrate_by(self, self._scores(given), rows)
         return self
 
-    def threshold_table(self, X: ArrayLike) -> ThresholdTable:
-        """Return how many rows would be outliers at other rates, without changing anything.
-
-        The rates are those that the calibration rows permit. Without calibration rows they are shares
-        of outliers among X, which `recalibrate(X, rows="any")` would settle.
-
-        Parameters
-        ----------
-        X : array-like (n, d), DataFrame, or images
-            The rows, such as those of a recent day.
-
-        Returns
-        -------
-        ThresholdTable
-            Arrays `rate`, `threshold`, `alerts`, `false_alarms` (as many as are expected among so many
-            normal rows) and `current`, a line for each rate; `frame()` makes a table of them.
-        """
-        return threshold_table(self, (self.pvalues if self.by_pvalues else self.score_samples)(X))
-
-    def _rows(self, X: ArrayLike) -> Any:
+    def _judged(self, X: ArrayLike, groups: ArrayLike | None) -> Judged:
         check_is_fitted(self)
-        return validate_rows(self, X, reset=False)
+        rows = validate_rows(self, X, reset=False)
+        if groups is None and self.fleet_ is None:
+            return Judged(rows)
+        fleet = known_fleet(self, self.fleet_, groups).fleet
+        return Judged(rows, fleet.find(groups, len(rows)))
 
-    def _scores(self, rows: np.ndarray | BlockRows) -> np.ndarray:
-        if isinstance(rows, BlockRows):
-            return np.concatenate([self._scores(part) for _, part in blocks_in_turn(rows)])
-        return -strangeness(self.members_, rows)
+    def _scores(self, given: Judged, members: Sequence[Member] | None = None) -> np.ndarray:
+        """Return the scores of rows by these members, or by all, and by their groups."""
+        if isinstance(given.rows, BlockRows):
+            parts = (Judged(part) for _, part in blocks_in_turn(given.rows))
+            return np.concatenate([self._scores(part) for part in parts])
+        members = self.members_ if members is None else members
+        if self.fleet_ is None or given.places is None:
+            return -strangeness(members, given.rows)
+        return -self.fleet_.strangeness(members, given.rows, given.places)
+
+    def _by_column(self, given: Judged) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.asarray(given.rows)
+        if self.fleet_ is None or given.places is None:
+            return strangeness_by_column(self.members_, rows)
+        return self.fleet_.by_column(self.members_, rows, given.places)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -665,22 +615,5 @@ class OutlierDetector(OutlierMixin, TransformerMixin, DetectorParameters):
 def default_autoencoder(
     train: np.ndarray, *, mixed: bool = False, clean: bool = False
 ) -> Autoencoder:
-    """Return the autoencoder of a detector that was given none, for these rows.
-
-    Cells are hidden from it, so that it learns how columns depend on each other: noise that leaves all
-    cells in sight is undone without that. Rows of mixed types take longer. Where these are clean fewer
-    are hidden: one in ten, not in five, finds 1 % more attacks in NSL-KDD.
-    """
-    n, d = train.shape
-    steps = (CLEAN_STEPS if clean else MIXED_STEPS) if mixed else max(STEPS * min(1, WIDE / d), 50)
-    return Autoencoder(
-        min(d, 32),
-        f"dense:hidden=[{128 if mixed else 64}],activation=tanh",
-        corruption=(f"masking:rate={0.1 if clean else 0.2}", "swap:rate=0.1")
-        if mixed
-        else "masking:rate=0.5",
-        max_epochs=max(math.ceil(steps / math.ceil(n / 128)), 1),
-        batch_size=128,
-        learning_rate=0.01,
-        early_stopping=False,
-    )
+    """Return the autoencoder of a detector that was given none, for these rows."""
+    return Autoencoder(**default_settings(train, mixed=mixed, clean=clean))

@@ -17,9 +17,10 @@ from isthmus.autoencoder import (
     unpack_parameters,
 )
 from isthmus.io import ModelFileError
-from isthmus.model import DETECTOR, Record, pack_model, unpack_model
+from isthmus.model import DETECTOR, DETECTORS, Record, pack_model, unpack_model
 from isthmus.outliers.conformal import FOLDS
 from isthmus.outliers.constants import NONE, Constants
+from isthmus.outliers.groups_file import pack_judges, unpack_judges
 from isthmus.outliers.members import Member, panels_of
 from isthmus.outliers.panel import Panel, Usual
 from isthmus.outliers.parameters import DetectorParameters, check_detector
@@ -69,6 +70,9 @@ def pack_detector(detector: DetectorParameters) -> tuple[Tensors, Meta]:
         ),
         **pack_columns(detector),
     }
+    if detector.fleet_ is not None:
+        arrays, meta["groups"] = pack_judges(detector.fleet_)
+        tensors, meta["kind"] = tensors | arrays, DETECTORS
     return tensors, meta
 
 
@@ -158,6 +162,9 @@ def unpack_detector(kind: type[Kind], of: type[Autoencoder], tensors: Tensors, m
             _member(arrays.get(str(k), {}), k, member, detector) for k, member in enumerate(members)
         ]
     _check(detector)
+    if meta["kind"] == DETECTORS:
+        groups = Record(meta).record("groups")
+        detector.fleet_ = unpack_judges(tensors, groups, detector.n_features_in_)
     return detector
 
 

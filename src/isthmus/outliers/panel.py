@@ -75,10 +75,11 @@ class Panel:
     references: np.ndarray  # (draws, k, d)
     constants: Constants = NONE
     usual: Usual = UNSETTLED
+    powers: tuple[float, float] = POWERS
 
     def strangeness(self, rows: np.ndarray) -> np.ndarray:
         """Return how strange rows are, (n,)."""
-        return combined(*self.terms(rows), self.usual)
+        return combined(*self.terms(rows), self.usual, self.powers)
 
     def terms(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return losses and distances of rows, (n,) each, with what changed constants cost."""
@@ -137,7 +138,7 @@ class Panel:
         return stacked, References(*known)
 
     def __getstate__(self) -> dict[str, Any]:
-        fields = ("models", "references", "constants", "usual")
+        fields = ("models", "references", "constants", "usual", "powers")
         return {name: getattr(self, name) for name in fields}
 
     def by_column(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +161,7 @@ class Panel:
             distance = distance + (x - close.astype(float)) ** 2 / (draws * x.shape[1])
             near += first.scaler.inverse(close) / draws
         loss, distance = (self.constants.added(part, rows) for part in (loss, distance))
-        shares = POWERS[0] * _shares(loss) + POWERS[1] * _shares(distance)
+        shares = self.powers[0] * _shares(loss) + self.powers[1] * _shares(distance)
         return self.strangeness(rows)[:, None] * shares, near
 
 
@@ -229,10 +230,15 @@ def _size(known: np.ndarray, *, clean: bool, number: int | str) -> int:
     return min(usual if isinstance(number, str) else int(number), n)
 
 
-def combined(loss: np.ndarray, distance: np.ndarray, usual: Usual) -> np.ndarray:
+def combined(
+    loss: np.ndarray,
+    distance: np.ndarray,
+    usual: Usual,
+    powers: tuple[float, float] = POWERS,
+) -> np.ndarray:
     """Return the strangeness of rows with these losses and distances."""
     loss, distance = loss / usual.loss + LEAST, distance / usual.distance + LEAST
-    whole: np.ndarray = loss ** POWERS[0] * distance ** POWERS[1]
+    whole: np.ndarray = loss ** powers[0] * distance ** powers[1]
     return whole
 
 

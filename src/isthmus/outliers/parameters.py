@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from isthmus.autoencoder import Autoencoder
+    from isthmus.outliers.judges import Judges
     from isthmus.outliers.members import Member
     from isthmus.outliers.recalibration import Recalibration
     from isthmus.schema import Schema
@@ -37,6 +38,12 @@ class DetectorParameters(BaseEstimator):
     calibration_folds_: np.ndarray | None
     recalibrations_: list[Recalibration]
     sample_shape_: tuple[int, ...] | None
+    fleet_: Judges | None = None  # of groups, if the fit was given any
+    # scikit-learn hands groups that are meant for a splitter to nobody else, unless asked to
+    __metadata_request__fit: ClassVar = {"groups": False}
+    __metadata_request__predict: ClassVar = {"groups": False}
+    __metadata_request__decision_function: ClassVar = {"groups": False}
+    __metadata_request__transform: ClassVar = {"groups": False}
 
     def __init__(
         self,

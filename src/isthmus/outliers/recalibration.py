@@ -63,7 +63,7 @@ def check_recent(detector: DetectorParameters, rows: str) -> None:
 
 def check_enough(detector: DetectorParameters, n: int) -> None:
     """Raise a ValueError that names the number needed where n rows are too few."""
-    rate, needed = rate_of(detector), _needed(detector)
+    rate, needed = rate_of(detector), rows_for_threshold(detector)
     if n < needed:
         by = f"contamination={detector.contamination!r}" if rate is None else f"a rate of {rate:g}"
         raise ValueError(
@@ -72,7 +72,7 @@ def check_enough(detector: DetectorParameters, n: int) -> None:
         )
 
 
-def _needed(detector: DetectorParameters) -> int:
+def rows_for_threshold(detector: DetectorParameters) -> int:
     """Return the least number of rows that settle a threshold."""
     rate = rate_of(detector)
     if rate is not None:

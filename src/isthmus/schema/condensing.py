@@ -32,6 +32,7 @@ class Condensed(Seen):
 
     def see(self, cells: pl.Series) -> None:
         """Take in more cells."""
+        self._check_finite(cells)
         self.rows += len(cells)
         self.missing += cells.null_count()
         there = cells.drop_nulls()
@@ -69,6 +70,17 @@ class Condensed(Seen):
         """How many characters and words the texts that are there have on average."""
         there = max(self.rows - self.missing, 1)
         return self.characters / there, 1 + self.gaps / there
+
+    def _check_finite(self, cells: pl.Series) -> None:
+        """Raise a ValueError for the first number that is infinite, by its row among all."""
+        if self.by_text or not cells.dtype.is_float():
+            return
+        bad = cells.is_infinite().arg_true()
+        if len(bad):
+            held, row = cells[bad[0]], self.rows + bad[0]
+            raise ValueError(
+                f"The column {cells.name!r} holds {held:g} in row {row}: make it a number or missing."
+            )
 
     def _count(self, there: pl.Series) -> None:
         new = counted(there)

@@ -24,7 +24,15 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import _num_samples
 
-from isthmus.autoencoder import Autoencoder, as_images, check_real, check_whole, parted, schema_of
+from isthmus.autoencoder import (
+    Autoencoder,
+    as_images,
+    check_real,
+    check_rows_have_cells,
+    check_whole,
+    parted,
+    schema_of,
+)
 from isthmus.io import as_json
 from isthmus.search.candidates import (
     build_candidate,
@@ -224,12 +232,14 @@ def tune(
     criterion = choose_criterion(scoring, y)
     data = Data(as_images(X), y, front)
     splits = _splits(cv, data.X, y, criterion, seed)
-    schema = schema_of(common, front.learnt(data.X, y)[1])
+    seen = front.learnt(data.X, y)[1]
+    schema = schema_of(common, seen)
+    check_rows_have_cells(schema, seen)
     built = [build_candidate(common, params, seed, schema) for params in own]
     rungs = _rungs(len(candidates), factor) if halving else [Rung(len(candidates), 1.0)]
     with closing(Progress("tune", common.verbose)) as count:
-        seen = [_knowing(common, schema) for _ in splits]
-        scorer = Scorer(built, criterion, splits, count, {}, seen)
+        knowing = [_knowing(common, schema) for _ in splits]
+        scorer = Scorer(built, criterion, splits, count, {}, knowing)
         table = _race(scorer, rungs, data)
         count.finish()
     best = int(np.argmin(table.ranks()))

@@ -32,6 +32,11 @@ from isthmus.training.runtime import is_stranded as is_stranded
 from isthmus.training.runtime import release_programs as release_programs
 from isthmus.training.runtime import usable_cores as usable_cores
 from isthmus.training.runtime import use_shipped_cache as use_shipped_cache
+from isthmus.training.stacked import Learner as Learner
+from isthmus.training.stacked import Steps as Steps
+from isthmus.training.stacked import room_for as room_for
+from isthmus.training.stacked import train_stacked as train_stacked
+from isthmus.training.stacked import width_for as width_for
 from isthmus.training.state import Aside as Aside
 from isthmus.training.state import DeviceRows as DeviceRows
 from isthmus.training.state import DivergenceError as DivergenceError

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from isthmus.nets import Net
-from isthmus.training.runtime import device_here, settings_here, usable_cores
+from isthmus.training.runtime import UNSHARED, device_here, settings_here, usable_cores
 from isthmus.training.state import aligned_rows
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ MOST_THREADS = 8  # that compute whole blocks; each holds one
 BLOCK = 4  # times `rows_per_call` are computed by one call, of which each takes a while to begin
 # How a CPU computes blocks: each on one core, and all but products by XLA's own kernels, at the full
 # width of vectors. docs/performance-log.md has the figures.
-ALONE: dict[str, str | bool | int | float] = {
-    "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
+ALONE: dict[str, str | bool | int | float] = UNSHARED | {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
     "xla_cpu_prefer_vector_width": 512,
 }
 
 
+@partial(jax.jit, static_argnames=("what", "layer"), inline=True)
 def _apply(objective: Objective, net: Net, x: Array, what: str, layer: int | None) -> Array:
     if what == "decode":
         return objective.loss.shown(net.decode(x))
@@ -60,8 +60,7 @@ def _by_tiles(
     return result
 
 
-_program = jax.jit(_apply, static_argnames=("what", "layer"))
-_program_on_cpu = jax.jit(_by_tiles, static_argnames=("what", "layer"), compiler_options=ALONE)
+_apply_on_cpu = jax.jit(_by_tiles, static_argnames=("what", "layer"), compiler_options=ALONE)
 
 
 def map_batches(
@@ -104,9 +103,9 @@ def _made(objective: Objective, net: Net, what: str, layer: int | None, block: B
     """Return what becomes of the real rows of a block."""
     if _on_cpu():
         count = np.int32(-(-block.n // rows_per_tile(net)))
-        result = _program_on_cpu(objective, net, block.x, count, what=what, layer=layer)
+        result = _apply_on_cpu(objective, net, block.x, count, what=what, layer=layer)
     else:
-        result = _program(objective, net, block.x, what=what, layer=layer)
+        result = _apply(objective, net, block.x, what=what, layer=layer)
     return np.asarray(result)[: block.n]
 
 

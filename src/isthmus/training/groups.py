@@ -20,9 +20,15 @@ import jax
 import numpy as np
 
 from isthmus.training.batches import rows_per_call
-from isthmus.training.runtime import ask_between_chunks, device_here, settings_here, usable_cores
+from isthmus.training.runtime import (
+    UNSHARED,
+    ask_between_chunks,
+    device_here,
+    settings_here,
+    usable_cores,
+)
 from isthmus.training.state import DivergenceError, Schedule
-from isthmus.training.trainer import REPEATABLE, UNSHARED, run_steps, total_loss
+from isthmus.training.trainer import REPEATABLE, run_steps, total_loss
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence

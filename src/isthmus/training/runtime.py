@@ -25,6 +25,14 @@ Device: TypeAlias = str | jax.Device | None
 CONFIG: Any = jax.config  # what a context sets is read by attribute
 RandomState: TypeAlias = int | np.random.RandomState | np.random.Generator | None
 
+# How a CPU runs short steps, groups, and blocks to score: no kernel is shared out. LLVM's last level
+# (3) only takes longer to compile. docs/performance-log.md has the figures.
+UNSHARED: dict[str, str | bool | int | float] = {
+    "xla_disable_hlo_passes": "cpu-parallel-task-assigner"
+}
+if not jax.config.values.get("jax_disable_most_optimizations"):
+    UNSHARED["xla_backend_optimization_level"] = 2
+
 QUESTIONS: list[Callable[[], None]] = []  # see `ask_between_chunks`
 
 

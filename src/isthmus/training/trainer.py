@@ -14,7 +14,7 @@ import optax
 
 from isthmus.nets import THREEFRY
 from isthmus.training.batches import rows_per_call
-from isthmus.training.runtime import ask_between_chunks
+from isthmus.training.runtime import UNSHARED, ask_between_chunks
 from isthmus.training.state import (
     DivergenceError,
     Schedule,
@@ -44,13 +44,6 @@ if TYPE_CHECKING:
 # than 0.999 on every set tried (benchmarks/adam.py).
 ADAM = optax.scale_by_adam(b2=0.95)
 LEAST_SHARED = 3_000_000  # multiplications of a step that two threads finish sooner than one
-# How a CPU runs shorter steps, and groups: no kernel is shared out. LLVM's last level (3) only takes
-# longer to compile. docs/performance-log.md has the figures.
-UNSHARED: dict[str, str | bool | int | float] = {
-    "xla_disable_hlo_passes": "cpu-parallel-task-assigner"
-}
-if not jax.config.values.get("jax_disable_most_optimizations"):
-    UNSHARED["xla_backend_optimization_level"] = 2
 # A GPU's fastest kernels for the gradients of convolutions add up in whatever order threads end: two
 # fits with the same seed differed. Those that add up in one order take 1.8 times as long a step.
 REPEATABLE: dict[str, str | bool | int | float] = {"xla_gpu_exclude_nondeterministic_ops": True}

@@ -118,7 +118,7 @@ def compare(
     if wanted is None:
         configure_columns(model, rows, source)
     _check_classes(source.path, labels, classes.cv)
-    with rows_of(source.path):
+    with rows_of(source.path, rows):
         found = compare_classifiers(
             model,
             rows.X,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_type_hints
 
@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from isthmus.cli.apart import first_autoencoder
 from isthmus.cli.bad_rows import rows_for, set_far_apart
-from isthmus.cli.big import Job, big_rows, end_by_blocks
+from isthmus.cli.big import Job, big_rows, end_by_blocks, rows_to_fit, same_rows
+from isthmus.cli.groups import By, groups_of, trained_groups, with_column
 from isthmus.cli.kinds import Kinds
 from isthmus.cli.models import (
     check_by_column,
@@ -152,6 +153,7 @@ def detect(
         Path | None, option(DATA, "Decide on DATA by this saved detector; nothing is trained.")
     ] = None,
     save: Annotated[Path | None, option(OUTPUT, "Keep the detector, as .isthmus.")] = None,
+    by: By = None,
     explain: Annotated[
         int,
         option(
@@ -183,35 +185,39 @@ def detect(
         isthmus detect clean.csv --contamination none --new today.csv -o flags.csv
         isthmus detect clean.csv --contamination none --new today.csv --alpha 0.1 --fdr
         isthmus detect today.csv --model wines.isthmus -o flags.csv
+        isthmus detect machines.csv --by machine --save machines.isthmus -o flags.csv
 
     Parameters
     ----------
     data : Path
         The rows, or a folder of images.
     """
-    task = Task(Source(data, columns, pictures, kinds), new, model, save, explain)
+    task = Task(Source(data, columns, pictures, kinds), new, model, save, explain, by)
     task.check(result, detector, options, common)
+    task = replace(task, data=with_column(task.data, by))
     settings = detector.given()
     use_cache()
     if model is None:
         found = _detector(settings, options, common, explain)
-        train = read_rows(task.trained, ids_elsewhere=new is not None)
+        is_table_in_json = result.output is None and common.json
+        large = None if is_table_in_json or by else rows_to_fit(task.trained)
+        if large is not None and new is None:
+            return _fit_by_blocks(task, found, large, options, result, common)
+        train = large or read_rows(task.trained, ids_elsewhere=new is not None)
         rows = train if new is None else rows_like(train, task.trained, task.decided)
     else:
         found, train = _loaded(model, explain), None
         big = big_rows(found, model, task.data, result, common)
         if big is not None:
-            task.check_shape(big.wanted.shape)
-            outlier = _found_together(found, big) if found.fdr else None
-            return end_by_blocks(big, result, "detect", lambda: Decisions(found, explain, outlier))
+            return _decide_by_blocks(task, found, big, result, new=True)
         rows = rows_for(found, model, task.data)
     task.check_rows(rows)
     if train is None:
-        scores = in_parts(found.score_samples, rows.X, "detect", common)
+        scores = in_parts(found.score_samples, rows.X, "detect", common, groups_of(found, rows))
     else:
         _set_autoencoder(found, said_of(train, task.data), options)
         with rows_of(task.trained.path, train):
-            rows, scores = _fit_and_score(found, train, rows, task.decided, common)
+            rows, scores = _fit_and_score(found, train, rows, task, common)
     p = _pvalues(found, rows, scores)
     outlier = found.decide(scores, p) == -1
     decided = _decided(found, rows, scores, outlier, explain, None if rows is train else p)
@@ -239,6 +245,7 @@ class Task:
     model: Path | None
     save: Path | None
     explain: int
+    by: str | None = None
 
     @property
     def trained(self) -> Source:
@@ -260,7 +267,7 @@ class Task:
         common: Common,
     ) -> None:
         """Refuse files that are missing or cannot be written, and options that do not fit them."""
-        self.data.check(self.model, also=self.new)
+        self.data.check(self.model, also=self.new, by=self.by)
         if self.explain < 0:
             raise UsageError(f"--explain must be at least 0; got {self.explain}.")
         if self.explain and self.decided.is_folder:
@@ -268,7 +275,9 @@ class Task:
                 f"{self.decided.path} holds images: --explain is for columns of tables."
             )
         fitting = [*given(detector), *given(options), *given(self.data.kinds)]
-        fitting += [f"--{name}" for name in ("new", "save") if getattr(self, name) is not None]
+        fitting += [
+            f"--{name}" for name in ("new", "save", "by") if getattr(self, name) is not None
+        ]
         if self.model is not None and fitting:
             raise UsageError(f"--model decides on DATA as it is: {fitting[0]} cannot be given.")
         trains_alone = self.model is None and self.new is None
@@ -348,14 +357,15 @@ def _set_autoencoder(
 
 
 def _fit_and_score(
-    found: OutlierDetector, train: Rows, rows: Rows, decided: Source, common: Common
+    found: OutlierDetector, train: Rows, rows: Rows, task: Task, common: Common
 ) -> tuple[Rows, np.ndarray]:
     """Fit a detector, and return the rows that it can decide on and their scores."""
+    groups = trained_groups(train, task.by, task.data.path)
     if rows is train:
-        return rows, found.fit_score_samples(train.X)
-    found.fit(train.X)
-    rows = set_far_apart(found, rows, decided)
-    return rows, in_parts(found.score_samples, rows.X, "detect", common)
+        return rows, found.fit_score_samples(train.X, groups=groups)
+    found.fit(train.X, groups=groups)
+    rows = set_far_apart(found, rows, task.decided)
+    return rows, in_parts(found.score_samples, rows.X, "detect", common, groups_of(found, rows))
 
 
 def _decided(
@@ -378,16 +388,60 @@ def _facts(found: OutlierDetector, rows: int, outliers: int) -> dict[str, object
     return {"rows": rows, "outliers": outliers, "threshold": threshold}
 
 
+def _fit_by_blocks(
+    task: Task,
+    found: OutlierDetector,
+    train: Rows,
+    options: DetectorsAutoencoder,
+    result: PrintableOutput,
+    common: Common,
+) -> int:
+    """Fit a detector on some rows of a large source, and decide on all."""
+    _set_autoencoder(found, said_of(train, task.data), options)
+    with rows_of(task.trained.path):
+        found.fit(train.X)
+    if task.save is not None:
+        with signals.hold():
+            found.set_params(verbose=0).save(task.save)
+        found.set_params(verbose=common.verbose)
+        signals.check()
+    big = same_rows(train, found, task.trained, common)
+    return _decide_by_blocks(task, found, big, result, new=False)
+
+
+def _decide_by_blocks(
+    task: Task, found: OutlierDetector, big: BigRows, result: PrintableOutput, *, new: bool
+) -> int:
+    """Decide on rows block by block."""
+    task.check_shape(big.wanted.shape)
+    outlier = _found_together(found, big) if found.fdr else None
+    known: dict[str, object] = {} if task.save is None else {"detector": str(task.save)}
+    if big.common.json:
+        known |= columns_taken(found)
+    return end_by_blocks(
+        big, result, "detect", lambda: Decisions(found, task.explain, outlier, known, new=new)
+    )
+
+
 class Decisions(Job):
     """Scores and decisions block by block; `outlier` are those that all rows decide on together."""
 
-    def __init__(self, found: OutlierDetector, explain: int, outlier: np.ndarray | None) -> None:
-        self.found, self.explain, self.outlier = found, explain, outlier
+    def __init__(
+        self,
+        found: OutlierDetector,
+        explain: int,
+        outlier: np.ndarray | None,
+        known: Mapping[str, object],
+        *,
+        new: bool,
+    ) -> None:
+        self.found, self.explain, self.outlier, self.known = found, explain, outlier, known
+        self.is_new = new
         self.names, self.good, self.outliers = _names(explain), 0, 0
 
     def columns(self, rows: Rows) -> Mapping[str, ArrayLike]:
         """Return the columns of the result."""
-        scores = self.found.score_samples(rows.X)
+        scores = self.found.score_samples(rows.X, groups=groups_of(self.found, rows))
         p = _pvalues(self.found, rows, scores)
         if self.outlier is None:
             outlier = self.found.decide(scores, p) == -1
@@ -395,18 +449,22 @@ class Decisions(Job):
             outlier = self.outlier[self.good :][: len(scores)]
         self.good += len(scores)
         self.outliers += int(outlier.sum())
-        return _decided(self.found, rows, scores, outlier, self.explain, p)
+        shown = p if self.is_new else None
+        return _decided(self.found, rows, scores, outlier, self.explain, shown)
 
     def facts(self, rows: int) -> Mapping[str, object]:
         """Return how many of the rows are outliers."""
-        return _facts(self.found, rows, self.outliers)
+        return {**_facts(self.found, rows, self.outliers), **self.known}
 
 
 def _found_together(found: OutlierDetector, big: BigRows) -> np.ndarray:
     """Return which rows are outliers where that depends on the p-values of all."""
     import numpy as np
 
-    p = [_pvalues(found, rows, found.score_samples(rows.X)) for rows in big.parts("detect")]
+    p = [
+        _pvalues(found, rows, found.score_samples(rows.X, groups=groups_of(found, rows)))
+        for rows in big.parts("detect")
+    ]
     together = np.concatenate([some for some in p if some is not None])
     return found.decide(together, together) == -1
 
@@ -432,7 +490,9 @@ def _because(
 
     words = np.full((len(outlier), columns), None, object)
     if columns and outlier.any():
-        reasons = found.explain(rows.X[np.flatnonzero(outlier)]).reasons(columns)
+        some, groups = np.flatnonzero(outlier), groups_of(found, rows)
+        mine = None if groups is None else groups[some]
+        reasons = found.explain(rows.X[some], groups=mine).reasons(columns)
         words[outlier, : reasons.shape[1]] = reasons
     names = _reasons(columns)
     return {name: pl.Series(words[:, i].tolist(), dtype=pl.String) for i, name in enumerate(names)}

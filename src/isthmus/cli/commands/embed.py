@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from isthmus.cli.bad_rows import shown_rows
 from isthmus.cli.models import load_model
 from isthmus.cli.options import (
     Common,
@@ -32,6 +31,7 @@ from isthmus.cli.outputs import (
     end,
     write_picture,
 )
+from isthmus.cli.shown import shown_rows
 from isthmus.cli.sources import Source, use_cache
 from isthmus.cli.terminal import UsageError
 
@@ -188,7 +188,7 @@ def _points(found: Embedding, rows: Rows, colour: pl.Series | None) -> pl.DataFr
     import polars as pl
 
     shown = found.rows
-    table = rows.ids[shown] if rows.ids.width else pl.DataFrame({"row": rows.numbers[shown]})
+    table = rows.ids[shown] if rows.ids.width else pl.DataFrame({"row": rows.in_file[shown]})
     if colour is not None:
         table = table.drop(colour.name, strict=False).with_columns(colour[found.rows])
     x, y = found.points.T.copy()

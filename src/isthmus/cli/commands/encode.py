@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from isthmus.cli.bad_rows import rows_for
 from isthmus.cli.big import ByColumn, big_rows, end_by_blocks
+from isthmus.cli.groups import groups_of
 from isthmus.cli.models import load_model
 from isthmus.cli.options import (
     DATA,
@@ -27,7 +29,8 @@ from isthmus.cli.sources import Source, use_cache
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars as pl
+
+    from isthmus.io import Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +79,8 @@ def encode(
     if number < depth:
         names = [f"layer{number}_{i}" for i in range(width)]
 
-    def coded(X: pl.DataFrame | np.ndarray) -> np.ndarray:
-        return ae.encode(X, number)
+    def coded(rows: Rows) -> np.ndarray:
+        return ae.encode(rows.X, number, groups=groups_of(ae, rows))
 
     big = big_rows(ae, model, source, result, common)
     if big is not None:
@@ -86,5 +89,7 @@ def encode(
     rows = rows_for(ae, model, source)
     check_columns(rows.ids, names)
     check_space(result.output, len(rows.X), width)
-    codes = in_parts(coded, rows.X, "encode", common)
+    codes = in_parts(
+        partial(ae.encode, layer=number), rows.X, "encode", common, groups_of(ae, rows)
+    )
     return end_with_table(result, common, rows, dict(zip(names, codes.T, strict=True)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from isthmus.cli.apart import first_autoencoder
 from isthmus.cli.bad_rows import rows_for
+from isthmus.cli.groups import groups_of
 from isthmus.cli.models import check_by_column, check_decoder, load_any
 from isthmus.cli.options import DATA, OUTPUT, Common, PrintableOutput, ScoredColumns, option
 from isthmus.cli.outputs import TABLES, check_columns, check_table, end_with_table
@@ -112,13 +113,14 @@ def _explained(
 
     from isthmus.outliers import OutlierDetector
 
+    groups = groups_of(found, rows)
     if every or not isinstance(found, OutlierDetector):
-        return found.explain(rows.X).frame(top)
-    numbers = np.flatnonzero(found.predict(rows.X) == -1)
+        return found.explain(rows.X, groups).frame(top)
+    numbers = np.flatnonzero(found.predict(rows.X, groups) == -1)
     if not len(numbers):
         warnings.warn(
             "No row is an outlier, so none is explained; --all explains all.", stacklevel=2
         )
-        return found.explain(rows.X[:1]).frame(top).clear()
-    table = found.explain(rows.X[numbers]).frame(top)
+        return found.explain(rows.X[:1], None if groups is None else groups[:1]).frame(top).clear()
+    table = found.explain(rows.X[numbers], None if groups is None else groups[numbers]).frame(top)
     return table.with_columns(row=numbers[table["row"].to_numpy()])

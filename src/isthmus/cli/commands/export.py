@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from isthmus.cli.groups import one_of
 from isthmus.cli.models import load_any
 from isthmus.cli.options import OUTPUT, Common, Output, goes_to, option
 from isthmus.cli.outputs import check_installed, check_output, end
@@ -26,6 +27,14 @@ def export(
         Literal["encoder", "reconstruct", "score"] | None,
         option(OUTPUT, "What the file computes of rows.", default="encoder; of a detector, score"),
     ] = None,
+    group: Annotated[
+        str | None,
+        option(
+            OUTPUT,
+            "Of a model with one for each group, whose it is.",
+            metavar="KEY",
+        ),
+    ] = None,
     opset: Annotated[
         int,
         option(
@@ -47,6 +56,7 @@ def export(
         isthmus export flowers.isthmus -o flowers.onnx
         isthmus export flowers.isthmus -o scores.onnx --part score
         isthmus export detector.isthmus -o outliers.onnx
+        isthmus export machines.isthmus --group m17 -o m17.onnx
 
     Parameters
     ----------
@@ -60,7 +70,7 @@ def export(
     from isthmus.outliers import OutlierDetector
 
     use_cache()
-    found = load_any(model)
+    found = one_of(load_any(model), group, model)
     chosen = part or ("score" if isinstance(found, OutlierDetector) else "encoder")
     found.export(result.output, chosen, opset=opset)
     path, size = str(result.output), result.output.stat().st_size

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from isthmus.cli.big import rows_to_fit
+from isthmus.cli.groups import By, fleet_facts, fleet_in_words, trained_groups, with_column
 from isthmus.cli.kinds import Kinds
 from isthmus.cli.models import (
     columns_in_words,
@@ -43,6 +45,8 @@ from isthmus.io import FileError, keep_previous, previous_of
 from isthmus.words import first_line
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from isthmus.autoencoder import Autoencoder
     from isthmus.io import Rows
 
@@ -68,6 +72,7 @@ def fit(
     weight: Annotated[
         str | None, option(DATA, "How much each row counts.", metavar="COLUMN")
     ] = None,
+    by: By = None,
     columns: Columns = Columns(),
     kinds: Kinds = Kinds(),
     pictures: Pictures = Pictures(),
@@ -90,6 +95,7 @@ def fit(
         isthmus fit titanic.csv --as pclass=category --as alive=ignore
         isthmus fit sales.parquet --ignore shop --weight count --checkpoint
         isthmus fit sales.parquet --resume sales.isthmus
+        isthmus fit machines.csv --by machine -o machines.isthmus
         isthmus fit photos --size 32x32 --architecture conv --n-components 32
         isthmus fit new.csv --init flowers.isthmus --freeze encoder -o new.isthmus
         srun isthmus fit sales.parquet --coordinator auto --checkpoint
@@ -100,8 +106,9 @@ def fit(
         What to train on: a table of any format, a pattern or a folder of such, or of images.
     """
     source = Source(data, columns, pictures, kinds)
-    files = Files(source, result, resume, init, test)
-    files.check(weight, options)
+    files = Files(source, result, resume, init, test, by)
+    files.check(weight, options, checkpoint=checkpoint)
+    files = replace(files, data=with_column(source, by))
     with processes.joined() as leads:
         if not leads:
             common, checkpoint = replace(common, quiet=True, json=False), False
@@ -132,10 +139,11 @@ def _fit(
     again = _again(files, common, weight, checkpoint)
     training = Training(ae, files.model, again, None if files.init is None else fitted)
     training.ours, training.leads = whole and files.goes_on_in_place, leads
+    training.groups = trained_groups(rows, files.by, source.path)
     with rows_of(source.path, rows):
         is_whole = training.run(rows, checkpoint)
     if not is_whole:
-        if training.has_begun:
+        if training.has_begun and files.by is None:
             facts = {"interrupted": True, "model": str(files.model), "epochs": ae.n_iter_}
             end(common, {**facts, "resume": again}, "")
         return signals.status
@@ -157,6 +165,7 @@ class Files:
     resume: Path | None
     init: Path | None
     test: Path | None
+    by: str | None = None
 
     @property
     def fitted(self) -> Path | None:
@@ -168,9 +177,15 @@ class Files:
         """Where the model goes."""
         return self.result.output or self.resume or Path(model_name(self.data.path))
 
-    def check(self, weight: str | None, options: AutoencoderOptions) -> None:
+    def check(
+        self, weight: str | None, options: AutoencoderOptions, *, checkpoint: bool = False
+    ) -> None:
         """Refuse files that are missing or cannot be written, and options that do not fit them."""
-        self.data.check(also=self.test, weight=weight)
+        self.data.check(also=self.test, weight=weight, by=self.by)
+        begun = {"--resume": self.resume, "--init": self.init, "--test": self.test}
+        others = [name for name, path in begun.items() if path] + ["--checkpoint"] * checkpoint
+        if self.by is not None and others:
+            raise UsageError(f"--by fits many models anew: {others[0]} cannot be given with it.")
         check_present(self.resume, self.init)
         if self.resume and self.init:
             raise UsageError("--resume goes on with a model, --init starts anew: give one of them.")
@@ -239,12 +254,13 @@ def _estimator(
 
 def _rows(fitted: Autoencoder | None, files: Files, weight: str | None) -> Rows:
     """Read the rows to train on; a model that only starts from another may name its columns anew."""
-    if fitted is None or files.fitted is None:
-        return read_rows(files.data, weight=weight)
-    wanted = wanted_by(fitted, files.fitted)
-    if files.resume is None:
-        wanted = wanted._replace(names=None, named=True)
-    return read_rows(files.data, wanted, weight=weight)
+    wanted = None
+    if fitted is not None and files.fitted is not None:
+        wanted = wanted_by(fitted, files.fitted)
+        if files.resume is None:
+            wanted = wanted._replace(names=None, named=True)
+    large = None if weight or files.by else rows_to_fit(files.data, wanted)
+    return read_rows(files.data, wanted, weight=weight) if large is None else large
 
 
 def _warn_of_few(rows: int, data: Path) -> None:
@@ -300,6 +316,7 @@ class Training:
         self.failed = False
         self.leads = True  # of processes that train together, the first, which writes
         self.image_scale: float | None = None
+        self.groups: pl.Series | None = None  # of the rows, if each is to have its model
 
     def run(self, rows: Rows, checkpoint: bool) -> bool:
         """Train and save; return False if a signal came in between."""
@@ -311,10 +328,19 @@ class Training:
                 sample_weight=rows.weight,
                 init=self.init,
                 on_epoch=self._on_epoch if watched else None,
+                groups=self.groups,
             )
         except KeyboardInterrupt:
-            self._interrupted()
+            if self.groups is None:  # else nothing is whole yet
+                self._interrupted()
             return False
+        except (
+            FileError,
+            OSError,
+        ):  # of rows that are read as training goes, or of another process
+            if self.has_begun:
+                self._save_so_far("ended early")
+            raise
         self._save_last(resume=False)
         if self.keeps and self.leads:
             previous_of(self.path).unlink(missing_ok=True)
@@ -385,10 +411,14 @@ class Training:
         if not self.has_begun:
             complain("interrupted before the first step of training; nothing was written.")
             return
+        self._save_so_far("interrupted")
+
+    def _save_so_far(self, why: str) -> None:
+        """Save a model that can go on, and say how."""
         self._save_last(resume=True)
         if not self.leads:
             return
-        complain(f"interrupted after {self.ae.n_iter_} epochs; the model so far is in {self.path}.")
+        complain(f"{why} after {self.ae.n_iter_} epochs; the model so far is in {self.path}.")
         complain(f"to go on: {self.again}")
 
 
@@ -436,6 +466,7 @@ def _facts(ae: Autoencoder, path: Path, rows: int, test: Scored | None) -> dict[
         "baseline": ae.baseline_,
         "score": ae.baseline_["score"],
         "test": None if test is None else test._asdict(),
+        **fleet_facts(ae),
     }
 
 
@@ -446,6 +477,7 @@ def _in_words(ae: Autoencoder, path: Path, rows: int, test: Scored | None) -> di
         "model": f"{path} ({ae.n_parameters_:,} parameters)",
         "data": f"{rows:,} rows, {ae.n_features_in_} {columns}",
         **columns_in_words(ae),
+        **fleet_in_words(ae),
         "training": f"{ae.n_iter_} epochs, {seconds:.1f} s",
         "error": (
             f"{errors['model']:.4g} on the {errors['rows']} rows; {errors['pca']:.4g} by PCA, "

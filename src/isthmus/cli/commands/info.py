@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isthmus.cli.apart import first_autoencoder
+from isthmus.cli.groups import fleet_facts, fleet_in_words
 from isthmus.cli.models import load_any
 from isthmus.cli.options import Common, ModelArgument
 from isthmus.cli.outputs import end
@@ -38,6 +39,8 @@ def info(model: ModelArgument, /, *, common: Common = Common()) -> int:
     found, size = load_any(model), model.stat().st_size
     several = isinstance(found, OutlierDetector)
     facts, text = _of_detector(found) if several else _of_model(found)
+    facts |= fleet_facts(found)
+    text = "".join(f"Groups: {said}\n" for said in fleet_in_words(found).values()) + text
     names = None if found.schema_ is not None else getattr(found, "feature_names_in_", None)
     text = f"{model}: {size:,} bytes\n{text}\n"
     text += "" if names is None else f"Columns\n  {', '.join(names)}\n"

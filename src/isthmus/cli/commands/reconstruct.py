@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.cli.bad_rows import set_far_apart
 from isthmus.cli.big import Job, big_rows, end_by_blocks
+from isthmus.cli.groups import groups_of, with_groups
 from isthmus.cli.models import load_model, wanted_by
 from isthmus.cli.options import (
     Common,
@@ -107,12 +108,12 @@ def reconstruct_rows(
         check_space(path, len(big.blocks), ae.n_features_in_)
         style = big.style
         return end_by_blocks(big, result, "reconstruct", lambda: Reconstructions(ae, names), style)
-    rows = _read(ae, source, wanted)
+    rows = _read(ae, with_groups(ae, model, source), wanted)
     check_space(path, len(rows.X), ae.n_features_in_)
     if folder:
         return end_with_images(write_images_of(ae, rows, path, force=result.force), path, common)
     check_columns(rows.ids, names)
-    again = in_parts(ae.reconstruct, rows.X, "reconstruct", common)
+    again = in_parts(ae.reconstruct, rows.X, "reconstruct", common, groups_of(ae, rows))
     if not isinstance(again, np.ndarray):
         return end_with_table(result, common, rows, _whole(again, ae).to_dict())
     if again.ndim > 2:

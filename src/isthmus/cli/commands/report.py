@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from isthmus.cli.apart import first_autoencoder
-from isthmus.cli.bad_rows import shown_rows
 from isthmus.cli.models import check_decoder, load_any
 from isthmus.cli.options import (
     DATA,
@@ -24,6 +23,7 @@ from isthmus.cli.options import (
     spelt,
 )
 from isthmus.cli.outputs import check_output, end
+from isthmus.cli.shown import shown_rows
 from isthmus.cli.sources import Source, check_present, use_cache
 from isthmus.io import FileError
 
@@ -223,11 +223,13 @@ def _ids(rows: Rows) -> list[str] | None:
 
     Where rows were left out it is their place in the file, which the report's own numbers do not tell.
     """
-    from isthmus.io import row_place
+    from isthmus.io import Numbered, row_place
 
     if rows.ids.width:
         return [", ".join(str(value) for value in row) for row in rows.ids.iter_rows()]
-    return None if rows.problems is None else [row_place(rows.lines, i) for i in rows.numbers]
+    if rows.problems is None and not isinstance(rows.lines, Numbered):
+        return None
+    return [row_place(rows.lines, i) for i in rows.numbers]
 
 
 def _command(model: Path, source: Source, label: str | None, result: Page, path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from isthmus.cli.bad_rows import rows_for
 from isthmus.cli.big import Job, big_rows, end_by_blocks
+from isthmus.cli.groups import groups_of
 from isthmus.cli.models import load_model
 from isthmus.cli.options import (
     TABLE_FILE,
@@ -71,8 +72,9 @@ def score(
         return end_by_blocks(big, result, "score", lambda: Scoring(ae, is_judged=common.json))
     rows = rows_for(ae, model, source)
     check_columns(rows.ids, ["score"])
-    scores = in_parts(ae.score_samples, rows.X, "score", common)
-    facts = {"score": ae.score(rows.X)} if common.json else {}
+    groups = groups_of(ae, rows)
+    scores = in_parts(ae.score_samples, rows.X, "score", common, groups)
+    facts = {"score": ae.score(rows.X, groups=groups)} if common.json else {}
     return end_with_table(result, common, rows, {"score": scores}, **facts)
 
 
@@ -85,13 +87,13 @@ class Scoring(Job):
 
     def columns(self, rows: Rows) -> Mapping[str, ArrayLike]:
         """Return the scores."""
-        from isthmus.autoencoder import validate_rows
-        from isthmus.model import reference_errors
+        from isthmus.autoencoder import errors_beside, validate_rows
 
-        scores = self.ae.score_samples(rows.X)
+        groups = groups_of(self.ae, rows)
+        scores = self.ae.score_samples(rows.X, groups=groups)
         if self.is_judged:
             X = validate_rows(self.ae, rows.X, reset=False)
-            mean, least = reference_errors(self.ae.fitted_.model, X)
+            mean, least = errors_beside(self.ae, X, groups)
             self.error += float((-scores - least).sum())
             self.of_mean += float((mean - least).sum())
         return {"score": scores}

@@ -155,7 +155,7 @@ def tune(
     ae = _estimator(options, grid, common)
     rows, labels = _read(source, tuning.label)
     configure_columns(ae, rows, source)
-    with rows_of(source.path):
+    with rows_of(source.path, rows):
         found = search(
             ae,
             grid,

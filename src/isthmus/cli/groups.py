@@ -1,0 +1,143 @@
+"""Groups of rows: the column that names them stands beside the rows, as identifiers do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+from isthmus.cli.options import DATA, option
+from isthmus.cli.terminal import UsageError
+from isthmus.io import FileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+    from isthmus.autoencoder import Autoencoder
+    from isthmus.cli.sources import Source
+    from isthmus.fleet import Fleet
+    from isthmus.io import Rows
+    from isthmus.outliers import OutlierDetector
+
+By = Annotated[
+    str | None,
+    option(
+        DATA,
+        "One model for each value of this column, such as a customer or a machine; small groups share "
+        "a pooled one.",
+        metavar="COLUMN",
+    ),
+]
+
+
+def fleet_of(found: Autoencoder | OutlierDetector) -> Fleet | None:
+    """Return the models of groups, if there are any."""
+    models: Any = found.fleet_
+    fleet: Fleet | None = getattr(models, "fleet", models)
+    return fleet
+
+
+def fleet_facts(found: Autoencoder | OutlierDetector) -> dict[str, object]:
+    """Return how many groups a model has, of how many rows; nothing if it has none."""
+    fleet = fleet_of(found)
+    if fleet is None:
+        return {}
+    pooled = fleet.places < 0
+    facts = {
+        "by": fleet.keys.name,
+        "groups": fleet.n_groups,
+        "rows": int(fleet.rows.sum()),
+        "pooled_groups": int(pooled.sum()),
+        "pooled_rows": int(fleet.rows[pooled].sum()),
+        "parameters_of_a_group": fleet.stack.like.n_parameters,
+    }
+    return {"groups": facts}
+
+
+def fleet_in_words(found: Autoencoder | OutlierDetector) -> dict[str, str]:
+    """Return the same to be shown."""
+    facts: dict[str, Any] = fleet_facts(found).get("groups", {})  # type: ignore[assignment]
+    if not facts:
+        return {}
+    by = "" if facts["by"] is None else f" by {facts['by']!r}"
+    said = f"{facts['groups']:,}{by}, of {facts['rows']:,} rows"
+    pooled = facts["pooled_groups"]
+    if pooled:
+        said += f"; {pooled:,} of {facts['pooled_rows']:,} rows are answered by the pooled model"
+    return {"groups": said}
+
+
+def with_column(source: Source, by: str | None) -> Source:
+    """Return a source whose column of groups stands beside the rows."""
+    ids = source.columns.id
+    if by is None or by in ids:
+        return source
+    return replace(source, columns=replace(source.columns, id=(*ids, by)))
+
+
+def with_groups(found: Autoencoder | OutlierDetector, model: Path, source: Source) -> Source:
+    """Return a source with the column of groups that a model knows, if it has groups."""
+    fleet = fleet_of(found)
+    if fleet is None:
+        return source
+    if fleet.keys.name is None:
+        raise UsageError(
+            f"{model} has a model for each group, and no name of the column that says it: fit it with "
+            "--by COLUMN, or use it from Python."
+        )
+    if source.is_folder or source.is_array:
+        raise UsageError(
+            f"{source.path} has no column {fleet.keys.name!r}, which says the group of each row."
+        )
+    return with_column(source, fleet.keys.name)
+
+
+def groups_of(found: Autoencoder | OutlierDetector, rows: Rows) -> pl.Series | None:
+    """Return the group of each row, as the model knows it; None for a model without groups."""
+    import polars as pl
+
+    fleet = fleet_of(found)
+    if fleet is None:
+        return None
+    column = keys_of(rows, str(fleet.keys.name))
+    if fleet.keys.kind == "whole":
+        return column.cast(pl.Int64, strict=False)
+    return column.str.to_datetime(strict=False) if fleet.keys.kind == "date" else column
+
+
+def one_of(
+    found: Autoencoder | OutlierDetector, group: str | None, model: Path
+) -> Autoencoder | OutlierDetector:
+    """Return the model of one group, if one is named."""
+    fleet = fleet_of(found)
+    if group is None:
+        return found
+    if fleet is None or not hasattr(found, "of_group"):
+        what = (
+            "no models of groups" if fleet is None else "a detector, whose groups share its score"
+        )
+        raise UsageError(f"{model} holds {what}: --group cannot be given.")
+    key = int(group) if fleet.keys.kind == "whole" and group.lstrip("-").isdigit() else group
+    one: Autoencoder = found.of_group(key)
+    return one
+
+
+def keys_of(rows: Rows, by: str) -> pl.Series:
+    """Return the group of each row that is worked on, as text."""
+    import polars as pl
+
+    return rows.ids[by][rows.numbers].cast(pl.String)
+
+
+def trained_groups(rows: Rows, by: str | None, path: Path) -> pl.Series | None:
+    """Return the group of each row that is trained on; refuse rows without one."""
+    if by is None:
+        return None
+    if by not in rows.ids.columns:
+        raise FileError(f"{path} has no column {by!r}, which --by names.")
+    keys = keys_of(rows, by)
+    missing = (keys.is_null() | (keys == "")).arg_max() if len(keys) else None
+    if missing is not None and not keys[missing]:
+        raise FileError(f"{path} has no {by!r} in row {missing}: fill it, or leave the row out.")
+    return keys

@@ -1,0 +1,130 @@
+"""`--by COLUMN`: one model for each of its values, on the command line from fit to ONNX."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+import isthmus
+from isthmus.__main__ import main
+
+SMALL = ["--max-epochs", "3", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("groups"), np.random.default_rng(0)
+    machine = np.repeat(["m1", "m2", "m3"], [40, 60, 7])
+    rows = (
+        rng.normal(size=(107, 4)) @ rng.normal(size=(4, 4))
+        + np.repeat([0, 50, 9], [40, 60, 7])[:, None]
+    )
+    table = pl.DataFrame(rows, schema=list("abcd")).with_columns(
+        machine=pl.Series(machine), number=pl.Series(range(107))
+    )
+    table.write_csv(folder / "data.csv")
+    table.with_columns(pl.col("machine").cast(pl.Categorical)).write_parquet(
+        folder / "data.parquet"
+    )
+    table.head(3).with_columns(machine=pl.Series(["m1", "m9", "m3"])).write_csv(folder / "new.csv")
+    table.with_columns(machine=pl.lit(None, pl.String)).write_csv(folder / "none.csv")
+    model, detector = str(folder / "m.isthmus"), str(folder / "d.isthmus")
+    data = str(folder / "data.csv")
+    assert main(["fit", data, "--by", "machine", "--id", "number", "-o", model, *SMALL]) == 0
+    words = ["detect", data, "--by", "machine", "--id", "number", "--save", detector]
+    words += ["--contamination", "none", "-o", str(folder / "flags.csv"), "--n-estimators", "2"]
+    assert main([*words, *SMALL]) == 0
+    return folder
+
+
+def run(folder, monkeypatch, *words):
+    monkeypatch.chdir(folder)
+    return main([*words, "--quiet", *(["--force"] if "-o" in words else [])])
+
+
+def test_the_group_stands_beside_each_row(folder, monkeypatch):
+    flags = pl.read_csv(folder / "flags.csv")
+    assert flags.columns == ["number", "machine", "score", "outlier"]
+    run(folder, monkeypatch, "detect", "new.csv", "--model", "d.isthmus", "-o", "new_flags.csv")
+    found = pl.read_csv(folder / "new_flags.csv")
+    assert found.columns == ["machine", "score", "outlier", "pvalue"]
+    assert found["machine"].to_list() == ["m1", "m9", "m3"]
+
+
+@pytest.mark.parametrize("data", ["data.csv", "data.parquet"])
+def test_commands_take_the_column_that_the_file_names(folder, monkeypatch, data):
+    ae = isthmus.load(folder / "m.isthmus")
+    table = pl.read_parquet(folder / "data.parquet")
+    X, groups = table.select("a", "b", "c", "d"), table["machine"]
+    for command, right in (
+        ("score", ae.score_samples(X, groups=groups)[:, None]),
+        ("encode", ae.transform(X, groups=groups)),
+        ("reconstruct", ae.reconstruct(X, groups=groups).to_numpy()),
+    ):
+        assert run(folder, monkeypatch, command, "m.isthmus", data, "-o", "out.parquet") == 0
+        out = pl.read_parquet(folder / "out.parquet")
+        assert out["machine"].cast(pl.String).to_list() == groups.cast(pl.String).to_list()
+        np.testing.assert_allclose(out.drop("machine").to_numpy(), right, rtol=1e-6)
+
+
+def test_scores_of_the_command_are_those_of_python(folder, monkeypatch, capsys):
+    ae, table = isthmus.load(folder / "m.isthmus"), pl.read_parquet(folder / "data.parquet")
+    run(folder, monkeypatch, "score", "m.isthmus", "data.csv", "--json")
+    facts = json.loads(capsys.readouterr().out)
+    right = ae.score(table.select("a", "b", "c", "d"), groups=table["machine"])
+    assert facts["score"] == pytest.approx(right)
+
+
+def test_explanations_are_of_the_rows_group(folder, monkeypatch):
+    run(folder, monkeypatch, "explain", "d.isthmus", "data.csv", "--all", "-o", "why.csv")
+    why = pl.read_csv(folder / "why.csv")
+    assert why.columns == ["machine", "column", "contribution", "observed", "expected"]
+    far = why.filter(pl.col("machine") == "m2")
+    assert (far["expected"] - 50).abs().max() < 20
+
+
+def test_info_counts_groups(folder, monkeypatch, capsys):
+    for model in ("m.isthmus", "d.isthmus"):
+        monkeypatch.chdir(folder)
+        assert main(["info", model, "--json"]) == 0
+        facts = json.loads(capsys.readouterr().out)["groups"]
+        assert (facts["by"], facts["groups"], facts["pooled_groups"]) == ("machine", 3, 1)
+        assert main(["info", model]) == 0
+        assert "Groups: 3 by 'machine', of" in capsys.readouterr().out
+
+
+def test_one_group_is_exported(folder, monkeypatch, capsys):
+    pytest.importorskip("onnxruntime")
+    words = ["export", "m.isthmus", "-o", "m2.onnx", "--part", "score"]
+    assert run(folder, monkeypatch, *words, "--group", "m2") == 0
+    assert run(folder, monkeypatch, *words) == 1
+    assert "isthmus export --group KEY" in capsys.readouterr().err
+    assert run(folder, monkeypatch, *words, "--group", "m8") == 1
+    assert "no group 'm8'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fit", "data.csv", "--by", "place", "-o", "x.isthmus"], "place"),
+        (
+            ["fit", "data.csv", "--by", "number", "--ignore", "machine", "-o", "x.isthmus"],
+            "None of the 107 groups has 32",
+        ),
+        (["fit", "none.csv", "--by", "machine", "-o", "x.isthmus"], "no 'machine' in row 0"),
+        (
+            ["fit", "data.csv", "--by", "machine", "--init", "m.isthmus", "-o", "x.isthmus"],
+            "--init",
+        ),
+        (["detect", "data.csv", "--by", "machine", "--model", "d.isthmus"], "--by cannot be given"),
+        (["export", "d.isthmus", "--group", "m1", "-o", "x.onnx"], "a detector, whose groups"),
+        (["report", "d.isthmus", "data.csv", "-o", "x.html"], "give the group of each row"),
+    ],
+)
+def test_what_cannot_be_is_said(folder, monkeypatch, capsys, words, said):
+    if words[0] == "export":
+        pytest.importorskip("onnxruntime")
+    assert run(folder, monkeypatch, *words) in (1, 2)
+    assert said in capsys.readouterr().err
+    assert not (folder / "x.isthmus").exists()
