@@ -84,7 +84,7 @@ assert why["column"][0] in data.feature_names
 """
 
 
-def test_every_python_block_of_the_readme_runs_after_its_own_install():
+def test_every_python_block_of_the_readme_runs_after_its_own_install(tmp_path):
     assert len(blocks("python")) >= 4
     core = set(installed_alone())
     others = {
@@ -96,7 +96,8 @@ def test_every_python_block_of_the_readme_runs_after_its_own_install():
     assert not {"isthmus", "jax", "polars", "PIL"} & others
     cache = str(ROOT / ".pytest_cache" / "jax")
     code = BARE.format(others=others, cache=cache, blocks=blocks("python"))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "PCA" in done.stdout
 
@@ -140,8 +141,8 @@ def folder(tmp_path_factory):
     """Return a folder with what the commands of the README's table begin with."""
     folder, rng = tmp_path_factory.mktemp("table"), np.random.default_rng(0)
     names = [f"x{i}" for i in range(10)]
-    X = pl.DataFrame(rng.normal(size=(90, 4)) @ rng.normal(size=(4, 10)), schema=names)
-    X.with_columns(kind=pl.Series(np.arange(90) % 3)).write_csv(folder / "data.csv")
+    X = pl.DataFrame(rng.normal(size=(120, 4)) @ rng.normal(size=(4, 10)), schema=names)
+    X.with_columns(kind=pl.Series(np.arange(120) % 3)).write_csv(folder / "data.csv")
     Autoencoder(4, max_epochs=3, random_state=0).fit(X).save(folder / "model.isthmus")
     detector = OutlierDetector(Autoencoder(2, max_epochs=3), n_estimators=2, random_state=0).fit(X)
     detector.save(folder / "detector.isthmus")

@@ -74,7 +74,7 @@ def test_contributions_add_up_to_minus_the_score_and_missing_cells_have_none(kin
     found = model.explain(table)
     assert found.columns == tuple(table.columns)
     np.testing.assert_allclose(
-        found.contribution.sum(axis=1), -model.score_samples(table), rtol=1e-5
+        found.contribution.sum(axis=1), -model.score_samples(table), rtol=1e-5, atol=1e-6
     )
     gaps = np.array([table[c].is_null() for c in table.columns]).T
     assert gaps.any(axis=0).all()

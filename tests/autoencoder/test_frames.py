@@ -212,6 +212,9 @@ def test_masked_cells_are_refused(digits):
     assert not np.ma.isMA(np.array([np.ma.filled(row, 0) for row in X]))
 
 
-def test_lazy_frames_are_named():
-    with pytest.raises(TypeError, match=r"X is a polars LazyFrame: give X.collect\(\)"):
-        Autoencoder().fit(pl.LazyFrame({"a": [1.0]}))
+def test_lazy_frames_are_those_that_they_collect_to(iris):
+    table = pl.DataFrame(iris, schema=list("abcd"))
+    lazy, whole = (
+        Autoencoder(2, max_epochs=2, random_state=0).fit(rows) for rows in (table.lazy(), table)
+    )
+    np.testing.assert_array_equal(lazy.transform(table.lazy()), whole.transform(table))

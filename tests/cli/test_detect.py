@@ -279,7 +279,11 @@ def test_a_report_of_a_detector_judges_by_it(cli, saved):
         ("detect t.csv --model no.isthmus", "Cannot read no.isthmus", 1),
         ("detect t.csv --as name=number", "in the column 'name' is no number", 1),
         ("detect t.csv --contamination x", "--contamination must be auto, none or a share", 2),
-        ("detect t.csv --contamination 0.9", "contamination must be a number in [0, 0.5]", 2),
+        (
+            "detect t.csv --contamination 0.9",
+            "contamination must be 'auto', 'none' or a number in [0, 0.5]",
+            2,
+        ),
         ("detect t.csv --fdr", "fdr=True needs alpha", 2),
         ("detect t.csv --alpha 0.1 --target-fpr 0.1", "two thresholds", 2),
         ("detect t.csv --loss nonsense", "nonsense", 2),

@@ -11,7 +11,7 @@ import isthmus
 from isthmus.cli.app import COMMANDS as KNOWN
 
 # One takes minutes, and writes what the others write; one adds to its file, see tests/cli/test_monitor.
-OTHERS = {"demo", "monitor"}
+OTHERS = {"demo", "monitor", "warm"}
 
 
 def test_every_command_has_a_line():
