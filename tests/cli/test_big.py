@@ -13,7 +13,7 @@ import pytest
 from safetensors import safe_open
 
 from isthmus import Autoencoder, OutlierDetector
-from isthmus.cli import big, shown
+from isthmus.cli import big, rows, shown
 from isthmus.cli.app import COMMANDS as COMMAND_NAMES
 from isthmus.io import growing, pieces, write_table
 from isthmus.io.blocks.frames import FrameBlocks
@@ -49,7 +49,12 @@ def data(ready, rng):
     late.write_parquet("late.parquet")
     write_table(Path("t.csv.gz"), table, raw=True)
     table.write_csv("t.csv")
-    bad.with_columns(kind=pl.Series([" u", "NA", "v"] * 20)).write_csv("bad.csv", separator=";")
+    bad = bad.with_columns(kind=pl.Series([" u", "NA", "v"] * 20))
+    bad.write_csv("bad.csv", separator=";")
+    Path("texts").mkdir()
+    for i, names in enumerate(["abcd", "dcba", "badc"]):
+        part = bad[20 * i :][:20].select(*names, "name", "kind")
+        part.write_csv(f"texts/{i}.csv", separator=";,\t"[i])
     return ready
 
 
@@ -97,6 +102,10 @@ def test_blocks_give_the_results_of_a_whole(data, small, name, source):
     assert said == whole[2].splitlines()
 
 
+def warnings_of(found):
+    return [line for line in found[2].splitlines() if "warning" in line]
+
+
 SOURCES = {
     "arrow": "score m.isthmus t.arrow --id name -o OUT.csv",
     "array": "encode m.isthmus t.npy -o OUT.npy",
@@ -106,6 +115,9 @@ SOURCES = {
     "text": "reconstruct m.isthmus bad.csv --id name,kind -o OUT.csv",
     "a number as identifier": "score m.isthmus t.csv --id b -o OUT.csv",
     "packed": "encode m.isthmus t.csv.gz --id kind -o OUT.csv",
+    "folder of text": "reconstruct m.isthmus texts --id name,kind -o OUT.csv",
+    "pattern of text": "score m.isthmus texts/*.csv --id kind -o OUT.jsonl",
+    "words of several": "score words.isthmus texts -o OUT.csv",
     "words": "score words.isthmus bad.csv -o OUT.csv",
     "all cells": "score mixed.isthmus gaps.csv -o OUT.csv",
     "mixed": "reconstruct mixed.isthmus mixed.parquet -o OUT.arrow",
@@ -117,7 +129,7 @@ SOURCES = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_sources_and_formats(data, small, monkeypatch, name):
     monkeypatch.setattr(pieces, "PIECE", 999)
-    if name == "words":
+    if "words" in name:
         table = pl.read_csv("bad.csv", separator=";").with_columns(pl.col("kind").str.strip_chars())
         known = table.filter(pl.col("b").is_finite()).select("a", "b", "kind")
         Autoencoder(2, max_epochs=2, random_state=0).fit(known).save("words.isthmus")
@@ -125,6 +137,9 @@ def test_sources_and_formats(data, small, monkeypatch, name):
     words, _, ending = SOURCES[name].partition(" -o OUT")
     whole, blocks = both(data, small, words, ending)
     assert blocks[0] == whole[0]
+    assert warnings_of(blocks) == warnings_of(whole)
+    if "of text" in name:
+        assert "60 of 60 rows" in blocks[2]
     if name == "json":  # the means of blocks are added up in another order
         one, other = (json.loads(found[1]) for found in (whole, blocks))
         assert one.pop("score") == pytest.approx(other.pop("score"), rel=1e-12)
@@ -141,6 +156,33 @@ def test_what_is_printed_is_what_a_whole_prints(data, small):
     assert blocks.out == whole.out
     assert blocks.err.splitlines()[-2:] == whole.err.splitlines()[-2:]
     assert data(words, "--json").out == data(words, "--json").out
+
+
+USED = {
+    "score m.isthmus t.parquet --id name": "abcd name",
+    "detect parts --id name --columns a,c --n-estimators 2 --max-epochs 2 --quiet": "ac name",
+    "fit t.parquet --ignore b,name,kind --max-epochs 2": "acd",
+    "embed m.isthmus t.parquet --method pca --color kind": "abcd kind",
+}
+
+
+@pytest.mark.parametrize("words", USED)
+def test_no_columns_are_read_but_those_that_are_used(data, small, monkeypatch, words):
+    small()
+    monkeypatch.setattr(shown, "MOST", 30)
+    read, found = FrameBlocks.read, set()
+
+    def reading(blocks, start, stop):
+        frame = read(blocks, start, stop)
+        found.update(frame.columns if len(frame) else ())
+        return frame
+
+    monkeypatch.setattr(FrameBlocks, "read", reading)
+    ending = "isthmus" if words.startswith("fit") else "csv"
+    ended = data(f"{words} -o used.{ending}")
+    assert ended.status == 0, ended.err
+    letters, *others = USED[words].split()
+    assert found == {*letters, *others}
 
 
 def test_decisions_on_all_rows_together(data, small, rng):
@@ -211,6 +253,9 @@ FITS = {
     "parquet": "fit t.parquet --ignore name,kind --max-epochs 2 -o OUT.isthmus",
     "mixed": "fit mixed.parquet --max-epochs 2 --test mixed.parquet -o OUT.isthmus",
     "text": "fit t.csv --ignore name,kind --max-epochs 2 -o OUT.isthmus",
+    "texts": "fit texts --ignore b,name,kind --max-epochs 2 -o OUT.isthmus",
+    "weights": "fit weights.parquet --weight count --max-epochs 2 -o OUT.isthmus",
+    "weights in text": "fit weights.csv --weight count --max-epochs 2 -o OUT.isthmus",
     "array": "fit t.npy --max-epochs 2 -o OUT.isthmus",
     "resumed": "fit t.parquet --resume m.isthmus -o OUT.isthmus",
     "detector": "detect parts --id name --ignore kind --save OUT.isthmus --n-estimators 2",
@@ -220,13 +265,76 @@ FITS = {
 }
 
 
+def write_weighted(empty=()):
+    """Write a table with weights, missing in some rows."""
+    count = pl.int_range(ROWS, eager=True).set(pl.int_range(ROWS, eager=True).is_in(empty), None)
+    table = pl.read_parquet("t.parquet").select("a", "b", count=count, c="c")
+    table.write_parquet("weights.parquet")
+    table.write_csv("weights.csv")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_weights_that_are_missing_are_counted(data, small, ending, monkeypatch):
+    write_weighted([5, 50])
+    words = f"fit weights.{ending} --weight count -o w.isthmus"
+    whole = data(words)
+    small()
+    monkeypatch.setattr(rows, "_read", None)
+    assert (data(words).err, "'count' (2)" in whole.err) == (whole.err, True)
+
+
+FILLED = {
+    "model": "impute holes.parquet --model mixed.isthmus -o OUT.parquet",
+    "none missing": "impute full.parquet --model mixed.isthmus -o OUT.jsonl",
+    "nothing to learn": "impute full.parquet -o OUT.arrow",
+    "trained": "impute holes.parquet --max-epochs 2 --interval 0.8 -o OUT.parquet",
+    "several": "impute holes --max-epochs 2 --ignore id --interval 0.5 -o OUT.csv",
+    "numbers in text": "impute texts.parquet --as size=number --max-epochs 2 -o OUT.csv",
+    "printed": "impute holes.parquet --max-epochs 2",
+    "facts": "impute holes.parquet --max-epochs 2 --json -o OUT.csv.gz",
+}
+
+
+@pytest.mark.parametrize("name", FILLED)
+def test_gaps_are_filled_by_blocks_as_in_a_whole(data, small, monkeypatch, name):
+    table = pl.read_csv("gaps.csv", try_parse_dates=True)
+    late = pl.int_range(len(table), eager=True) > 0.8 * len(table)  # a column with gaps at the end
+    table = table.with_columns(
+        id=pl.int_range(len(table)), late=pl.when(late).then(None).otherwise(2.5)
+    )
+    table = table.with_columns(level=pl.Series(["x", "y", None] * len(table))[: len(table)])
+    table.write_parquet("holes.parquet", row_group_size=11)
+    table.drop_nulls().write_parquet("full.parquet")
+    table.with_columns(size=pl.lit("1.25")).write_parquet("texts.parquet")
+    Path("holes").mkdir()
+    for i in range(3):
+        table[20 * i :][:20].write_ipc(f"holes/{i}.arrow")
+    words, _, ending = FILLED[name].partition(" -o OUT")
+
+    def by_blocks():
+        small()
+        if name != "numbers in text":
+            monkeypatch.setattr(rows, "_read", None)  # what reads wholes
+
+    if ending:
+        whole, blocks = both(data, by_blocks, words, ending)
+        assert (blocks[:2], warnings_of(blocks)) == (whole[:2], warnings_of(whole))
+        return
+    whole = data(words)
+    by_blocks()
+    assert data(words).out == whole.out
+
+
 @pytest.mark.parametrize("name", FITS)
-def test_what_is_trained_on_blocks_is_what_is_trained_on_a_whole(data, small, name):
+def test_what_is_trained_on_blocks_is_what_is_trained_on_a_whole(data, small, name, monkeypatch):
+    write_weighted()
     pl.read_csv("gaps.csv", try_parse_dates=True).write_parquet("mixed.parquet")
     found = []
     for stem in ("whole", "blocks"):
         if stem == "blocks":
             small()
+            if name in ("parquet", "text", "texts", "weights", "weights in text"):
+                monkeypatch.setattr(rows, "_read", None)  # what reads wholes
         ended = data(FITS[name].replace("OUT", stem), *(["--quiet"] if name != "explained" else []))
         assert ended.status == 0, ended.err
         files = [path.read_bytes() for path in Path().glob(f"{stem}.*")]

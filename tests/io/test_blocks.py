@@ -7,7 +7,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from isthmus.io import Blocks, open_blocks, pieces, read_table, write_table
+from isthmus.io import (
+    Blocks,
+    TableError,
+    open_blocks,
+    open_text,
+    pieces,
+    read_table,
+    used_columns,
+    write_table,
+)
 from isthmus.io.blocks import spool
 
 RUNS = [(0, 7), (3, 4), (5, 5), (17, 60), (55, 99), (0, 100)]
@@ -153,6 +162,34 @@ def test_lines_of_a_text_file(tmp_path, fails):
     assert blocks.table(1, 3).rows["w"].to_list() == ["NA", "y"]
 
 
+@pytest.mark.parametrize("source", ["parts", "parts/*.csv"])
+def test_several_text_files_are_one_source(tmp_path, monkeypatch, source):
+    monkeypatch.setattr(pieces, "PIECE", 7)
+    (folder := tmp_path / "parts").mkdir()
+    (folder / "0.csv").write_text("a;w\n1;x\n\n2;y\n")
+    (folder / "1.csv").write_text("w,a\nz,3.5\nv,\n")
+    blocks, table = open_text(tmp_path / source), read_table(tmp_path / source)
+    assert (len(blocks), blocks.columns, blocks.separator) == (4, ("a", "w"), ";")
+    assert blocks.read(1, 4).rows() == [(2, "y"), (3.5, "z"), (None, "v")]
+    part = blocks.table(1, 4)
+    assert [part.row(i) for i in range(3)] == [table.row(i) for i in (1, 2, 3)]
+    assert (part.row(0), part.row(1)) == ("line 4 of 0.csv", "line 2 of 1.csv")
+
+
+@pytest.mark.parametrize("content", ["a,w\n", "a,b\n1,2\n", "a,w\n1\n", "\xff"])
+def test_several_text_files_that_are_not_alike_are_left_to_what_reads_wholes(tmp_path, content):
+    (tmp_path / "0.csv").write_text("a,w\n1,x\n")
+    (tmp_path / "1.csv").write_text(content, "latin-1")
+    assert open_text(tmp_path) is None
+
+
+def test_a_column_that_is_text_in_one_file_is_text_in_all(tmp_path):
+    for i, cell in enumerate("12x"):
+        (tmp_path / f"{i}.csv").write_text(f"a,b\n{cell},1\n")
+    blocks = open_text(tmp_path)
+    assert ([*blocks.signs], blocks.table(0, 3).rows["a"].to_list()) == (["b"], ["1", "2", "x"])
+
+
 def test_batches_of_arrays(rng, fails):
     x = rng.random((100, 2, 3)).astype("f4")
     same(open_blocks([x[:40], x[40:]]), x)
@@ -177,3 +214,26 @@ def test_what_cannot_be_opened_is_refused(tmp_path, rng, fails):
     fails("is no table", open_blocks, np.arange(3))
     pl.DataFrame({"a": []}, schema={"a": pl.Float64}).write_parquet(tmp_path / "a.parquet")
     fails("has no rows", open_blocks, tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_no_columns_are_read_but_those_that_are_used(tmp_path, rng, ending):
+    path = tmp_path / f"a.{ending}"
+    whole = frame_of(rng)
+    WRITERS[ending](whole, path)
+    blocks = open_blocks(path)
+    narrow = blocks.only(["n", "list_1", "no column"])
+    assert (blocks.columns, narrow.columns) == (
+        ("a", "word", "day", "list_0", "list_1", "n"), ("list_0", "list_1", "n"),
+    )  # fmt: skip
+    same(narrow, blocks.read(0, 100).select("list_0", "list_1", "n"))
+    table = narrow.table(30, 40)
+    assert (table.others, {*table.names}) == (("a", "word", "day"), {*blocks.columns})
+    with pytest.raises(TableError, match=r"Did you mean 'word'\?"):
+        used_columns(table, ids=["wird"])
+    assert used_columns(table, ignore=["a", "day"], ids=["word"]) == [
+        "list_0",
+        "list_1",
+        "n",
+        "word",
+    ]

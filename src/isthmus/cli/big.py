@@ -6,19 +6,20 @@ Results are those of rows read all at once, to the bit: a row's result does not 
 from __future__ import annotations
 
 import io
+import math
 import tempfile
 import warnings
 import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from isthmus.cli.apart import Apart, without_odd
 from isthmus.cli.groups import with_groups
 from isthmus.cli.models import wanted_by
 from isthmus.cli.outputs import check_columns, end_printed, end_written, with_ids
-from isthmus.cli.rows import chosen
+from isthmus.cli.rows import chosen, used_of
 from isthmus.cli.sources import Source, Wanted
 from isthmus.cli.terminal import show_text, signals
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from isthmus.io import Blocks, Growing, Rows, Style, Table, TextBlocks
     from isthmus.outliers import OutlierDetector
 
+    Made = TypeVar("Made")
 
 BIG = 2**30  # bytes of files that are not read as a whole
 VALUES = 2**22  # of a block
@@ -81,18 +83,8 @@ class BigRows:
 
     def parts(self, label: str) -> Iterator[Rows]:
         """Yield the rows, of which the next are read while some are worked on."""
-        import numpy as np
-
-        from isthmus.training import Progress, read_ahead
-
-        count = len(self.blocks)
-        step = max(VALUES // max(int(np.prod(self.wanted.shape)), 1), 1)
-        runs = [(start, min(start + step, count)) for start in range(0, count, step)]
-        with Progress(label, self.common.verbose, count, "rows") as progress:
-            for rows in read_ahead(lambda run, _: self._read(*run), runs):
-                signals.check()
-                yield rows
-                progress(rows.total)
+        width = math.prod(self.wanted.shape)
+        yield from in_turn(self._read, len(self.blocks), width, label, self.common)
 
     @property
     def style(self) -> Style:
@@ -105,6 +97,21 @@ class BigRows:
         table = self.blocks.table(start, stop)
         rows = chosen(with_words(table, self.blocks, self.wanted), self.source, self.wanted)
         return without_odd(self.found, rows, self.source, is_part=True)
+
+
+def in_turn(
+    read: Callable[[int, int], Made], count: int, width: int, label: str, common: Common
+) -> Iterator[Made]:
+    """Yield what is read of rows, block by block, the next one meanwhile, with a bar."""
+    from isthmus.training import Progress, read_ahead
+
+    step = max(VALUES // max(width, 1), 1)
+    runs = [(start, min(start + step, count)) for start in range(0, count, step)]
+    with Progress(label, common.verbose, count, "rows") as progress:
+        for run, made in zip(runs, read_ahead(lambda run, _: read(*run), runs), strict=True):
+            signals.check()
+            yield made
+            progress(run[1] - run[0])
 
 
 def with_words(table: Table, blocks: Blocks, wanted: Wanted) -> Table:
@@ -138,11 +145,15 @@ def big_rows(
     return None if blocks is None else BigRows(blocks, found, source, wanted, common)
 
 
-def open_plain(source: Source, wanted: Wanted) -> Blocks | None:
-    """Open a large source whose rows a model takes block by block; None for others."""
+def open_plain(source: Source, wanted: Wanted, *beside: str) -> Blocks | None:
+    """Open a large source whose rows a model takes block by block; None for others.
+
+    Of files that allow it no columns are read but those of the model, the identifiers, and those
+    `beside` them.
+    """
     from isthmus.io import TextBlocks
 
-    blocks = _opened(source, wanted) if is_big(source) else None
+    blocks = _opened(source, wanted, *beside) if is_big(source) else None
     if isinstance(blocks, TextBlocks) and (
         wanted.names is None or not _is_plain(blocks, wanted.names, wanted.kinds or {})
     ):
@@ -160,8 +171,12 @@ def same_rows(
     return BigRows(rows.X.blocks, found, source, wanted_by(found, source.path), common)
 
 
-def rows_to_fit(source: Source, wanted: Wanted | None = None) -> Rows | None:
+def rows_to_fit(
+    source: Source, wanted: Wanted | None = None, weight: str | None = None
+) -> Rows | None:
     """Return the rows of a large source, read when training asks for them; None for others.
+
+    Their weights, of a column of this name, are read at once.
 
     Of a text file all columns have to be plain numbers then: what others are, all their cells tell.
     """
@@ -169,21 +184,38 @@ def rows_to_fit(source: Source, wanted: Wanted | None = None) -> Rows | None:
 
     from isthmus.io import ChosenBlocks, Rows, TextBlocks
 
-    blocks = _opened(source, wanted) if is_big(source) else None
-    if blocks is None:
+    blocks = _opened(source, wanted, weight=weight) if is_big(source) else None
+    if blocks is None or (weight is not None and not _has_numbers(blocks, weight)):
         return None
-    said = chosen(blocks.table(0, 2)._replace(is_part=False), source, wanted)  # with its warnings
+    weights = None if weight is None else _weights(blocks, weight)
+    first = blocks.table(0, 2)._replace(is_part=False)
+    said = chosen(first, source, wanted, weight)  # with its warnings
 
     def taken(table: Table) -> np.ndarray | pl.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they were said once
-            return chosen(table, source, wanted).X
+            return chosen(table, source, wanted, weight).X
 
-    names = getattr(said.X, "columns", ())
+    names = [*getattr(said.X, "columns", ()), *([] if weight is None else [weight])]
     if isinstance(blocks, TextBlocks) and not _is_plain(blocks, names, {}):
         return None
     X: Any = ChosenBlocks(blocks, taken)
-    return Rows(X, pl.DataFrame())
+    return Rows(X, pl.DataFrame(), weights)
+
+
+def _has_numbers(blocks: Blocks, name: str) -> bool:
+    """Return whether a source has a column of this name, of plain numbers where it is text."""
+    from isthmus.io import TextBlocks
+
+    return name in (blocks.signs if isinstance(blocks, TextBlocks) else blocks.columns or ())
+
+
+def _weights(blocks: Blocks, name: str) -> np.ndarray:
+    """Return the weights of all rows, or raise an error that counts the bad ones."""
+    from isthmus.io import numbers_of
+
+    table = blocks.only([name]).table(0, len(blocks))
+    return numbers_of(table, [name]).to_series().to_numpy()
 
 
 def is_big(source: Source) -> bool:
@@ -194,24 +226,40 @@ def is_big(source: Source) -> bool:
         return False
     several = table_files(source.path)
     files = [source.path] if several is None else several
-    kinds = OPENED if several is not None else (*OPENED, *TEXTS)
-    opened = all(file_ending(file) in kinds for file in files)
+    opened = all(file_ending(file) in (*OPENED, *TEXTS) for file in files)
     return opened and sum(file.stat().st_size for file in files) >= BIG
 
 
-def _opened(source: Source, wanted: Wanted | None) -> Blocks | None:
-    """Open a large source; None for a text file that only all of its cells tell how to read."""
-    from isthmus.io import file_ending, open_blocks, open_text
+def is_text(source: Source) -> bool:
+    """Return whether the files of a source are text."""
+    from isthmus.io import file_ending, table_files
 
-    if file_ending(source.path) not in TEXTS or source.path.is_dir():
-        return open_blocks(source.path)
+    return file_ending((table_files(source.path) or [source.path])[0]) in TEXTS
+
+
+def _opened(
+    source: Source, wanted: Wanted | None, *beside: str, weight: str | None = None
+) -> Blocks | None:
+    """Open a large source; None for text files that only all of their cells tell how to read."""
+    from isthmus.io import open_blocks
+
+    blocks = _opened_text(source, wanted) if is_text(source) else open_blocks(source.path)
+    if blocks is None or blocks.columns is None:
+        return blocks
+    return blocks.only([*used_of(blocks.table(0, 0), source, wanted, weight), *beside])
+
+
+def _opened_text(source: Source, wanted: Wanted | None) -> TextBlocks | None:
+    """Open a large text file; None for one that only all of its cells tell how to read."""
+    from isthmus.io import open_text
+
     columns, kinds = source.columns, (None if wanted is None else wanted.kinds) or {}
     if columns.encoding is not None or columns.decimal == "comma":
         return None
     ids = {part.strip() for given in columns.id for part in (given, *given.split(","))}
     words = ids | {name for name, kind in kinds.items() if kind == "category"}
     found = open_text(source.path, header=not columns.no_header, words=[*words])
-    is_index = found is not None and found.pieces.header and found.first in ROW_INDEX
+    is_index = found is not None and found.files[0].header and found.first in ROW_INDEX
     return None if is_index else found
 
 
@@ -340,8 +388,13 @@ class _Writing:
         counts = {"rows": len(self.rows.blocks), "unscored": self.apart.bad}
         if self.printed is None:
             return end_written(self.result, common, counts, self.names, facts)
-        self.printed.seek(0)
-        with io.TextIOWrapper(self.printed, "utf-8", newline="") as lines:
-            while text := lines.read(2**16):
-                show_text(text)
+        show_file(self.printed)
         return end_printed(common, facts)
+
+
+def show_file(file: IO[bytes]) -> None:
+    """Write what a file holds to the standard output, and close it."""
+    file.seek(0)
+    with io.TextIOWrapper(file, "utf-8", newline="") as lines:
+        while text := lines.read(2**16):
+            show_text(text)

@@ -233,6 +233,23 @@ def chosen(
     return rows if wanted is None or wanted.named else rows._replace(X=rows.X.to_numpy())
 
 
+def used_of(
+    table: Table, source: Source, wanted: Wanted | None, weight: str | None = None
+) -> list[str]:
+    """Return the names of the columns that `chosen` looks at."""
+    from isthmus.io import used_columns
+
+    columns = source.columns
+    return used_columns(
+        table,
+        names=None if wanted is None else wanted.names,
+        columns=columns.columns,
+        ignore=columns.ignore,
+        ids=columns.id,
+        weight=weight,
+    )
+
+
 def _known_kinds(table: Table, wanted: Wanted | None) -> Mapping[str, str]:
     """Return what columns are known to be, as a model knows.
 
@@ -245,7 +262,7 @@ def _known_kinds(table: Table, wanted: Wanted | None) -> Mapping[str, str]:
 
 def _names(table: Table) -> list[str]:
     """Return the names of a table's columns; those of an array have none."""
-    return getattr(table.rows, "columns", [])
+    return table.names
 
 
 def _named(rows: Rows, wanted: Wanted | None) -> Rows:

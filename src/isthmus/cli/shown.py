@@ -34,7 +34,7 @@ def shown_rows(
     read: a sample of a large source, with a warning.
     """
     wanted, column = wanted_by(found, path), None
-    table = _sample(source, wanted)
+    table = _sample(source, wanted, *([] if beside is None else [beside]))
     if beside is None:
         rows = read_rows(source, wanted, table=table)
     else:
@@ -45,11 +45,11 @@ def shown_rows(
     return rows, None if column is None else column[rows.numbers]
 
 
-def _sample(source: Source, wanted: Wanted) -> Table | None:
+def _sample(source: Source, wanted: Wanted, *beside: str) -> Table | None:
     """Return some rows of a large source; None for others."""
     import numpy as np
 
-    blocks = open_plain(source, wanted)
+    blocks = open_plain(source, wanted, *beside)
     if blocks is None or len(blocks) <= MOST:
         return None
     numbers = np.sort(np.random.default_rng(0).choice(len(blocks), MOST, replace=False))

@@ -11,7 +11,7 @@ _HOMES = {
     "blocks.text": ["TextBlocks"],
     "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
     "choices": ["TableError"],
-    "columns": ["choose_columns", "looks_headless"],
+    "columns": ["choose_columns", "looks_headless", "used_columns"],
     "endings": ["IMAGE_ENDINGS", "TEXT_ENDINGS", "file_ending", "file_stem"],
     "image_file": ["nearest_pixels"],
     "image_folder": [
@@ -28,6 +28,7 @@ _HOMES = {
     "plain": ["as_json"],
     "folders": ["table_files"],
     "lists": ["spread_lists"],
+    "numbers": ["numbers_of"],
     "optional": ["needed"],
     "places": ["Numbered", "row_place"],
     "reading": ["options_of", "reader"],
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from isthmus.io.choices import TableError as TableError
     from isthmus.io.columns import choose_columns as choose_columns
     from isthmus.io.columns import looks_headless as looks_headless
+    from isthmus.io.columns import used_columns as used_columns
     from isthmus.io.endings import IMAGE_ENDINGS as IMAGE_ENDINGS
     from isthmus.io.endings import TEXT_ENDINGS as TEXT_ENDINGS
     from isthmus.io.endings import file_ending as file_ending
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from isthmus.io.labels import column_values as column_values
     from isthmus.io.labels import column_words as column_words
     from isthmus.io.lists import spread_lists as spread_lists
+    from isthmus.io.numbers import numbers_of as numbers_of
     from isthmus.io.optional import needed as needed
     from isthmus.io.places import Numbered as Numbered
     from isthmus.io.places import row_place as row_place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -90,22 +90,11 @@ def choose_columns(
             return Rows(table.rows, pl.DataFrame(), lines=table.lines)
         some = table.only(problems.is_null()).rows
         return Rows(some, pl.DataFrame(), problems=problems, lines=table.lines)
-    frame = table.rows
-    kept, left, chosen = (_resolved(table, some) for some in (ids, ignore, columns))
-    weights = [] if weight is None else _resolved(table, [weight])
-    wanted = [*(chosen if names is None else names), *kept, *left, *weights]
-    index, answers = (
-        [n for n in some if n not in wanted] for some in (table.row_index, table.answers)
-    )
-    known = [*frame.columns, *table.unread]
-    if names is not None:
-        _check_needed(table.path, names, left, chosen)
-    taken = _taken(table.path, known, names, chosen, [*kept, *left, *weights, *answers], index)
-    if index and names is None and not chosen:
-        _warn_of_index(table.path, index)
-    kept += [*answers, *index]
-    _check_read(table, [*taken, *kept, *weights])
-    beside = table.text(kept)
+    shares = _shared_out(table, names, columns, ignore, ids, weight)
+    taken, weights = shares.taken, shares.weights
+    if shares.numbering and names is None and not columns:
+        _warn_of_index(table.path, shares.numbering)
+    beside = table.text(shares.kept)
     _check_identifiers(table.path, beside)
     table = table._replace(is_for_model=names is not None)
     if mixed:
@@ -116,6 +105,53 @@ def choose_columns(
     numbers, problems = _numbers(table, list(dict.fromkeys([*taken, *weights])), set_apart)
     weigh = numbers[weights[0]].to_numpy() if weights else None
     return Rows(only(numbers, taken), beside, weigh, problems, table.lines)
+
+
+class Shares(NamedTuple):
+    """The columns of a table by what they are for."""
+
+    taken: list[str]
+    kept: list[str]
+    weights: list[str]
+    numbering: list[str]  # those kept that only number the rows
+
+
+def used_columns(
+    table: Table,
+    *,
+    names: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    ids: Sequence[str] = (),
+    weight: str | None = None,
+) -> list[str]:
+    """Return the columns of a table that `choose_columns` looks at, so that no others need be read."""
+    shares = _shared_out(table, names, columns, ignore, ids, weight)
+    return list(dict.fromkeys([*shares.taken, *shares.kept, *shares.weights]))
+
+
+def _shared_out(
+    table: Table,
+    names: Sequence[str] | None,
+    columns: Sequence[str],
+    ignore: Sequence[str],
+    ids: Sequence[str],
+    weight: str | None,
+) -> Shares:
+    """Return what columns are for, or raise a TableError for those that are not there."""
+    kept, left, chosen = (_resolved(table, some) for some in (ids, ignore, columns))
+    weights = [] if weight is None else _resolved(table, [weight])
+    wanted = [*(chosen if names is None else names), *kept, *left, *weights]
+    index, answers = (
+        [n for n in some if n not in wanted] for some in (table.row_index, table.answers)
+    )
+    known = [*table.names, *table.unread]
+    if names is not None:
+        _check_needed(table.path, names, left, chosen)
+    taken = _taken(table.path, known, names, chosen, [*kept, *left, *weights, *answers], index)
+    kept += [*answers, *index]
+    _check_read(table, [*taken, *kept, *weights])
+    return Shares(taken, kept, weights, index)
 
 
 def _numbers(
@@ -199,8 +235,7 @@ def _check_identifiers(path: Path, ids: pl.DataFrame) -> None:
 
 def _resolved(table: Table, given: Sequence[str]) -> list[str]:
     """Return the columns' names: each entry is one name, or several with commas between."""
-    assert isinstance(table.rows, pl.DataFrame)
-    known = dict.fromkeys([*table.rows.columns, *table.parts, *table.unread])
+    known = dict.fromkeys([*table.names, *table.parts, *table.unread])
     wanted = [n for g in given for n in ([g] if g in known else map(str.strip, g.split(",")))]
     for name in wanted:
         if name not in known:

@@ -35,11 +35,17 @@ class Table(NamedTuple):
     row_index: tuple[str, ...] = ()  # columns that only number the rows
     parts: Mapping[str, list[str]] = MappingProxyType({})  # columns by the list they were part of
     unread: Mapping[str, str] = MappingProxyType({})  # columns that cannot be read, and why
+    others: tuple[str, ...] = ()  # columns that are there and were not read
     answers: tuple[str, ...] = ()  # columns of what is known of the rows, such as their classes
     worded_dates: bool = False  # whether dates are words, as in formats that have no dates
     light: Light | None = None  # columns of a large text file that were read as numbers at once
     is_part: bool = False  # of a larger table, so that all of its rows may be bad
     is_for_model: bool = False  # which was fitted on these columns, so that none can be left out
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns that can be read; those of an array have none."""
+        return [*getattr(self.rows, "columns", ()), *self.others]
 
     def only(self, which: pl.Series) -> Table:
         """Return the table with these rows alone."""

@@ -259,7 +259,7 @@ def _rows(fitted: Autoencoder | None, files: Files, weight: str | None) -> Rows:
         wanted = wanted_by(fitted, files.fitted)
         if files.resume is None:
             wanted = wanted._replace(names=None, named=True)
-    large = None if weight or files.by else rows_to_fit(files.data, wanted)
+    large = None if files.by else rows_to_fit(files.data, wanted, weight)
     return read_rows(files.data, wanted, weight=weight) if large is None else large
 
 

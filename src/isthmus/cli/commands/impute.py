@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from isthmus.cli.big_filling import BigTable, big_table, fill_by_blocks
 from isthmus.cli.filling import filled_file, with_intervals
 from isthmus.cli.kinds import Kinds
 from isthmus.cli.models import configure_columns, load_model, wanted_by
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from isthmus.autoencoder import Autoencoder
     from isthmus.cli.sources import Wanted
+    from isthmus.io import Rows
 
 IMPUTER = panel("The estimates")
 
@@ -112,6 +114,9 @@ def impute(
 
     use_cache()
     ae, wanted = _loaded(estimates)
+    big = big_table(source, wanted, result.output, common)
+    if big is not None:
+        return _fill_big(big, source, ae, estimates, result)
     table, rows = read_table_and_rows(source, wanted)
     typed = rows.X
     if not isinstance(table.rows, pl.DataFrame) or not isinstance(typed, pl.DataFrame):
@@ -121,28 +126,54 @@ def impute(
     cells, filled = table.text(table.rows.columns), typed
     intervals: dict[str, pl.DataFrame] = {}
     if any(typed.null_count().row(0)):
-        if ae is None:
-            ae = _imputer(estimates, common)
-            configure_columns(ae, rows, source)
-            with rows_of(source.path, rows):
-                _train(ae, typed)
+        ae = ae or _trained(rows, source, estimates, common)
         filled, intervals = _estimated(ae, typed, estimates.interval)
     style = style_of(table, typed)
     found, counts, left = filled_file(cells, typed, filled, style)
     found = with_intervals(found, cells, typed, intervals, style)
-    facts = {"rows": len(found), "filled": counts, "still_missing": left}
     if result.output is None and not common.json:
         show_text(csv_text(found, raw=True, style=style))
         return 0
     if result.output is None:
+        facts = _facts(len(found), counts, left)
         return end(common, {**facts, "table": found.to_dict(as_series=False)}, "")
     write_table(result.output, found, raw=True, style=style)  # cells stay as they are
-    shown = {
-        "output": str(result.output),
-        "data": f"{len(found):,} rows",
-        **_in_words(counts, left),
-    }
-    return end(common, {"output": str(result.output), **facts}, shown)
+    return _end_written(result.output, common, len(found), counts, left)
+
+
+def _fill_big(
+    table: BigTable,
+    source: Source,
+    ae: Autoencoder | None,
+    estimates: Estimates,
+    result: Filled,
+) -> int:
+    """Fill a large table block by block."""
+    counts, examples = table.gaps()
+    if counts.total():
+        ae = ae or _trained(table.rows, source, estimates, table.common)
+
+    def estimate(typed: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, pl.DataFrame]]:
+        if ae is None or not counts.total():
+            return typed, {}
+        return _estimated(ae, typed, estimates.interval)
+
+    filled, left = fill_by_blocks(table, estimate, examples, result.output)
+    if result.output is None:
+        return 0
+    return _end_written(result.output, table.common, len(table.whole), filled, left)
+
+
+def _facts(rows: int, counts: dict[str, int], left: dict[str, int]) -> dict[str, object]:
+    return {"rows": rows, "filled": counts, "still_missing": left}
+
+
+def _end_written(
+    path: Path, common: Common, rows: int, counts: dict[str, int], left: dict[str, int]
+) -> int:
+    """Report a table that was written to a file."""
+    shown = {"output": str(path), "data": f"{rows:,} rows", **_in_words(counts, left)}
+    return end(common, {"output": str(path), **_facts(rows, counts, left)}, shown)
 
 
 # -- before the work -----------------------------------------------------------------------------
@@ -186,11 +217,13 @@ def _imputer(estimates: Estimates, common: Common) -> Autoencoder:
     return imputing(max_epochs=epochs, random_state=estimates.seed, verbose=common.verbose)
 
 
-def _train(ae: Autoencoder, typed: pl.DataFrame) -> None:
+def _trained(rows: Rows, source: Source, estimates: Estimates, common: Common) -> Autoencoder:
     """Train without advice on errors: hidden cells, and not a narrow code, are what is learnt from."""
-    with warnings.catch_warnings():
+    ae = _imputer(estimates, common)
+    configure_columns(ae, rows, source)
+    with rows_of(source.path, rows), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The model's error on the", UserWarning)
-        ae.fit(typed)
+        return ae.fit(rows.X)
 
 
 def _estimated(

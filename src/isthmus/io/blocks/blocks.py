@@ -10,6 +10,8 @@ from isthmus.io.places import Numbered
 from isthmus.io.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
     import polars as pl
 
@@ -38,6 +40,10 @@ class Blocks(ABC):
     def table(self, start: int, stop: int) -> Table:
         """Return rows as a part of a table, whose messages know where they stand in the whole."""
         return Table(Path(self.name), self.read(start, stop), lines=Numbered(start), is_part=True)
+
+    def only(self, names: Collection[str]) -> Blocks:
+        """Return the same rows, of which no more columns are read than have to be for these."""
+        return self
 
     def __len__(self) -> int:
         return self.n_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +20,7 @@ from isthmus.io.table import Table
 from isthmus.words import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 
 class Part(NamedTuple):
@@ -67,16 +68,31 @@ class FrameBlocks(Blocks):
         counts = [_asked(s, f.select(pl.len())).item() for s, f in zip(stamps, lazy, strict=True)]
         ends = [0, *np.cumsum(counts).tolist()]
         self.parts = [
-            Part(s, f.cast(one.schema).select(one.columns), start, stop)
+            Part(s, f, start, stop)
             for s, f, start, stop in zip(stamps, lazy, ends[:-1], ends[1:], strict=True)
         ]
         self.n_rows = ends[-1]
         if not self.n_rows:
             raise TableError(f"{path} has no rows.")
+        self.types = dict(one.schema)  # of the columns that are read
         self.lists = {n: self._length(n) for n, dtype in one.schema.items() if dtype == pl.List}
         self.spread = spread_others(self._of_one_length(one))
         self.unread |= self.spread.clashing
         self.columns = tuple(self.spread.frame.columns)
+        self.others: tuple[str, ...] = ()  # columns that are left in the files
+
+    def only(self, names: Collection[str]) -> Blocks:
+        """Return the same rows, of which only these columns are read, and lists that they are of."""
+        wanted, parts = {*names}, self.spread.parts
+        types = {n: t for n, t in self.types.items() if wanted & {n, *parts.get(n, ())}}
+        if not types:
+            return self
+        read = {n for name in types for n in parts.get(name, [name])}
+        narrow = copy.copy(self)
+        narrow.types = types
+        narrow.columns = tuple(n for n in self.columns or () if n in read)
+        narrow.others = tuple(n for n in self.columns or () if n not in read)
+        return narrow
 
     def read(self, start: int, stop: int) -> pl.DataFrame:
         """Return rows, those of several files as one frame."""
@@ -108,12 +124,15 @@ class FrameBlocks(Blocks):
             row_index=self.row_index,
             parts=self.spread.parts,
             unread=self.unread,
+            others=self.others,
             is_part=True,
         )
 
     def _of_part(self, part: Part, start: int, stop: int) -> pl.DataFrame:
         part.stamp.check()
-        frame = _asked(part.stamp, part.rows.slice(start - part.start, stop - start))
+        columns = [pl.col(name).cast(dtype) for name, dtype in self.types.items()]
+        rows = part.rows.slice(start - part.start, stop - start).select(columns)
+        frame = _asked(part.stamp, rows)
         if len(frame) != stop - start:
             raise TableError(f"{part.stamp.path} has fewer rows than it had at first: begin again.")
         return frame
@@ -129,7 +148,11 @@ class FrameBlocks(Blocks):
         return reduce(max, lengths) if len(lengths) == 1 else 0
 
     def _of_one_length(self, frame: pl.DataFrame) -> pl.DataFrame:
-        arrays = [pl.col(n).list.to_array(length) for n, length in self.lists.items() if length]
+        arrays = [
+            pl.col(name).list.to_array(length)
+            for name, length in self.lists.items()
+            if length and name in frame.columns
+        ]
         return frame.with_columns(arrays)
 
 

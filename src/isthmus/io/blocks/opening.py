@@ -93,9 +93,12 @@ def _spread(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def open_text(path: Path, *, header: bool = True, words: Sequence[str] = ()) -> TextBlocks | None:
-    """Open a text file, of which some columns are `words`; None where it has to be read as a whole."""
+    """Open text files, of which some columns are `words`; None where only a whole tells more."""
+    several = table_files(path)
+    if several is not None:
+        check_formats(path, several)
     try:
-        return TextBlocks(path, header=header, words=words)
+        return TextBlocks(path, several, header=header, words=words)
     except Unfit:
         return None
 

@@ -5,6 +5,7 @@ The file has no name, so that the system removes it, whatever ends the process.
 
 from __future__ import annotations
 
+import copy
 import io
 import shutil
 import tempfile
@@ -20,7 +21,7 @@ from isthmus.io.choices import TableError
 from isthmus.words import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     Rows = np.ndarray | pl.DataFrame
 
@@ -60,6 +61,7 @@ class Spool(Blocks):
         self.name, self.n_rows = name, 0
         self.file: IO[bytes] = tempfile.TemporaryFile(prefix="isthmus-")
         weakref.finalize(self, self.file.close)
+        self.owner: Spool | None = None  # whose end is that of the file
         self.lock = threading.Lock()
         self.chunks: list[Chunk] = []
         self.empty: Rows | None = None  # the rows without rows
@@ -73,6 +75,15 @@ class Spool(Blocks):
             raise TableError(f"{name} has no rows.")
         named = self.empty if isinstance(self.empty, pl.DataFrame) else None
         self.columns = None if named is None else tuple(named.columns)
+
+    def only(self, names: Collection[str]) -> Spool:
+        """Return the same rows, of whose columns only these are decoded."""
+        narrow = copy.copy(self)
+        narrow.owner = self
+        if isinstance(self.empty, pl.DataFrame):
+            narrow.columns = tuple(name for name in self.empty.columns if name in {*names})
+            narrow.empty = self.empty.select(narrow.columns)
+        return narrow
 
     def read(self, start: int, stop: int) -> Rows:
         """Return rows."""
@@ -94,7 +105,7 @@ class Spool(Blocks):
             content = self.file.read(chunk.size)
         assert self.empty is not None
         if chunk.dtype is None:
-            return pl.read_ipc(io.BytesIO(content))
+            return pl.read_ipc(io.BytesIO(content), columns=list(self.columns or ()))
         return np.frombuffer(content, chunk.dtype).reshape(-1, *self.empty.shape[1:])
 
     def _add(self, rows: Rows) -> None:
