@@ -1,9 +1,11 @@
 """Fits on rows of more than a window: from disk as in memory, to the bit, and what can go wrong."""
 
 import os
+import shutil
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -14,6 +16,8 @@ from sklearn.preprocessing import MinMaxScaler
 from isthmus import Autoencoder, OutlierDetector
 from isthmus.autoencoder import sources
 from isthmus.io import Blocks, FileError
+from isthmus.io.blocks.frames import FrameBlocks
+from isthmus.model import blocks
 from isthmus.training import windows
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -159,10 +163,21 @@ def test_a_file_that_does_not_stay_leaves_a_fit_that_goes_on(
     assert known_alike(ae.fit(path), whole)
 
 
+def test_packed_rows_are_unpacked_once_where_there_is_room(files, whole, monkeypatch):
+    read, times = FrameBlocks.read, []
+    monkeypatch.setattr(FrameBlocks, "read", lambda *args: times.append(1) or read(*args))
+    assert known_alike(model().fit(files / "rows.parquet"), whole)
+    once = len(times)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    with pytest.warns(UserWarning, match="rows.parquet is kept in a temporary file .* anew"):
+        assert known_alike(model().fit(files / "rows.parquet"), whole)
+    assert len(times) > 2 * once + 20
+
+
 class Watched(Blocks):
     """Rows of an array, which notes how many are read at a time."""
 
-    name, columns = "watched", None
+    name, columns, is_unpacked = "watched", None, True
 
     def __init__(self, array):
         self.array, self.n_rows, self.most = array, len(array), 0
@@ -211,6 +226,28 @@ def test_a_cell_that_is_no_number_is_named_by_its_row(rows, tmp_path):
     np.save(tmp_path / "rows.npy", X)
     with pytest.raises(ValueError, match=r"infinity in column 2 \(1 cells, the first in row 431\)"):
         model().fit(tmp_path / "rows.npy")
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"), [(np.nan, "NaN .*in row 431"), (1e60, "1e\\+60 in row 431")]
+)
+def test_a_fitted_model_names_a_cell_by_its_row_among_all(
+    rows, whole, tmp_path, monkeypatch, cell, said
+):
+    X = rows.astype(float)
+    X[431, 2] = cell
+    np.save(tmp_path / "rows.npy", X)
+    monkeypatch.setattr(type(whole.fitted_.model), "blocks", lambda self, X: blocks(X, 200))
+    with pytest.raises(ValueError, match=said):
+        whole.transform(tmp_path / "rows.npy")
+
+
+def test_rows_of_weight_0_say_nothing_of_the_scaling(rows):
+    X, weight = rows.copy(), np.ones(N)
+    X[100], weight[100] = 1e6, 0
+    fitted = model(scaling="minmax", max_epochs=1, early_stopping=False)
+    fitted = fitted.fit(X, sample_weight=weight).fitted_.model
+    np.testing.assert_allclose(fitted.scaled(np.delete(X, 100, 0)).max(axis=0), 1, rtol=1e-5)
 
 
 def test_a_column_that_the_precision_cannot_hold_is_named_by_its_row(rows):
@@ -302,3 +339,25 @@ def test_a_detector_from_disk_is_that_in_memory(files, rows, monkeypatch, params
     np.testing.assert_array_equal(*scores)
     assert len({f.offset_ for f in fits}) == 1
     assert len(fits[0].fit_predict(rows)) == N
+
+
+def test_a_lazy_frame_is_computed_once_for_a_sample(rows):
+    computed = []
+
+    def noted(frame):
+        computed.append(len(frame))
+        return frame
+
+    lazy = pl.DataFrame(rows).lazy().map_batches(noted, streamable=False)
+    assert len(sources.some_of_many(lazy, 300, 0)) == 300
+    assert computed == [N]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_table_on_disk_is_filled_and_explained(table, table_files):
+    path, there = table_files / "table.parquet", pl.int_range(N) != 400
+    found = model(max_epochs=1, corruption="masking:rate=0.3").fit(table)
+    table.filter(there).write_parquet(good := table_files / "good.parquet")
+    assert found.impute(path).equals(found.impute(table))
+    one, other = found.explain(good), found.explain(table.filter(there))
+    np.testing.assert_array_equal(one.contribution, other.contribution)

@@ -212,16 +212,20 @@ def test_refusals(data, small, monkeypatch):
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv"])
-def test_a_result_is_whole_or_not_there(data, small, monkeypatch, ending):
+@pytest.mark.parametrize(
+    ("words", "at"), [("encode m.isthmus t.parquet", 4), ("impute t.parquet", 25)]
+)
+def test_a_result_is_whole_or_not_there(data, small, monkeypatch, words, at, ending):
     small()
     Path(f"o{ending}").write_text("mine")
-    words = f"encode m.isthmus t.parquet -o o{ending} --force"
+    words = f"{words} -o o{ending} --force"
     read, times = FrameBlocks.read, []
 
     def fails(error):
         def reading(blocks, start, stop):
             times.append(start)
-            if len(times) == 4:
+            if len(times) == at:
+                assert list(Path().glob(f".*{ending}*"))  # it has begun
                 raise error
             return read(blocks, start, stop)
 

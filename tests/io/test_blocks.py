@@ -10,6 +10,8 @@ import pytest
 from isthmus.io import (
     Blocks,
     TableError,
+    TextBlocks,
+    choose_columns,
     open_blocks,
     open_text,
     pieces,
@@ -174,6 +176,20 @@ def test_several_text_files_are_one_source(tmp_path, monkeypatch, source):
     part = blocks.table(1, 4)
     assert [part.row(i) for i in range(3)] == [table.row(i) for i in (1, 2, 3)]
     assert (part.row(0), part.row(1)) == ("line 4 of 0.csv", "line 2 of 1.csv")
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_text"),
+    [("a,b\n1,2.5\n,7\n", True), ("a,b\n1,2020-01-01\n", False), (",b\n0,2.5\n", False),
+     ("a;b\n1;2.345\n2;1,5\n", False)],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*the row index that pandas writes")
+def test_several_text_files_of_plain_numbers_are_not_read_as_a_whole(tmp_path, lines, is_text):
+    for i in range(2):
+        (tmp_path / f"{i}.csv").write_text(lines if i == 0 else lines.replace("\n0,", "\n1,"))
+    blocks, whole = open_blocks(tmp_path), choose_columns(read_table(tmp_path), mixed=True).X
+    assert isinstance(blocks, TextBlocks) == is_text
+    assert blocks.read(0, 9).equals(whole)
 
 
 @pytest.mark.parametrize("content", ["a,w\n", "a,b\n1,2\n", "a,w\n1\n", "\xff"])

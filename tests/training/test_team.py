@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from threading import Event
 
 import jax
@@ -196,6 +198,7 @@ def test_a_process_alone_agrees_with_itself():
     [
         (("host:1", 2, None), "belong together: give all three"),
         (("host:1", 2, 2), "process must be from 0 to 1; got 2"),
+        (("host:1", 0, 0), "processes must be at least 1; got 0"),
         ((None, None, None), "JAX has computed in this process before: join the others first"),
     ],
 )
@@ -228,3 +231,25 @@ def test_a_process_that_nothing_started_is_told_what_to_give():
     for status, _, err in both("-c", "from isthmus.training import join_team; join_team()"):
         assert status == 1
         assert "Neither Slurm, Open MPI, Kubeflow nor Kubernetes started this process" in err
+
+
+def test_a_process_that_waits_for_others_can_be_ended(rows, tmp_path):
+    of_team = ["--coordinator", f"127.0.0.1:{a_port()}", "--processes", "2", "--process", "0"]
+    command = ["-m", "isthmus", "fit", str(rows), "-o", str(tmp_path / "m.isthmus"), *of_team]
+    waiting = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True)
+    assert "waiting for 2 processes at 127.0.0.1:" in waiting.stderr.readline()
+    time.sleep(3)  # JAX is imported, and waits
+    waiting.send_signal(signal.SIGINT)
+    waiting.communicate(timeout=20)
+    assert waiting.returncode != 0
+
+
+def test_a_port_that_is_in_use_is_named():
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::", 0))
+        taken.listen()
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        code = f"from isthmus.training import join_team; join_team({place!r}, 2, 0)"
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert f"The port of {place} cannot be opened on this machine" in ended.stderr

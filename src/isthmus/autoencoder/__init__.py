@@ -40,6 +40,8 @@ from isthmus.autoencoder.rows import Rows as Rows
 from isthmus.autoencoder.sources import BlockRows as BlockRows
 from isthmus.autoencoder.sources import are_many as are_many
 from isthmus.autoencoder.sources import as_source as as_source
+from isthmus.autoencoder.sources import opened as opened
+from isthmus.autoencoder.sources import read_whole_or_some as read_whole_or_some
 from isthmus.autoencoder.sources import some_of_many as some_of_many
 from isthmus.autoencoder.stored import one_of_many as one_of_many
 from isthmus.autoencoder.table_rows import TableRows as TableRows

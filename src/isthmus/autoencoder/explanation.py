@@ -105,6 +105,7 @@ def explained(model: Model | InGroups, rows: Any, columns: tuple[str, ...]) -> E
     with model.computing():
         model.slots.check_by_column()
     if isinstance(rows, TableRows) and not isinstance(model, InGroups):
+        rows = rows.in_memory()
         parts = [_of_table(model, rows[b]) for b in model.blocks(rows)]
         shares, expected = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Explanation(columns, shares, cell_words(rows.schema, rows.frame), expected)

@@ -34,6 +34,7 @@ def imputed(model: Model, fitted: Fitted, rows: Any, level: float | None) -> Any
     check_imputing(model, fitted.gaps, level)
     gaps = fitted.gaps or unmeasured(model.n_cells)
     assert isinstance(rows, TableRows)
+    rows = rows.in_memory()
     schema, found = rows.schema, estimated(model, gaps, rows, level)
     table = filled(schema, rows.frame, found.numbers, found.values, found.missing)
     return table if level is None else (table, _intervals(model, gaps, rows, found, level))

@@ -7,11 +7,13 @@ fit measures on rows, it measures on those held out and on a sample of the other
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from isthmus import io
 from isthmus.autoencoder.refusals import too_large
+from isthmus.autoencoder.sources import BlockRows
 from isthmus.model import (
     LEARNT_BY_BLOCKS,
     blocks,
@@ -106,7 +108,8 @@ def look_through(given: Rows, split: Split, seed: int) -> Known:
         pairs = (train[few], weight_train[few], rows[~kept], weight[~kept])
         for part, found in zip(parts, pairs, strict=True):
             part.append(found)
-        moments = moments.merged(moments_of(train, weight_train))
+        if (counted := weight_train > 0).any():  # a row of weight 0 is as if it were not there
+            moments = moments.merged(moments_of(train[counted], weight_train[counted]))
         total += float(weight_train.sum())
         empty += int((weight < given.weight[places]).sum())
     if not total > 0:
@@ -204,3 +207,21 @@ def large_scaler(
     if scaling in LEARNT_BY_BLOCKS:
         return table_scaler_of_moments(scaling, known.moments, layout)
     return fit_table_scaler(scaling, few, weight, layout)
+
+
+def near_rows(X: Any) -> Any:
+    """Return rows that are quick to read in any order.
+
+    An epoch takes blocks from anywhere, and to take a few rows out of a packed file is to unpack many.
+    So these are unpacked once, into a temporary file; without room for it they stay, with a warning.
+    """
+    source = getattr(X, "frame", getattr(X, "source", None))
+    if not isinstance(source, io.Blocks) or source.is_unpacked:
+        return X
+    size = len(X) * X.shape[1] * X.dtype.itemsize
+    try:
+        kept = io.Spool(source.name, (rows for _, rows in blocks_in_turn(X)), size)
+    except io.NoRoomError as error:
+        warnings.warn(f"{error} Until then each epoch unpacks {source.name} anew.", stacklevel=6)
+        return X
+    return BlockRows(kept, lambda rows, start: rows)

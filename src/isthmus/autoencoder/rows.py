@@ -13,6 +13,7 @@ from isthmus.autoencoder.large import (
     large_scaler,
     large_split,
     look_through,
+    near_rows,
     value_names,
 )
 from isthmus.autoencoder.refusals import too_large
@@ -158,6 +159,7 @@ def prepare_rows(
 
 def prepare_large(parameters: Parameters, given: Rows, slots: Slots, seed: int) -> Prepared:
     """Return what is known of rows of more than a window, and a sample of them, split and scaled."""
+    given = given._replace(X=near_rows(given.X))
     e, (n, width) = parameters, given.X.shape
     scaling = settle_scaling(e.scaling, given, slots)
     if given.schema is not None:

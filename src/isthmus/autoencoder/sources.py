@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ from isthmus.training import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from isthmus.io import Blocks
     from isthmus.training import RandomState
@@ -42,10 +44,38 @@ def as_source(X: Any) -> Blocks | None:
     if isinstance(X, np.memmap):
         large = X.ndim > 1 and exceeds_window(len(X), width_of(X))
         return io.open_blocks(X) if large else None
+    if isinstance(X, Iterator):
+        raise TypeError(
+            f"X is a {type(X).__name__}, whose batches come once: give isthmus.io.open_blocks(X), "
+            "which keeps them in a temporary file."
+        )
     classes = [getattr(sys.modules.get(m), name, ()) for m, name in READ_IN_PIECES]
     if isinstance(X, (str, Path, *(c for c in classes if c))):
         return io.open_blocks(X)
     return None
+
+
+def opened(X: Any) -> Any:
+    """Return rows that are opened once for several uses: blocks of a source, all else as it is."""
+    source = as_source(X)
+    return X if source is None else source
+
+
+def read_whole_or_some(X: Any, random_state: RandomState) -> Any:
+    """Return the rows of a source, or of one of more than a window some, with a warning; all else as it
+    is.
+    """
+    source = as_source(X)
+    if source is None:
+        return X
+    if not are_many(source):
+        return source.read(0, len(source))
+    some = some_of_many(source, MANY, random_state)
+    warnings.warn(
+        f"{source.name} has {len(source):,} rows: a random sample of {len(some):,} is used.",
+        stacklevel=3,
+    )
+    return some
 
 
 def width_of(rows: Any) -> int:
@@ -79,10 +109,11 @@ def some_of_many(X: Any, most: int, random_state: RandomState) -> Any:
 
     They are as many as are asked for, or more, where that takes little memory.
     """
+    source = as_source(X)  # once: a LazyFrame is computed for it, and a text file read through
+    X = X if source is None else source
     if not are_many(X):
         return X
-    source = as_source(X)
-    n, width = len(X) if source is None else len(source), _width(X if source is None else source)
+    n, width = len(X), _width(X)
     rng = np.random.default_rng((draw_seed(random_state), OF_MANY))
     size = min(n, max(most, min(MANY, rows_at_hand(width))))
     numbers = np.sort(rng.choice(n, size, replace=False, shuffle=False))

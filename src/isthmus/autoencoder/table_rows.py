@@ -34,6 +34,12 @@ class TableRows:
         """Return the same rows for what needs no cell of each: codes, and what is expected of it."""
         return TableRows(self.schema, self.frame, judged=False)
 
+    def in_memory(self) -> TableRows:
+        """Return the same rows for what is as large as they are: those on disk are read whole."""
+        on_disk = hasattr(self.frame, "read")
+        frame = some_rows(self.frame, slice(None)) if on_disk else self.frame
+        return TableRows(self.schema, frame, judged=self.judged)
+
     def __len__(self) -> int:
         return len(self.frame)
 

@@ -130,7 +130,7 @@ def _first_numbers(part: Any, begin: int) -> np.ndarray:
 
 def _later_numbers(estimator: TakesRows, part: Any, begin: int) -> np.ndarray:
     """Return rows of a source for a model that was fitted, flat."""
-    return validate_numbers(estimator, part, reset=False)
+    return validate_numbers(estimator, part, reset=False, begin=begin)
 
 
 def schema_of(estimator: object, X: ArrayLike) -> Schema | None:
@@ -204,8 +204,10 @@ def _known_rows(estimator: TakesRows, X: Any, schema: Schema, minimum: int) -> T
     return TableRows(schema, X)
 
 
-def validate_numbers(estimator: TakesRows, X: Any, *, reset: bool, minimum: int = 1) -> np.ndarray:
-    """Validate rows of numbers without gaps."""
+def validate_numbers(
+    estimator: TakesRows, X: Any, *, reset: bool, minimum: int = 1, begin: int = 0
+) -> np.ndarray:
+    """Validate rows of numbers without gaps; messages count rows from `begin`."""
     X = numeric_frame(X, fitted=not reset)
     shape = np.shape(X) if isinstance(X, np.ndarray) else ()
     sample_shape = tuple(shape[1:]) if len(shape) > 2 else None
@@ -227,9 +229,9 @@ def validate_numbers(estimator: TakesRows, X: Any, *, reset: bool, minimum: int 
     names = getattr(estimator, "feature_names_in_", None)
     ends = np.array([flat.min(), flat.max()])  # one number is a pass over all rows, a row is ten
     if not np.isfinite(ends).all():
-        check_finite(flat, names)
+        check_finite(flat, names, begin)
     if not reset:
-        _check_range(estimator, flat, ends, names)
+        _check_range(estimator, flat, ends, names, begin)
     if reset:
         estimator.sample_shape_ = sample_shape
     return flat
@@ -275,11 +277,15 @@ def _dense(X: Any) -> np.ndarray:
 
 
 def _check_range(
-    estimator: TakesRows, X: np.ndarray, ends: np.ndarray, names: Sequence[str] | None
+    estimator: TakesRows,
+    X: np.ndarray,
+    ends: np.ndarray,
+    names: Sequence[str] | None,
+    begin: int,
 ) -> None:
     """Raise a ValueError for finite cells that a fitted model's precision cannot hold.
 
-    `ends` are the lowest and the highest cell of all.
+    `ends` are the lowest and the highest cell of all, `begin` is the number of the first row.
     """
     members = getattr(estimator, "members_", [getattr(estimator, "fitted_", None)])
     widest = np.broadcast_to(ends[:, None], (2, X.shape[1]))  # scalings are monotone, nearly all
@@ -290,7 +296,7 @@ def _check_range(
             if np.isfinite(model.scaled(np.stack([X.min(axis=0), X.max(axis=0)]))).all():
                 continue
             scaled = model.scaled(X)
-        raise too_large(X, scaled, names=names)
+        raise too_large(X, scaled, names=names, rows=begin + np.arange(len(X)))
 
 
 def validate_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:

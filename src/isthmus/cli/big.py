@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import math
 import tempfile
-import warnings
 import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -192,9 +191,7 @@ def rows_to_fit(
     said = chosen(first, source, wanted, weight)  # with its warnings
 
     def taken(table: Table) -> np.ndarray | pl.DataFrame:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they were said once
-            return chosen(table, source, wanted, weight).X
+        return chosen(table, source, wanted, weight).X  # what it warns of is shown once
 
     names = [*getattr(said.X, "columns", ()), *([] if weight is None else [weight])]
     if isinstance(blocks, TextBlocks) and not _is_plain(blocks, names, {}):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Group, Parameter
 
 from isthmus.cli.options import given, option
-from isthmus.cli.terminal import UsageError
+from isthmus.cli.terminal import UsageError, complain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,8 @@ class Processes:
         from isthmus.training import TeamError, join_team, leave_at_once
 
         coordinator = None if self.coordinator == DETECTED else self.coordinator
+        if self.processes is not None and self.processes > 1:
+            complain(f"waiting for {self.processes} processes at {coordinator}; Ctrl-C ends that.")
         try:
             team = join_team(coordinator, self.processes, self.process)
         except TeamError as error:

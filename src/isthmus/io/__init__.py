@@ -10,7 +10,8 @@ _HOMES = {
     "blocks.opening": ["open_blocks", "open_text"],
     "blocks.text": ["TextBlocks"],
     "atomic": ["FileError", "keep_previous", "previous_of", "write_whole"],
-    "choices": ["TableError"],
+    "blocks.spool": ["Spool"],
+    "choices": ["NoRoomError", "TableError"],
     "columns": ["choose_columns", "looks_headless", "used_columns"],
     "endings": ["IMAGE_ENDINGS", "TEXT_ENDINGS", "file_ending", "file_stem"],
     "image_file": ["nearest_pixels"],
@@ -57,7 +58,9 @@ if TYPE_CHECKING:
     from isthmus.io.blocks.chosen import ChosenBlocks as ChosenBlocks
     from isthmus.io.blocks.opening import open_blocks as open_blocks
     from isthmus.io.blocks.opening import open_text as open_text
+    from isthmus.io.blocks.spool import Spool as Spool
     from isthmus.io.blocks.text import TextBlocks as TextBlocks
+    from isthmus.io.choices import NoRoomError as NoRoomError
     from isthmus.io.choices import TableError as TableError
     from isthmus.io.columns import choose_columns as choose_columns
     from isthmus.io.columns import looks_headless as looks_headless

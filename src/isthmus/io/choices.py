@@ -19,6 +19,10 @@ class TableError(FileError):
     """A table cannot be read, used or written."""
 
 
+class NoRoomError(TableError):
+    """A disk has no room for what has to be kept while a table is used."""
+
+
 def chosen(path: Path, option: str, names: Sequence[str], name: str | None) -> str:
     """Return the one of several tables of a file that is asked for, or the only one."""
     if name is None and len(names) == 1:

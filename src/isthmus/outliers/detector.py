@@ -31,6 +31,7 @@ from isthmus.autoencoder import (
     expected_words,
     known_fleet,
     one_of_many,
+    opened,
     single,
     some_of_many,
     validate_rows,
@@ -270,6 +271,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, Deciding):
         groups: ArrayLike | None = None,
     ) -> np.ndarray:
         """Fit, and return what `predict` makes of the same rows, each scored once."""
+        X = opened(X)
         if sample_weight is not None or are_many(X):
             return self.fit(X, None, sample_weight, groups).predict(X, groups)
         given, scores = self._fit(X, groups=groups)
@@ -285,6 +287,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, Deciding):
         groups: ArrayLike | None = None,
     ) -> np.ndarray:
         """Fit, and return the score of each of the same rows, which are scored once."""
+        X = opened(X)
         if sample_weight is not None or are_many(X):
             return self.fit(X, None, sample_weight, groups).score_samples(X, groups)
         return self._completed(*self._fit(X, groups=groups))

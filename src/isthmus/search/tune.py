@@ -31,6 +31,7 @@ from isthmus.autoencoder import (
     check_rows_have_cells,
     check_whole,
     parted,
+    read_whole_or_some,
     schema_of,
 )
 from isthmus.io import as_json
@@ -183,7 +184,7 @@ def tune(
         `corruption__0__std`. With `n_iter`, or with distributions among them (anything with `rvs`,
         as in `scipy.stats`), candidates are drawn. Of a Pipeline they are those of its last step, by
         its name, as `autoencoder__learning_rate`.
-    X : array-like (n, d), DataFrame, or images (n, h, w[, c])
+    X : array-like (n, d), DataFrame, images (n, h, w[, c]), or path
         The rows.
     y : array-like (n,), optional
         Classes of rows, for the scoring.
@@ -230,7 +231,7 @@ def tune(
     candidates = _listed(grid, n_iter, seed)
     own = [_of_last_step(front, params) for params in candidates]
     criterion = choose_criterion(scoring, y)
-    data = Data(as_images(X), y, front)
+    data = Data(as_images(read_whole_or_some(X, seed)), y, front)
     splits = _splits(cv, data.X, y, criterion, seed)
     seen = front.learnt(data.X, y)[1]
     schema = schema_of(common, seen)

@@ -20,7 +20,7 @@ def read_ahead(make: Callable[[K, Event], T], keys: Iterable[K]) -> Generator[T]
     """Yield what is made of each key, in order; the next one is made in a thread meanwhile.
 
     Whoever waits here can be interrupted. What is being made then, or when nobody asks for more, is
-    told by the event, and nobody waits for its end.
+    told by the event; nothing but the end of the process waits for it.
     """
     left, stopped = iter(keys), Event()
     pool = ThreadPoolExecutor(1)

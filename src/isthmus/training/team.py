@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
+import socket
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -196,19 +199,24 @@ def join_team(
             "coordinator, processes and process belong together: give all three, or none where Slurm, "
             f"Open MPI, Kubeflow or Kubernetes started the processes; got {given}."
         )
-    if processes is not None and process is not None and not 0 <= process < processes:
+    if processes is not None and process is not None and not 0 <= process < max(processes, 1):
         raise TeamError(f"process must be from 0 to {processes - 1}; got {process}.")
+    if processes is not None and processes < 1:
+        raise TeamError(f"processes must be at least 1; got {processes}.")
+    if coordinator is not None and process == 0:
+        _check_port(coordinator)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.config.update("jax_enable_preemption_service", False)  # it hears signals that are ours
     try:
-        jax.distributed.initialize(
-            coordinator,
-            processes,
-            process,
-            initialization_timeout=START_SECONDS,
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=END_SECONDS,
-        )
+        with _ended_by_signals():
+            jax.distributed.initialize(
+                coordinator,
+                processes,
+                process,
+                initialization_timeout=START_SECONDS,
+                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+                shutdown_timeout_seconds=END_SECONDS,
+            )
     except (ValueError, RuntimeError) as error:
         raise TeamError(_why(coordinator, error)) from error
     _Here.team = Team(jax.process_index(), jax.process_count())
@@ -219,15 +227,42 @@ def join_team(
 
 @contextmanager
 def _quiet_output() -> Iterator[None]:
-    """Send to the standard error what a library writes to the standard output as it connects."""
+    """Drop what a library writes to the standard output as it connects."""
     sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
     try:
         yield
     finally:
         os.dup2(kept, 1)
         os.close(kept)
+        os.close(nowhere)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let signals end the process while it waits for others, where Python's handlers are not called."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    kept = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _check_port(coordinator: str) -> None:
+    """Raise a TeamError if nobody can listen there, which JAX would not survive."""
+    family = socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET
+    try:
+        socket.create_server(("", int(coordinator.rpartition(":")[2])), family=family).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise TeamError(
+            f"The port of {coordinator} cannot be opened on this machine ({error}): give another."
+        ) from error
 
 
 def _why(coordinator: str | None, error: Exception) -> str:
@@ -253,7 +288,7 @@ def lost_processes() -> Iterator[None]:
     """Say of an error in what processes do together that one of them is lost."""
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
         if _Here.team is None or not _is_of_others(str(error)):
             raise
         leave_at_once()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class NpyBlocks(Blocks):
     """The rows of a `.npy` file, which are read and not mapped: mapped ones would stay in memory."""
 
+    is_unpacked = True
+
     def __init__(self, path: Path) -> None:
         self.stamp, self.name, self.columns = Stamp.of(path), str(path), None
         with path.open("rb") as file:
@@ -57,6 +59,8 @@ class NpyBlocks(Blocks):
 
 class ArrayBlocks(Blocks):
     """The rows of an array, which may be mapped from a file."""
+
+    is_unpacked = True
 
     def __init__(self, array: np.ndarray) -> None:
         if array.ndim < 2 or array.dtype.kind not in "fiub":

@@ -29,6 +29,7 @@ class Blocks(ABC):
         The names of columns; None for arrays, whose columns have none.
     """
 
+    is_unpacked = False  # whether rows lie there as they are, and need no unpacking
     name: str
     n_rows: int
     columns: tuple[str, ...] | None

@@ -31,7 +31,7 @@ class ChosenBlocks(Blocks):
         self, blocks: Blocks, choose: Callable[[Table], np.ndarray | pl.DataFrame]
     ) -> None:
         self.blocks, self.choose = blocks, choose
-        self.name, self.n_rows = blocks.name, blocks.n_rows
+        self.name, self.n_rows, self.is_unpacked = blocks.name, blocks.n_rows, blocks.is_unpacked
         first = self.read(0, 1)
         self.shape = (self.n_rows, *first.shape[1:])
         self.columns = None if isinstance(first, np.ndarray) else tuple(first.columns)

@@ -38,9 +38,9 @@ def open_blocks(source: object) -> Blocks:
     ----------
     source : Path, str, array, LazyFrame, Dataset, or iterable
         A `.npy`, Parquet or Arrow file, a folder or a pattern of Parquet or Arrow files; an array, such
-        as one that is mapped from a file; a CSV file, a LazyFrame of polars, a Dataset of Arrow, or an
-        iterable of arrays or frames, which are gone through once and kept in a temporary file. Tables
-        of other formats are read as wholes.
+        as one that is mapped from a file; a CSV file, several of plain numbers alone, a LazyFrame of
+        polars, a Dataset of Arrow, or an iterable of arrays or frames, which are gone through once and
+        kept in a temporary file. Tables of other formats are read as wholes.
 
     Returns
     -------
@@ -108,8 +108,8 @@ def _of_path(path: Path) -> Blocks:
     files = [path] if several is None else several
     check_formats(path, files)
     kind = file_ending(files[0])
-    found = open_text(path) if kind in TEXT_ENDINGS and several is None else None
-    if found is not None:
+    found = open_text(path) if kind in TEXT_ENDINGS else None
+    if found is not None and (several is None or found.is_plain):
         return found
     if kind not in OPENED:
         return Spool(str(path), [_typed(path)])

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from isthmus.io.blocks.blocks import Blocks
-from isthmus.io.choices import TableError
+from isthmus.io.choices import NoRoomError, TableError
 from isthmus.words import first_line
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class Spool(Blocks):
     TableError
         For batches that do not fit together, and where the disk has no room for them.
     """
+
+    is_unpacked = True
 
     def __init__(self, name: str, batches: Iterable[Rows], size: int = 0) -> None:
         self.name, self.n_rows = name, 0
@@ -116,7 +118,7 @@ class Spool(Blocks):
             self.file.write(content)
             self.file.flush()
         except OSError as error:
-            raise TableError(
+            raise NoRoomError(
                 f"{self.name} cannot be kept in {tempfile.gettempdir()}: {error.strerror or error}; "
                 "make room there, or set TMPDIR to another folder."
             ) from error
@@ -129,7 +131,7 @@ class Spool(Blocks):
         folder = tempfile.gettempdir()
         free = shutil.disk_usage(folder).free
         if size + LEFT_FREE > free:
-            raise TableError(
+            raise NoRoomError(
                 f"{self.name} is kept in a temporary file while it is used, which takes "
                 f"{size / 1e6:,.0f} MB more, and {free / 1e6:,.0f} MB are free in {folder}: make room "
                 "there, or set TMPDIR to another folder."

@@ -15,6 +15,7 @@ from isthmus.io.light import Columns
 from isthmus.io.pieces import Pieces, Unfit
 from isthmus.io.places import Places
 from isthmus.io.table import Table
+from isthmus.io.text import ROW_INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -48,6 +49,8 @@ class TextBlocks(Blocks):
         If they have to be read as a whole.
     """
 
+    is_unpacked = True
+
     def __init__(
         self,
         path: Path,
@@ -71,6 +74,13 @@ class TextBlocks(Blocks):
         self.others: tuple[str, ...] = ()  # columns that are left in the temporary file
         self.separator, self.first = self.files[0].separator, self.files[0].first[0]
         self.signs = columns.signs(self.columns)  # of the columns that are numbers
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all columns are numbers whose decimal mark is known, and none may be a row index."""
+        signs = self.signs.values()
+        known = any(some.point for some in signs) or not any(some.doubtful for some in signs)
+        return known and {*self.signs} == {*self.columns} and self.first not in ROW_INDEX
 
     def only(self, names: Collection[str]) -> TextBlocks:
         """Return the same rows, of whose columns only these are read again."""
