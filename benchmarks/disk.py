@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import statistics
 import subprocess
@@ -27,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from speed.results import machine
+from speed.results import greatest_resident, machine
 
 from isthmus.training import usable_cores
 
@@ -73,7 +72,7 @@ def model(epochs: int, seed: int = 0, **params: object) -> object:
 
 def child(source: str, n: int) -> None:
     """Fit on a file, or on so many rows in memory, and print what it took as JSON."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = greatest_resident()
     X = (
         source
         if source != "memory"
@@ -82,9 +81,9 @@ def child(source: str, n: int) -> None:
     begin = time.perf_counter()
     fitted = model(2, early_stopping=False).fit(X)
     seconds = fitted.history_["seconds"]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = greatest_resident()
     whole = time.perf_counter() - begin
-    found = {"peak": peak * 1024, "begin": before * 1024, "epoch": seconds[1] - seconds[0]}
+    found = {"peak": peak, "begin": before, "epoch": seconds[1] - seconds[0]}
     print(json.dumps(found | {"whole": whole, "loss": fitted.history_["loss"][-1]}))
 
 

@@ -9,7 +9,6 @@ the mean AUROC of strange rows in each group with that of a detector for each of
 
 import argparse
 import os
-import resource
 import tempfile
 import time
 import warnings
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
+from speed.results import greatest_resident
 
 import isthmus
 from isthmus import Autoencoder, OutlierDetector
@@ -79,7 +79,7 @@ def measured(name, model, X, groups):
     one, of = X[:1], groups[:1]
     loaded.score_samples(one, groups=of)
     each = np.median([clocked(lambda: loaded.score_samples(one, groups=of)) for _ in range(200)])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = greatest_resident() / 2**30
     print(
         f"{name:<12} {seconds:8.1f} s  {size / 1e6:7.2f} MB  {1e3 * each:6.2f} ms a row  "
         f"{peak:5.2f} GB at most so far",
