@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import closing, contextmanager
@@ -98,6 +99,7 @@ def test_scores_are_the_detectors(service, detector, iris):
 
 
 ROW = {"name": "X", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
+THRESHOLD = {"name": "threshold", "shape": [1], "datatype": "FP32"}
 
 
 @pytest.mark.parametrize(
@@ -112,8 +114,20 @@ ROW = {"name": "X", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}
         ({"inputs": [ROW | {"shape": [1, 3]}]}, r"shape [-1, 4]; got [1, 3]"),
         ({"inputs": [ROW | {"shape": [10**12, 4]}]}, r"shape [-1, 4]; got"),
         ({"inputs": [ROW | {"shape": [2, 4]}]}, "has 4 values"),
-        ({"inputs": [ROW | {"data": [1, 2, 3, "x"]}]}, "takes FP32; got 'x'"),
-        ({"inputs": [ROW | {"data": [1, 2, 3, 10**400]}]}, "beyond FP32"),
+        ({"inputs": [ROW | {"data": [1, 2, 3, "x"]}]}, "takes FP32; got 'x' at [0, 3]."),
+        ({"inputs": [ROW | {"data": [[1, True, 3, 4]]}]}, "takes FP32; got 'True' at [0, 1]."),
+        ({"inputs": [ROW | {"data": [1, 2, None, 4]}]}, "'X' takes FP32; got null, a missing"),
+        ({"inputs": [ROW, THRESHOLD | {"data": [None]}]}, "'threshold' takes FP32; got null"),
+        ({"inputs": [ROW | {"data": [1, 2, 3, 10**400]}]}, "beyond FP32 at [0, 3]."),
+        ({"inputs": [ROW | {"data": [1, 1e39, 3, 4]}]}, "'X' has a number beyond FP32 at [0, 1]."),
+        ({"inputs": [ROW, THRESHOLD | {"data": [-1e39]}]}, "'threshold' has a number beyond"),
+        (json.dumps({"inputs": [ROW]}).replace("[1, 2,", "[1e400, 2,"), "FP32 at [0, 0]."),
+        ({"inputs": [ROW | {"data": None}]}, "'X' has no list"),
+        ({"inputs": [ROW | {"data": [[1, 2], [3]]}]}, "has 2 values"),
+        ({"inputs": [ROW | {"name": ["X"]}]}, "no input ['X']; known: X, threshold"),
+        ({"inputs": [ROW, ROW]}, "The input 'X' is given twice."),
+        ({"inputs": [ROW], "outputs": [{"name": {}}]}, "no output {}; known: score"),
+        ({"inputs": [ROW], "id": 7}, 'The "id" of a request is a string; got 7.'),
         ('{"inputs": [{"data": [NaN]}]}', "NaN is no JSON: write null"),
         ({"inputs": [ROW], "outputs": [{"name": "z"}]}, "no output 'z'; known: score"),
     ],
@@ -133,6 +147,20 @@ def test_what_is_too_long_or_elsewhere_is_refused(service):
     assert service.ask("/other").status == 404
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "FETCH"])
+def test_other_methods_are_refused_in_json(service, method):
+    got = service.ask("/infer", {"inputs": [ROW]}, method=method)
+    assert got == (405, {"error": f"There is no method '{method}' here: take GET or POST."})
+
+
+def test_what_is_no_http_is_refused_in_json(service):
+    with socket.create_connection(service.host.split(":"), 30) as connection:
+        connection.sendall(b"GET / HTTP/x\r\n\r\n")
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert b" 400 " in head
+    assert list(json.loads(body)) == ["error"]
+
+
 def test_tables_of_mixed_types_are_served_and_a_signal_ends(tmp_path):
     words = [["u", "v", None][i % 3] for i in range(40)]
     table = pd.DataFrame({"a": np.arange(40) / 7, "kind": words})
@@ -144,6 +172,16 @@ def test_tables_of_mixed_types_are_served_and_a_signal_ends(tmp_path):
         assert service.home == "/v2/models/m"
         (got,) = service.ask("/infer", {"inputs": [a, kind]}).json["outputs"]
         np.testing.assert_allclose(got["data"], model.score_samples(table[:2]), rtol=1e-3)
+        (gap,) = service.ask("/infer", {"inputs": [a | {"data": [0, None]}, kind]}).json["outputs"]
+        assert gap["data"][0] == got["data"][0] != gap["data"][1]
+        for odd, words in (
+            (a | {"data": [0, "x"]}, "The input 'a' takes FP64; got 'x' at [1]."),
+            (kind | {"data": ["u", None]}, "The input 'kind' takes BYTES; got null"),
+            (kind | {"data": ["u", "\ud800"]}, "surrogates not allowed at [1]."),
+        ):
+            others = [one for one in (a, kind) if one["name"] != odd["name"]]
+            refused = service.ask("/infer", {"inputs": [odd, *others]})
+            assert (refused.status, words in refused.json["error"]) == (400, True)
         uneven = kind | {"shape": [1], "data": ["u"]}
         error = service.ask("/infer", {"inputs": [a, uneven]}).json["error"]
         assert error == "Inputs have one number of rows; got [1, 2]."

@@ -16,6 +16,7 @@ import math
 import signal
 import sys
 import threading
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,18 +32,19 @@ PATIENCE = 10  # seconds for a client to send, and for answers under way at the 
 
 
 class Kind(NamedTuple):
-    """A type of ONNX: its name in the protocol, NumPy's type, and what JSON has for it."""
+    """A type of ONNX: its name in the protocol, NumPy's type, and what JSON has for it, up to what."""
 
     name: str
     dtype: type
     cells: set[type]
+    most: float = 1
 
 
-NUMBERS = {float, int, type(None)}  # null is a missing cell
+NUMBERS = {float, int}
 KINDS = {
-    "tensor(float)": Kind("FP32", np.float32, NUMBERS),
-    "tensor(double)": Kind("FP64", np.float64, NUMBERS),
-    "tensor(int64)": Kind("INT64", np.int64, {int}),
+    "tensor(float)": Kind("FP32", np.float32, NUMBERS, float(np.finfo(np.float32).max)),
+    "tensor(double)": Kind("FP64", np.float64, NUMBERS, sys.float_info.max),
+    "tensor(int64)": Kind("INT64", np.int64, {int}, 2**63 - 1),
     "tensor(bool)": Kind("BOOL", np.bool_, {bool}),
     "tensor(string)": Kind("BYTES", np.object_, {str}),
 }
@@ -88,18 +90,17 @@ class Model:
     def infer(self, request: Any) -> Json:
         """Return the answer to a request."""
         feeds, names = self.feeds(request), self.wanted(request)
+        answer = {"model_name": self.name, "model_version": VERSION, **identifier(request)}
         results = zip(names, self.session.run(names, feeds), strict=True)
-        answer = {"model_name": self.name, "model_version": VERSION}
-        answer |= {"id": str(request["id"])} if "id" in request else {}
         return {**answer, "outputs": [self.written(name, array) for name, array in results]}
 
     def feeds(self, request: Any) -> dict[str, np.ndarray]:
         """Return the arrays of a request by the inputs' names."""
         known, found = self.inputs | self.optional, {}
         for given in listed(request, "inputs"):
-            name = given.get("name")
-            if name not in known:
-                raise bad(f"There is no input {name!r}; known: {', '.join(known)}.")
+            name = known_name(given, known, "input")
+            if name in found:
+                raise bad(f"The input {name!r} is given twice.")
             found[name] = array_of(given, known[name])
         if missing := self.inputs.keys() - found.keys():
             raise bad(f"The input {min(missing)!r} is missing.")
@@ -110,10 +111,8 @@ class Model:
 
     def wanted(self, request: Any) -> list[str]:
         """Return the names of the outputs that a request asks for, by default all."""
-        names = [given.get("name") for given in listed(request, "outputs", [])]
-        if odd := [name for name in names if name not in self.outputs]:
-            raise bad(f"There is no output {odd[0]!r}; known: {', '.join(self.outputs)}.")
-        return names or list(self.outputs)
+        asked = listed(request, "outputs", [])
+        return [known_name(one, self.outputs, "output") for one in asked] or list(self.outputs)
 
     def written(self, name: str, array: np.ndarray) -> Json:
         """Return an output as the protocol writes it."""
@@ -138,25 +137,67 @@ def listed(request: Any, name: str, default: Any = None) -> list[Json]:
     return found
 
 
+def known_name(given: Json, known: Json, what: str) -> str:
+    """Return the name of an input or an output, if there is one of that name."""
+    name = given.get("name")
+    if not isinstance(name, str) or name not in known:
+        raise bad(f"There is no {what} {name!r}; known: {', '.join(known)}.")
+    return name
+
+
+def identifier(request: Json) -> Json:
+    """Return the request's id, if it has one, as the answer repeats it."""
+    if not isinstance(request.get("id", ""), str):
+        raise bad(f'The "id" of a request is a string; got {str(request["id"])[:40]}.')
+    return {"id": request["id"]} if "id" in request else {}
+
+
 def array_of(given: Json, tensor: Any) -> np.ndarray:
     """Return the array of an input, if it is what the model takes."""
-    kind, name, shape = KINDS[tensor.type], tensor.name, given.get("shape")
+    kind, name = KINDS[tensor.type], tensor.name
+    shape: Any = given.get("shape")
     if given.get("datatype") != kind.name:
         raise bad(f"The input {name!r} has datatype {kind.name}; got {given.get('datatype')!r}.")
     if not fits(shape, tensor.shape):
         raise bad(f"The input {name!r} has shape {described(tensor)['shape']}; got {shape!r}.")
-    cells = np.array(given.get("data"), dtype=object).ravel()
-    if odd := [cell for cell in cells if type(cell) not in kind.cells]:
-        raise bad(f"The input {name!r} takes {kind.name}; got {str(odd[0])[:40]!r}.")
-    if cells.size != math.prod(shape):
+    if not isinstance(given.get("data"), list):
+        raise bad(f'The input {name!r} has no list "data".')
+    cells = np.array(given["data"], dtype=object).ravel().tolist()
+    if len(cells) != math.prod(shape):
         raise bad(
-            f"The input {name!r} has {cells.size} values; its shape {shape} says another number."
+            f"The input {name!r} has {len(cells)} values; its shape {shape} says another number."
         )
-    filled = [math.nan if cell is None else cell for cell in cells]
-    try:
-        return np.array(filled, dtype=kind.dtype).reshape(shape)
-    except OverflowError as error:
-        raise bad(f"The input {name!r} has a number beyond {kind.name}.") from error
+    return filled(cells, kind, tensor, shape)
+
+
+def filled(cells: list[Any], kind: Kind, tensor: Any, shape: Any) -> np.ndarray:
+    """Return cells as an array of a shape; the first that a model cannot take is named."""
+    found: np.ndarray = np.empty(len(cells), kind.dtype)
+    gaps = kind.dtype is np.float64 and is_column(tensor)
+    for i, cell in enumerate(cells):
+        try:
+            found[i] = math.nan if gaps and cell is None else value_of(cell, kind)
+        except ValueError as error:
+            place = [int(j) for j in np.unravel_index(i, shape)]
+            raise bad(f"The input {tensor.name!r} {error} at {place}.") from error
+    return found.reshape(shape)
+
+
+def is_column(tensor: Any) -> bool:
+    """Return whether an input is a column of a table of mixed types, whose cells may be missing."""
+    return len(tensor.shape) == 1 and not isinstance(tensor.shape[0], int)
+
+
+def value_of(cell: Any, kind: Kind) -> Any:
+    """Return a cell, or a ValueError with what is wrong with it."""
+    if type(cell) not in kind.cells:
+        shown = "null, a missing cell," if cell is None else repr(str(cell)[:40])
+        raise ValueError(f"takes {kind.name}; got {shown}")
+    if isinstance(cell, str):
+        cell.encode()  # half of a surrogate pair is a ValueError, too
+    elif not -kind.most - 1 <= cell <= kind.most:  # whole numbers have one more below 0
+        raise ValueError(f"has a number beyond {kind.name}")
+    return cell
 
 
 def fits(shape: Any, expected: list[Any]) -> bool:
@@ -172,7 +213,7 @@ def parsed(body: bytes) -> Any:
     """Return JSON, without the NaN and Infinity that JSON has not."""
 
     def no_number(word: str) -> None:
-        raise bad(f"{word} is no JSON: write null for a missing cell.")
+        raise bad(f"{word} is no JSON: write null for a missing cell of a table of mixed types.")
 
     try:
         return json.loads(body, parse_constant=no_number)
@@ -275,16 +316,30 @@ class Handler(BaseHTTPRequestHandler):
             )
         return self.rfile.read(int(length))
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Write JSON where the base class has HTML: for other methods, and for what is no HTTP."""
+        status, sentence = HTTPStatus(code), message or HTTPStatus(code).phrase
+        if status is HTTPStatus.NOT_IMPLEMENTED:
+            with suppress(Refused, TimeoutError):
+                self.body()  # a client that still sends would not read the answer
+            status = HTTPStatus.METHOD_NOT_ALLOWED
+            sentence = f"There is no method {self.command!r} here: take GET or POST."
+        self.close_connection, self.request_version = True, self.protocol_version
+        self.write(status, {"error": sentence})
+
     def write(self, status: HTTPStatus, content: Json) -> None:
         """Write JSON."""
         body = json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", "GET, POST")
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         """Log nothing: what clients send stays out of logs."""

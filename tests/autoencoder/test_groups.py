@@ -102,7 +102,9 @@ def test_small_and_unseen_groups_are_answered_by_the_pooled_model(ae):
     assert fleet.n_own == sum(n >= LEAST_ROWS for n in SIZES)
     pooled = Autoencoder(2, random_state=0, max_epochs=30).fit(X).score_samples(X[:3])
     np.testing.assert_allclose(ae.score_samples(X[:3], groups=["m1"] * 3), pooled, rtol=1e-4)
-    with pytest.warns(UserWarning, match="2 rows are of 2 groups .* such as 'new'") as told:
+    with pytest.warns(
+        UserWarning, match="1 row is of 1 group .* 'new', and 1 row has no group"
+    ) as told:
         scores = ae.score_samples(X[:3], groups=["new", None, "m0"])
     assert len(told) == 1
     np.testing.assert_allclose(scores, pooled, rtol=1e-4)
@@ -179,6 +181,9 @@ def test_one_group_can_be_taken_out(ae):
 
 
 WITH_GAPS = np.where(X > 52, np.nan, X)
+ODD = pl.DataFrame({"a": X[:, 0], "s": G, "flag": G}).with_columns(
+    day=datetime.date(2026, 1, 1), yes=pl.col("a") > 0, gap=pl.Series([None, np.nan, *X[2:, 0]])
+)
 
 
 @pytest.mark.parametrize(
@@ -189,10 +194,18 @@ WITH_GAPS = np.where(X > 52, np.nan, X)
         ({"warm_start": True}, X, G, "warm_start=True is not"),
         ({"scaling": "asinh"}, X, G, "'asinh' is not for groups"),
         ({"scaling": StandardScaler()}, X, G, "is not for groups"),
-        ({}, WITH_GAPS, G, "missing cells or columns of other kinds"),
+        ({}, WITH_GAPS, G, r"do not take \(x\d: \d+ cells? missing\): drop, encode or fill"),
+        ({}, ODD, G, r"\(s, flag: words; day: dates; yes: truths; gap: 2 cells missing\)"),
+        ({"columns": {"a": "category"}}, ODD[["a"]], G, "a: asked for as category"),
         ({}, X, G[:-1], "765 rows, and groups 764 values"),
         ({}, X, np.arange(len(X)), "None of the 765 groups has 32 rows"),
-        ({}, X, [None, *G[1:]], "no value in row 0"),
+        ({}, X, [None, *G[1:]], "no value in row 0: fill it"),
+        (
+            {},
+            X,
+            [*G[:3], None, None, *G[5:]],
+            "no value in 2 rows, the first of them row 3: fill them",
+        ),
         ({}, X, [1.5] * len(X), "texts, whole numbers or dates; got 1.5"),
         ({}, X, np.ones((len(X), 2)), "a column with a value for each row"),
         ({}, X, [3, *G[1:]], "of one kind"),

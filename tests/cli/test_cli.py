@@ -513,7 +513,7 @@ def test_wrong_usage(cli, words, text):
         ("fit t.csv -o m.pkl", "The output m.pkl must end in .isthmus."),
         ("fit t.csv --as name=number", "line 2: 'n000' in the column 'name' is no number, and so"),
         ("fit t.csv --id nome", "t.csv has no column 'nome'. Did you mean 'name'?"),
-        ("fit t.csv --id name --weight a", "Negative values in data passed to `sample_weight`"),
+        ("fit t.csv --id name --weight a", "t.csv has the weight -"),
         ("fit t.csv --columns a --test bad.csv", "bad.csv lacks the column 'a', which the model"),
         ("fit empty.csv", "empty.csv has no column to learn from: 'x', 'y' (without any cell)."),
         ("fit bad.csv --key k", "bad.csv is one table: --key chooses an array"),

@@ -9,6 +9,7 @@ import pytest
 import isthmus
 from isthmus.__main__ import main
 
+MANY = "has a model for each of 3 groups of 'machine', which isthmus"
 SMALL = ["--max-epochs", "3", "--quiet"]
 
 
@@ -28,6 +29,9 @@ def folder(tmp_path_factory):
         folder / "data.parquet"
     )
     table.head(3).with_columns(machine=pl.Series(["m1", "m9", "m3"])).write_csv(folder / "new.csv")
+    sex = pl.when(pl.col("number") > 9).then(1.0)
+    mixed = table.with_columns(service=pl.lit("tcp"), flag=pl.lit("S0"), sex=sex)
+    mixed.write_csv(folder / "mixed.csv")
     table.with_columns(machine=pl.lit(None, pl.String)).write_csv(folder / "none.csv")
     model, detector = str(folder / "m.isthmus"), str(folder / "d.isthmus")
     data = str(folder / "data.csv")
@@ -84,6 +88,21 @@ def test_explanations_are_of_the_rows_group(folder, monkeypatch):
     assert (far["expected"] - 50).abs().max() < 20
 
 
+def test_thresholds_are_settled_by_the_rows_groups(folder, monkeypatch):
+    detector, table = isthmus.load(folder / "d.isthmus"), pl.read_csv(folder / "data.csv")[20:80]
+    table.write_csv(folder / "recent.csv")
+    X, groups = table.select("a", "b", "c", "d"), table["machine"]
+    words = ["threshold", "d.isthmus", "recent.csv", "-o", "rates.csv"]
+    assert run(folder, monkeypatch, *words) == 0
+    right = detector.threshold_table(X, groups=groups)
+    assert pl.read_csv(folder / "rates.csv")["alerts"].to_list() == right.alerts.tolist()
+    words = ["recalibrate", "d.isthmus", "recent.csv", "-o", "again.isthmus"]
+    assert run(folder, monkeypatch, *words) == 0
+    again = isthmus.load(folder / "again.isthmus")
+    assert again.offset_ == pytest.approx(detector.recalibrate(X, groups=groups).offset_)
+    assert again.fleet_.fleet.keys.name == "machine"
+
+
 def test_info_counts_groups(folder, monkeypatch, capsys):
     for model in ("m.isthmus", "d.isthmus"):
         monkeypatch.chdir(folder)
@@ -112,14 +131,45 @@ def test_one_group_is_exported(folder, monkeypatch, capsys):
             ["fit", "data.csv", "--by", "number", "--ignore", "machine", "-o", "x.isthmus"],
             "None of the 107 groups has 32",
         ),
-        (["fit", "none.csv", "--by", "machine", "-o", "x.isthmus"], "no 'machine' in row 0"),
+        (
+            ["fit", "none.csv", "--by", "machine", "-o", "x.isthmus"],
+            "no 'machine' in 107 rows, the first",
+        ),
         (
             ["fit", "data.csv", "--by", "machine", "--init", "m.isthmus", "-o", "x.isthmus"],
             "--init",
         ),
         (["detect", "data.csv", "--by", "machine", "--model", "d.isthmus"], "--by cannot be given"),
         (["export", "d.isthmus", "--group", "m1", "-o", "x.onnx"], "a detector, whose groups"),
-        (["report", "d.isthmus", "data.csv", "-o", "x.html"], "give the group of each row"),
+        (["report", "d.isthmus", "data.csv", "-o", "x.html"], f"{MANY} report does not take"),
+        (["monitor", "d.isthmus", "--new", "data.csv"], f"{MANY} monitor does not take"),
+        (["embed", "m.isthmus", "data.csv", "-o", "x.csv"], f"{MANY} embed does not take"),
+        (
+            ["compare", "data.csv", "--label", "machine", "--model", "m.isthmus"],
+            f"{MANY} compare does not take: isthmus score, encode",
+        ),
+        (
+            ["export", "d.isthmus", "-o", "x.onnx"],
+            "this detector has 3 groups, which share its score",
+        ),
+        (
+            ["fit", "mixed.csv", "--by", "machine", "-o", "x.isthmus"],
+            "mixed.csv has columns that models of groups, which take plain numbers, do not take "
+            "(service, flag: words; sex: 10 cells missing): leave them out with --ignore "
+            "service,flag,sex, encode",
+        ),
+        (
+            ["detect", "mixed.csv", "--by", "machine", "--columns", "sex", "--save", "x.isthmus"],
+            "do not take (sex: 10 cells missing): encode or fill them",
+        ),
+        (
+            ["fit", "data.csv", "--by", "machine", "--columns", "machine,a", "-o", "x.isthmus"],
+            "--by takes the column 'machine' already",
+        ),
+        (
+            ["fit", "data.csv", "--by", "machine", "--weight", "a", "-o", "x.isthmus"],
+            "in the column 'a', line ",
+        ),
     ],
 )
 def test_what_cannot_be_is_said(folder, monkeypatch, capsys, words, said):

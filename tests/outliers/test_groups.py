@@ -188,8 +188,8 @@ def test_shrunk_thresholds_are_nearer_the_truth():
     ("settings", "rows", "groups", "words"),
     [
         ({"calibration": "cross", "alpha": 0.1}, X, G, "calibration='cross' is not for groups"),
-        ({"columns": {"x0": "category"}}, X, G, "missing cells or columns of other kinds"),
-        ({}, np.where(X > 9, np.nan, X), G, "missing cells or columns of other kinds"),
+        ({"columns": {"x0": "category"}}, X, G, "x0: asked for as category"),
+        ({}, np.where(X > 9, np.nan, X), G, "x0: 68 cells missing"),
         ({}, X, G[1:], "916 rows, and groups 915 values"),
         ({}, X, np.arange(len(X)), "None of the 916 groups has 32 rows"),
         ({"autoencoder": {"scaling": "asinh"}}, X, G, "'asinh' is not for groups"),

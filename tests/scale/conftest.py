@@ -28,7 +28,14 @@ def stored(tmp_path_factory):
     mixed = pl.DataFrame({"a": X[:, 0], "k": ["u", "v"] * 10, "n": gaps})
     held = {"contamination": "none", "calibration_fraction": 0.5, "target_fpr": 0.3}
     detector = OutlierDetector(Autoencoder(2, **QUICK), n_estimators=2, random_state=0, **held)
+    machine = pl.Series("m", ["0", "1"] * 80)  # as `--by` reads what is 0 and 1
+    many = np.tile(X, (8, 1))  # as groups take
+    many_named = pl.DataFrame(many, schema=list("abcd"))
+    grouped = OutlierDetector(Autoencoder(2, **QUICK), n_estimators=2, random_state=0, **held)
     fitted = {
+        "groups": (Autoencoder(2, **QUICK).fit(many_named, groups=machine), numbers),
+        "array_groups": (Autoencoder(2, **QUICK).fit(many, groups=machine), X),
+        "detector_groups": (grouped.fit(many_named, groups=machine), numbers),
         "numbers": (Autoencoder(2, **QUICK).fit(numbers), numbers),
         "mixed": (Autoencoder(2, **QUICK).fit(mixed), mixed),
         "array": (Autoencoder(2, **QUICK).fit(X), X),

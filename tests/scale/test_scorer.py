@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import pathlib
 import pickle
 import shutil
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import isthmus
-from isthmus import ModelFileError, OutlierDetector
+from isthmus import Autoencoder, ModelFileError, OutlierDetector
 from isthmus.scale import PARTS, Scorer, scorer
 from isthmus.scale.parts import possible
 
@@ -197,3 +199,80 @@ def test_a_forked_worker_says_what_to_do(stored):
         pytest.raises(RuntimeError, match="'spawn' or 'forkserver'.*ONNX file"),
     ):
         pool.apply_async(Scorer(path), [X]).get(timeout=30)
+
+
+@pytest.mark.parametrize("rows", [None, "rows.csv", pathlib.Path("rows.csv"), pl.LazyFrame(), 3.0])
+def test_what_is_no_batch_is_refused(stored, rows):
+    words = rf"Scorer takes a batch: .* got {type(rows).__name__}. Collect a LazyFrame"
+    with pytest.raises(TypeError, match=words):
+        Scorer(stored["array"].path)(rows)
+
+
+def in_groups(rows, machine):
+    return rows.with_columns(m=pl.Series(machine))
+
+
+TEXTS, WHOLE = [str(i % 2) for i in range(20)], [i % 2 for i in range(20)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["groups", "detector_groups"])
+def test_groups_are_found_by_the_column_that_the_file_knows(stored, kind, name):
+    path, model, rows = stored[name]
+    made = KINDS[kind][1]
+    for part in possible(model):
+        expected = PARTS[part](model, rows.drop("id"), TEXTS)
+        columns = pl.DataFrame(expected)
+        for machine in (TEXTS, WHOLE, pl.Series(TEXTS, dtype=pl.Categorical)):
+            got = in_polars(Scorer(path, part, keep=["m"])(made(in_groups(rows, machine))))
+            assert got.columns == ["m", *columns.columns]
+            for column in columns.columns:
+                np.testing.assert_array_equal(got[column], columns[column])
+        none = in_polars(Scorer(path, part)(made(in_groups(rows, TEXTS).head(0))))
+        assert (len(none), none.schema.names()) == (0, columns.columns)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_without_a_group_has_the_pooled_model(stored, kind):
+    path, model, rows = stored["groups"]
+    with pytest.warns(UserWarning, match="1 row has no group"):
+        expected = model.score_samples(rows.drop("id"), [None, *TEXTS[1:]])
+    for machine in ([None, *TEXTS[1:]], [None, *WHOLE[1:]]):
+        given = KINDS[kind][1](in_groups(rows, machine))
+        with pytest.warns(UserWarning, match="1 row has no group"):
+            got = in_polars(Scorer(path)(given))
+        np.testing.assert_array_equal(got["score"], expected)
+
+
+def test_the_column_of_groups_is_none_of_an_array(stored):
+    path, model, X = stored["array_groups"]
+    batch = {"m": np.array(WHOLE), "data": X}
+    expected = model.score_samples(X, TEXTS)
+    np.testing.assert_array_equal(Scorer(path)(batch)["score"], expected)
+    with pytest.raises(ValueError, match=r"lack the column 'm', which says the group .* no names"):
+        Scorer(path)(X)
+    with pytest.raises(ValueError, match=r"lack the column 'm', which says the group .* 'data'"):
+        Scorer(path)({"data": X})
+
+
+def test_groups_without_a_name_are_refused(stored, tmp_path):
+    X, path = stored["array"].rows, tmp_path / "unnamed.isthmus"
+    model = Autoencoder(2, max_epochs=2, random_state=0)
+    model.fit(np.tile(X, (4, 1)), groups=TEXTS * 4).save(path)
+    with pytest.raises(ModelFileError, match="for each group, and no name of the column"):
+        Scorer(path)({"m": np.array(TEXTS), "data": X})
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "kind"),
+    [(3, 4, "whole"), (datetime(2020, 1, 1), datetime(2020, 1, 2), "date")],
+)
+def test_groups_that_are_no_texts_stay_what_they_are(stored, tmp_path, first, other, kind):
+    X = np.tile(stored["array"].rows, (4, 1))
+    machine = pl.Series("m", [first, other] * 40)
+    model = Autoencoder(2, max_epochs=2, random_state=0).fit(X, groups=machine)
+    assert model.fleet_.keys.kind == kind
+    model.save(tmp_path / "m.isthmus")
+    scorer, batch = Scorer(tmp_path / "m.isthmus"), {"m": machine.to_numpy(), "data": X}
+    np.testing.assert_array_equal(scorer(batch)["score"], model.score_samples(X, machine))
+    assert len(scorer({name: column[:0] for name, column in batch.items()})["score"]) == 0

@@ -15,12 +15,14 @@ from isthmus.autoencoder.file import unpack_parameters as unpack_parameters
 from isthmus.autoencoder.front import Front as Front
 from isthmus.autoencoder.front import parted as parted
 from isthmus.autoencoder.groups import Grouped as Grouped
+from isthmus.autoencoder.groups import by_reason as by_reason
 from isthmus.autoencoder.groups import check_groups as check_groups
 from isthmus.autoencoder.groups import check_lengths as check_lengths
 from isthmus.autoencoder.groups import check_sizes as check_sizes
 from isthmus.autoencoder.groups import errors_beside as errors_beside
 from isthmus.autoencoder.groups import fit_stack as fit_stack
 from isthmus.autoencoder.groups import known_fleet as known_fleet
+from isthmus.autoencoder.groups import not_for_groups as not_for_groups
 from isthmus.autoencoder.groups import single as single
 from isthmus.autoencoder.large import blocks_in_turn as blocks_in_turn
 from isthmus.autoencoder.many import Course as Course
@@ -43,7 +45,6 @@ from isthmus.autoencoder.sources import as_source as as_source
 from isthmus.autoencoder.sources import opened as opened
 from isthmus.autoencoder.sources import read_whole_or_some as read_whole_or_some
 from isthmus.autoencoder.sources import some_of_many as some_of_many
-from isthmus.autoencoder.stored import one_of_many as one_of_many
 from isthmus.autoencoder.table_rows import TableRows as TableRows
 from isthmus.autoencoder.table_rows import check_rows_have_cells as check_rows_have_cells
 from isthmus.autoencoder.table_rows import some_rows as some_rows

@@ -32,7 +32,7 @@ from isthmus.autoencoder.validation import (
 )
 from isthmus.fleet import POOLED, Fleet, InGroups, sorted_keys, stacked_models
 from isthmus.model import Affine, Fitted, Model, reference_errors
-from isthmus.schema import Schema, is_frame
+from isthmus.schema import Schema, is_frame, why_not_plain
 from isthmus.training import (
     DivergenceError,
     Learner,
@@ -45,9 +45,10 @@ from isthmus.training import (
     train_stacked,
     width_for,
 )
+from isthmus.words import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from isthmus.autoencoder.estimator import Autoencoder
     from isthmus.autoencoder.parameters import Parameters
@@ -89,11 +90,31 @@ def check_groups(
             f"scaling={scaling!r} is not for groups: take one of the names but 'asinh'."
         )
     asked: Any = parameters.columns or columns
-    if isinstance(asked, Schema) or is_mixed(as_images(X), asked):
+    if isinstance(asked, Schema):
         raise ValueError(
-            "Models of groups are for plain numbers, and X has missing cells or columns of other "
-            "kinds: fill or encode them first, or fit without groups."
+            "columns is a Schema, and models of groups take plain numbers: leave columns out."
         )
+    odd = not_for_groups(X, asked)
+    if odd:
+        raise ValueError(
+            f"X has columns that models of groups, which take plain numbers, do not take "
+            f"({by_reason(odd)}): drop, encode or fill them, or fit without groups."
+        )
+
+
+def not_for_groups(X: Any, columns: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return by column why models of groups do not take it; nothing for what they take."""
+    rows = as_images(X)
+    return why_not_plain(rows, columns) if is_mixed(rows, columns) else {}
+
+
+def by_reason(why: Mapping[str, str]) -> str:
+    """Return columns by why they cannot be: `service, flag: words; sex: 10 cells missing`."""
+    names: dict[str, list[str]] = {}
+    for name, reason in why.items():
+        names.setdefault(reason, []).append(name)
+    parts = [f"{shortened(some, 8)}: {reason}" for reason, some in names.items()]
+    return shortened(parts, 8, "; ")
 
 
 class Grouped(NamedTuple):

@@ -18,7 +18,7 @@ from isthmus.cli.apart import Apart, without_odd
 from isthmus.cli.groups import with_groups
 from isthmus.cli.models import wanted_by
 from isthmus.cli.outputs import check_columns, end_printed, end_written, with_ids
-from isthmus.cli.rows import chosen, used_of
+from isthmus.cli.rows import check_weights, chosen, used_of
 from isthmus.cli.sources import Source, Wanted
 from isthmus.cli.terminal import show_text, signals
 
@@ -209,10 +209,14 @@ def _has_numbers(blocks: Blocks, name: str) -> bool:
 
 def _weights(blocks: Blocks, name: str) -> np.ndarray:
     """Return the weights of all rows, or raise an error that counts the bad ones."""
-    from isthmus.io import numbers_of
+    import polars as pl
+
+    from isthmus.io import Rows, numbers_of
 
     table = blocks.only([name]).table(0, len(blocks))
-    return numbers_of(table, [name]).to_series().to_numpy()
+    weights = numbers_of(table, [name]).to_series().to_numpy()
+    check_weights(Rows(table.rows, pl.DataFrame(), weights, lines=table.lines), name, table.path)
+    return weights
 
 
 def is_big(source: Source) -> bool:

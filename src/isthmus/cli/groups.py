@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from isthmus.cli.options import DATA, option
+from isthmus.cli.options import DATA, option, spelt
+from isthmus.cli.rows import said_of
 from isthmus.cli.terminal import UsageError
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import polars as pl
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from isthmus.fleet import Fleet
     from isthmus.io import Rows
     from isthmus.outliers import OutlierDetector
+
+MOST_NAMED = 20  # columns in an option that is proposed
 
 By = Annotated[
     str | None,
@@ -130,14 +135,54 @@ def keys_of(rows: Rows, by: str) -> pl.Series:
     return rows.ids[by][rows.numbers].cast(pl.String)
 
 
-def trained_groups(rows: Rows, by: str | None, path: Path) -> pl.Series | None:
-    """Return the group of each row that is trained on; refuse rows without one."""
+def check_by(source: Source, by: str | None) -> None:
+    """Raise a UsageError for a column of groups that is chosen to be learnt from too."""
+    chosen = source.columns.columns
+    if by in {*chosen, *(name.strip() for text in chosen for name in text.split(","))}:
+        raise UsageError(
+            f"--by takes the column {by!r} already, and the models do not learn from it: leave it out "
+            "of --columns."
+        )
+
+
+def trained_groups(rows: Rows, by: str | None, source: Source) -> pl.Series | None:
+    """Return the group of each row that is trained on; refuse rows without one, and columns of which
+    models of groups cannot learn.
+    """
     if by is None:
         return None
+    path = source.path
+    _check_plain(rows, source)
     if by not in rows.ids.columns:
         raise FileError(f"{path} has no column {by!r}, which --by names.")
     keys = keys_of(rows, by)
-    missing = (keys.is_null() | (keys == "")).arg_max() if len(keys) else None
-    if missing is not None and not keys[missing]:
-        raise FileError(f"{path} has no {by!r} in row {missing}: fill it, or leave the row out.")
+    missing = (keys.is_null() | (keys == "")).arg_true()
+    if len(missing):
+        from isthmus.fleet import without_key
+        from isthmus.io import row_place
+
+        first = row_place(rows.lines, int(rows.numbers[missing[0]]))
+        raise FileError(f"{path} has no {by!r} in {without_key(len(missing), first)}")
     return keys
+
+
+def _check_plain(rows: Rows, source: Source) -> None:
+    """Raise a FileError for columns of which models of groups cannot learn."""
+    from isthmus.autoencoder import by_reason, not_for_groups
+
+    asked: Any = said_of(rows, source).get("columns")
+    odd = not_for_groups(rows.X, asked)
+    if odd:
+        raise FileError(
+            f"{source.path} has columns that models of groups, which take plain numbers, do not take "
+            f"({by_reason(odd)}): {_left_out(odd, rows)}encode or fill them, or fit without --by."
+        )
+
+
+def _left_out(odd: Mapping[str, str], rows: Rows) -> str:
+    """Return the option that leaves columns out, where it is short and others are left."""
+    if len(odd) > MOST_NAMED or len(odd) == rows.X.shape[1]:
+        return ""
+    several = any("," in name for name in odd)
+    names = tuple(odd) if several else ",".join(odd)
+    return f"leave them out with {shlex.join(spelt({'--ignore': names}))}, "

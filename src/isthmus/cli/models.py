@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from isthmus.cli.groups import fleet_of
 from isthmus.cli.rows import said_of
 from isthmus.cli.sources import Source, Wanted
 from isthmus.cli.terminal import UsageError, usage_errors
@@ -27,6 +28,13 @@ KIND_WORDS = {
     "duration": "durations",
     "ignore": "left out",
 }
+
+OF_ONE = (  # what is done instead with models of groups, and with a detector of groups
+    "isthmus score, encode, reconstruct, explain and info take it; of one group isthmus export "
+    "--group KEY writes the ONNX file, and of_group(KEY).save(FILE) in Python a file that isthmus {} "
+    "takes."
+)
+OF_DETECTOR = "isthmus detect --model, explain, threshold, recalibrate and info take it."
 
 
 def configured(ae: Autoencoder, options: AutoencoderOptions) -> Autoencoder:
@@ -79,6 +87,17 @@ def check_decoder(ae: Autoencoder, path: Path) -> None:
         raise UsageError(
             f"{path} is an encoder alone and can only encode: give the file of the whole model."
         )
+
+
+def refuse_groups(found: Autoencoder | OutlierDetector, path: Path, command: str) -> None:
+    """Raise a UsageError for the file of models of groups, which a command does not take."""
+    fleet = fleet_of(found)
+    if fleet is None:
+        return
+    by = "" if fleet.keys.name is None else f" of {fleet.keys.name!r}"
+    what = f"{path} has a model for each of {fleet.n_groups:,} groups{by}"
+    instead = OF_ONE.format(command) if hasattr(found, "of_group") else OF_DETECTOR
+    raise UsageError(f"{what}, which isthmus {command} does not take: {instead}")
 
 
 def wanted_by(fitted: Autoencoder | OutlierDetector, path: Path) -> Wanted:

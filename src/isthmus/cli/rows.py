@@ -217,6 +217,8 @@ def chosen(
         asked=source.kinds.kinds(_names(table), source.path) if wanted is None else {},
         infinite=infinite,
     )
+    if weight is not None:
+        check_weights(rows, weight, source.path)
     if wanted is not None and not wanted.is_start:
         _check_shape(source.path, rows, wanted)
     elif len(rows.X) < 2 and not table.is_part:
@@ -231,6 +233,21 @@ def chosen(
             stacklevel=2,
         )
     return rows if wanted is None or wanted.named else rows._replace(X=rows.X.to_numpy())
+
+
+def check_weights(rows: Rows, name: str, path: Path) -> None:
+    """Raise a FileError that names the column and the first row where a weight is negative."""
+    from isthmus.io import row_place
+
+    weights = rows.weight
+    if weights is None or not (weights < 0).any():
+        return
+    first = int((weights < 0).argmax())
+    where = row_place(rows.lines, int(rows.numbers[first]))
+    raise FileError(
+        f"{path} has the weight {weights[first]:g} in the column {name!r}, {where}: give a --weight of "
+        "numbers that are not negative."
+    )
 
 
 def used_of(

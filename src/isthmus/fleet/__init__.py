@@ -7,6 +7,7 @@ from isthmus.fleet.fleet import Fleet as Fleet
 from isthmus.fleet.fleet import InGroups as InGroups
 from isthmus.fleet.keys import Keys as Keys
 from isthmus.fleet.keys import sorted_keys as sorted_keys
+from isthmus.fleet.keys import without_key as without_key
 from isthmus.fleet.stack import ROWS as ROWS
 from isthmus.fleet.stack import Stack as Stack
 from isthmus.fleet.stack import picked as picked

@@ -54,7 +54,10 @@ class Fleet:
         return int((self.places != POOLED).sum())
 
     def find(self, groups: Any, n: int) -> np.ndarray:
-        """Return the place of the model of each of n rows; one warning counts those not seen in fit."""
+        """Return the place of the model of each of n rows.
+
+        One warning counts those of groups that fit did not see, and those without a group.
+        """
         numbers, keys = self.keys.find(groups)
         if len(numbers) != n:
             raise ValueError(
@@ -67,13 +70,16 @@ class Fleet:
         return places
 
     def _warn_of_unseen(self, keys: list[Any]) -> None:
-        shown, count = self.keys.text(keys[0]), len({*keys})
-        warnings.warn(
-            f"{len(keys):,} row{'s are' if len(keys) > 1 else ' is'} of {count:,} "
-            f"group{'s' * (count > 1)} that fit did not see, such as {shown!r}: the pooled model "
-            "answers for them.",
-            stacklevel=4,
-        )
+        unseen, missing = [key for key in keys if key is not None], keys.count(None)
+        parts, count = [], len({*unseen})
+        if unseen:
+            parts.append(
+                f"{len(unseen):,} row{'s are' if len(unseen) > 1 else ' is'} of {count:,} "
+                f"group{'s' * (count > 1)} that fit did not see, such as {self.keys.text(unseen[0])!r}"
+            )
+        if missing:
+            parts.append(f"{missing:,} row{'s have' if missing > 1 else ' has'} no group")
+        warnings.warn(f"{', and '.join(parts)}: the pooled model answers for them.", stacklevel=4)
 
     def place_of(self, group: Any) -> int:
         """Return the place of a group's model; ValueError for one that was not fitted on."""

@@ -60,13 +60,19 @@ def name_of(groups: Any) -> str | None:
 def sorted_keys(groups: Any) -> tuple[Keys, np.ndarray]:
     """Return the keys of groups, and the number of each row's; ValueError where a row has none."""
     kind, keys = read_keys(groups)
-    if None in keys:
-        raise ValueError(
-            f"groups has no value in row {keys.index(None)}: fill it, or leave the row out."
-        )
+    missing = [row for row, key in enumerate(keys) if key is None]
+    if missing:
+        raise ValueError(f"groups has no value in {without_key(len(missing), f'row {missing[0]}')}")
     values = tuple(sorted({*keys}))  # type: ignore[type-var]  # all of one kind, none is missing
     found = Keys(str(kind), values, name_of(groups))  # type: ignore[arg-type]
     return found, np.fromiter((found.numbers[key] for key in keys), np.int64, len(keys))
+
+
+def without_key(rows: int, first: str) -> str:
+    """Return in how many rows a key is missing, where first, and what to do."""
+    if rows == 1:
+        return f"{first}: fill it, or leave the row out."
+    return f"{rows:,} rows, the first of them {first}: fill them, or leave these rows out."
 
 
 def read_keys(groups: Any) -> tuple[str | None, list[Key | None]]:

@@ -30,7 +30,6 @@ from isthmus.autoencoder import (
     column_names,
     expected_words,
     known_fleet,
-    one_of_many,
     opened,
     single,
     some_of_many,
@@ -45,7 +44,7 @@ from isthmus.outliers.checking import check_new_detector
 from isthmus.outliers.deciding import Deciding
 from isthmus.outliers.divisions import Division, divided, repeated, repeats
 from isthmus.outliers.file import pack_detector
-from isthmus.outliers.groups import check_in_memory, new_groups, new_judges
+from isthmus.outliers.groups import check_in_memory, new_groups, new_judges, not_exported
 from isthmus.outliers.judges import Judged
 from isthmus.outliers.members import (
     Member,
@@ -523,7 +522,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, Deciding):
         """
         check_is_fitted(self)
         if self.fleet_ is not None:
-            raise ValueError(one_of_many(self.fleet_.fleet.n_groups))
+            raise ValueError(not_exported(self.fleet_.fleet.n_groups))
         if part != "score":
             raise ValueError(f"Of a detector the part 'score' can be exported; got {part!r}.")
         names = getattr(self, "feature_names_in_", None)

@@ -59,6 +59,15 @@ def check_in_memory(X: Any, sample_weight: object) -> None:
         )
 
 
+def not_exported(n_groups: int) -> str:
+    """Return why a detector of groups has no ONNX form."""
+    return (
+        f"An ONNX file holds one model, and this detector has {n_groups:,} groups, which share its "
+        "score: it cannot be exported. Decide by it with isthmus detect --model, or fit a detector on "
+        "the rows of one group alone and export that."
+    )
+
+
 def new_groups(detector: DetectorParameters, template: Autoencoder, X: Any, groups: Any) -> Groups:
     """Return the groups of a fit, after checks before any work."""
     if detector.calibration == "cross":

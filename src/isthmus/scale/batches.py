@@ -86,7 +86,14 @@ class OfArray(Batch):
     """Rows of an array, whose columns have no names."""
 
     def __init__(self, rows: Any) -> None:
-        super().__init__(np.asarray(rows))
+        array = np.asarray(rows)
+        if array.ndim == 0:  # what is no rows at all
+            raise TypeError(
+                "Scorer takes a batch: a frame, an array, a dict of arrays, a table or record batch of "
+                f"Arrow, or an iterator of these; got {type(rows).__name__}. Collect a LazyFrame, and "
+                "read a file first."
+            )
+        super().__init__(array)
 
     @property
     def names(self) -> list[str]:

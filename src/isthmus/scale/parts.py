@@ -20,38 +20,39 @@ UNCALIBRATED = (
 )
 
 
-def score(model: Model, rows: Any) -> Columns:
+def score(model: Model, rows: Any, groups: Any = None) -> Columns:
     """Return the score of each row: the higher, the more normal."""
-    return {"score": model.score_samples(rows)}
+    return {"score": model.score_samples(rows, groups)}
 
 
-def encode(model: Model, rows: Any) -> Columns:
+def encode(model: Model, rows: Any, groups: Any = None) -> Columns:
     """Return the codes, a column for each unit; of a detector those of its first member."""
     names = map(str, model.get_feature_names_out())
-    return dict(zip(names, model.transform(rows).T, strict=True))
+    return dict(zip(names, model.transform(rows, groups).T, strict=True))
 
 
-def reconstruct(model: Model, rows: Any) -> Any:
+def reconstruct(model: Model, rows: Any, groups: Any = None) -> Any:
     """Return the rows as the model reproduces them."""
-    return model.reconstruct(rows) if isinstance(model, Autoencoder) else None
+    assert isinstance(model, Autoencoder)
+    return model.reconstruct(rows, groups=groups)
 
 
-def detect(model: Model, rows: Any) -> Columns:
+def detect(model: Model, rows: Any, groups: Any = None) -> Columns:
     """Return the score of each row, and whether it is an outlier."""
     assert isinstance(model, OutlierDetector)
-    scores = model.score_samples(rows)
+    scores = model.score_samples(rows, groups)
     crossed = model.calibration_folds_ is not None
-    decided = model.decide(scores, model.pvalues(rows) if crossed else None)
+    decided = model.decide(scores, model.pvalues(rows, groups) if crossed else None)
     return {"score": scores, "outlier": decided < 0}
 
 
-def pvalues(model: Model, rows: Any) -> Columns:
+def pvalues(model: Model, rows: Any, groups: Any = None) -> Columns:
     """Return how often a normal row is at least as strange."""
     assert isinstance(model, OutlierDetector)
-    return {"pvalue": model.pvalues(rows)}
+    return {"pvalue": model.pvalues(rows, groups)}
 
 
-PARTS: dict[str, Callable[[Model, Any], Any]] = {
+PARTS: dict[str, Callable[..., Any]] = {
     "score": score,
     "encode": encode,
     "reconstruct": reconstruct,

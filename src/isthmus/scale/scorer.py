@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from isthmus.io import ModelFileError
 from isthmus.loading import load
 from isthmus.scale.batches import Columns, batch_of, columns_of
+from isthmus.scale.groups import UNNAMED, groups_of, keys_of, usual_groups
 from isthmus.scale.parts import PARTS, Model, objection, usual_rows
 from isthmus.training import check_fork, use_shipped_cache
 from isthmus.words import columns_named, did_you_mean
@@ -38,6 +39,9 @@ class Scorer:
     (Dask, Spark's `pandas_udf`), or of polars, a table or record batches of Arrow, an array
     (`multiprocessing`), and for an iterator of these (Spark's `mapInArrow`, `mapInPandas`) an iterator.
     Columns are found by name, and others are left out; a batch without rows gives one without rows.
+
+    A file with a model for each group knows the name of the column that says the group of each row, if
+    the groups of the fit had one, as with `--by`: batches need that column then.
 
     Where the environment variable ISTHMUS_CACHE names a folder, a worker takes compiled programs from
     there, such as `isthmus warm` wrote, unless JAX has a folder already.
@@ -87,6 +91,8 @@ class Scorer:
 
         Raises
         ------
+        TypeError
+            For what is no batch of rows, such as a path, None or a LazyFrame.
         ValueError
             For rows that lack columns, and others that the model refuses.
         ModelFileError
@@ -96,7 +102,7 @@ class Scorer:
         """
         if isinstance(rows, Iterator):
             return map(self, rows)
-        model, batch = self._model(), batch_of(rows)
+        batch, model = batch_of(rows), self._model()
         if self.keep:
             batch.check(self.keep, "keep names")
         made = self._made(model, batch)
@@ -111,18 +117,21 @@ class Scorer:
         model = loaded(self.path)
         if (why := objection(model, self.part)) is not None:
             raise ModelFileError(f"{self.path} {why}.")
+        if (keys := keys_of(model)) is not None and keys.name is None:
+            raise ModelFileError(f"{self.path} {UNNAMED}.")
         return model
 
     def _made(self, model: Model, batch: Batch) -> Columns:
         """Return what the model makes of rows; of none the columns that there would be."""
-        names = names_of(model)
+        names, keys = names_of(model), keys_of(model)
+        groups, part = groups_of(keys, batch), PARTS[self.part]
         if batch.n == 0:
             one = usual_rows(model, 1)
             given = one if names is None else batch.like(one)
-            made = columns_of(PARTS[self.part](model, given), names or [])
+            made = columns_of(part(model, given, usual_groups(model, 1)), names or [])
             return {name: column[:0] for name, column in made.items()}
-        given = batch.given(names, self.keep)
-        return columns_of(PARTS[self.part](model, given), names or [])
+        beside = {*self.keep} if keys is None else {*self.keep, str(keys.name)}
+        return columns_of(part(model, batch.given(names, beside), groups), names or [])
 
 
 def names_of(model: Model) -> list[str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isthmus.loading import load
+from isthmus.scale.groups import usual_groups
 from isthmus.scale.parts import PARTS, possible, usual_rows
 
 if TYPE_CHECKING:
@@ -28,5 +29,5 @@ def warm(path: str | Path, batch: int) -> list[str]:
     parts = possible(model)
     for part in parts:
         for n in sorted({1, batch}):
-            PARTS[part](model, usual_rows(model, n))
+            PARTS[part](model, usual_rows(model, n), usual_groups(model, n))
     return parts

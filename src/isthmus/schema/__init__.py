@@ -19,6 +19,7 @@ from isthmus.schema.inference import NothingToLearn as NothingToLearn
 from isthmus.schema.inference import infer_from_blocks as infer_from_blocks
 from isthmus.schema.inference import infer_schema as infer_schema
 from isthmus.schema.plain import is_plain as is_plain
+from isthmus.schema.plain import why_not_plain as why_not_plain
 from isthmus.schema.schema import Schema as Schema
 from isthmus.schema.text_dates import TwoReadings as TwoReadings
 from isthmus.schema.text_dates import as_dates as as_dates

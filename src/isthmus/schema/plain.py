@@ -10,7 +10,7 @@ import polars as pl
 
 from isthmus.schema.cells import COMPLEX, LISTS, SPARSE, Odd
 from isthmus.schema.columns import has_nan
-from isthmus.schema.frames import columns_of, is_frame
+from isthmus.schema.frames import columns_of, is_frame, opened
 
 
 def is_plain(X: Any, columns: Mapping[str, str] | None = None) -> bool:
@@ -26,6 +26,29 @@ def is_plain(X: Any, columns: Mapping[str, str] | None = None) -> bool:
         return not _has_gaps(X, asked)
     table = columns_of(X)
     return all(_whole(table.column(j)) for j, name in enumerate(table.names) if name not in asked)
+
+
+def why_not_plain(X: Any, columns: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return by column of a table why the way of plain numbers does not take it, in a few words."""
+    table, why = opened(X), {str(name): f"asked for as {k}" for name, k in (columns or {}).items()}
+    for j, name in enumerate(table.names):
+        cells = table.column(j)
+        if name not in why and not _whole(cells):
+            why[name] = _kind_of(cells)
+    return why
+
+
+def _kind_of(cells: pl.Series | Odd) -> str:
+    """Return what a column holds that is not plain."""
+    if isinstance(cells, Odd):
+        return cells.held
+    if cells.dtype.is_numeric():
+        n = cells.null_count() + (int(cells.is_nan().sum()) if cells.dtype.is_float() else 0)
+        return f"{n:,} cell{'s' * (n > 1)} missing"
+    if cells.dtype.is_temporal():
+        return "times" if cells.dtype in (pl.Time, pl.Duration) else "dates"
+    named = {pl.Boolean: "truths", pl.Null: "no cells"}
+    return named.get(cells.dtype.base_type(), "words")
 
 
 def _has_gaps(X: Any, left_out: Mapping[str, str]) -> bool:

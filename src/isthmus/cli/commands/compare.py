@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from isthmus.cli.kinds import Kinds
-from isthmus.cli.models import configure_columns, configured, load_model, wanted_by
+from isthmus.cli.models import configure_columns, configured, load_model, refuse_groups, wanted_by
 from isthmus.cli.options import (
     AutoencoderOptions,
     Columns,
@@ -176,5 +176,6 @@ def _model(
 
     if classes.model is not None:
         ae = load_model(classes.model, whole=False)
+        refuse_groups(ae, classes.model, "compare")
         return ae, wanted_by(ae, classes.model)
     return configured(Autoencoder(verbose=common.verbose), options), None

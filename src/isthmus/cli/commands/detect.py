@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from isthmus.cli.apart import first_autoencoder
 from isthmus.cli.bad_rows import rows_for, set_far_apart
 from isthmus.cli.big import Job, big_rows, end_by_blocks, rows_to_fit, same_rows
-from isthmus.cli.groups import By, groups_of, trained_groups, with_column
+from isthmus.cli.groups import By, check_by, groups_of, trained_groups, with_column
 from isthmus.cli.kinds import Kinds
 from isthmus.cli.models import (
     check_by_column,
@@ -268,6 +268,7 @@ class Task:
     ) -> None:
         """Refuse files that are missing or cannot be written, and options that do not fit them."""
         self.data.check(self.model, also=self.new, by=self.by)
+        check_by(self.data, self.by)
         if self.explain < 0:
             raise UsageError(f"--explain must be at least 0; got {self.explain}.")
         if self.explain and self.decided.is_folder:
@@ -360,7 +361,7 @@ def _fit_and_score(
     found: OutlierDetector, train: Rows, rows: Rows, task: Task, common: Common
 ) -> tuple[Rows, np.ndarray]:
     """Fit a detector, and return the rows that it can decide on and their scores."""
-    groups = trained_groups(train, task.by, task.data.path)
+    groups = trained_groups(train, task.by, task.data)
     if rows is train:
         return rows, found.fit_score_samples(train.X, groups=groups)
     found.fit(train.X, groups=groups)

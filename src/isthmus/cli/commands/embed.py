@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from isthmus.cli.models import load_model
+from isthmus.cli.models import load_model, refuse_groups
 from isthmus.cli.options import (
     Common,
     ModelArgument,
@@ -122,6 +122,7 @@ def embed(
 
     use_cache()
     ae = load_model(model, whole=drawing.colour == "score")
+    refuse_groups(ae, model, "embed")
     rows, colour = _read(ae, model, source, drawing.colour)
     if not result.is_picture:
         _check_names(rows.ids, colour)

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from isthmus.cli.big import rows_to_fit
-from isthmus.cli.groups import By, fleet_facts, fleet_in_words, trained_groups, with_column
+from isthmus.cli.groups import (
+    By,
+    check_by,
+    fleet_facts,
+    fleet_in_words,
+    trained_groups,
+    with_column,
+)
 from isthmus.cli.kinds import Kinds
 from isthmus.cli.models import (
     columns_in_words,
@@ -139,7 +146,7 @@ def _fit(
     again = _again(files, common, weight, checkpoint)
     training = Training(ae, files.model, again, None if files.init is None else fitted)
     training.ours, training.leads = whole and files.goes_on_in_place, leads
-    training.groups = trained_groups(rows, files.by, source.path)
+    training.groups = trained_groups(rows, files.by, source)
     with rows_of(source.path, rows):
         is_whole = training.run(rows, checkpoint)
     if not is_whole:
@@ -182,6 +189,7 @@ class Files:
     ) -> None:
         """Refuse files that are missing or cannot be written, and options that do not fit them."""
         self.data.check(also=self.test, weight=weight, by=self.by)
+        check_by(self.data, self.by)
         begun = {"--resume": self.resume, "--init": self.init, "--test": self.test}
         others = [name for name, path in begun.items() if path] + ["--checkpoint"] * checkpoint
         if self.by is not None and others:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from isthmus.cli.apart import first_autoencoder
 from isthmus.cli.decision_lines import Beside, Printer, Stream
-from isthmus.cli.models import check_by_column, load_any, wanted_by
+from isthmus.cli.models import check_by_column, load_any, refuse_groups, wanted_by
 from isthmus.cli.options import (
     DATA,
     OUTPUT,
@@ -203,6 +203,7 @@ def _detector(path: Path, explain: int) -> OutlierDetector:
             f"{path} holds a single autoencoder and no detector: isthmus detect DATA --contamination "
             "none --save makes one."
         )
+    refuse_groups(found, path, "monitor")
     if found.sample_shape_ is not None:
         raise UsageError(f"{path} was fitted on images, which do not come as lines of text.")
     if explain:

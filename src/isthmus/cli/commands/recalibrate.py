@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from isthmus.cli.bad_rows import rows_for
+from isthmus.cli.groups import groups_of
 from isthmus.cli.models import load_detector
 from isthmus.cli.options import (
     DATA,
@@ -77,7 +78,9 @@ def recalibrate(
         check_enough(found, len(recent.X))
     except ValueError as error:
         raise UsageError(f"{data}: {error}") from error
-    recalibrate_by(found, in_parts(found.score_samples, recent.X, "recalibrate", common), rows)
+    groups = groups_of(found, recent)
+    scores = in_parts(found.score_samples, recent.X, "recalibrate", common, groups)
+    recalibrate_by(found, scores, rows)
     with signals.hold():
         found.save(result.output)
     signals.check()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from isthmus.cli.apart import first_autoencoder
-from isthmus.cli.models import check_decoder, load_any
+from isthmus.cli.models import check_decoder, load_any, refuse_groups
 from isthmus.cli.options import (
     DATA,
     OUTPUT,
@@ -106,6 +106,7 @@ def report(
     search = None if result.search is None else _search(result.search)
     use_cache()
     found = load_any(model)
+    refuse_groups(found, model, "report")
     detector = found if isinstance(found, OutlierDetector) else None
     ae = first_autoencoder(found)
     check_decoder(ae, model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus.cli.bad_rows import rows_for
+from isthmus.cli.groups import groups_of
 from isthmus.cli.models import load_detector
 from isthmus.cli.options import (
     Common,
@@ -52,7 +53,8 @@ def threshold(
     found = load_detector(model)
     rows = rows_for(found, model, source)
     judge = found.pvalues if found.by_pvalues else found.score_samples
-    table = threshold_table(found, in_parts(judge, rows.X, "threshold", common)).frame()
+    judged = in_parts(judge, rows.X, "threshold", common, groups_of(found, rows))
+    table = threshold_table(found, judged).frame()
     bad = {"unscored": rows.total - len(rows.X)} if rows.problems is not None else {}
     facts = {"rows": len(rows.X), **bad, "rule": threshold_rule(found)}
     return end_with_table(result, common, Rows(table, pl.DataFrame()), table.to_dict(), **facts)
