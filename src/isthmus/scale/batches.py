@@ -135,9 +135,8 @@ class OfMapping(Batch):
         return {name: _values(column) for name, column in columns.items()}
 
 
-@final
-class OfPandas(Batch):
-    """A DataFrame of pandas, whose index results have too."""
+class OfFrame(Batch):
+    """A DataFrame, of whatever library."""
 
     @property
     def names(self) -> list[str]:
@@ -145,6 +144,11 @@ class OfPandas(Batch):
 
     def column(self, name: str) -> Any:
         return self.rows[name]
+
+
+@final
+class OfPandas(OfFrame):
+    """A DataFrame of pandas, whose index results have too."""
 
     def frame(self, names: Sequence[str]) -> Any:
         return self.rows[list(names)]
@@ -157,15 +161,8 @@ class OfPandas(Batch):
 
 
 @final
-class OfPolars(Batch):
+class OfPolars(OfFrame):
     """A DataFrame of polars."""
-
-    @property
-    def names(self) -> list[str]:
-        return list(self.rows.columns)
-
-    def column(self, name: str) -> Any:
-        return self.rows[name]
 
     def frame(self, names: Sequence[str]) -> Any:
         return self.rows.select(names)
