@@ -4,10 +4,10 @@
         [--results FILE] [--picture FILE] [--markdown FILE] [--data FOLDER] [--wait 0]
         [--report]
 
-A NAME is a section (steps, fits, scoring, search, memory, start) or a workload ("784-128-32"). Every
-contestant runs in a process of its own, with as many threads in every library as cores; they take
-turns, and medians with quartiles are printed. What is not measured now is taken from the results of
-earlier runs. Whole fits need a folder of ADBench sets.
+A NAME is a section (steps, fits, scoring, search, memory, start, denoiser) or a workload
+("784-128-32"). Every contestant runs in a process of its own, with as many threads in every library as
+cores; they take turns, and medians with quartiles are printed. What is not measured now is taken from
+the results of earlier runs. Whole fits need a folder of ADBench sets.
 """
 
 import argparse
@@ -15,12 +15,12 @@ import os
 import time
 from pathlib import Path
 
-from speed import fits, memory, report, scoring, search, start, steps
+from speed import denoiser, fits, memory, report, scoring, search, start, steps
 from speed.results import QUIET, Results, machine
 from speed.workers import busy, limit_cores
 
 SECTIONS = {"steps": steps, "fits": fits, "scoring": scoring, "search": search}
-SECTIONS |= {"memory": memory, "start": start}
+SECTIONS |= {"memory": memory, "start": start, "denoiser": denoiser}
 
 
 def chosen(args):

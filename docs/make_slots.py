@@ -9,23 +9,27 @@ HEAD = """# The slots
 
 *Generated from the code by `docs/make_slots.py`.*
 
-    x~ = corrupt(x)      h = E(x~)      z = code(h)      x' = D(z)
+    x~ = corrupt(x)      h = E(x~)      z = code(h)      x' = D(z), and + x~ of a residual net
     L  = mean_i w_i loss(x'_i, x_i)  +  sparsity.penalty(z)  +  sum_j penalty_j(step)
 
 A part is written as a name (`"kl"`), a spec string (`"kl:rho=0.1"`), a dict
 (`{"name": "kl", "rho": 0.1}`) or an instance (`isthmus.KL(rho=0.1)`); its parameters are searched
-as `sparsity__rho`. Numbers are traced: changing them compiles nothing. `corruption` and `penalty`
-take tuples; `corruption`, `penalty` and `loss` take functions too. "auto", the default, stands for
-`dense` without noise where rows are plain numbers, and for `dense:hidden=[64]` with `swap` in tables of
-mixed types.
+as `sparsity__rho`. Numbers are traced: changing them compiles nothing. A range is written
+`gaussian:std=[0.02,0.2]`, or `Gaussian(std=(0.02, 0.2))`: one number between its ends is drawn for each
+row, each time that it is seen. `corruption` and `penalty` take tuples; `corruption`, `penalty` and
+`loss` take functions too. "auto", the default, stands for `dense` without noise where rows are plain
+numbers, and for `dense:hidden=[64]` with `swap` in tables of mixed types.
 """
 
 
 def allowed(field: dataclasses.Field) -> str:
     """Return what a field takes."""
+    if "takes" in field.metadata:
+        return field.metadata["takes"]
     if "interval" in field.metadata:
         kind = "whole number" if field.metadata["whole"] else "number"
-        return f"{kind} in {field.metadata['interval']}"
+        ranged = ", or a range" if field.metadata["ranged"] else ""
+        return f"{kind} in {field.metadata['interval']}{ranged}"
     choices = field.metadata.get("choices")
     return ", ".join(f"`{c}`" for c in choices) if choices else "whole numbers, such as `[128,64]`"
 

@@ -105,6 +105,15 @@ def test_peers_have_the_same_weights(speed):
         assert sum(p.numel() for p in module.parameters()) == model.n_parameters_
 
 
+def test_the_denoisers_are_one_network(speed):
+    pytest.importorskip("torch")
+    from speed import denoiser
+
+    model = denoiser.estimator(max_epochs=1).fit(denoiser.patches()[: denoiser.BATCH])
+    module = denoiser.torch_denoiser()
+    assert sum(p.numel() for p in module.parameters()) == model.n_parameters_
+
+
 def test_a_contestant_answers_from_its_process(speed):
     from speed.workers import Worker
 

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
 
 import isthmus
 from isthmus import Autoencoder
-from isthmus import images as tiling
-from isthmus.images import denoise
+from isthmus.images import denoise, tiling
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,7 +24,14 @@ ROOT = Path(__file__).parents[1]
 class Tiles(BaseEstimator):
     """A fitted model of images, by a function of its tiles; it counts the tiles of each call."""
 
-    fitted_ = SimpleNamespace(image_scale=None)
+    fitted_ = SimpleNamespace(
+        image_scale=None,
+        model=SimpleNamespace(
+            net=SimpleNamespace(encoder=(), decoder=()),
+            slots=SimpleNamespace(sparsity=None, loss=None),
+            scaling=None,
+        ),
+    )
 
     def __init__(self, shape, function=lambda tiles: tiles.astype(float)):
         self.sample_shape_, self.function, self.calls = shape, function, []
@@ -132,10 +139,11 @@ def test_errors():
         denoise(model, np.zeros((7, 9)))
     with pytest.raises(ValueError, match=r"is 8x7 .* smaller"):
         denoise(model, [np.zeros((8, 8)), np.zeros((8, 7))])
-    with pytest.raises(ValueError, match=r"shape \(8,\) does not fit .* give \(height, width\)"):
+    text = r"shape \(8,\), which does not fit .* give \(height, width\)"
+    with pytest.raises(ValueError, match=text):
         denoise(model, np.zeros(8))
-    with pytest.raises(ValueError, match=r"shape \(9, 9, 1\) .* give \(height, width, 3\)"):
-        denoise(Tiles((8, 8, 3)), np.zeros((9, 9, 1)))
+    with pytest.raises(ValueError, match=r"shape \(9, 9, 5\), .* give \(height, width, 3\)"):
+        denoise(Tiles((8, 8, 3)), np.zeros((9, 9, 5)))
     with pytest.raises(ValueError, match="dtype int64; convert it"):
         denoise(model, np.zeros((9, 9), int))
     with pytest.raises(ValueError, match="NaN or infinite"):
@@ -143,10 +151,13 @@ def test_errors():
     for overlap in (-1, 8, 2.5, True):
         with pytest.raises(ValueError, match=f"from 0 to 7, for tiles of 8x8; got {overlap}"):
             denoise(model, np.zeros((9, 9)), overlap=overlap)
-    with pytest.raises(NotFittedError):
+    with pytest.raises(NotFittedError, match=r"^The model is not fitted yet: fit it on images,"):
         denoise(Autoencoder(), np.zeros((9, 9)))
+    for other in (StandardScaler(), StandardScaler().fit(np.zeros((3, 2))), "m.isthmus"):
+        with pytest.raises(TypeError, match=r"must be an Autoencoder fitted on images; got .+\.$"):
+            denoise(other, np.zeros((9, 9)))
     flat = Autoencoder(1, max_epochs=1).fit(np.random.default_rng(0).random((20, 4)))
-    with pytest.raises(ValueError, match="fitted on rows of 4 columns, and tiles need"):
+    with pytest.raises(ValueError, match="fitted on rows of 4 columns, and images need"):
         denoise(flat, np.zeros((9, 9)))
 
 
@@ -206,15 +217,29 @@ def test_photographs_are_not_denoised_at_a_scale_that_was_never_seen(photographs
     assert "photos has 3 rows, so few that a model learns them by heart" in err
     status, _, err = photographs("denoise", "photos.isthmus", "photos", "-o", "out")
     assert status == 1
-    assert "photos/a.png is 48x64 (height x width), and tiles of it have a scale that the" in err
+    assert "photos/a.png is 48x64 (height x width), at a scale that the model never saw: it" in err
     assert "resized to 8x8, by a factor of 0.12 or further from 1. Fit a model on patches" in err
     assert not Path("out").exists()
     resized = photographs("denoise", "photos.isthmus", "photos", "-o", "out", "--size", "8x8")
     assert resized[0] == 0
     ae = isthmus.load("photos.isthmus")
-    with pytest.raises(ValueError, match="The image is 9x9 .* a scale that the model never saw"):
+    with pytest.raises(ValueError, match="The image is 9x9 .* at a scale that the model never saw"):
         denoise(ae, np.zeros((9, 9)))
     assert denoise(ae, np.zeros((8, 8))).shape == (8, 8)
+
+
+def test_few_images_for_a_denoiser_are_warned_of(photographs):
+    maps = ("--architecture", "conv:channels=[2],kernel=2,code=maps", "--max-epochs", 1)
+    words = ("photos", *maps, "--size", "66x66", "-o", "maps.isthmus", "--force")
+    _, _, err = photographs("fit", *words, "--corruption", "gaussian")
+    assert (
+        "photos has 3 images of 66x66, which are few for a denoiser: cut thousands of patches"
+        in err
+    )
+    assert "learns them by heart" not in err
+    _, _, err = photographs("fit", *words)
+    assert "learns them by heart" in err
+    assert "few for a denoiser" not in err
 
 
 def test_images_that_are_hardly_resized_have_their_own_scale(photographs):
@@ -275,18 +300,17 @@ def test_refusals(cli):
     assert "none.isthmus: there is no such file" in err
 
 
-def test_the_guide_runs(capsys, tmp_path, rng):
+def test_the_guide_runs(capsys):
     text = (ROOT / "docs" / "guides" / "denoise.md").read_text()
     space = {}
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
         exec(compile(block, "denoise.md", "exec"), space)
     noisy, clean, test = (space[name] for name in ("noisy", "clean", "test"))
     assert np.mean((clean - test) ** 2) < 0.4 * np.mean((noisy - test) ** 2)
-    assert space["restored"].shape == (80, 160)
+    assert space["restored"].shape == space["whole"].shape == (80, 160)
     assert space["errors"][1] < 0.5 * space["errors"][0]
     assert len(re.findall(r"error \d+ before, \d+ after", capsys.readouterr().out)) == 2
-    for name, size in (("a", (20, 31)), ("b", (17, 16))):
-        Image.fromarray(rng.integers(0, 256, size, np.uint8)).save(tmp_path / f"{name}.png")
-    patches = space["patches_of"]([*tmp_path.iterdir()])
-    space["write_patches"](tmp_path / "patches", patches)
-    assert isthmus.images.read_images(tmp_path / "patches").pixels.shape == (5 * 16 + 2, 16, 16)
+    assert space["rows"].shape == (5000, 12, 12)
+    assert (
+        space["from_photographs"].baseline_["model"] < space["from_photographs"].baseline_["mean"]
+    )

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
-from speed import fits, memory, search, steps
+from speed import denoiser, fits, memory, search, steps
 from speed.networks import NETWORKS
 
 
@@ -106,6 +106,10 @@ def _bars():
     grows = "memory of scoring, bytes a row of 120 (its score is 8)"
     yield Bar(grows, "", 24, _scoring_grows, most=True)
     yield Bar("first fit, no cache, over a warm one", " s", 1.0, _cold, most=True)
+    for name in denoiser.WORKLOADS:
+        for peer in (denoiser.LOOP, denoiser.LAST):
+            read = ratio("denoiser", name, peer, "isthmus")
+            yield Bar(f"denoiser, {name}, faster than the {peer}", "x", 1, read)
     for name in search.TASKS:
         read = _in_fits(name)
         yield Bar(f"32 candidates ({name}), in single fits", "", 12, read, most=True)

@@ -12,6 +12,7 @@ TITLES = {
     "search": "Seconds of a search over 32 candidates, warm",
     "memory": "Megabytes at most, beside the user's rows",
     "start": "Seconds of the first minute, in new processes",
+    "denoiser": "Seconds of a denoiser of photographs, 12 convolutions of 64 channels",
 }
 
 

@@ -101,14 +101,19 @@ class Results:
         return max((row.busy or 0.0 for row in self.found.values()), default=0.0)
 
 
-def machine(args):
-    """Return where this runs, with what, and how."""
+def processor():
+    """Return the processor's name."""
     lines = Path("/proc/cpuinfo")
     names = lines.read_text().splitlines() if lines.exists() else []
     model = next((n.split(":")[1].strip() for n in names if n.startswith("model name")), "")
+    return model or platform.processor()
+
+
+def machine(args):
+    """Return where this runs, with what, and how."""
     packages = ("jax", "torch", "scikit-learn", "pyod", "numpy")
     return {
-        "processor": model or platform.processor(),
+        "processor": processor(),
         "cores": args.cores,
         "activation": args.activation,
         "load": round(os.getloadavg()[0], 2),

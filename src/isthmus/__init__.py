@@ -16,8 +16,12 @@ _HOMES = {
     "io.tensors": ["ModelFileError"],
     "nets.step": ["Step"],
     "outliers.detector": ["OutlierDetector"],
-    "parts.architectures": ["Conv", "Conv1d", "Dense"],
+    "parts.architectures": ["Dense"],
+    "parts.convolutional": ["Conv", "Conv1d"],
+    "parts.blind": ["BlindSpot", "Recorrupt"],
     "parts.corruptions": ["Gaussian", "Masking", "SaltPepper", "Swap", "Uniform"],
+    "parts.imaging": ["JPEG", "Stripes"],
+    "parts.photons": ["PoissonNoise"],
     "parts.likelihoods": ["BCE", "Poisson"],
     "parts.losses": ["MAE", "MSE", "Cosine", "Huber", "Lp"],
     "parts.penalties": ["L2", "Contractive"],
@@ -45,14 +49,18 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers; a test holds
     from isthmus.loading import load as load
     from isthmus.nets.step import Step as Step
     from isthmus.outliers.detector import OutlierDetector as OutlierDetector
-    from isthmus.parts.architectures import Conv as Conv
-    from isthmus.parts.architectures import Conv1d as Conv1d
     from isthmus.parts.architectures import Dense as Dense
+    from isthmus.parts.blind import BlindSpot as BlindSpot
+    from isthmus.parts.blind import Recorrupt as Recorrupt
+    from isthmus.parts.convolutional import Conv as Conv
+    from isthmus.parts.convolutional import Conv1d as Conv1d
     from isthmus.parts.corruptions import Gaussian as Gaussian
     from isthmus.parts.corruptions import Masking as Masking
     from isthmus.parts.corruptions import SaltPepper as SaltPepper
     from isthmus.parts.corruptions import Swap as Swap
     from isthmus.parts.corruptions import Uniform as Uniform
+    from isthmus.parts.imaging import JPEG as JPEG
+    from isthmus.parts.imaging import Stripes as Stripes
     from isthmus.parts.likelihoods import BCE as BCE
     from isthmus.parts.likelihoods import Poisson as Poisson
     from isthmus.parts.losses import MAE as MAE
@@ -62,6 +70,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers; a test holds
     from isthmus.parts.losses import Lp as Lp
     from isthmus.parts.penalties import L2 as L2
     from isthmus.parts.penalties import Contractive as Contractive
+    from isthmus.parts.photons import PoissonNoise as PoissonNoise
     from isthmus.parts.sparsity import KL as KL
     from isthmus.parts.sparsity import L1 as L1
     from isthmus.parts.sparsity import TopK as TopK

@@ -227,6 +227,8 @@ def embed(
 
 def _codes(model: Encoder | None, X: ArrayLike) -> np.ndarray:
     """Return what is laid out, in float64."""
+    if isinstance(model, type):
+        raise TypeError(f"The model is {model!r}, a class: give a fitted model, or None.")
     if model is not None and not hasattr(model, "transform"):
         raise TypeError(f"{type(model).__name__} has no transform: give a fitted model, or None.")
     codes = _own_rows(X) if model is None else np.asarray(model.transform(X))

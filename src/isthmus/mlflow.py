@@ -29,8 +29,8 @@ FILE = "model.isthmus"
 REASONS = 3  # columns that are named for each row
 RECORDS = """
 autoencoder.estimator.Autoencoder
-model.bending.Bent model.evaluation.Baseline model.fitted.Fitted model.gaps.Gaps model.model.Model
-model.scaling.Affine model.slots.Slots
+model.bending.Bent model.counting.Rooted model.evaluation.Baseline model.fitted.Fitted
+model.gaps.Gaps model.model.Model model.scaling.Affine model.slots.Slots
 nets.convolution.Axis nets.net.Net
 outliers.constants.Constants outliers.detector.OutlierDetector outliers.members.Member
 outliers.panel.Panel outliers.panel.Usual outliers.recalibration.Recalibration

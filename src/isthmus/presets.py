@@ -7,6 +7,20 @@ from typing import Any
 
 from isthmus.autoencoder import Autoencoder
 
+# Layers at a half and a quarter of the resolution, whose outputs their mirrors add: what learnt most in
+# the minutes of two processors.
+DENOISER: dict[str, Any] = {
+    "architecture": (
+        "conv:channels=[64,64,64,128,128,128],kernel=[4,3,3,4,3,3],stride=[2,1,1,2,1,1],"
+        "code_activation=gelu,code=maps,residual=true,skips=true"
+    ),
+    "corruption": "gaussian:std=[0.02,0.2]",
+    "scaling": "range",
+    "batch_size": 8,
+    "learning_rate": 1e-3,
+    "early_stopping": False,
+}
+
 
 def _preset(
     n_components: int | None, defaults: dict[str, Any], given: dict[str, Any]
@@ -165,3 +179,51 @@ def article_convolutional(n_components: int | None = None, **keywords: Any) -> A
     """
     layers = "conv:channels=[32],stride=1,padding=full,activation=tanh,output=tanh,code=maps"
     return _preset(n_components, {"architecture": layers, "penalty": "l2"}, keywords)
+
+
+def blind_denoiser(std: float | None = None, **keywords: Any) -> Autoencoder:
+    """Return a denoiser of images that learns from noisy ones alone: fit it on patches of these.
+
+    Noise must be independent from pixel to pixel, and its mean 0.
+
+    Parameters
+    ----------
+    std : float, optional
+        The deviation of the noise, if that is Gaussian, where the pixels' range is 1: 0.1 is 25 of 255.
+        The model sees every pixel then ("recorrupt"). None is for noise of any other kind, of which
+        nothing is known: the model tells pixels that it does not see from those around ("blindspot").
+    **keywords
+        Parameters of `Autoencoder`, which win.
+
+    Examples
+    --------
+    >>> blind_denoiser(0.1).corruption
+    'recorrupt:std=0.1'
+    >>> blind_denoiser().corruption
+    'blindspot'
+    """
+    corruption = "blindspot" if std is None else f"recorrupt:std={float(std)!r}"
+    return _preset(None, {**DENOISER, "corruption": corruption}, keywords)
+
+
+def image_denoiser(**keywords: Any) -> Autoencoder:
+    """Return a denoiser of photographs, grey or in colour, for noise that is weak or strong.
+
+    Convolutions at a half and a quarter of the resolution give what is taken from the noisy image
+    (`residual`), with what each layer saw handed on to its mirror (`skips`). Each image of the training
+    gets noise of a strength of its own, from a fiftieth to a fifth of the images' range. Fit it on
+    patches of clean photographs; then it denoises images of any size. What is best is known by its
+    end alone, when the learning rate is near 0, so training does not stop early: choose `max_epochs`.
+
+    References
+    ----------
+    Zhang et al., "Beyond a Gaussian Denoiser: Residual Learning of Deep CNN for Image Denoising", 2017,
+    and "FFDNet", 2018; Mao et al., "Image Restoration Using Very Deep Convolutional Encoder-Decoder
+    Networks with Symmetric Skip Connections", 2016.
+
+    Examples
+    --------
+    >>> image_denoiser().corruption
+    'gaussian:std=[0.02,0.2]'
+    """
+    return _preset(None, DENOISER, keywords)

@@ -96,3 +96,10 @@ def test_scikit_learns_own_callbacks_work(X, capsys):
     shown = capsys.readouterr().out
     assert "Autoencoder - fit" in shown
     assert "100%" in shown
+
+
+def test_a_function_is_no_callback():
+    with pytest.raises(
+        TypeError, match=r"got the function print: fit\(X, on_epoch=...\) calls a f"
+    ):
+        Autoencoder().set_callbacks(print)

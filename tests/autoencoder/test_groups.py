@@ -1,5 +1,6 @@
 """One model a group: as a fit on its rows alone, whatever company it has, in memory and in a file."""
 
+import copy
 import datetime
 import pickle
 
@@ -15,13 +16,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import isthmus
-from isthmus import Autoencoder
+from isthmus import Autoencoder, OutlierDetector
 from isthmus.autoencoder.groups import LEAST_ROWS, Grouped, fit_stack
 from isthmus.autoencoder.rows import Rows
 from isthmus.fleet import sorted_keys
 from isthmus.fleet.stack import TILE, in_tiles
 from isthmus.model import resolve_slots
-from isthmus.training import DivergenceError
+from isthmus.training import DivergenceError, windows
 
 SIZES = [5, 31, 33, 40, 100, 256, 300]
 G = np.concatenate([np.repeat(f"m{i}", n) for i, n in enumerate(SIZES)])
@@ -193,6 +194,7 @@ ODD = pl.DataFrame({"a": X[:, 0], "s": G, "flag": G}).with_columns(
         ({"pretrain": 3}, X, G, "pretrain=3 is not for groups"),
         ({"warm_start": True}, X, G, "warm_start=True is not"),
         ({"scaling": "asinh"}, X, G, "'asinh' is not for groups"),
+        ({"scaling": "anscombe"}, X, G, "'anscombe' is not for groups"),
         ({"scaling": StandardScaler()}, X, G, "is not for groups"),
         ({}, WITH_GAPS, G, r"do not take \(x\d: \d+ cells? missing\): drop, encode or fill"),
         ({}, ODD, G, r"\(s, flag: words; day: dates; yes: truths; gap: 2 cells missing\)"),
@@ -279,3 +281,38 @@ def test_tiles_hold_every_row_once_and_one_model_each():
         assert len({*zip(cut.tile.tolist(), cut.slot.tolist(), strict=True)}) == len(cut.order)
         found[cut.order] = cut.numbers[cut.tile]
     np.testing.assert_array_equal(found, numbers)
+
+
+def test_one_model_from_a_model_of_groups_is_said_to_start_from_the_pooled_one(ae):
+    said = "a model for each of 7 groups: training starts from the pooled one"
+    with pytest.warns(UserWarning, match=said):
+        Autoencoder(2, random_state=0, max_epochs=1).fit(X, init=ae)
+    again = copy.copy(ae).set_params(warm_start=True, max_epochs=1)
+    with pytest.warns(UserWarning, match=said):
+        again.fit(X)
+    assert again.fleet_ is None
+
+
+def test_warnings_about_training_say_of_which_model_they_are():
+    few = X[G == "m6"]
+    with pytest.warns(ConvergenceWarning) as caught:
+        Autoencoder(2, random_state=0, max_epochs=1, learning_rate=1e-9).fit(
+            few, groups=G[G == "m6"]
+        )
+    assert [
+        str(w.message).startswith("Of the pooled model: The model's error") for w in caught
+    ] == [True]
+    assert caught[0].filename == __file__
+
+
+def test_a_source_that_is_small_enough_is_read(ae, monkeypatch):
+    lazy = pl.LazyFrame(X, schema=list("abcde"))
+    found = Autoencoder(2, random_state=0, max_epochs=2).fit(lazy, groups=G)
+    right = Autoencoder(2, random_state=0, max_epochs=2).fit(lazy.collect(), groups=G)
+    np.testing.assert_array_equal(*(e.score_samples(lazy, groups=G) for e in (found, right)))
+    monkeypatch.setattr(windows, "WINDOW", 1000)
+    for estimator in (Autoencoder(2), OutlierDetector()):
+        with pytest.raises(
+            ValueError, match="the LazyFrame has 765 rows, more than are read unasked"
+        ):
+            estimator.fit(lazy, groups=G)

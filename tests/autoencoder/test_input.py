@@ -10,9 +10,11 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import coo_array, csr_matrix
 from sklearn import clone, config_context
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
+import isthmus
 from isthmus import Autoencoder, OutlierDetector
 
 
@@ -253,7 +255,7 @@ def test_images_keep_their_shape(digits):
     assert ae.reconstruct(images).shape == images.shape
     assert ae.inverse_transform(ae.transform(images)).shape == images.shape
     np.testing.assert_array_equal(ae.transform(images), ae.transform(digits[:200]))
-    with pytest.raises(ValueError, match=r"samples of shape \(4, 16\), but .* of shape \(8, 8\)"):
+    with pytest.raises(ValueError, match=r"shape \(4, 16\), but .* \(8, 8\)\. Noisy images"):
         ae.transform(images.reshape(-1, 4, 16))
 
 
@@ -471,3 +473,43 @@ def test_sparse_rows_that_memory_cannot_hold_are_refused():
         ValueError, match=r"would take 4\.8 GB with their zeros, more than 2\.1 GB: give"
     ):
         SPARSE["autoencoder"].fit(X)
+
+
+@pytest.mark.parametrize("estimator", [Autoencoder(2), OutlierDetector()])
+def test_one_row_that_counts_is_too_few(estimator):
+    weight = np.eye(1, 20).ravel()
+    with pytest.raises(
+        ValueError, match="sample_weight is above 0 for 1 of 20 rows, and a fit takes 2"
+    ):
+        estimator.fit(np.random.default_rng(0).normal(size=(20, 3)), sample_weight=weight)
+
+
+def test_auto_takes_no_parameters():
+    with pytest.raises(
+        ValueError, match=r"'auto' takes no parameters, and got 'auto:hidden=\[3\]': n"
+    ):
+        Autoencoder(2, "auto:hidden=[3]").fit(np.eye(4))
+
+
+NO_MODELS = {
+    "explain": lambda model: isthmus.explain(model, np.eye(4)),
+    "embed": lambda model: isthmus.embed(model, np.eye(4)),
+    "Monitor": isthmus.Monitor,
+    "Scorer": isthmus.scale.Scorer,
+    "tune": lambda model: isthmus.tune(model, {"n_components": [1]}, np.eye(4)),
+    "compare": lambda model: isthmus.compare(model, np.eye(4), [0, 1, 0, 1]),
+    "Report": lambda model: isthmus.Report(model, np.eye(4)),
+}
+
+
+@pytest.mark.parametrize("name", NO_MODELS)
+@pytest.mark.parametrize("model", [KMeans, np.eye(4), 3])
+def test_what_is_no_model_is_refused_in_one_sentence(name, model):
+    with pytest.raises(TypeError, match=r"takes|give|must be|is about|among|is a class"):
+        NO_MODELS[name](model)
+
+
+@pytest.mark.parametrize("name", ["explain", "embed", "Monitor"])
+def test_a_model_that_is_not_fitted_is_refused(name):
+    with pytest.raises(NotFittedError):
+        NO_MODELS[name](OutlierDetector())

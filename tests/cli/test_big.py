@@ -5,6 +5,8 @@ import gzip
 import json
 import os
 import re
+import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from isthmus.cli import big, rows, shown
 from isthmus.cli.app import COMMANDS as COMMAND_NAMES
 from isthmus.io import growing, pieces, write_table
 from isthmus.io.blocks.frames import FrameBlocks
-from isthmus.training import Trainer, windows
+from isthmus.training import Trainer, ahead, windows
 
 ROWS = 60
 COMMANDS = {
@@ -408,3 +410,24 @@ def test_a_source_that_changes_while_a_model_learns_leaves_one_that_goes_on(
     again = next(line for line in ended.err.splitlines() if "to go on: isthmus " in line)
     assert data(again.partition("to go on: isthmus ")[2]).status == 0
     assert weights(Path("m2.isthmus")) == weights(Path("whole.isthmus"))
+
+
+def test_an_interrupt_does_not_wait_for_a_slow_read(data, small, monkeypatch):
+    small()
+    before, table, done = {*Path().iterdir()}, FrameBlocks.table, threading.Event()
+
+    def slow(self, start, stop):
+        if start:  # not for the first rows, which say what the columns are
+            signal.raise_signal(signal.SIGINT)
+            done.wait(60)
+        return table(self, start, stop)
+
+    monkeypatch.setattr(FrameBlocks, "table", slow)
+    ended = data("score m.isthmus t.parquet -o late.csv")
+    under_way = [*ahead.under_way]
+    done.set()
+    for thread in under_way:
+        thread.join()
+    assert (ended.status, len(under_way)) == (130, 1), ended.err
+    assert "interrupted" in ended.err
+    assert {*Path().iterdir()} - before <= {Path("cache")}  # of programs

@@ -7,7 +7,9 @@ import polars as pl
 import pytest
 
 import isthmus
+from isthmus import Autoencoder
 from isthmus.__main__ import main
+from isthmus.cli import big
 
 MANY = "has a model for each of 3 groups of 'machine', which isthmus"
 SMALL = ["--max-epochs", "3", "--quiet"]
@@ -178,3 +180,67 @@ def test_what_cannot_be_is_said(folder, monkeypatch, capsys, words, said):
     assert run(folder, monkeypatch, *words) in (1, 2)
     assert said in capsys.readouterr().err
     assert not (folder / "x.isthmus").exists()
+
+
+def test_whole_numbers_that_a_gap_makes_floats_are_the_same_keys(folder, monkeypatch, capsys):
+    table = (
+        pl.read_parquet(folder / "data.parquet")
+        .drop("number")
+        .with_columns(machine=pl.Series(np.repeat([1, 2, 3], [40, 60, 7])))
+    )
+    table.write_parquet(folder / "whole.parquet")
+    gap = table.with_columns(table["machine"].cast(pl.Float64).scatter([3, 50], [None, np.nan]))
+    gap.write_parquet(folder / "gap.parquet")
+    fit = ["--by", "machine", "-o", "w.isthmus", "--max-epochs", "3"]
+    assert run(folder, monkeypatch, "fit", "whole.parquet", *fit) == 0
+    python = Autoencoder(2, max_epochs=3, random_state=0)
+    python.fit(table.drop("machine"), groups=table["machine"]).save(folder / "p.isthmus")
+    for model in ("w.isthmus", "p.isthmus"):
+        capsys.readouterr()
+        for data in ("whole", "gap"):
+            words = ["score", model, f"{data}.parquet", "-o", f"{data}.csv"]
+            assert run(folder, monkeypatch, *words) == 0
+        assert "2 rows have no group: the pooled model answers" in capsys.readouterr().err
+        whole, found = (pl.read_csv(folder / f"{data}.csv")["score"] for data in ("whole", "gap"))
+        assert ((whole != found).arg_true()).to_list() == [3, 50]
+    assert run(folder, monkeypatch, "fit", "gap.parquet", *fit) == 1
+    assert "no 'machine' in 2 rows, the first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (pl.lit("m1"), "holds 'm1', and the groups of the fit were whole numbers"),
+        (pl.lit(1.5), "holds 1.5: groups are texts, whole numbers or dates"),
+    ],
+)
+def test_keys_of_another_kind_are_refused(folder, monkeypatch, capsys, key, said):
+    table = pl.read_parquet(folder / "data.parquet").drop("machine", "number")
+    python = Autoencoder(2, max_epochs=1, random_state=0)
+    python.fit(table, groups=pl.Series("machine", [4] * 107)).save(folder / "p4.isthmus")
+    table.with_columns(machine=key).write_parquet(folder / "other.parquet")
+    assert run(folder, monkeypatch, "score", "p4.isthmus", "other.parquet", "-o", "x.csv") == 1
+    assert said in capsys.readouterr().err
+
+
+def test_an_option_of_other_commands_is_said_to_be_theirs(folder, monkeypatch, capsys):
+    assert run(folder, monkeypatch, "tune", "data.csv", "--by", "machine") == 2
+    said = "isthmus tune has no --by, which isthmus detect and fit take. See isthmus tune --help."
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fit", "detect"])
+def test_large_files_are_said_to_be_read_as_a_whole(folder, monkeypatch, capsys, command):
+    monkeypatch.setattr(big, "BIG", 0)
+    words = [
+        command,
+        "data.csv",
+        "--by",
+        "place",
+        "-o",
+        "x.isthmus" if command == "fit" else "x.csv",
+    ]
+    assert run(folder, monkeypatch, *words) == 1
+    warned, refused = capsys.readouterr().err.splitlines()
+    assert "data.csv is read as a whole for --by, and all its rows" in warned
+    assert "no column 'place'" in refused

@@ -74,7 +74,7 @@ def idle(ready, monkeypatch):
         ("reconstruct enc.isthmus t.csv -o o.csv", "enc.isthmus is an encoder alone", 2),
         ("denoise enc.isthmus t.csv -o o.csv", "enc.isthmus is an encoder alone", 2),
         ("denoise m.isthmus t.csv -o o.parquet --raw", "--raw is for CSV, and o.parquet is", 2),
-        ("denoise p.isthmus photos -o out --overlap 8", "must be a whole number from 0 to 7", 1),
+        ("denoise p.isthmus photos -o out --overlap 8", "must be a whole number from 0 to 7", 2),
         ("denoise p.isthmus photos -o o.csv", "Images do not fit into o.csv", 1),
         ("score m.isthmus t.csv -o o.parquet --raw", "--raw is for CSV, and o.parquet is", 2),
         ("score m.isthmus t.csv --json --raw", "--raw is for CSV, and --json is none", 2),

@@ -12,6 +12,7 @@ from isthmus.io import (
     TableError,
     TextBlocks,
     choose_columns,
+    growing_table,
     open_blocks,
     open_text,
     pieces,
@@ -253,3 +254,23 @@ def test_no_columns_are_read_but_those_that_are_used(tmp_path, rng, ending):
         "n",
         "word",
     ]
+
+
+def test_room_for_a_text_file_is_asked_for_what_its_numbers_take(tmp_path, fails, monkeypatch):
+    path, usage = tmp_path / "digits.csv", namedtuple("usage", "free")
+    path.write_text("a\n" + "7\n" * 5000)
+    monkeypatch.setattr(pieces, "PIECE", 1000)
+    free = usage(2**26 + 20 * 2500)  # for half of them: a number, its line and its file
+    monkeypatch.setattr(spool.shutil, "disk_usage", lambda _: free)
+    monkeypatch.setattr(spool.Spool, "_add", lambda *_: pytest.fail("it is written"))
+    fails("set TMPDIR to another folder", open_blocks, path)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow", "csv", "csv.gz", "jsonl", "npy"])
+def test_a_table_without_a_part_leaves_no_file(tmp_path, ending):
+    with (
+        pytest.raises(TableError, match="There are no rows to write"),
+        growing_table(tmp_path / f"a.{ending}", 3),
+    ):
+        pass
+    assert not [*tmp_path.iterdir()]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from isthmus.model.scaling import SCALINGS, fit_scaler
@@ -22,7 +23,7 @@ PLACES = [
     (1e-6, 1.0),
     (1e3, -1e9),
 ]
-NAMES = [name for name in SCALINGS if name not in ("auto", None)]
+NAMES = [name for name in SCALINGS if name not in ("auto", "anscombe", None)]
 
 
 def rows(size, offset, dtype):
@@ -78,6 +79,34 @@ def test_a_constant_column_is_harmless(name, value):
     assert np.isfinite(scaled).all()
     assert np.ptp(scaled[:, 1]) == 0
     np.testing.assert_allclose(scaler.inverse(scaled)[:, 1], value, rtol=1e-6)
+
+
+def counts_of_mean(mean):
+    """Return counts and their chances."""
+    k = np.arange(int(mean + 12 * np.sqrt(mean) + 40))
+    return k.astype(float), scipy.stats.poisson.pmf(k, mean)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.2, 1.0, 3.0, 10.0, 100.0, 1e4])
+def test_the_mean_of_roots_of_counts_comes_back_as_the_mean_of_the_counts(mean):
+    scaler = fit_scaler("anscombe", np.array([[0.0], [2e4]]), np.ones(2))
+    k, chance = counts_of_mean(mean)
+    scaled = scaler.forward(k[:, None], "float64")[:, 0]
+    middle = chance @ scaled
+    assert scaler.inverse(np.array([[middle]]))[0, 0] == pytest.approx(mean, abs=0.02)
+    if mean >= 10:  # what the roots are for
+        deviation = np.sqrt(chance @ (scaled - middle) ** 2) * scaler.scale[0]
+        assert deviation == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "f8"])
+def test_whole_counts_come_back_by_rounding(kind):
+    X = np.arange(256).reshape(-1, 2).astype(kind)
+    scaler = fit_scaler("anscombe", X, np.ones(128), (-1.0, 1.0))
+    scaled = scaler.forward(X, "float32")
+    assert (scaled.min(), scaled.max()) == pytest.approx((-1, 1), abs=1e-6)
+    np.testing.assert_array_equal(np.rint(scaler.inverse(scaled)), X)
+    assert np.isfinite(scaler.inverse(np.array([[-1e9, 1e9]]))).all()
 
 
 def test_a_million_rows_far_from_zero_in_float32():

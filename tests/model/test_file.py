@@ -31,7 +31,7 @@ KINDS = [
         "scaling": "minmax",
     },
     {
-        "corruption": ("gaussian", "swap"),
+        "corruption": ("gaussian:std=[0.1,0.3]", "swap"),
         "penalty": ("l2", "contractive"),
         "loss": "huber:delta=0.5",
     },

@@ -124,3 +124,35 @@ def test_means_and_deviations_of_ten_million_float32_rows_far_from_zero():
     scaler = fit_scaler("standard", x, np.ones(len(x)))
     assert scaler.centre[0] == pytest.approx(1e4, rel=1e-9)
     assert scaler.scale[0] == pytest.approx(1, rel=1e-6)
+
+
+# -- counts --------------------------------------------------------------------------------------
+
+
+def test_a_model_of_counts_is_saved_and_exported_as_it_is(rng, tmp_path):
+    X = rng.poisson(20, (60, 3))
+    noise = "gaussian:std=0.05"
+    ae = Autoencoder(2, scaling="anscombe", corruption=noise, max_epochs=3, random_state=0).fit(X)
+    ae.save(tmp_path / "m")
+    np.testing.assert_array_equal(isthmus.load(tmp_path / "m").reconstruct(X), ae.reconstruct(X))
+    ae.export(tmp_path / "m.onnx", "reconstruct")
+    ae.export(tmp_path / "s.onnx", "score")
+
+
+@pytest.mark.parametrize("offset", [-1, -1e9])
+def test_counts_below_0_are_refused_in_training_and_after(rng, offset):
+    X = rng.poisson(20, (60, 3)).astype(float)
+    ae = Autoencoder(2, scaling="anscombe", max_epochs=1, random_state=0).fit(X)
+    X[7, 1] = offset
+    for call in (ae.score_samples, ae.fit, Autoencoder(2, scaling="anscombe").partial_fit):
+        with pytest.raises(
+            ValueError, match="'anscombe' is for counts, of at least 0, and the rows"
+        ):
+            call(X)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_photons_are_not_drawn_of_roots(rng, method):
+    ae = Autoencoder(2, scaling="anscombe", corruption="poisson", max_epochs=1)
+    with pytest.raises(ValueError, match="of which photon noise is 'gaussian'"):
+        getattr(ae, method)(rng.poisson(20, (60, 3)))

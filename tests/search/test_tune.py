@@ -67,7 +67,7 @@ def trainers(n, *, seeds=(0,), own_rows=False, own_weights=False, freeze=None, *
             if own_weights
             else shared[0]
         )
-        objective = slots.bound_objective(x, ae.dtype)
+        objective = slots.bound_objective(x, ae.dtype, None)
         settings = TrainerSettings(
             16, 6, 1e-3 * (i + 1), seeds[i % len(seeds)], 5, evaluate_every=8
         )
@@ -287,10 +287,11 @@ def test_a_list_of_grids_addresses_slots_and_parts():
     grid = [
         {"sparsity": ["kl", isthmus.TopK(k=1)], "architecture": ["dense", "dense:hidden=[4]"]},
         {"penalty": [None, ("l2", "contractive")], "architecture__hidden": [[3]]},
+        {"corruption__std": [0.1, (0.1, 0.5), (0.2, 0.6)]},
     ]
-    found = tune(Autoencoder(**SMALL), grid, rows())
-    assert len(found.cv_results_["params"]) == 6
-    assert found.cv_results_["param_sparsity"].mask.tolist() == [False] * 4 + [True] * 2
+    found = tune(Autoencoder(**SMALL, corruption="gaussian"), grid, rows())
+    assert len(found.cv_results_["params"]) == 9
+    assert found.cv_results_["param_sparsity"].mask.tolist() == [False] * 4 + [True] * 5
     assert np.isfinite(found.cv_results_["mean_test_score"]).all()
     json.dumps(found.facts(), allow_nan=False)
 
@@ -607,6 +608,11 @@ def test_optuna():
             "corruption=swap + gaussian:std=1e+0,none",
             {"corruption": [("swap", "gaussian:std=1e+0"), None]},
         ),
+        (
+            "corruption=gaussian:std=[0.1,0.2],swap",
+            {"corruption": ["gaussian:std=[0.1,0.2]", "swap"]},
+        ),
+        ("corruption__std=0.1,[0.1,0.2]", {"corruption__std": [0.1, (0.1, 0.2)]}),
         ("penalty=l2:weight=1e+1", {"penalty": ["l2:weight=1e+1"]}),
         ("early_stopping=true,false,auto", {"early_stopping": [True, False, "auto"]}),
     ],

@@ -16,7 +16,7 @@ import pytest
 import isthmus
 from isthmus import Autoencoder
 from isthmus.training import Team, TeamError, TrainerSettings, current_team, join_team, windows
-from isthmus.training.team import OF_KUBEFLOW, agreed
+from isthmus.training.team import OF_KUBEFLOW, _number_of_its_own, agreed
 from isthmus.training.windows import FarRows
 
 SETTINGS = ["--batch-size", "50", "--max-epochs", "6", "--sparsity", "kl", "--corruption", "swap"]
@@ -253,3 +253,16 @@ def test_a_port_that_is_in_use_is_named():
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 1
     assert f"The port of {place} cannot be opened on this machine" in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names without files")
+def test_a_number_that_is_given_twice_is_named():
+    at = f"127.0.0.1:{a_port()}"
+    for _ in range(2):  # what failed has given its number back
+        with pytest.raises(TeamError, match="JAX has computed in this process before"):
+            join_team(at, 2, 1)
+    with (
+        _number_of_its_own(at, 1),
+        pytest.raises(TeamError, match="Process 1 of this team runs on this machine already"),
+    ):
+        join_team(at, 2, 1)

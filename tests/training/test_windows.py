@@ -1,12 +1,15 @@
 """The order of rows that are more than a window, and what is read ahead of time."""
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 
 import numpy as np
 import pytest
 
-from isthmus.training import runtime
+from isthmus.training import ahead, runtime
 from isthmus.training.ahead import read_ahead
 from isthmus.training.windows import Order
 
@@ -63,3 +66,39 @@ def test_an_interrupt_does_not_wait_for_what_is_read(monkeypatch):
         next(read_ahead(slow, [1]))
     assert time.monotonic() - begin < 1
     assert ended.wait(5)
+
+
+PIPED = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+NEVER_READ = """
+import runpy, sys, threading, types
+
+def slow(key, stopped):
+    print("reads", flush=True)
+    threading.Event().wait(60)
+
+runtime = types.SimpleNamespace(ask_between_chunks=lambda: None)  # without JAX, which takes seconds
+sys.modules["isthmus.training.runtime"] = runtime
+next(runpy.run_path(sys.argv[1])["read_ahead"](slow, [1]))
+"""
+
+
+def test_the_end_of_the_process_does_not_wait_for_a_slow_read():
+    process = subprocess.Popen([sys.executable, "-c", NEVER_READ, ahead.__file__], **PIPED)
+    assert process.stdout.readline() == "reads\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)  # a third of what the read takes
+    assert err.endswith("KeyboardInterrupt\n")
+
+
+def test_what_goes_wrong_while_reading_ahead_is_raised_where_it_is_asked_for():
+    def broken(key, stopped):
+        raise OSError(f"no row {key}")
+
+    with pytest.raises(OSError, match="no row 7"):
+        next(read_ahead(broken, [7]))
+
+
+def test_blocks_of_fresh_rows_come_as_they_are_drawn():
+    order = Order(103, 4, 12, seed=3, in_turn=True)
+    runs = [run for number in range(order.windows) for run in order.runs(2, number)]
+    assert [row for start, stop in runs for row in range(start, stop)] == list(range(103))

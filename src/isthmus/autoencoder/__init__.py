@@ -23,6 +23,7 @@ from isthmus.autoencoder.groups import errors_beside as errors_beside
 from isthmus.autoencoder.groups import fit_stack as fit_stack
 from isthmus.autoencoder.groups import known_fleet as known_fleet
 from isthmus.autoencoder.groups import not_for_groups as not_for_groups
+from isthmus.autoencoder.groups import rows_in_memory as rows_in_memory
 from isthmus.autoencoder.groups import single as single
 from isthmus.autoencoder.large import blocks_in_turn as blocks_in_turn
 from isthmus.autoencoder.many import Course as Course
@@ -50,6 +51,7 @@ from isthmus.autoencoder.table_rows import check_rows_have_cells as check_rows_h
 from isthmus.autoencoder.table_rows import some_rows as some_rows
 from isthmus.autoencoder.table_rows import weights_of_columns as weights_of_columns
 from isthmus.autoencoder.validation import as_images as as_images
+from isthmus.autoencoder.validation import check_counted as check_counted
 from isthmus.autoencoder.validation import check_one_of as check_one_of
 from isthmus.autoencoder.validation import check_real as check_real
 from isthmus.autoencoder.validation import check_whole as check_whole

@@ -41,7 +41,8 @@ def warn_of_errors(
     """Warn where the model does not beat the mean predictor or PCA.
 
     Of a table of mixed types, whose default is a single layer, nothing is said of PCA: both are level
-    as a rule, or PCA is a little ahead on few rows, and its error stands in the summary.
+    as a rule, or PCA is a little ahead on few rows, and its error stands in the summary. It has none
+    where a model learnt from noisy rows.
     """
     model, mean, pca = baseline["model"], baseline["mean"], baseline["pca"]
     rows = f"on the {baseline['rows']} rows"
@@ -50,7 +51,7 @@ def warn_of_errors(
             f"The model's error {rows}, {model:.4g}, is no lower than the mean predictor's, "
             f"{mean:.4g}: train longer (max_epochs) or weaken the constraints."
         )
-    elif overcomplete or (of_table and n_layers == 1):
+    elif overcomplete or (of_table and n_layers == 1) or np.isnan(pca):
         return
     elif n_layers == 1 and model > pca + MARGIN * max(abs(pca), mean - pca):
         warn_user(
@@ -79,6 +80,15 @@ def warn_of_codes(deviation: np.ndarray) -> None:
             f"{dead} of {len(deviation)} code units are dead: they never change from row to row. "
             "Use fewer components, a lower learning_rate or weaker sparsity."
         )
+
+
+def warn_of_residual(stacklevel: int) -> None:
+    """Warn, before training, that a residual net has nothing to learn."""
+    warn_user(
+        "With residual=True and no corruption the model is the identity from the start, and stays it: "
+        "add a corruption ('gaussian', 'masking'), which it learns to take back.",
+        stacklevel=stacklevel + 1,
+    )
 
 
 def warn_of_identity(n_components: int, n_features: int, stacklevel: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeAlias
+from inspect import isroutine
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,19 @@ def torn_down(method: Any) -> Any:
 
 class CalledBack(Support):
     """An estimator with `set_callbacks`, where scikit-learn has it."""
+
+    if THERE:
+
+        def set_callbacks(self, *callbacks: Any) -> Self:
+            """Set callbacks of scikit-learn, which `fit` then tells of its epochs."""
+            functions = [given for given in callbacks if isroutine(given)]
+            if functions:
+                raise TypeError(
+                    "set_callbacks takes callbacks of scikit-learn, such as ProgressBar(), and got the "
+                    f"function {functions[0].__name__}: fit(X, on_epoch=...) calls a function."
+                )
+            set_by: Self = super().set_callbacks(*callbacks)
+            return set_by
 
     @contextmanager
     def _telling_callbacks(

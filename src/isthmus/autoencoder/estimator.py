@@ -20,14 +20,18 @@ from isthmus.autoencoder.groups import (
     fit_groups,
     in_groups,
     of_group,
+    rows_in_memory,
+    warn_of_pooled_start,
 )
 from isthmus.autoencoder.imputation import imputed
 from isthmus.autoencoder.listener import Listener
 from isthmus.autoencoder.network import check_same_layers, transferred_net, warn_of_wide_net
+from isthmus.autoencoder.noisy import check_alone
 from isthmus.autoencoder.parameters import check_parameters
 from isthmus.autoencoder.partial_fit import fit_partially
 from isthmus.autoencoder.rows import Rows, hides_cells
 from isthmus.autoencoder.run import Origin, begin_run, fingerprint, gaps_of_another, settings_mark
+from isthmus.autoencoder.sources import is_far, is_fresh
 from isthmus.autoencoder.stored import Stored
 from isthmus.autoencoder.table_rows import (
     TableRows,
@@ -35,6 +39,7 @@ from isthmus.autoencoder.table_rows import (
     weights_of_columns,
 )
 from isthmus.autoencoder.validation import (
+    check_counted,
     column_names,
     layer_number,
     validate_codes,
@@ -47,12 +52,12 @@ from isthmus.model import (
     explained_share,
     resolve_slots,
     summary_text,
+    task_score,
 )
 from isthmus.training import (
     DivergenceError,
     computing,
     draw_seed,
-    exceeds_window,
     release_programs,
 )
 
@@ -108,11 +113,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
     loss : spec
         How far a reconstruction is from its input; see `isthmus.losses`. A function is called as
         `function(x_out, x)` and returns one value per row.
-    scaling : {"auto", "standard", "asinh", "minmax", "robust", "range"}, None or transformer
+    scaling : {"auto", "standard", "asinh", "minmax", "robust", "range", "anscombe"}, None or \
+            transformer
         "auto" is none for losses on raw data (BCE, Poisson), "range" (one map to [0, 1] for all
         columns) for images and bytes, "asinh" for tables of mixed types, "minmax" where the output is
         bounded, else "standard". "asinh" is "standard" but for columns with heavy tails, whose values
-        become asinh of their distance from the median first.
+        become asinh of their distance from the median first. "anscombe" is "range" of the roots
+        `2 sqrt(x + 3/8)` of counts, whose noise then has one strength.
         "standard" and "robust" keep the two values of a rare flag within ten units, and the unit of a
         column that was constant is a tenth of its size.
     columns : dict or Schema, optional
@@ -244,8 +251,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         together, and told of one after the other.
         """
         check_parameters(self)
+        warn_of_pooled_start(self, init)
         self.fleet_ = None
         if groups is not None:
+            X = rows_in_memory(X)
             check_groups(self, X, init)
             self.fleet_ = fit_groups(self, X, sample_weight, groups, on_epoch)
             return self
@@ -291,10 +300,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         found = validate_rows(self, X, reset=reset, minimum=minimum, schema=schema)
         schema = found.schema if isinstance(found, TableRows) else None
         of_columns = weights_of_columns(self.column_weights, schema)
-        if not whole and exceeds_window(*found.shape):
+        if not whole and is_far(found):
             return self._many_given(found, sample_weight, schema, of_columns)
         flat = found.encoded() if isinstance(found, TableRows) else np.asarray(found)
         weight = validate_weights(sample_weight, flat)
+        check_counted(weight, minimum)
         counts = weight > 0
         if schema is not None:
             counts &= rows_to_learn_from(flat)
@@ -312,6 +322,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         X: Any = found.unjudged() if isinstance(found, TableRows) else found
         if sample_weight is None:
             weight = np.broadcast_to(1.0, len(X))
+        elif is_fresh(X):
+            raise ValueError(
+                "sample_weight is not for patches, which are others in each epoch: leave it out."
+            )
         else:
             weight = validate_weights(sample_weight, X)
         return Rows(X, weight, self.sample_shape_, schema, of_columns)
@@ -591,11 +605,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Stored):
         """Return `1 - error / error of the training mean` on rows: 1 is perfect, 0 is no better.
 
         Both errors are counted from the least that the loss can be on these rows, which is 0 for
-        distances. Comparable across losses, and what a grid search maximises.
+        distances. Comparable across losses, and what a grid search maximises. A model that learnt from
+        noisy rows, by "blindspot", is asked for values that it does not see, and a residual one that
+        was trained with a corruption sees corrupted rows: both could copy clean ones.
         """
         rows = self._rows(X)
         weight = validate_weights(sample_weight, rows)
         model = self._model(groups, len(rows))
+        if self.fitted_.model.objective.by_task(self.fitted_.model.net):
+            return task_score(check_alone(self, model, rows), rows, weight)
         mean, least = errors_beside(self, rows, groups)
         errors = (np.average(e - least, weights=weight) for e in (-_scores(model, rows), mean))
         return explained_share(*errors)

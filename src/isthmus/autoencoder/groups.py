@@ -22,7 +22,7 @@ from isthmus.autoencoder.rows import (
     new_scaler,
     settle_scaling,
 )
-from isthmus.autoencoder.sources import as_source
+from isthmus.autoencoder.sources import are_many, as_source
 from isthmus.autoencoder.table_rows import some_rows
 from isthmus.autoencoder.validation import (
     as_images,
@@ -69,10 +69,6 @@ def check_groups(
     parameters: Parameters, X: Any, init: object = None, columns: object = None
 ) -> None:
     """Raise a ValueError before any work for what models of groups cannot be fitted with."""
-    if as_source(X) is not None:
-        raise ValueError(
-            "groups are for rows in memory, and X is a file or another source: read it first."
-        )
     given = {name: getattr(parameters, name) for name in STARTS} | {"init": init}
     for name, value in given.items():
         if value != STARTS.get(name):
@@ -85,9 +81,9 @@ def check_groups(
             "out, or set max_epochs."
         )
     scaling = parameters.scaling
-    if not isinstance(scaling, str | None) or scaling == "asinh":
+    if not isinstance(scaling, str | None) or scaling in ("asinh", "anscombe"):
         raise ValueError(
-            f"scaling={scaling!r} is not for groups: take one of the names but 'asinh'."
+            f"scaling={scaling!r} is not for groups: take one of the names but 'asinh' and 'anscombe'."
         )
     asked: Any = parameters.columns or columns
     if isinstance(asked, Schema):
@@ -100,6 +96,25 @@ def check_groups(
             f"X has columns that models of groups, which take plain numbers, do not take "
             f"({by_reason(odd)}): drop, encode or fill them, or fit without groups."
         )
+
+
+def rows_in_memory(X: Any) -> Any:
+    """Return rows of a source that is small enough to be read; ValueError for a larger one."""
+    source = as_source(X)
+    if source is None:
+        return X
+    if source.is_fresh:
+        raise ValueError(
+            f"groups are for rows in memory, and those of {source.name} are drawn afresh in each "
+            "epoch: leave groups out, or give an array."
+        )
+    if are_many(source):
+        raise ValueError(
+            f"groups are for rows in memory, and {source.name} has {len(source):,} rows, more than "
+            "are read unasked: read it first, if they have room there, or fit some of its groups "
+            "at a time."
+        )
+    return source.read(0, len(source))
 
 
 def not_for_groups(X: Any, columns: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -152,13 +167,38 @@ def fit_groups(
     else:
         X_some = X
     weight = None if sample_weight is None else np.asarray(sample_weight)[some]
-    ae.fit(X_some, None, weight, on_epoch=on_epoch)
+    with _of_pooled_model():
+        ae.fit(X_some, None, weight, on_epoch=on_epoch)
     flat = validate_rows(ae, X, reset=False, minimum=2)
     weight = validate_weights(sample_weight, flat)
     given = Grouped(Rows(flat, weight, ae.sample_shape_), keys, numbers).that_count()
     stack, places = fit_stack(ae, ae.slots_, given, seed)
     rows = np.bincount(given.numbers, minlength=len(keys))
     return Fleet(keys, places, rows, stack.with_last(ae.fitted_.model))
+
+
+@contextmanager
+def _of_pooled_model() -> Iterator[None]:
+    """Say of warnings about training that they are of the pooled model, and of no group's."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for found in caught:
+        of_training = issubclass(found.category, ConvergenceWarning)
+        text = f"Of the pooled model: {found.message}" if of_training else str(found.message)
+        warnings.warn(text, found.category, stacklevel=5)
+
+
+def warn_of_pooled_start(ae: Autoencoder, init: object) -> None:
+    """Warn where one model is to start from the weights of a model that has groups."""
+    start = ae if init is None and ae.warm_start else init
+    fleet = getattr(start, "fleet_", None)
+    if fleet is not None:
+        warnings.warn(
+            f"The model to start from has a model for each of {fleet.n_groups:,} groups: training "
+            "starts from the pooled one, and its result has no groups.",
+            stacklevel=3,
+        )
 
 
 def check_lengths(numbers: np.ndarray, n: int) -> None:
@@ -367,7 +407,9 @@ def prepared_part(parameters: Parameters, slots: Slots, given: Grouped, part: Pa
         prepared = as_prepared(scaling, scaler, scaled, rows, slots, e.dtype)
         net = build_net(e, slots, prepared, rows.sample_shape, part.steps.seed)
         check_scaled(prepared, net, slots)
-    return Ready(prepared, Learner(slots.bound_objective(x, e.dtype), net, x, weight))
+    return Ready(
+        prepared, Learner(slots.bound_objective(x, e.dtype, rows.sample_shape), net, x, weight)
+    )
 
 
 @contextmanager

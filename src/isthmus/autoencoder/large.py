@@ -13,7 +13,7 @@ import numpy as np
 
 from isthmus import io
 from isthmus.autoencoder.refusals import too_large
-from isthmus.autoencoder.sources import BlockRows
+from isthmus.autoencoder.sources import BlockRows, rows_at
 from isthmus.model import (
     LEARNT_BY_BLOCKS,
     blocks,
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from isthmus.autoencoder.rows import Rows
+    from isthmus.io import Patches
     from isthmus.model import Moments, Scaler, Scaling, Shaped
     from isthmus.schema import Schema
 
+HOLDS = 100  # rows that are drawn afresh, from which on "auto" holds some out
 MOST_HELD = 2**17  # rows held out: more make no error more certain than it has to be
 OF_HELD, OF_SAMPLE = 2**32, 2**35  # part the random numbers of these draws
 PIECE = 2**18  # values that are scaled at a time, which a processor's cache holds
@@ -121,6 +123,46 @@ def look_through(given: Rows, split: Split, seed: int) -> Known:
     return Known(moments, total / split.n_train, *(np.concatenate(part) for part in parts))
 
 
+def look_at_fresh(
+    given: Rows, early_stopping: str | bool, fraction: float, seed: int
+) -> tuple[Rows, Split, Known]:
+    """Return the rows to train on, of which none is held out any more, and a sample of all that come.
+
+    Rows held out are the same throughout. All is drawn by the seed of the fit and that of the source.
+    """
+    rows: Any = given.X
+    source: Patches = rows.source
+    n, most = len(rows), rows_at_hand(rows.width)
+    held = _held(n, early_stopping, fraction, min(most, MOST_HELD))
+    kept = source.parted(fraction, seed + OF_HELD) if held else (source.parts, source.parts)
+    train, n_train = source.like(kept[0], n - held), n - held
+    sample = rows.of(train.like(n=min(n_train, most), seed=train.seed + OF_SAMPLE))[:]
+    apart = sample[:0]
+    if held:
+        apart = rows.of(source.like(kept[1], held, seed=source.seed + OF_HELD))[:]
+    found = _moments(sample)._replace(
+        low=np.full(rows.width, source.ends[0]), high=np.full(rows.width, source.ends[1])
+    )
+    known = Known(found, 1.0, sample, np.ones(len(sample)), apart, np.ones(held))
+    X: Any = rows.of(train)
+    weight = np.broadcast_to(1.0, n_train)
+    return given._replace(X=X, weight=weight), Split(n_train, np.arange(0)), known
+
+
+def _held(n: int, early_stopping: str | bool, fraction: float, most: int) -> int:
+    """Return how many of n rows are held out."""
+    if not (n >= HOLDS if isinstance(early_stopping, str) else early_stopping):
+        return 0
+    return min(max(round(fraction * n), min(20, n // 2)), most, n - 1)
+
+
+def _moments(rows: np.ndarray) -> Moments:
+    found = nothing_known(rows.shape[1])
+    for b in blocks(rows):
+        found = found.merged(moments_of(rows[b], np.ones(len(rows[b]))))
+    return found
+
+
 def warn_of_empty(empty: int) -> None:
     """Warn of rows of a table without a cell that is there."""
     what = "A row has" if empty == 1 else f"{empty:,} rows have"
@@ -161,6 +203,13 @@ class ScaledBlocks:
         if len(numbers) < len(rows):
             rows, weight = rows[numbers], weight[numbers]
         return self.scaled(rows, places.start + numbers), weight / self.usual
+
+    def at(self, epoch: int) -> ScaledBlocks:
+        """Return the rows of an epoch, where each has rows of its own."""
+        X: Any = rows_at(self.given.X, epoch)
+        return ScaledBlocks(
+            self.given._replace(X=X), self.split, self.scaler, self.dtype, self.usual
+        )
 
     def scaled_ends(self, known: Moments) -> np.ndarray:
         """Return the least and the greatest values, scaled; ValueError that names the first row beyond

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from isthmus.autoencoder.advice import warn_of_identity
+from isthmus.autoencoder.advice import warn_of_identity, warn_of_residual
 from isthmus.nets import ACTIVATIONS
 from isthmus.training import movable_weights
 
@@ -35,7 +35,8 @@ def build_net(
     Where it is to be pretrained, each pair is prepared for its sparsity then. `whole` says whether the
     rows are all that there will be; `kept` is a net that goes on in place of this one.
 
-    The output starts at the mean row, from where errors shrink and no exponential overflows.
+    The output starts at the mean row, from where errors shrink and no exponential overflows; that of a
+    residual net starts at its input.
     """
     sparsity, x = slots.sparsity, prepared.rows.x
     output = slots.loss.link
@@ -49,10 +50,8 @@ def build_net(
         output=output,
         dtype=parameters.dtype,
     )
-    mean = np.asarray(slots.loss.start(prepared.mean[None]))  # type: ignore[arg-type]  # NumPy's will do
-    mean = mean.reshape(-1, len(net.decoder[0].bias)).mean(axis=0)  # of each channel
-    start = ACTIVATIONS[net.output].inverse(mean).astype(parameters.dtype)
-    net = eqx.tree_at(lambda n: n.decoder[0].bias, net, start)
+    if not net.residual:
+        net = _at_mean(net, np.asarray(slots.loss.start(prepared.mean[None])))  # type: ignore[arg-type]  # NumPy's will do
     frozen = movable_weights(net, parameters.freeze) is not None
     if sparsity is None:
         return net
@@ -61,6 +60,15 @@ def build_net(
         return net
     seen = slots.loss.seen(sample_rows(x))  # type: ignore[arg-type]  # NumPy's rows will do
     return sparsity.prepare(net, np.asarray(seen))
+
+
+def _at_mean(net: Net, mean: np.ndarray) -> Net:
+    """Return the net with outputs that start at the mean row."""
+    bias = net.decoder[0].bias
+    mean = mean.reshape(-1, len(bias)).mean(axis=0)  # of each channel
+    start = ACTIVATIONS[net.output].inverse(mean).astype(bias.dtype)
+    moved: Net = eqx.tree_at(lambda n: n.decoder[0].bias, net, start)
+    return moved
 
 
 def _output_of_range(whole: bool, kept: Net | None) -> str:
@@ -76,7 +84,10 @@ def sample_rows(x: np.ndarray) -> np.ndarray:
 
 
 def warn_of_wide_net(net: Net, slots: Slots, stacklevel: int) -> None:
-    """Warn where nothing keeps a net from learning the identity."""
+    """Warn where nothing keeps a net from learning the identity, or from staying it."""
+    if net.residual and not slots.objective().corruption and slots.objective().dropout[0] is None:
+        warn_of_residual(stacklevel + 1)
+        return
     narrowest = min(layer.n_out for layer in net.encoder)
     if narrowest >= net.n_features and not slots.constrained():
         warn_of_identity(net.n_components, net.n_features, stacklevel + 1)
@@ -107,7 +118,11 @@ def transferred_net(source: Net, fresh: Net) -> Net:
 
 def _differences(was: Net, now: Net, precise: bool = True) -> str:
     """Return which layers of two nets do not agree, in words."""
-    lines = []
+    lines = [
+        f"it has {name}={getattr(was, name)}, not {getattr(now, name)}"
+        for name in ("residual", "skips")
+        if getattr(was, name) != getattr(now, name)
+    ]
     for side in ("encoder", "decoder"):
         theirs, ours = getattr(was, side), getattr(now, side)
         if len(theirs) != len(ours):

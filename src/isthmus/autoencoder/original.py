@@ -57,10 +57,17 @@ def explain(model: Any, X: ArrayLike, known: ArrayLike | None = None) -> Explana
     >>> found.columns[0], round(float(found.observed[0, 0]), 1)
     ('sepal length (cm)', 5.1)
     """
-    if not isinstance(model, Pipeline) or len(model.steps) == 1:
-        return (model[-1] if isinstance(model, Pipeline) else model).explain(X)
+    last = model[-1] if isinstance(model, Pipeline) else model
+    if isinstance(last, type) or not hasattr(last, "explain"):
+        raise TypeError(
+            "explain takes an Autoencoder, an OutlierDetector, or a Pipeline that ends in one; got "
+            f"{model!r}."
+        )
+    if last is model or len(model.steps) == 1:
+        explanation: Explanation = last.explain(X)
+        return explanation
     steps = model[:-1]
-    explanation = model[-1].explain(as_images(steps.transform(X)))
+    explanation = last.explain(as_images(steps.transform(X)))
     return in_original_columns(explanation, steps, X, X if known is None else known)
 
 

@@ -171,9 +171,21 @@ def check_parameters(e: Parameters) -> None:
     _check_freeze(e.freeze)
     check_one_of("dtype", e.dtype, ("float32", "float64"))
     check_one_of("warm_start", e.warm_start, (True, False))
+    _check_auto(e)
     check_scaling(e.scaling)
     check_columns(e.columns)
     _check_column_weights(e.column_weights)
+
+
+def _check_auto(e: Parameters) -> None:
+    """Raise a ValueError for parameters of "auto", which chooses a part with its own."""
+    for name, part in (("architecture", "dense"), ("corruption", "gaussian")):
+        spec = getattr(e, name)
+        if isinstance(spec, str) and spec.startswith("auto:"):
+            raise ValueError(
+                f"The {name} 'auto' takes no parameters, and got {spec!r}: name the part that is to "
+                f"have them, such as '{part}{spec.removeprefix('auto')}'."
+            )
 
 
 def check_columns(columns: object) -> None:

@@ -45,6 +45,8 @@ def fit_partially(
     parameters: Parameters, slots: Slots, given: Rows, seed: int, before: Fitted | None
 ) -> Fitted:
     """Train one epoch, from where the last call or fit stopped; the first call settles the scaling."""
+    slots.check_task(given.sample_shape, given.X.shape[1])
+    slots.check_images(given.sample_shape, given.X.shape[1], scaling=parameters.scaling)
     prepared = _prepared(parameters, slots, given, before)
     slots = prepared.bound(slots)
     kept = None if before is None else before.model.net
@@ -110,7 +112,7 @@ def _prepared(parameters: Parameters, slots: Slots, given: Rows, before: Fitted 
 def _trained(parameters: Parameters, before: Fitted, rows: ScaledRows, seed: int) -> Fitted:
     """Train over the rows once."""
     e, model = parameters, before.model
-    objective = model.slots.bound_objective(rows.x, e.dtype)
+    objective = model.slots.bound_objective(rows.x, e.dtype, model.sample_shape)
     partial = before.partial
     if partial is None:
         fresh = first_state(objective, model.net, e.dtype).params

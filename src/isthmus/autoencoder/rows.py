@@ -12,11 +12,13 @@ from isthmus.autoencoder.large import (
     ScaledBlocks,
     large_scaler,
     large_split,
+    look_at_fresh,
     look_through,
     near_rows,
     value_names,
 )
 from isthmus.autoencoder.refusals import too_large
+from isthmus.autoencoder.sources import is_far, is_fresh
 from isthmus.model import (
     bind_loss,
     bind_slots,
@@ -32,7 +34,7 @@ from isthmus.model import (
 )
 from isthmus.nets import ACTIVATIONS
 from isthmus.parts import Masking, Mixed
-from isthmus.training import FarRows, ScaledRows, aligned_rows, exceeds_window
+from isthmus.training import FarRows, ScaledRows, aligned_rows
 
 if TYPE_CHECKING:
     from isthmus.autoencoder.parameters import Parameters
@@ -135,7 +137,7 @@ def prepare_rows(
     where the model learns to fill cells.
     """
     e, X, weight = parameters, given.X, given.weight
-    if ready is None and exceeds_window(*X.shape):
+    if ready is None and is_far(X):
         return prepare_large(e, given, slots, seed)
     scaling = settle_scaling(e.scaling, given, slots)
     split = split_rows(len(X), e.early_stopping, e.validation_fraction, seed)
@@ -159,19 +161,24 @@ def prepare_rows(
 
 def prepare_large(parameters: Parameters, given: Rows, slots: Slots, seed: int) -> Prepared:
     """Return what is known of rows of more than a window, and a sample of them, split and scaled."""
-    given = given._replace(X=near_rows(given.X))
-    e, (n, width) = parameters, given.X.shape
+    e, width = parameters, given.X.shape[1]
     scaling = settle_scaling(e.scaling, given, slots)
     if given.schema is not None:
         check_mixed(slots, scaling, given.schema)
-    split = large_split(n, width, e.early_stopping, e.validation_fraction, seed)
-    known = look_through(given, split, seed)
+    if fresh := is_fresh(given.X):
+        given, split, known = look_at_fresh(given, e.early_stopping, e.validation_fraction, seed)
+    else:
+        given = given._replace(X=near_rows(given.X))
+        split = large_split(len(given.X), width, e.early_stopping, e.validation_fraction, seed)
+        known = look_through(given, split, seed)
     scaler = large_scaler(scaling, given, known, slots.output_interval or (0.0, 1.0))
     read = ScaledBlocks(given, split, scaler, e.dtype, known.weight)
     ends = read.scaled_ends(known.moments)
     sample, held = read.scaled(known.sample), read.scaled(known.held)
     rows = ScaledRows(sample, known.sample_weight, held, known.held_weight)
     far = FarRows(read, split.n_train, width, e.dtype, e.device)
+    if fresh:
+        far = far._replace(read_in=read.at)
     prepared = as_prepared(scaling, scaler, rows, given, slots, e.dtype)
     return prepared._replace(far=far, ends=ends)
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from isthmus.autoencoder.large import blocks_in_turn
 from isthmus.autoencoder.network import build_net, sample_rows
+from isthmus.autoencoder.noisy import check_task
 from isthmus.autoencoder.rows import check_scaled, prepare_rows
+from isthmus.autoencoder.sources import is_fresh, mark_of
 from isthmus.model import Fitted, Model, blocks, history_of, measure_gaps
 from isthmus.training import (
     Trainer,
@@ -61,6 +63,8 @@ def settings_mark(parameters: Parameters) -> str:
 def fingerprint(X: np.ndarray, weight: np.ndarray) -> int:
     """Return a number by which two runs know whether they see the same rows."""
     value = zlib.crc32(repr((X.shape, X.dtype.str)).encode())
+    if is_fresh(X):
+        return zlib.crc32(repr(mark_of(X)).encode(), value)
     many = exceeds_window(*X.shape)
     for rows in (rows for _, rows in blocks_in_turn(X)) if many else (X[b] for b in blocks(X)):
         value = zlib.crc32(np.ascontiguousarray(rows).data, value)
@@ -128,7 +132,7 @@ class Run:
         )
         self.sample_shape, self.schema = sample_shape, schema
         self.rows, n = prepared.rows, prepared.n_train
-        self.objective = slots.bound_objective(prepared.widest, parameters.dtype)
+        self.objective = slots.bound_objective(prepared.widest, parameters.dtype, sample_shape)
         self.n_layers = len(net.encoder) if parameters.pretrain else 0
         self.batch_size = settle_batch_size(parameters.batch_size, n)
         self.max_epochs = self._max_epochs(n)
@@ -345,6 +349,13 @@ def begin_run(
     `starting` takes the fresh net and returns the one to start from, such as the one `kept` of an
     earlier fit; `ready` keeps prepared rows for runs that need the same; see `prepare_rows` of `aside`.
     """
+    check_task(parameters, slots, given)
+    slots.check_images(
+        given.sample_shape,
+        given.X.shape[1],
+        scaling=parameters.scaling,
+        pretrain=parameters.pretrain,
+    )
     prepared = prepare_rows(parameters, given, slots, origin.seed, ready, aside=aside)
     slots = prepared.bound(slots)
     pretrained = parameters.pretrain is not None

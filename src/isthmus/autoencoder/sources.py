@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 import warnings
@@ -104,6 +105,26 @@ def are_many(X: Any) -> bool:
     return table and exceeds_window(len(X), width_of(X))
 
 
+def is_far(rows: Any) -> bool:
+    """Return whether a fit reads rows window by window: more than one, or others in each epoch."""
+    return exceeds_window(*rows.shape) or is_fresh(rows)
+
+
+def is_fresh(rows: Any) -> bool:
+    """Return whether rows are of a source that draws them afresh in each epoch."""
+    return bool(getattr(rows, "is_fresh", False))
+
+
+def rows_at(rows: Any, epoch: int) -> Any:
+    """Return the rows of an epoch, of a source that draws them afresh."""
+    return rows.of(rows.source.at(epoch))
+
+
+def mark_of(rows: Any) -> int:
+    """Return a number by which two runs know whether a source draws the same rows for both."""
+    return int(rows.source.mark)
+
+
 def some_of_many(X: Any, most: int, random_state: RandomState) -> Any:
     """Return some rows, in their order, of more than a window; all else as it is.
 
@@ -139,6 +160,17 @@ class BlockRows:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether each epoch has rows of its own."""
+        return self.source.is_fresh
+
+    def of(self, source: Blocks) -> BlockRows:
+        """Return rows of another source that are made alike."""
+        other = copy.copy(self)
+        other.source = source
+        return other
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -57,7 +57,7 @@ def validate_rows(
     source = as_source(X)
     if source is not None:
         first = source.read(0, 2)
-        if exceeds_window(len(source), width_of(first)):
+        if source.is_fresh or exceeds_window(len(source), width_of(first)):
             return _rows_of_source(
                 estimator, source, first, reset=reset, schema=schema, constants=constants
             )
@@ -212,9 +212,12 @@ def validate_numbers(
     shape = np.shape(X) if isinstance(X, np.ndarray) else ()
     sample_shape = tuple(shape[1:]) if len(shape) > 2 else None
     if not reset and sample_shape and sample_shape != estimator.sample_shape_:
+        hint = ""
+        if estimator.sample_shape_ and hasattr(estimator, "reconstruct"):
+            hint = " Noisy images of other sizes go through isthmus.images.denoise."
         raise ValueError(
             f"X has samples of shape {sample_shape}, but {type(estimator).__name__} was fitted on "
-            f"samples of shape {estimator.sample_shape_ or (estimator.n_features_in_,)}."
+            f"samples of shape {estimator.sample_shape_ or (estimator.n_features_in_,)}.{hint}"
         )
     flat: np.ndarray = validate_data(
         estimator,
@@ -305,6 +308,16 @@ def validate_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarr
     return _check_sample_weight(
         as_numpy(sample_weight), X, dtype=np.float64, ensure_non_negative=True
     )
+
+
+def check_counted(weight: np.ndarray, minimum: int) -> None:
+    """Raise a ValueError where fewer rows count than a fit takes."""
+    counted = int(np.count_nonzero(weight))
+    if counted < minimum:
+        raise ValueError(
+            f"sample_weight is above 0 for {counted} of {len(weight)} rows, and a fit takes {minimum} "
+            "at least: give more rows a weight."
+        )
 
 
 def validate_codes(X: ArrayLike, n_components: int, dtype: str) -> np.ndarray:

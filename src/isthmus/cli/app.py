@@ -10,14 +10,14 @@ import traceback
 from pathlib import Path
 from pkgutil import iter_modules
 
-from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
+from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
 from isthmus import __version__
 from isthmus.cli import commands
 from isthmus.cli.streams import standing_streams
 from isthmus.cli.terminal import UsageError, as_options, complain, harmless, shown_warnings, signals
 from isthmus.io import discard
-from isthmus.words import shortened
+from isthmus.words import listed, shortened
 
 COMMANDS = [module.name for module in iter_modules(commands.__path__)]
 OF_NAMES = ("--columns", "--ignore", "--id")
@@ -95,12 +95,26 @@ def _of_usage(error: CycloptsError, command: str) -> str:
             "- is no file, and isthmus reads and writes files, by their endings; without -o, isthmus "
             "score, detect and explain print CSV."
         )
+    if isinstance(error, UnknownOptionError) and (others := _takers(error.token.keyword)):
+        verb = "takes" if len(others) == 1 else "take"
+        return (
+            f"{command} has no {error.token.keyword}, which isthmus {listed(others, 'and')} {verb}."
+        )
     if not isinstance(error, UnusedCliTokensError):
         return str(error).strip()
     extra = list(error.unused_tokens or ())
     if several := _several_names(list(error.root_input_tokens or ()), extra):
         return f"Names are given with commas: {several}."
     return f"{command} does not take {shortened(extra, 3)} as well: give one file or folder."
+
+
+def _takers(option: str | None) -> list[str]:
+    """Return the commands that have an option."""
+    return [
+        name
+        for name in COMMANDS
+        if any(option in given.names for given in app[name].assemble_argument_collection())
+    ]
 
 
 def _several_names(words: list[str], extra: list[str]) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import tempfile
+import warnings
 import weakref
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -171,9 +172,14 @@ def same_rows(
 
 
 def rows_to_fit(
-    source: Source, wanted: Wanted | None = None, weight: str | None = None
+    source: Source,
+    wanted: Wanted | None = None,
+    weight: str | None = None,
+    *,
+    by: str | None = None,
 ) -> Rows | None:
-    """Return the rows of a large source, read when training asks for them; None for others.
+    """Return the rows of a large source, read when training asks for them; None for others, and with
+    a warning where a column `by` says of which group each row is.
 
     Their weights, of a column of this name, are read at once.
 
@@ -183,6 +189,9 @@ def rows_to_fit(
 
     from isthmus.io import ChosenBlocks, Rows, TextBlocks
 
+    if by is not None:
+        _warn_of_whole(source)
+        return None
     blocks = _opened(source, wanted, weight=weight) if is_big(source) else None
     if blocks is None or (weight is not None and not _has_numbers(blocks, weight)):
         return None
@@ -198,6 +207,16 @@ def rows_to_fit(
         return None
     X: Any = ChosenBlocks(blocks, taken)
     return Rows(X, pl.DataFrame(), weights)
+
+
+def _warn_of_whole(source: Source) -> None:
+    """Warn of large files, before they are read, whose rows models of groups need in memory."""
+    if is_big(source):
+        warnings.warn(
+            f"{source.path} is read as a whole for --by, and all its rows have to fit into memory: "
+            "where they do not, fit some of its groups at a time.",
+            stacklevel=2,
+        )
 
 
 def _has_numbers(blocks: Blocks, name: str) -> bool:

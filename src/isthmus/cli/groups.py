@@ -12,7 +12,7 @@ from isthmus.cli.terminal import UsageError
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import polars as pl
@@ -98,17 +98,44 @@ def with_groups(found: Autoencoder | OutlierDetector, model: Path, source: Sourc
     return with_column(source, fleet.keys.name)
 
 
-def groups_of(found: Autoencoder | OutlierDetector, rows: Rows) -> pl.Series | None:
-    """Return the group of each row, as the model knows it; None for a model without groups."""
+def _whole(column: pl.Series) -> pl.Series:
+    """Return texts as whole numbers, null where they are none."""
     import polars as pl
 
+    return column.str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
+
+
+def _dates(column: pl.Series) -> pl.Series:
+    """Return texts as times, null where they are none."""
+    import polars as pl
+
+    try:
+        return column.str.to_datetime(strict=False)
+    except pl.exceptions.ComputeError:  # none of them looks like one
+        return column.clear(len(column)).cast(pl.Datetime)
+
+
+_READ: dict[str, Callable[[pl.Series], pl.Series]] = {
+    "text": lambda column: column,
+    "whole": _whole,
+    "date": _dates,
+}
+
+
+def groups_of(found: Autoencoder | OutlierDetector, rows: Rows) -> pl.Series | None:
+    """Return the group of each row, as the model knows it; None for a model without groups."""
     fleet = fleet_of(found)
     if fleet is None:
         return None
     column = keys_of(rows, str(fleet.keys.name))
-    if fleet.keys.kind == "whole":
-        return column.cast(pl.Int64, strict=False)
-    return column.str.to_datetime(strict=False) if fleet.keys.kind == "date" else column
+    made = _READ[fleet.keys.kind](column)
+    odd = column.filter(made.is_null() & column.is_not_null())
+    if len(odd):
+        raise FileError(
+            f"The column {fleet.keys.name!r} holds {odd[0]!r}, and the groups of the fit were "
+            f"{fleet.keys.in_words}: give keys of the same kind."
+        )
+    return made
 
 
 def one_of(
@@ -129,10 +156,28 @@ def one_of(
 
 
 def keys_of(rows: Rows, by: str) -> pl.Series:
-    """Return the group of each row that is worked on, as text."""
+    """Return the group of each row that is worked on, as text; null where it is missing."""
     import polars as pl
 
-    return rows.ids[by][rows.numbers].cast(pl.String)
+    column = rows.ids[by][rows.numbers]
+    if column.dtype.is_float():
+        column = _without_fractions(column)
+    return column.cast(pl.String).replace("", None)
+
+
+def _without_fractions(column: pl.Series) -> pl.Series:
+    """Return whole numbers that were floats, as they are in columns with missing cells."""
+    import polars as pl
+
+    column = column.fill_nan(None)
+    whole = column.cast(pl.Int64, strict=False)
+    odd = column.filter((whole.cast(pl.Float64) != column).fill_null(column.is_not_null()))
+    if len(odd):
+        raise FileError(
+            f"The column {column.name!r} says the group of each row, and holds {odd[0]!r}: groups are "
+            "texts, whole numbers or dates."
+        )
+    return whole
 
 
 def check_by(source: Source, by: str | None) -> None:
@@ -156,7 +201,7 @@ def trained_groups(rows: Rows, by: str | None, source: Source) -> pl.Series | No
     if by not in rows.ids.columns:
         raise FileError(f"{path} has no column {by!r}, which --by names.")
     keys = keys_of(rows, by)
-    missing = (keys.is_null() | (keys == "")).arg_true()
+    missing = keys.is_null().arg_true()
     if len(missing):
         from isthmus.fleet import without_key
         from isthmus.io import row_place

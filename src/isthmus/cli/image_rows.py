@@ -1,4 +1,4 @@
-"""Folders of images as rows, in the size and the colours that are wanted."""
+"""Images as rows, in the size and the colours that are wanted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from isthmus.cli.terminal import UsageError
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from isthmus.io import ImageFolder, Rows
+
+    Mode = Literal["auto", "grey", "colour"]
 
 
 def read_images(source: Source, wanted: Wanted | None) -> Rows:
@@ -18,15 +22,7 @@ def read_images(source: Source, wanted: Wanted | None) -> Rows:
 
     from isthmus.io import Rows
 
-    size: tuple[int, int] | None = image_size(source.pictures)
-    mode: str = source.pictures.mode or "auto"
-    if wanted is not None:
-        mode = wanted_mode(source, wanted)
-        if size not in (None, wanted.shape[:2]):
-            raise UsageError(
-                f"--size {source.pictures.size} is another size: {wanted.who} {wanted.size} images, "
-                f"so give --size {wanted.size}."
-            )
+    size, mode = size_and_mode(source, wanted)
     found = scan(source)
     if wanted is not None and size is None:
         _check_sizes(found, wanted)
@@ -37,18 +33,41 @@ def read_images(source: Source, wanted: Wanted | None) -> Rows:
     return Rows(pixels, pl.DataFrame({FILE: names}), image_scale=scale)
 
 
+def size_and_mode(source: Source, wanted: Wanted | None) -> tuple[tuple[int, int] | None, Mode]:
+    """Return the size that images are to have, where it is known, and their mode."""
+    size = image_size(source.pictures)
+    if wanted is None:
+        return size, source.pictures.mode or "auto"
+    mode = wanted_mode(source, wanted)
+    if size not in (None, wanted.shape[:2]):
+        raise UsageError(
+            f"--size {source.pictures.size} is another size: {wanted.who} {wanted.size} images, "
+            f"so give --size {wanted.size}."
+        )
+    return size, mode
+
+
 def scan(source: Source) -> ImageFolder:
-    """Return the images of a folder by their headers."""
-    from isthmus.io import ImageFolder
+    """Return the images of a folder, or the one of a file, by their headers."""
+    from isthmus.io import MOST_OF_PILLOW, ImageFolder
 
-    return ImageFolder(source.path, "skip" if source.pictures.skip_bad else "raise")
+    pictures = source.pictures
+    if pictures.max_pixels is not None and not 0 < pictures.max_pixels <= MOST_OF_PILLOW:
+        raise UsageError(
+            f"--max-pixels must be from 1 to {MOST_OF_PILLOW:,}, the most that Pillow reads; got "
+            f"{pictures.max_pixels}."
+        )
+    of_one = (source.path.parent, [source.path.name])
+    folder, names = of_one if source.path.is_file() else (source.path, None)
+    return ImageFolder(folder, "skip" if pictures.skip_bad else "raise", pictures.max_pixels, names)
 
 
-def wanted_mode(source: Source, wanted: Wanted) -> str:
+def wanted_mode(source: Source, wanted: Wanted) -> Literal["grey", "colour"]:
     """Return the mode that gives images of the shape that is wanted."""
     if len(wanted.shape) < 2:
+        kind = "an image" if source.path.is_file() else "a folder of images"
         raise FileError(
-            f"{source.path} is a folder of images, but {wanted.who} rows of {wanted.shape[0]} "
+            f"{source.path} is {kind}, but {wanted.who} rows of {wanted.shape[0]} "
             "columns: give a table of these."
         )
     channels = 1 if len(wanted.shape) == 2 else wanted.shape[2]
@@ -57,7 +76,7 @@ def wanted_mode(source: Source, wanted: Wanted) -> str:
             f"{source.path} gives images of 1 or 3 channels, but {wanted.who} images of {channels}: "
             "give a .npy file."
         )
-    needed = "grey" if channels == 1 else "colour"
+    needed: Literal["grey", "colour"] = "grey" if channels == 1 else "colour"
     mode = source.pictures.mode
     if mode not in (None, "auto", needed):
         raise UsageError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from isthmus.cli.groups import fleet_of
 from isthmus.cli.rows import said_of
@@ -11,6 +11,7 @@ from isthmus.cli.terminal import UsageError, usage_errors
 from isthmus.words import shortened
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from isthmus.autoencoder import Autoencoder
@@ -149,3 +150,12 @@ def columns_in_words(found: Autoencoder | OutlierDetector) -> dict[str, str]:
     for column in schema.columns:
         names.setdefault(KIND_WORDS[column.kind], []).append(column.name)
     return {kind: shortened(some, 12) for kind, some in names.items()}
+
+
+def errors_in_words(errors: Mapping[str, Any]) -> str:
+    """Return the error of a model beside those of PCA and of the mean, in words."""
+    own = f"{errors['model']:.4g} on the {errors['rows']} rows"
+    mean = f"{errors['mean']:.4g} by the mean"
+    if errors["pca"] != errors["pca"]:  # NaN: PCA sees what the model was asked for
+        return f"{own}, corrupted as in training; {mean}"
+    return f"{own}; {errors['pca']:.4g} by PCA, {mean}"

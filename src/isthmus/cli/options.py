@@ -199,7 +199,7 @@ class AutoencoderOptions(Seeded):
         option(
             TRAINING,
             "How columns are scaled before they are compared: standard, minmax, robust, range, asinh, "
-            "none.",
+            "anscombe, none.",
             default="auto",
             metavar="NAME",
         ),
@@ -377,6 +377,33 @@ class Pictures:
     ] = None
     skip_bad: Annotated[
         bool, option(DATA, "Leave images out that cannot be read, with a warning.")
+    ] = False
+    max_pixels: Annotated[
+        int | None,
+        option(
+            DATA,
+            "How many pixels an image may have: more, which a small file can declare, fill the memory.",
+            default="67108864",
+        ),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class CutPictures(Pictures):
+    """The same where patches of them may be trained on."""
+
+    patches: Annotated[
+        int | None,
+        option(
+            DATA,
+            "Train on so many patches of --size, at random places of the images at their own size, "
+            "drawn anew in each epoch.",
+            metavar="N",
+        ),
+    ] = None
+    no_turns: Annotated[
+        bool, option(DATA, "Leave patches as they lie, and do not mirror and turn them at random.")
     ] = False
 
 

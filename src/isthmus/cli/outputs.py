@@ -271,10 +271,11 @@ def end_with_array(array: np.ndarray, rows: Rows, path: Path, common: Common) ->
     )
 
 
-def end_with_images(count: int, folder: Path, common: Common) -> int:
-    """Report how many images were written to a folder."""
-    facts = {"output": str(folder), "images": count}
-    return end(common, facts, {"output": str(folder), "data": f"{count:,} images"})
+def end_with_images(count: int, output: Path, common: Common) -> int:
+    """Report how many images were written to a folder, or that one was to a file."""
+    facts = {"output": str(output), "images": count}
+    counted = f"{count:,} image{'s' * (count != 1)}"
+    return end(common, facts, {"output": str(output), "data": counted})
 
 
 def in_words(facts: Mapping[str, object]) -> dict[str, str]:

@@ -141,7 +141,7 @@ class InGroups:
 
     def decode(self, Z: np.ndarray) -> np.ndarray:
         """Return the rows that codes stand for."""
-        self.check_decoder()
+        self.like.check_decodes_codes()
         made = self.stack.map("decode", Z.astype(self.dtype), self.numbers)
         return self.stack.unscaled(made, self.numbers)
 

@@ -37,11 +37,16 @@ class Keys:
         kind, keys = read_keys(groups)
         if kind not in (self.kind, None):
             raise ValueError(
-                f"The groups are {KINDS[str(kind)]}, but those of the fit were {KINDS[self.kind]}: "
+                f"The groups are {KINDS[str(kind)]}, but those of the fit were {self.in_words}: "
                 "give keys of the same kind."
             )
         found = (self.numbers.get(key, -1) for key in keys)
         return np.fromiter(found, np.int64, len(keys)), keys
+
+    @property
+    def in_words(self) -> str:
+        """What the keys are."""
+        return KINDS[self.kind]
 
     def text(self, key: Key | None) -> str:
         """Return a key as it is shown."""

@@ -14,15 +14,18 @@ _HOMES = {
     "choices": ["NoRoomError", "TableError"],
     "columns": ["choose_columns", "looks_headless", "used_columns"],
     "endings": ["IMAGE_ENDINGS", "TEXT_ENDINGS", "file_ending", "file_stem"],
-    "image_file": ["nearest_pixels"],
+    "image_file": ["MOST_OF_PILLOW", "nearest_pixels"],
     "image_folder": [
+        "LOSSLESS_FORMATS",
         "ImageFolder",
         "Images",
         "check_image_folder",
         "image_paths",
+        "make_folders",
         "read_images",
         "to_pixels",
         "write_images",
+        "write_picture",
     ],
     "growing": ["Growing", "growing_lines", "growing_table"],
     "labels": ["column_values", "column_words"],
@@ -31,10 +34,13 @@ _HOMES = {
     "lists": ["spread_lists"],
     "numbers": ["numbers_of"],
     "optional": ["needed"],
+    "patches": ["Patches", "places_of"],
+    "pictures": ["PictureArrays", "PictureFiles", "Pictures"],
     "places": ["Numbered", "row_place"],
     "reading": ["options_of", "reader"],
     "streams": ["discard", "lasting_errors"],
-    "style": ["Style", "style_of"],
+    "style": ["Style"],
+    "styled": ["style_of"],
     "table": ["Rows", "Table"],
     "tabled": ["typed_table"],
     "tables": [
@@ -73,19 +79,28 @@ if TYPE_CHECKING:
     from isthmus.io.growing import Growing as Growing
     from isthmus.io.growing import growing_lines as growing_lines
     from isthmus.io.growing import growing_table as growing_table
+    from isthmus.io.image_file import MOST_OF_PILLOW as MOST_OF_PILLOW
     from isthmus.io.image_file import nearest_pixels as nearest_pixels
+    from isthmus.io.image_folder import LOSSLESS_FORMATS as LOSSLESS_FORMATS
     from isthmus.io.image_folder import ImageFolder as ImageFolder
     from isthmus.io.image_folder import Images as Images
     from isthmus.io.image_folder import check_image_folder as check_image_folder
     from isthmus.io.image_folder import image_paths as image_paths
+    from isthmus.io.image_folder import make_folders as make_folders
     from isthmus.io.image_folder import read_images as read_images
     from isthmus.io.image_folder import to_pixels as to_pixels
     from isthmus.io.image_folder import write_images as write_images
+    from isthmus.io.image_folder import write_picture as write_picture
     from isthmus.io.labels import column_values as column_values
     from isthmus.io.labels import column_words as column_words
     from isthmus.io.lists import spread_lists as spread_lists
     from isthmus.io.numbers import numbers_of as numbers_of
     from isthmus.io.optional import needed as needed
+    from isthmus.io.patches import Patches as Patches
+    from isthmus.io.patches import places_of as places_of
+    from isthmus.io.pictures import PictureArrays as PictureArrays
+    from isthmus.io.pictures import PictureFiles as PictureFiles
+    from isthmus.io.pictures import Pictures as Pictures
     from isthmus.io.places import Numbered as Numbered
     from isthmus.io.places import row_place as row_place
     from isthmus.io.plain import as_json as as_json
@@ -94,7 +109,7 @@ if TYPE_CHECKING:
     from isthmus.io.streams import discard as discard
     from isthmus.io.streams import lasting_errors as lasting_errors
     from isthmus.io.style import Style as Style
-    from isthmus.io.style import style_of as style_of
+    from isthmus.io.styled import style_of as style_of
     from isthmus.io.table import Rows as Rows
     from isthmus.io.table import Table as Table
     from isthmus.io.tabled import typed_table as typed_table

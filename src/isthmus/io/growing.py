@@ -38,9 +38,15 @@ SINKS: dict[str, Callable[[pl.LazyFrame, Path], object]] = {
 class Growing(ABC):
     """A table that is written part by part; all parts have the same columns, of the same types."""
 
-    @abstractmethod
+    is_empty = True
+
     def write(self, part: pl.DataFrame | np.ndarray) -> None:
         """Write the next rows."""
+        self._add(part)
+        self.is_empty = False
+
+    @abstractmethod
+    def _add(self, part: pl.DataFrame | np.ndarray) -> None: ...
 
     def end(self) -> None:  # noqa: B027  (nothing is left in most formats)
         """Write what is left."""
@@ -83,6 +89,8 @@ def growing_table(
             table = GROWING[kind](part.file, rows, raw, style or Style())
         try:
             yield table
+            if table.is_empty:
+                raise TableError(f"There are no rows to write to {path}.")
             table.end()
         except BaseException:
             table.give_up()
@@ -99,14 +107,13 @@ class Lines(Growing):
     """CSV, packed or not."""
 
     def __init__(self, file: IO[bytes], _: int, raw: bool, style: Style) -> None:
-        self.file, self.raw, self.style, self.begun = file, raw, style, False
+        self.file, self.raw, self.style = file, raw, style
 
-    def write(self, part: pl.DataFrame | np.ndarray) -> None:
+    def _add(self, part: pl.DataFrame | np.ndarray) -> None:
         """Write rows below the names of their columns."""
         assert isinstance(part, pl.DataFrame)
-        text = csv_text(part, raw=self.raw, style=self.style, header=not self.begun)
+        text = csv_text(part, raw=self.raw, style=self.style, header=self.is_empty)
         self.file.write(text.encode())
-        self.begun = True
 
 
 class PackedLines(Lines):
@@ -129,7 +136,7 @@ class JsonLines(Growing):
     def __init__(self, file: IO[bytes], *_: object) -> None:
         self.file = file
 
-    def write(self, part: pl.DataFrame | np.ndarray) -> None:
+    def _add(self, part: pl.DataFrame | np.ndarray) -> None:
         """Write rows."""
         assert isinstance(part, pl.DataFrame)
         self.file.write(worded(part).write_ndjson().encode())
@@ -141,10 +148,10 @@ class Numbers(Growing):
     def __init__(self, file: IO[bytes], rows: int, *_: object) -> None:
         self.file, self.rows, self.dtype = file, rows, np.dtype(float)
 
-    def write(self, part: pl.DataFrame | np.ndarray) -> None:
+    def _add(self, part: pl.DataFrame | np.ndarray) -> None:
         """Write rows, the first of which say of what type all are."""
         array = part if isinstance(part, np.ndarray) else part.to_numpy()
-        if self.file.tell() == 0:
+        if self.is_empty:
             self.dtype, shape = array.dtype, (self.rows, *array.shape[1:])
             header = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(self.file, header)
@@ -172,7 +179,7 @@ class Sunk(Growing):
         self.thread: threading.Thread | None = None
         self.error: BaseException | None = None
 
-    def write(self, part: pl.DataFrame | np.ndarray) -> None:
+    def _add(self, part: pl.DataFrame | np.ndarray) -> None:
         """Hand on rows."""
         assert isinstance(part, pl.DataFrame)
         if self.thread is None:

@@ -24,7 +24,8 @@ IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 GREY_MODES = ("1", "L", "LA", "La")  # as Pillow names them
 SIXTEEN_BITS = "I;16"  # the start of Pillow's names of such modes
 SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that exchange height and width
-MOST_PIXELS = 2**26  # of one image: more is a bomb or near to one
+MOST_PIXELS = 2**26  # of one image: more is a bomb or near to one, unless it is asked for
+MOST_OF_PILLOW = 2 * 89_478_485  # pixels, beyond which it opens no image
 MOST_DEFLATED = 1032  # bytes that one byte of a PNG's data can stand for
 
 ImageSize = tuple[int, int]  # height, width
@@ -37,6 +38,8 @@ class ImageHeader(NamedTuple):
     size: ImageSize
     mode: str
     frames: bool
+    transparent: bool = False  # whether it has alpha, or a colour that is none
+    rounded: bool = False  # whether it has more bits than are read
 
     @property
     def deep(self) -> bool:
@@ -54,20 +57,21 @@ class BadImageError(Exception):
 
 
 @contextmanager
-def open_image(path: Path) -> Iterator[Image.Image]:
+def open_image(path: Path, max_pixels: int | None = None) -> Iterator[Image.Image]:
     """Open an image; what goes wrong, here or in the block, is raised as a BadImageError."""
+    most = MOST_PIXELS if max_pixels is None else max_pixels
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own do not name the file
         try:
             if not path.is_file():  # a pipe would be waited for
                 raise BadImageError("is no regular file, or a link to none")
             with path.open("rb") as file, _opened(file) as image:
-                if image.width * image.height > MOST_PIXELS:
+                if image.width * image.height > most:
                     raise Image.DecompressionBombError
                 _check_held(image, path.stat().st_size)
                 yield image
         except Exception as error:  # on damaged files Pillow raises nearly anything
-            raise BadImageError(_reason(error)) from error
+            raise BadImageError(_reason(error, most)) from error
 
 
 def _opened(file: IO[bytes]) -> Image.Image:
@@ -94,11 +98,14 @@ def _check_held(image: Image.Image, held: int) -> None:
         )
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, most: int) -> str:
     if isinstance(error, BadImageError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError):
-        return f"has more than {MOST_PIXELS:,} pixels, which could be a decompression bomb"
+        return (
+            f"has more than {most:,} pixels, which could be a decompression bomb (max_pixels, on the "
+            "command line --max-pixels, allows more)"
+        )
     if isinstance(error, UnidentifiedImageError):
         return "is no PNG, JPEG, TIFF or BMP image, or is damaged"
     if isinstance(error, OSError) and error.errno is not None:
@@ -115,7 +122,15 @@ def read_header(name: str, image: Image.Image) -> ImageHeader:
     width, height = image.size
     if image.format != "TIFF" and _orientation(image) in SIDEWAYS:  # a TIFF's size is turned
         width, height = height, width
-    return ImageHeader(name, (height, width), image.mode, getattr(image, "is_animated", False))
+    several = getattr(image, "is_animated", False)
+    clear, rounded = image.has_transparency_data, _is_rounded(image)
+    return ImageHeader(name, (height, width), image.mode, several, clear, rounded)
+
+
+def _is_rounded(image: Image.Image) -> bool:
+    """Return whether Pillow reads 8 bits of each 16, as it does of all but plain grey."""
+    deep = any(";16" in str(tile.args) for tile in getattr(image, "tile", []))
+    return deep and not image.mode.startswith(SIXTEEN_BITS)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -129,16 +144,40 @@ def _orientation(image: Image.Image) -> int:
 
 def decode_image(image: Image.Image, size: ImageSize, colour: bool) -> np.ndarray:
     """Decode an image and bring it to a size, in grey or in colour."""
-    turned = _orientation(image) != 1
-    image.load()
-    if turned:
-        image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     if image.mode.startswith(SIXTEEN_BITS):
         return _deep_pixels(np.asarray(image), size)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(_resized(image.convert("RGB" if colour else "L"), size))
+
+
+def decode_opaque(image: Image.Image, colour: bool) -> np.ndarray:
+    """Decode an image in its own size, in grey or in colour, as if nothing were transparent."""
+    image = _upright(image)
+    if image.mode.startswith(SIXTEEN_BITS):
+        return np.asarray(image)
+    if image.has_transparency_data:  # a palette's colours go with it
+        image = image.convert("RGBA")
+    return np.asarray(image.convert("RGB" if colour else "L"))
+
+
+def decode_picture(image: Image.Image) -> np.ndarray:
+    """Decode an image as it is: grey or colour, in its size, and with alpha if it has some."""
+    image = _upright(image)
+    if image.mode.startswith(SIXTEEN_BITS):
+        return np.asarray(image).astype(np.uint16, copy=False)
+    grey = "LA" if image.has_transparency_data else "L"
+    mode = grey if image.mode in GREY_MODES else grey.replace("L", "RGB")
+    return np.asarray(image if image.mode == mode else image.convert(mode))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return an image decoded, and turned as its EXIF data say."""
+    turned = _orientation(image) != 1
+    image.load()
+    return ImageOps.exif_transpose(image) if turned else image
 
 
 def _deep_pixels(pixels: np.ndarray, size: ImageSize) -> np.ndarray:

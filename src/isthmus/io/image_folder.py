@@ -6,7 +6,6 @@ is allocated before its size is known; each error names the file and what to do.
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
 from collections import Counter
@@ -19,12 +18,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 import numpy as np
 from PIL import Image
 
-from isthmus.io.atomic import write_whole
+from isthmus.io.atomic import whole_file
 from isthmus.io.choices import TableError
 from isthmus.io.endings import IMAGE_ENDINGS
 from isthmus.io.image_file import (
     BadImageError,
     decode_image,
+    decode_opaque,
+    decode_picture,
     nearest_pixels,
     open_image,
     read_header,
@@ -33,6 +34,7 @@ from isthmus.words import shape_text, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from isthmus.io.image_file import (
         ImageHeader,
@@ -75,6 +77,7 @@ def read_images(
     size: ImageSize | None = None,
     mode: Literal["auto", "grey", "colour"] = "auto",
     on_error: Literal["raise", "skip"] = "raise",
+    max_pixels: int | None = None,
 ) -> Images:
     """Read the images of a folder and of its sub-folders.
 
@@ -95,6 +98,9 @@ def read_images(
     on_error : {"raise", "skip"}
         What a file that is no image, is damaged, or has too many pixels leads to: an error, or
         one warning that names the files that are left out.
+    max_pixels : int, optional
+        How many pixels an image may have: by default 67,108,864, since a small file that declares
+        more can be made to fill the memory.
 
     Returns
     -------
@@ -124,7 +130,7 @@ def read_images(
         raise ValueError(f"The size must be (height, width), whole numbers from 1; got {size!r}.")
     _check_choice("mode", mode, COLOUR_MODES)
     _check_choice("on_error", on_error, ("raise", "skip"))
-    return ImageFolder(source, on_error).read(size, mode)
+    return ImageFolder(source, on_error, max_pixels).read(size, mode)
 
 
 def _check_choice(name: str, value: str, known: Sequence[str]) -> None:
@@ -133,18 +139,30 @@ def _check_choice(name: str, value: str, known: Sequence[str]) -> None:
 
 
 class ImageFolder:
-    """The images of a folder by their headers, and what is wrong with the other files."""
+    """The images of a folder, or some of them, by their headers, and what is wrong with other files."""
 
-    def __init__(self, source: str | Path, on_error: str = "raise") -> None:
-        self.folder, self.skips = Path(source), on_error == "skip"
+    def __init__(
+        self,
+        source: str | Path | Sequence[str | Path],
+        on_error: str = "raise",
+        max_pixels: int | None = None,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        listed = names if isinstance(source, str | Path) else [str(path) for path in source]
+        self.folder = Path(source) if isinstance(source, str | Path) else Path()
+        self.title = str(self.folder) if isinstance(source, str | Path) else "The list of files"
+        self.skips, self.max_pixels = on_error == "skip", max_pixels
         self.bad: dict[str, str] = {}
         self.headers: list[ImageHeader] = []
-        files = _image_names(self.folder)
+        files = _image_names(self.folder) if listed is None else listed
         self.total = len(files)
         for name in files:
-            with self._tolerant(name), open_image(self.folder / name) as image:
+            with self._tolerant(name), self._open(name) as image:
                 self.headers.append(read_header(name, image))
-        self._check_any(len(self.headers))
+        self.check_any(len(self.headers))
+
+    def _open(self, name: str) -> AbstractContextManager[Image.Image]:
+        return open_image(self.folder / name, self.max_pixels)
 
     @contextmanager
     def _tolerant(self, name: str) -> Iterator[None]:
@@ -159,9 +177,10 @@ class ImageFolder:
                 ) from error
             self.bad[name] = str(error)
 
-    def _check_any(self, found: int) -> None:
+    def check_any(self, found: int) -> None:
+        """Raise a TableError if no image is left."""
         if not found:
-            raise TableError(f"{self.folder} has no image that can be read: {self._reasons()}.")
+            raise TableError(f"{self.title} has no image that can be read: {self._reasons()}.")
 
     def _reasons(self, most: int = 3) -> str:
         """Return what is wrong with the first bad files, and how many more there are."""
@@ -171,17 +190,17 @@ class ImageFolder:
 
     def read(self, size: ImageSize | None, mode: str) -> Images:
         """Decode the images to an array; see `read_images`."""
-        dtype, colour = self.dtype(mode), self._colour(mode)
+        dtype, colour = self.dtype(mode), self.colour(mode)
         size = size or self._one_size()
         shape = (len(self.headers), *size, *([3] if colour else []))
         pixels = _empty_pixels(self.folder, shape, dtype)
         names: list[str] = []
         for header in self.headers:
-            with self._tolerant(header.name), open_image(self.folder / header.name) as image:
+            with self._tolerant(header.name), self._open(header.name) as image:
                 pixels[len(names)] = decode_image(image, size, colour)
                 names.append(header.name)
-        self._check_any(len(names))
-        self._warn()
+        self.check_any(len(names))
+        self.warn()
         return Images(names, pixels[: len(names)])
 
     def scale(self, size: ImageSize) -> float:
@@ -192,24 +211,43 @@ class ImageFolder:
         ]
         return min(sides, key=_change)
 
-    def each(self, mode: str) -> Iterator[tuple[str, np.ndarray]]:
-        """Decode the images one by one, each in its own size."""
-        colour, read = self._colour(mode), 0
+    def each(self, mode: str) -> Iterator[tuple[ImageHeader, np.ndarray]]:
+        """Decode the images one by one, each in its own size; with "auto" also in its own colours.
+
+        Then it is (h, w), of 8 or 16 bits, or (h, w, 3), and of 8 bits with alpha one channel more.
+        """
+        read = 0
         for header in self.headers:
-            pixels = None
-            with self._tolerant(header.name), open_image(self.folder / header.name) as image:
-                pixels = decode_image(image, header.size, colour)
+            pixels = self._picture(header, mode)
             if pixels is not None:
                 read += 1
-                yield header.name, pixels
-        self._check_any(read)
-        self._warn()
+                yield header, pixels
+        self.check_any(read)
+        self.warn()
+
+    def opaque(self, header: ImageHeader, colour: bool) -> np.ndarray | None:
+        """Decode an image in its own size, as if nothing of it were transparent.
+
+        None is one that is to be left out.
+        """
+        with self._tolerant(header.name), self._open(header.name) as image:
+            return decode_opaque(image, colour)
+        return None
+
+    def _picture(self, header: ImageHeader, mode: str) -> np.ndarray | None:
+        """Decode an image; nothing of it is kept but the pixels. None for one that is left out."""
+        with self._tolerant(header.name), self._open(header.name) as image:
+            if mode == "auto":
+                return decode_picture(image)
+            return decode_image(image, header.size, mode == "colour")
+        return None
 
     def dtype(self, mode: str) -> np.dtype:
         """Return the type of all images, or raise a TableError if they have several."""
         return np.dtype(np.uint16 if self._deep(mode) else np.uint8)
 
-    def _colour(self, mode: str) -> bool:
+    def colour(self, mode: str) -> bool:
+        """Return whether the images become such in colour."""
         stored = any(h.colour for h in self.headers)
         return stored if mode == "auto" else mode == "colour"
 
@@ -218,12 +256,12 @@ class ImageFolder:
         deep = [h.name for h in self.headers if h.deep]
         if deep and len(deep) < len(self.headers):
             raise TableError(
-                f"{self.folder} mixes images of 16 bits a pixel ({len(deep):,}, such as {deep[0]}) "
+                f"{self.title} mixes images of 16 bits a pixel ({len(deep):,}, such as {deep[0]}) "
                 f"and of 8 ({len(self.headers) - len(deep):,}): convert them to one depth."
             )
         if deep and mode == "colour":
             raise TableError(
-                f"{self.folder} has 16-bit images, such as {deep[0]}, which are read as grey values "
+                f"{self.title} has 16-bit images, such as {deep[0]}, which are read as grey values "
                 "only: convert them to 8 bits to read them as colour."
             )
         return bool(deep)
@@ -236,24 +274,25 @@ class ImageFolder:
             odd = next(h for h in self.headers if h.size != common)
             counts = [f"{shape_text(size)} ({n:,})" for size, n in sizes]
             raise TableError(
-                f"{self.folder} has images of {len(sizes)} sizes (height x width), "
+                f"{self.title} has images of {len(sizes)} sizes (height x width), "
                 f"{shortened(counts, 3)}, where {odd.name} is the first of {shape_text(odd.size)}: "
                 f"resize them with size={common} (--size {shape_text(common)}), or, where their scale "
                 "matters, cut patches of one size from them."
             )
         return common
 
-    def _warn(self) -> None:
+    def warn(self) -> None:
+        """Warn of files that are left out, and of those that hold several images."""
         if self.bad:
             warnings.warn(
-                f"{len(self.bad):,} of {self.total:,} files of {self.folder} are left out: "
+                f"{len(self.bad):,} of {self.total:,} files of {self.title} are left out: "
                 f"{self._reasons()}.",
                 stacklevel=4,
             )
         several = [h.name for h in self.headers if h.frames and h.name not in self.bad]
         if several:
             warnings.warn(
-                f"{self.folder} has files with several frames, of which the first is read: "
+                f"{self.title} has files with several frames, of which the first is read: "
                 f"{shortened(several, 3)}.",
                 stacklevel=4,
             )
@@ -374,16 +413,25 @@ def write_images(
     if len(names) != len(pixels):
         raise TableError(f"{len(names):,} names do not fit {len(pixels):,} images: give one each.")
     paths = image_paths(folder, names, pixels.dtype, overwrite=overwrite)
+    make_folders(folder, paths)
+    for path, image in zip(paths, pixels, strict=True):
+        write_picture(path, image)
+    return paths
+
+
+def make_folders(folder: Path, paths: Sequence[Path]) -> None:
+    """Make a folder, whose parent exists, and those in it that files of these paths lie in."""
     try:
         for parent in dict.fromkeys([folder, *(path.parent for path in paths)]):
             parent.mkdir(parents=parent != folder, exist_ok=True)
     except OSError as error:
         raise TableError(f"Cannot write to {folder}: {error.strerror or error}.") from error
-    for path, image in zip(paths, pixels, strict=True):
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, LOSSLESS_FORMATS[path.suffix.lower()])
-        write_whole(path, file.getvalue())
-    return paths
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> None:
+    """Write one image whole or not at all: uint8 of 1 to 4 channels, or uint16 (h, w)."""
+    with whole_file(path) as part:
+        Image.fromarray(pixels).save(part.file, LOSSLESS_FORMATS[path.suffix.lower()])
 
 
 def _checked_pixels(pixels: np.ndarray) -> np.ndarray:

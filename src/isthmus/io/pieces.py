@@ -36,10 +36,11 @@ class Unfit(Exception):
 
 
 class Piece(NamedTuple):
-    """Some records of a file: their cells as text, and the line on which each begins."""
+    """Some records of a file: their cells as text, the line on which each begins, their characters."""
 
     cells: pl.DataFrame
     lines: np.ndarray
+    size: int
 
 
 class Records(NamedTuple):
@@ -89,7 +90,8 @@ class Pieces:
             begin = 0 if begun or not self.header else _second(records)
             begun = begun or bool(self.first)
             if len(numbers := records.numbers(begin)):
-                yield Piece(self._parsed(records.text(begin), len(numbers)), numbers + line)
+                held = records.text(begin)
+                yield Piece(self._parsed(held, len(numbers)), numbers + line, len(held))
             line += len(records.lines)
 
     def _sample(self) -> str:

@@ -1,9 +1,10 @@
 """A fitted model without scikit-learn: mapped, measured, stored and exported."""
 
+from isthmus.model.baselines import Baseline as Baseline
+from isthmus.model.baselines import explained_share as explained_share
 from isthmus.model.baselines import pca_axes as pca_axes
-from isthmus.model.evaluation import Baseline as Baseline
+from isthmus.model.counting import Rooted as Rooted
 from isthmus.model.evaluation import evaluated as evaluated
-from isthmus.model.evaluation import explained_share as explained_share
 from isthmus.model.evaluation import reference_errors as reference_errors
 from isthmus.model.evaluation import summary_text as summary_text
 from isthmus.model.evaluation import with_activity as with_activity
@@ -92,5 +93,6 @@ from isthmus.model.slots import AUTO as AUTO
 from isthmus.model.slots import SLOTS as SLOTS
 from isthmus.model.slots import Slots as Slots
 from isthmus.model.slots import resolve_slots as resolve_slots
+from isthmus.model.tasks import task_score as task_score
 from isthmus.model.transformers import pack_transformer as pack_transformer
 from isthmus.model.transformers import unpack_transformer as unpack_transformer

@@ -1,9 +1,13 @@
-"""What a model is measured against: PCA of the same width."""
+"""What a model is measured against: the mean, and PCA of the same width."""
+
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 
 from isthmus.model.scaling import blocks
+
+Baseline = dict[str, Any]  # errors by name, and the name of the rows
 
 
 def pca_axes(x: np.ndarray, weight: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -34,3 +38,8 @@ def pca_axes(x: np.ndarray, weight: np.ndarray, k: int) -> tuple[np.ndarray, np.
 def pca_reconstruction(x: np.ndarray, mean: np.ndarray, axes: np.ndarray | None) -> np.ndarray:
     """Return PCA's reconstruction of rows."""
     return x if axes is None else mean + (x - mean) @ axes.T @ axes
+
+
+def explained_share(model: float, mean: float) -> float:
+    """Return `1 - model / mean`; where there is nothing to explain, 1 for no error and else 0."""
+    return float(1 - model / mean) if mean > 0 else float(model <= 0)

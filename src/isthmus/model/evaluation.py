@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isthmus.model.baselines import pca_axes, pca_reconstruction
+from isthmus.model.baselines import Baseline, explained_share, pca_axes, pca_reconstruction
 from isthmus.model.fitted import last_terms
 from isthmus.model.gaps import measure_gaps
 from isthmus.model.mixing import answers_of_wide
 from isthmus.model.scaling import blocks
+from isthmus.model.tasks import measure_task_errors
 from isthmus.nets import ACTIVATIONS
 from isthmus.parts import plan
 from isthmus.training import code_moments, losses_of_pairs, map_batches
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from isthmus.training import ScaledRows
 
 PCA_VALUES = 2**25  # of mixed rows, that PCA is made of
-Baseline = dict[str, Any]  # errors by name, and the name of the rows
 
 
 def evaluated(fitted: Fitted, rows: ScaledRows) -> Fitted:
@@ -58,6 +58,8 @@ def measure_errors(model: Model, rows: ScaledRows) -> Baseline:
     """Return the errors of the model, the mean predictor and PCA on held-out rows if there are any."""
     if model.mixed is not None:
         return measure_mixed_errors(model, model.mixed, rows)
+    if model.objective.by_task(model.net):
+        return measure_task_errors(model, rows)
     x, weight = rows.judged
     objective, inverse, total = model.objective, model.scaler.inverse, weight.sum()
     mean, axes = pca_axes(rows.x, rows.weight, model.n_components)
@@ -135,11 +137,6 @@ def reference_errors(model: Model, X: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.concatenate(mean), np.concatenate(least)
 
 
-def explained_share(model: float, mean: float) -> float:
-    """Return `1 - model / mean`; where there is nothing to explain, 1 for no error and else 0."""
-    return float(1 - model / mean) if mean > 0 else float(model <= 0)
-
-
 # -- in words --------------------------------------------------------------------------------------
 
 
@@ -187,8 +184,15 @@ def _layer_lines(net: Net, layers: Sequence[Layer], kind: str) -> list[str]:
 def _baseline_lines(baseline: Baseline | None) -> list[str]:
     if not baseline:
         return []
-    lines = [f"Error on the {baseline['rows']} rows (in the loss's units; squared, in the data's)"]
-    for name, label in (("model", "model"), ("pca", "PCA, same width"), ("mean", "mean predictor")):
+    known = {"model": "model", "pca": "PCA, same width", "mean": "mean predictor"}
+    of = ""
+    if np.isnan(baseline["pca"]):  # it sees what the model was asked for
+        del known["pca"]
+        of = ", corrupted as in training"
+    lines = [
+        f"Error on the {baseline['rows']} rows{of} (in the loss's units; squared, in the data's)"
+    ]
+    for name, label in known.items():
         lines.append(f"  {label:<15} {baseline[name]:<10.4g} {baseline[f'{name}_raw']:.4g}")
     if "nats" in baseline:
         lines.append(f"  {baseline['nats']:.4g} nats per row")

@@ -20,6 +20,7 @@ import numpy as np
 from isthmus import __version__
 from isthmus.io import DIGEST, ModelFileError, read_tensors, write_tensors
 from isthmus.model.bending import Bent
+from isthmus.model.counting import Rooted
 from isthmus.model.earlier import keep_losses, warn_of_kept
 from isthmus.model.fitted import Fitted
 from isthmus.model.gaps import Gaps, pack_gaps, unpack_gaps
@@ -49,14 +50,14 @@ if TYPE_CHECKING:
 
     from isthmus.model.slots import Slots
     from isthmus.nets import Layer
-    from isthmus.parts import Part
+    from isthmus.parts import Architecture, Part
     from isthmus.training import (
         Objective,
         Trained,
     )
 
 FORMAT = "isthmus"
-VERSION = (1, 6)
+VERSION = (1, 7)
 DIGESTED = (1, 4)  # files from this version on have a digest
 CUSTOM = "custom"  # the scaling of a user's transformer
 MODEL, DETECTOR = "autoencoder", "detector"  # what a file holds
@@ -76,7 +77,7 @@ def write_model_file(path: str | Path, tensors: Tensors, meta: Meta) -> None:
 
 def pack_model(model: Model, part: str = "model") -> tuple[Tensors, Meta]:
     """Return a model as arrays by name and JSON."""
-    if not isinstance(model.scaler, Affine | Bent):
+    if not isinstance(model.scaler, Affine | Bent | Rooted):
         raise ModelFileError(
             f"A model file holds only scalings that are one line a column, not "
             f"{model.scaler.transformer!r}: put it before the Autoencoder in a Pipeline, with "
@@ -260,7 +261,8 @@ def unpack_model(tensors: Tensors, meta: Meta) -> Model:
         raise ModelFileError(f"The file needs the precision {dtype!r}, which is not known here.")
     slots = resolve_slots(SimpleNamespace(**unpack_slots(meta["slots"])))
     with computing(dtype, None):
-        net = jax.tree.map(jnp.asarray, _unpack_net(tensors, meta["layers"], dtype))
+        net = _unpack_net(tensors, meta["layers"], dtype, slots.architecture)
+        net = jax.tree.map(jnp.asarray, net)
     if slots.sparsity is not None:
         slots.sparsity.check(net.code_activation, net.n_components)
     schema, d, width = None, fitted.whole("n_features_in"), net.n_features
@@ -270,11 +272,14 @@ def unpack_model(tensors: Tensors, meta: Meta) -> Model:
     slots_of_row = slots.loss.width if isinstance(slots.loss, Mixed) else d
     if width != slots_of_row or (schema is not None and len(schema.columns) != d):
         raise ModelFileError(f"The file's layers and scaling do not fit its {d} features.")
+    scaling = _unpack_scaling(fitted)
+    if scaling == "anscombe" and schema is not None:
+        raise ModelFileError("The file's rows are of a table, and its scaling is for counts alone.")
     model = Model(
         slots=slots,
         net=net,
-        scaler=_unpack_scaler(tensors, values),
-        scaling=_unpack_scaling(fitted),
+        scaler=_unpack_scaler(tensors, values, scaling),
+        scaling=scaling,
         mean_row=array_of(tensors, "scaling.mean_row", (width,), dtype),
         sample_shape=fitted.row_shape(),
         dtype=dtype,
@@ -313,15 +318,16 @@ def unpack_schema(plain: Record) -> Schema:
         raise ModelFileError(f"The file's columns cannot be read: {error}.") from error
 
 
-def _unpack_scaler(tensors: Tensors, d: int) -> Affine | Bent:
-    kind: type[Affine | Bent] = Bent if "scaling.unit" in tensors else Affine
+def _unpack_scaler(tensors: Tensors, d: int, scaling: str | None) -> Affine | Bent | Rooted:
+    straight = Rooted if scaling == "anscombe" else Affine
+    kind: type[Affine | Bent | Rooted] = Bent if "scaling.unit" in tensors else straight
     names = (f"scaling.{name}" for name in kind._fields)
     scaler = kind(*(array_of(tensors, name, (d,), "float64") for name in names))
     _check_lines(scaler)
     return scaler
 
 
-def _check_lines(scaler: Affine | Bent) -> None:
+def _check_lines(scaler: Affine | Bent | Rooted) -> None:
     """Raise a ModelFileError where a column cannot be scaled back."""
     if isinstance(scaler, Bent) and (scaler.unit < 0).any():
         raise ModelFileError("The scaling bends a column by a negative unit.")
@@ -418,13 +424,15 @@ def _unpack_parts(name: str, spec: Any) -> Any:
     return tuple(specs) if isinstance(spec, list) else spec
 
 
-def _unpack_net(tensors: Tensors, layers: dict[str, list[Any]], dtype: str) -> Net:
+def _unpack_net(
+    tensors: Tensors, layers: dict[str, list[Any]], dtype: str, architecture: Architecture
+) -> Net:
     """Return the net, after checks that its layers fit one another."""
     encoder, decoder = (
         tuple(_unpack_layer(tensors, side, i, spec) for i, spec in enumerate(layers[side]))
         for side in ("encoder", "decoder")
     )
-    net = Net(encoder, decoder)
+    net = Net(encoder, decoder, architecture.residual, architecture.skips)
     odd = {leaf.dtype.name for leaf in jax.tree.leaves(net)} - {dtype}
     if odd or not encoder:
         raise ModelFileError(f"The file's layers have weights of {sorted(odd)}, not of {dtype}.")

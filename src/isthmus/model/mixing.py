@@ -59,6 +59,12 @@ def _check_slots(slots: Slots) -> None:
             f"The loss {loss.name!r} cannot be that of the numbers of a table, {why}: choose 'mse', "
             "'mae', 'huber' or 'lp'."
         )
+    posing = [part.name for part in slots.corruption if part.of_noise]
+    if posing:
+        raise ValueError(
+            f"The corruption {posing[0]!r} is for rows of plain numbers, {why}: leave other columns "
+            "out, and fill or drop missing cells first."
+        )
     if architecture.spatial:
         raise ValueError(
             f"The architecture {architecture.name!r} is for images and signals, {why}: choose 'dense'."
@@ -79,6 +85,8 @@ def _check_scaling(scaling: Scaling, schema: Schema) -> None:
     why = "and the table is of mixed types, or has missing cells"
     if scaling == "range":
         raise ValueError(f"The scaling 'range' is for columns of one kind, {why}: choose 'minmax'.")
+    if scaling == "anscombe":
+        raise ValueError(f"The scaling 'anscombe' is for counts alone, {why}: choose 'asinh'.")
     if not isinstance(scaling, str | None):
         raise ValueError(
             f"The scaling {scaling!r} is a transformer, {why}: choose one by its name, such as "
@@ -112,7 +120,9 @@ def table_scaler_of_moments(scaling: str | None, known: Moments, layout: Layout)
     numbers, maps = plan(layout).numbers, _unmoved(len(known.low))
     for columns in _scaled_together(numbers, known.gaps[numbers]):
         if (known.low[columns] <= known.high[columns]).any():
-            _place(maps, columns, scaler_of_moments(scaling, known.of(columns)))
+            fitted = scaler_of_moments(scaling, known.of(columns))
+            assert isinstance(fitted, Affine)
+            _place(maps, columns, fitted)
     return Affine(*maps[:2])
 
 

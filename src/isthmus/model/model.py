@@ -18,6 +18,7 @@ from isthmus.model.mixing import (
     slots_by_cell,
 )
 from isthmus.model.scaling import blocks
+from isthmus.nets import CODE_ALONE
 from isthmus.parts import Mixed, plan
 from isthmus.training import (
     column_shares,
@@ -140,8 +141,12 @@ class Model:
 
     def decode_outputs(self, Z: np.ndarray) -> np.ndarray:
         """Return what the net makes of codes, in its own units, (n, width)."""
-        self.check_decoder()
+        self.check_decodes_codes()
         return self._map("decode", Z, lambda z: z.astype(self.dtype))
+
+    def outputs_with(self, Z: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """Return what the net makes of rows whose codes are known, from these alone if it can."""
+        return self.outputs(X) if self.net.needs_input else self.decode_outputs(Z)
 
     def compact(self, outputs: np.ndarray) -> np.ndarray:
         """Return the rows that outputs stand for: of levels the most probable, and never "other"."""
@@ -249,6 +254,12 @@ class Model:
         """Raise a ValueError where the decoder was left out."""
         if not self.net.decoder:
             raise ValueError("This model was saved as an encoder alone: it can only encode.")
+
+    def check_decodes_codes(self) -> None:
+        """Raise a ValueError where codes alone cannot be decoded."""
+        self.check_decoder()
+        if self.net.needs_input:
+            raise ValueError(CODE_ALONE)
 
     def _map(
         self,

@@ -31,6 +31,7 @@ from isthmus.model.onnx_graph import (
     model_bytes,
     package,
 )
+from isthmus.model.onnx_images import ANY, add_images, model_over, takes_any_size
 from isthmus.model.onnx_probes import made_cells, probe_table, table_feed, wanted_cells
 from isthmus.model.onnx_scaling import Lines, forward_nodes
 from isthmus.model.onnx_tables import (
@@ -80,6 +81,8 @@ def export_model(
         content, X = _content(model, part, names, opset), probe_rows(model)
         want, allowed, made = _expected(model, part, X)
         check_equal(content, feed_of(model, X), want, allowed, decided_rows(model, X), made)
+        if part == "reconstruct" and takes_any_size(model):
+            _check_other_size(model, content)
     write_model_bytes(path, content)
 
 
@@ -108,20 +111,38 @@ def check_exportable(model: Model, part: str) -> None:
         raise ValueError(f"The part {exported!r} cannot be exported: {error}.") from error
 
 
+def _check_other_size(model: Model, content: bytes) -> None:
+    """Check a file on a few images that are larger than those that the model was fitted on."""
+    assert model.sample_shape is not None
+    stride = model.net.total_stride
+    height, width = (side + stride for side in model.sample_shape[:2])
+    other = model_over(model, (height, width))
+    X = probe_rows(other)[::CHECKED]
+    want, allowed, made = _expected(other, "reconstruct", X)
+    check_equal(content, feed_of(other, X), want, allowed, decided_rows(other, X), made)
+
+
 # -- the file --------------------------------------------------------------------------------------
 
 
 def _content(model: Model, part: str, names: Names, opset: int) -> bytes:
     """Return the ONNX file of one part."""
     graph, net, slots = graph_of(model, opset), model.net, model.slots
+    if part == "reconstruct" and takes_any_size(model):
+        sides: list[int | str] = [*ANY, *model.row_shape[2:]]
+        facts = {**metadata(model, names), "shape": json.dumps(model.row_shape)}
+        named = part, OUTPUTS[part]
+        return model_bytes(graph, add_images(graph, model), named, (sides, sides), facts)
     x = scaled_input(graph, model, input_rows(graph, model))
-    z = add_code(graph, net, slots.loss, slots.sparsity, x)
+    coded = add_code(graph, net, slots.loss, slots.sparsity, x)
     if part == "encoder":
-        return named_bytes(graph, model, z, part, (model.n_components,), metadata(model, names))
+        return named_bytes(
+            graph, model, coded.z, part, (model.n_components,), metadata(model, names)
+        )
     if part == "score":
-        score = add_score(graph, net, slots.loss, z, x)
+        score = add_score(graph, net, slots.loss, coded, x)
         return named_bytes(graph, model, score, part, (), metadata(model, names))
-    y = add_decoding(graph, net, slots.loss, z)
+    y = add_decoding(graph, net, slots.loss, coded)
     if model.schema is not None:
         inputs, outputs = ends_of(inputs_of(model.schema)), table_outputs(graph, model, y)
         return file_bytes(graph, part, inputs, outputs, metadata(model, names))

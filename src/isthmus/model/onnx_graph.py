@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
 
 import isthmus
 from isthmus.model.bending import Bent
+from isthmus.model.counting import Rooted
 from isthmus.model.onnx_scaling import Lines, back_nodes, forward_nodes
 from isthmus.nets import LEVELS, LEVELS_VERSION, OPSET, End, Graph, Stored
 from isthmus.parts import Loss, Mixed
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from isthmus.nets import Layer, Net
     from isthmus.parts import Sparsity
 
-Shape = Sequence[int]
+Shape = Sequence[int | str]
 NO_ENDS: Mapping[str, End] = {}
 
 
@@ -163,7 +164,7 @@ def add_scaling(graph: Graph, x: str, scaler: Scaler) -> str:
     lacks, so that a column far from 0 loses nothing.
     """
     lines = _lines(scaler)
-    if isinstance(lines, Bent):
+    if isinstance(lines, Bent | Rooted):
         return forward_nodes(graph, graph.cast(x, "double"), lines)
     first = lines.centre.astype(np.float32)
     rest = lines.centre - first
@@ -181,45 +182,60 @@ def _lines(scaler: Scaler) -> Lines:
     )
 
 
-def add_code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: str) -> str:
+class Coded(NamedTuple):
+    """The names of codes, and of what the encoder saw and each of its layers gave."""
+
+    z: str
+    values: list[str]
+
+
+def add_code(graph: Graph, net: Net, loss: Loss, sparsity: Sparsity | None, x: str) -> Coded:
     """Return the codes of scaled rows."""
-    x = _formed(loss.onnx_seen(graph, x), f"`seen` of {loss.title}", "loss", "onnx_seen")
+    values = [_formed(loss.onnx_seen(graph, x), f"`seen` of {loss.title}", "loss", "onnx_seen")]
     for i in range(len(net.encoder)):
-        x = _layer(graph, net, "encoder", i, x)
-    return (
-        x
-        if sparsity is None
-        else _formed(sparsity.onnx(graph, x), sparsity.title, "sparsity", "onnx")
-    )
+        values.append(_layer(graph, net, "encoder", i, values[-1]))
+    if sparsity is None:
+        return Coded(values[-1], values)
+    code = _formed(sparsity.onnx(graph, values[-1]), sparsity.title, "sparsity", "onnx")
+    return Coded(code, values)
 
 
-def add_decoding(graph: Graph, net: Net, loss: Loss, z: str) -> str:
+def add_decoding(graph: Graph, net: Net, loss: Loss, coded: Coded) -> str:
     """Return the reconstructions, scaled."""
-    y = _activated(graph, net, "decoder", 0, _linear_decoded(graph, net, z))
+    y = _activated(graph, net, "decoder", 0, _linear_decoded(graph, net, coded))
     return _formed(loss.onnx_shown(graph, y), f"`shown` of {loss.title}", "loss", "onnx_shown")
 
 
-def _linear_decoded(graph: Graph, net: Net, z: str) -> str:
+def _linear_decoded(graph: Graph, net: Net, coded: Coded) -> str:
     """Return the reconstructions before the output activation."""
+    z = coded.z
     for i in reversed(range(1, len(net.decoder))):
         z = _layer(graph, net, "decoder", i, z)
-    return _linear(graph, net, "decoder", 0, z)
+        z = graph.add("Add", z, coded.values[i]) if net.skips else z
+    a = _linear(graph, net, "decoder", 0, z)
+    return graph.add("Add", a, coded.values[0]) if net.residual else a
 
 
 def add_reconstruction(graph: Graph, y: str, scaler: Scaler, sample_shape: Shape | None) -> str:
     """Return reconstructions in the data's units and shape."""
+    y = add_units(graph, y, scaler)
+    return graph.add("Reshape", y, [0, *sample_shape]) if sample_shape else y
+
+
+def add_units(graph: Graph, y: str, scaler: Scaler) -> str:
+    """Return scaled rows in the data's units."""
     lines = _lines(scaler)
-    if isinstance(lines, Bent):
+    if isinstance(lines, Bent | Rooted):
         y = graph.cast(back_nodes(graph, y, lines), "float")
     else:
         y = graph.add("Mul", y, lines.scale) if (lines.scale != 1).any() else y
         y = graph.add("Add", y, lines.centre) if lines.centre.any() else y
-    return graph.add("Reshape", y, [0, *sample_shape]) if sample_shape else y
+    return y
 
 
-def add_score(graph: Graph, net: Net, loss: Loss, z: str, x: str) -> str:
+def add_score(graph: Graph, net: Net, loss: Loss, coded: Coded, x: str) -> str:
     """Return minus the excess of each row, in a form that is stable if the loss has one."""
-    a = _linear_decoded(graph, net, z)
+    a = _linear_decoded(graph, net, coded)
     if net.output != loss.link:
         return graph.add("Neg", add_loss(graph, loss, _activated(graph, net, "decoder", 0, a), x))
     inside, outside = _domain(graph, loss, x)
@@ -275,11 +291,17 @@ def _linear(graph: Graph, net: Net, side: str, i: int, x: str) -> str:
     weight = Stored(name, np.asarray(net.encoder[i].weight if tied else layer.weight))
     bias = graph.array(np.asarray(layer.bias), f"{side}.{i}.bias")
     h = _formed(layer.onnx(graph, x, weight, bias), _placed(layer, side, i), "architecture", "onnx")
+    h = add_norm(graph, layer, h)
+    shape = net.encoder[i].shapes[1 if side == "encoder" else 0]
+    return h if len(shape) == 1 else graph.add("Reshape", h, [0, math.prod(shape)])
+
+
+def add_norm(graph: Graph, layer: Layer, h: str) -> str:
+    """Return values with a layer's normalisation, if it has one."""
     if layer.scale is not None and layer.shift is not None:
         scale, shift = np.asarray(layer.scale), np.asarray(layer.shift)
         h = graph.add("Add", graph.add("Mul", _standardised(graph, h), scale), shift)
-    shape = net.encoder[i].shapes[1 if side == "encoder" else 0]
-    return h if len(shape) == 1 else graph.add("Reshape", h, [0, math.prod(shape)])
+    return h
 
 
 def _standardised(graph: Graph, h: str) -> str:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isthmus.model.bending import Bent
+from isthmus.model.counting import BACK, LEAST, SHIFT, Rooted
 from isthmus.model.scaling import Affine
 
 if TYPE_CHECKING:
     from isthmus.nets import Graph
 
-Lines = Affine | Bent
+Lines = Affine | Bent | Rooted
 
 
 def forward_nodes(g: Graph, x: str, scaler: Lines) -> str:
@@ -21,6 +22,9 @@ def forward_nodes(g: Graph, x: str, scaler: Lines) -> str:
         some, middle, unit = _bending(scaler)
         far = g.add("Div", g.add("Sub", x, g.double(middle)), g.double(unit))
         x = g.add("Where", g.exact(some), _asinh(g, far), x)
+    if isinstance(scaler, Rooted):
+        root = g.add("Sqrt", g.add("Add", x, g.double(SHIFT)))
+        x = g.add("Mul", root, g.double(2.0))
     centred = g.add("Sub", x, g.double(scaler.centre))
     return g.cast(g.add("Div", centred, g.double(scaler.scale)), "float")
 
@@ -30,6 +34,8 @@ def back_nodes(g: Graph, y: str, scaler: Lines, columns: slice | int = slice(Non
     scale, centre = scaler.scale[columns], scaler.centre[columns]
     t = g.add("Mul", g.cast(y, "double"), g.double(scale))
     t = g.add("Add", t, g.double(centre))
+    if isinstance(scaler, Rooted):
+        return _counts(g, t)
     if not isinstance(scaler, Bent) or not np.any(scaler.unit[columns]):
         return t
     some, middle, unit = (v[columns] for v in _bending(scaler))
@@ -41,6 +47,16 @@ def _bending(scaler: Bent) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return which columns are bent, about what, and by which unit."""
     some = scaler.unit > 0
     return some, scaler.middle, np.where(some, scaler.unit, 1)
+
+
+def _counts(g: Graph, t: str) -> str:
+    """Return the means of counts whose roots have these means."""
+    t = g.add("Max", t, g.double(LEAST))
+    inverse, total = g.add("Div", g.double(1.0), t), g.double(BACK[-1])
+    for factor in BACK[-2::-1]:
+        total = g.add("Add", g.add("Mul", total, inverse), g.double(factor))
+    squared = g.add("Mul", g.add("Mul", t, t), g.double(0.25))
+    return g.add("Max", g.add("Add", squared, total), g.double(0.0))
 
 
 def _asinh(g: Graph, x: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from isthmus.model.bending import Bent, fit_bent
+from isthmus.model.counting import Rooted, rooted
 from isthmus.model.transformers import is_line, learnt_line
 from isthmus.words import none_meant
 
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
 
     from isthmus.model.moments import Moments
 
-SCALINGS = ("auto", "standard", "asinh", "minmax", "robust", "range", None)
-LEARNT_BY_BLOCKS = ("standard", "minmax", "range", None)  # without quantiles of all rows
+SCALINGS = ("auto", "standard", "asinh", "minmax", "robust", "range", "anscombe", None)
+LEARNT_BY_BLOCKS = (
+    "standard",
+    "minmax",
+    "range",
+    "anscombe",
+    None,
+)  # without quantiles of all rows
 FLOOR = 0.1  # of the median column's deviation, both in units of the column's own range
 ROUNDING = 1e-14  # of its size: what a constant that was computed may vary by
 FLAG = 10  # scaled units at most between the two values of a flag, or to a constant's new one
@@ -72,7 +79,7 @@ class Wrapped(NamedTuple):
         return np.asarray(self.transformer.inverse_transform(x))
 
 
-Scaler = Affine | Bent | Wrapped
+Scaler = Affine | Bent | Rooted | Wrapped
 
 
 def check_scaling(scaling: object) -> None:
@@ -80,8 +87,9 @@ def check_scaling(scaling: object) -> None:
     known = isinstance(scaling, str | None) and scaling in SCALINGS
     if not known and not isinstance(scaling, Transformer):
         raise ValueError(
-            "The scaling must be 'auto', 'standard', 'asinh', 'minmax', 'robust', 'range', None or a "
-            f"transformer with fit, transform and inverse_transform; got {scaling!r}."
+            "The scaling must be 'auto', 'standard', 'asinh', 'minmax', 'robust', 'range', 'anscombe', "
+            "None or a transformer with fit, transform and inverse_transform; got "
+            f"{scaling!r}."
             f"{none_meant(scaling)}"
         )
 
@@ -106,12 +114,14 @@ def choose_scaling(
 def fit_scaler(
     scaling: Scaling, x: np.ndarray, weight: np.ndarray, target: tuple[float, float] = (0.0, 1.0)
 ) -> Scaler:
-    """Learn the map of a settled scaling from weighted rows; `target` is for "range" and "minmax"."""
+    """Learn the map of a settled scaling from weighted rows; `target` is where those of ends go to."""
     d = x.shape[1]
     if scaling == "asinh":
         return fit_bent(x, weight, partial(_fit_affine, "standard"))
     if scaling is None:
         return Affine(np.zeros(d), np.ones(d))
+    if scaling == "anscombe":
+        return _of_roots(x.min(axis=0), x.max(axis=0), target)
     if not isinstance(scaling, str):
         return _wrapped(scaling, x, weight)
     return _fit_affine(scaling, x, weight, target)
@@ -138,14 +148,21 @@ def _fit_affine(
 
 def scaler_of_moments(
     scaling: str | None, known: Moments, target: tuple[float, float] = (0.0, 1.0)
-) -> Affine:
+) -> Affine | Rooted:
     """Learn the map of a settled scaling that needs no quantiles; see `LEARNT_BY_BLOCKS`."""
+    if scaling == "anscombe":
+        return _of_roots(known.low, known.high, target)
     if scaling is None:
         return Affine(np.zeros(len(known.low)), np.ones(len(known.low)))
     if scaling in ("range", "minmax"):
         return _of_ends(scaling, known.low, known.high, target)
     with np.errstate(over="ignore", invalid="ignore"):
         return _standard(known.mean, known.deviation, known.flag, known.low, known.high)
+
+
+def _of_roots(low: np.ndarray, high: np.ndarray, target: tuple[float, float]) -> Rooted:
+    """Return the map that takes the roots of all columns together to a range."""
+    return Rooted(*_of_ends("range", rooted(low), rooted(high), target))
 
 
 def _of_ends(

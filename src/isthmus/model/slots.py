@@ -1,5 +1,6 @@
 """The five slots of an estimator, resolved."""
 
+import math
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -13,9 +14,11 @@ from isthmus.parts import (
     CustomCorruption,
     CustomLoss,
     CustomPenalty,
+    ImageCorruption,
     Loss,
     Mixed,
     Penalty,
+    PoissonNoise,
     Sparsity,
     resolve,
     resolve_all,
@@ -115,6 +118,20 @@ class Slots(NamedTuple):
                 f"{largest:g}. Use {cure}."
             )
 
+    def check_added(self, pretrain: object = None) -> None:
+        """Raise a ValueError where an input cannot be added to outputs, or layers be pretrained."""
+        name, loss = self.architecture.name, self.loss
+        if self.architecture.residual and loss.link != "identity":
+            raise ValueError(
+                f"The architecture {name!r} with residual=True adds to its input, but the loss "
+                f"{loss.name!r} needs outputs of {loss.link!r}: use a loss of distances, such as 'mse'."
+            )
+        if self.architecture.needs_input and pretrain is not None:
+            raise ValueError(
+                f"The architecture {name!r} with residual=True or skips=True cannot be pretrained: no "
+                "pair of its layers is an autoencoder of its own. Use pretrain=None."
+            )
+
     def check_by_column(self) -> None:
         """Raise a ValueError for a loss that is no sum over columns."""
         if not self.loss.by_column:
@@ -148,12 +165,79 @@ class Slots(NamedTuple):
                     f"rows of {n_features} features; it returned {shape}."
                 )
 
-    def bound_objective(self, x: np.ndarray, dtype: str) -> Objective:
-        """Return the traced equation, with corruptions that know the range of the scaled data."""
+    def bound_objective(
+        self, x: np.ndarray, dtype: str, sample_shape: tuple[int, ...] | None
+    ) -> Objective:
+        """Return the traced equation, whose corruptions know the rows' range and grid."""
         low, high = self.loss.ends(x)
-        objective = self.objective()
-        corruption = tuple(c.bind(low, high) for c in objective.corruption)
+        objective, grid = self.objective(), self.grid(sample_shape, x.shape[1])
+        corruption = tuple(c.bind(low, high).placed(grid) for c in objective.corruption)
         return traced(objective._replace(corruption=corruption), dtype)
+
+    def grid(self, sample_shape: tuple[int, ...] | None, width: int) -> tuple[int, ...] | None:
+        """Return sizes and channels of rows whose values have neighbours; None for other columns."""
+        shape = getattr(self.architecture, "input_shape", None) or sample_shape
+        if shape is None and self.architecture.spatial:
+            shape = (width,)
+        if shape is None:
+            return None
+        axes = self.architecture.axes
+        return (*shape[:axes], math.prod(shape[axes:]))
+
+    @property
+    def of_noise(self) -> bool:
+        """Whether it is learnt from noisy rows how to clean them, so that a copy is worth nothing."""
+        return self.objective().of_noise
+
+    @property
+    def least(self) -> float:
+        """What the loss is at least, by the noise that the task itself adds."""
+        return sum(part.least for part in self.corruption)
+
+    def check_task(self, sample_shape: tuple[int, ...] | None, width: int) -> None:
+        """Raise a ValueError where a corruption's own task makes no sense with the rest."""
+        posing = [part for part in self.corruption if part.of_noise]
+        if not posing:
+            return
+        name = f"The corruption {posing[0].name!r}"
+        if len(posing) > 1:
+            raise ValueError(
+                f"{name} says what the loss is of, and so does another: keep one of them."
+            )
+        if not self.loss.by_column:
+            raise ValueError(
+                f"{name} needs a loss that is a sum over columns, and {self.loss.name!r} is none: "
+                "choose 'mse'."
+            )
+        posing[0].check_rows(self.grid(sample_shape, width), self.loss)
+
+    def check_images(
+        self,
+        sample_shape: tuple[int, ...] | None,
+        width: int,
+        *,
+        scaling: object,
+        pretrain: object = None,
+    ) -> None:
+        """Raise a ValueError where a corruption meets rows, roots or codes that do not suit it."""
+        grid = self.grid(sample_shape, width)
+        for part in self.corruption:
+            part.placed(grid)
+            if (
+                isinstance(part, PoissonNoise)
+                and isinstance(scaling, str)
+                and scaling == "anscombe"
+            ):
+                raise ValueError(
+                    "The corruption 'poisson' draws photons of values on a line, and the scaling "
+                    "'anscombe' takes roots, of which photon noise is 'gaussian': take that, or "
+                    "another scaling."
+                )
+            if isinstance(part, ImageCorruption) and pretrain is not None:
+                raise ValueError(
+                    f"The corruption {part.name!r} is for images, and pretrain={pretrain!r} corrupts "
+                    "codes too, which are none: leave one of both out."
+                )
 
 
 class Specs(Protocol):
@@ -179,4 +263,6 @@ def resolve_slots(specs: Specs, *, mixed: bool = False) -> Slots:
         if parts[name] is None:
             known = ", ".join(sorted(SLOTS[name][0].known))
             raise ValueError(f"The {name} cannot be None. Known: {known}.")
-    return Slots(**parts)
+    slots = Slots(**parts)
+    slots.check_added(getattr(specs, "pretrain", None))
+    return slots

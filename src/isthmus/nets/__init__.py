@@ -22,7 +22,9 @@ from isthmus.nets.layer import DenseLayer as DenseLayer
 from isthmus.nets.layer import Layer as Layer
 from isthmus.nets.layer import array_names as array_names
 from isthmus.nets.layer import unpack_layer as unpack_layer
+from isthmus.nets.net import CODE_ALONE as CODE_ALONE
 from isthmus.nets.net import Dropout as Dropout
+from isthmus.nets.net import Kept as Kept
 from isthmus.nets.net import Net as Net
 from isthmus.nets.overriding import drop_outdated as drop_outdated
 from isthmus.nets.random import THREEFRY as THREEFRY

@@ -99,12 +99,17 @@ class ConvLayer(WindowedLayer, kind="conv"):
             raise unfit(mirror, shape, f"the encoder's is {self.describe()}")
 
     def onnx(self, graph: Graph, x: str, weight: Stored, bias: str) -> str | None:
-        """Add a convolution, between the turns of the axes around it."""
+        """Add a convolution of rows, as maps of the window's sizes."""
         sizes = [a.size for a in self.window]
+        maps = graph.add("Reshape", x, [0, *sizes, weight.value.shape[-2]])
+        return self.onnx_maps(graph, maps, weight, bias)
+
+    def onnx_maps(self, graph: Graph, maps: str, weight: Stored, bias: str) -> str:
+        """Add a convolution of maps of any size, between the turns of the axes around it."""
         pads = [*(a.low for a in self.window), *(a.high for a in self.window)]
-        maps = _channels_first(graph, x, [*sizes, weight.value.shape[-2]])
+        maps = _channels_first(graph, maps, len(self.window))
         maps = graph.add("Conv", maps, _outer_first(weight), bias, **_steps(self.window), pads=pads)
-        return _channels_last(graph, maps, len(sizes))
+        return _channels_last(graph, maps, len(self.window))
 
 
 class TransposedConvLayer(WindowedLayer, kind="transposed_conv"):
@@ -120,10 +125,17 @@ class TransposedConvLayer(WindowedLayer, kind="transposed_conv"):
         return weight
 
     def onnx(self, graph: Graph, x: str, weight: Stored, bias: str) -> str | None:
-        """Add a transposed convolution, which returns exactly the convolution's sizes.
+        """Add a transposed convolution of rows, as maps of the window's positions."""
+        positions = [a.positions for a in self.window]
+        maps = graph.add("Reshape", x, [0, *positions, weight.value.shape[-1]])
+        return self.onnx_maps(graph, maps, weight, bias)
 
-        The adjoint spreads over `S (O - 1) + K` places, of which `low` are cut off before and the rest
-        behind; places that no kernel reached are added behind.
+    def onnx_maps(self, graph: Graph, maps: str, weight: Stored, bias: str) -> str:
+        """Add a transposed convolution of maps, which returns exactly the convolution's sizes.
+
+        These are the window's, or others that are as far from a multiple of the stride. The adjoint
+        spreads over `S (O - 1) + K` places, of which `low` are cut off before and the rest behind;
+        places that no kernel reached are added behind.
         """
         spread = [a.stride * (a.positions - 1) + a.kernel for a in self.window]
         ends = [s - a.low - a.size for s, a in zip(spread, self.window, strict=True)]
@@ -132,10 +144,9 @@ class TransposedConvLayer(WindowedLayer, kind="transposed_conv"):
             "output_padding": [max(-end, 0) for end in ends],
             "pads": [*(a.low for a in self.window), *(max(end, 0) for end in ends)],
         }
-        positions = [a.positions for a in self.window]
-        maps = _channels_first(graph, x, [*positions, weight.value.shape[-1]])
+        maps = _channels_first(graph, maps, len(self.window))
         maps = graph.add("ConvTranspose", maps, _outer_first(weight), bias, **settings)
-        return _channels_last(graph, maps, len(positions))
+        return _channels_last(graph, maps, len(self.window))
 
 
 # -- ONNX has the channels first, and the weight's as (channels out, channels in, *kernels) --------
@@ -151,9 +162,8 @@ def _outer_first(weight: Stored) -> Stored:
     return weight._replace(value=np.transpose(weight.value, [len(axes) + 1, len(axes), *axes]))
 
 
-def _channels_first(graph: Graph, x: str, shape: list[int]) -> str:
-    maps, axes = graph.add("Reshape", x, [0, *shape]), range(len(shape) - 1)
-    return graph.add("Transpose", maps, perm=[0, len(shape), *(a + 1 for a in axes)])
+def _channels_first(graph: Graph, maps: str, axes: int) -> str:
+    return graph.add("Transpose", maps, perm=[0, axes + 1, *(a + 1 for a in range(axes))])
 
 
 def _channels_last(graph: Graph, maps: str, axes: int) -> str:

@@ -2,8 +2,9 @@
 
 Channels come last: maps are (n, *sizes, channels), a weight is (*kernels, channels in, channels out).
 On a CPU both are patches and one matrix product, several times faster than XLA's own convolution and
-as fast inside a loop (`benchmarks/conv.py`); elsewhere, and for long kernels, which would compile for
-minutes, the library's convolution is used.
+as fast inside a loop, or for kernels 3 x 3 that move by 1 Winograd's fewer products
+(`benchmarks/paths.py`); elsewhere, and for long kernels, which would compile for minutes, the
+library's convolution is used.
 """
 
 from functools import partial
@@ -13,8 +14,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from isthmus.nets import winograd
+
 PADDINGS = ("same", "valid", "full")
 LONGEST_KERNEL = 32  # a longer one is left to the library everywhere
+FEWEST_CHANNELS = 32  # in and out, from which on Winograd's products are faster
 
 
 class Axis(NamedTuple):
@@ -67,7 +71,7 @@ def convolve(x: Array, weight: Array, window: Window) -> Array:
     if max(a.kernel for a in window) > LONGEST_KERNEL:
         return _library(window, x, weight)
     result: Array = jax.lax.platform_dependent(
-        x, weight, cpu=partial(_convolve, window), default=partial(_library, window)
+        x, weight, cpu=partial(_products, window), default=partial(_library, window)
     )
     return result
 
@@ -80,9 +84,45 @@ def transpose(z: Array, weight: Array, window: Window) -> Array:
     if max(a.kernel for a in window) > LONGEST_KERNEL:
         return _library_transpose(window, z, weight)
     result: Array = jax.lax.platform_dependent(
-        z, weight, cpu=partial(_transpose, window), default=partial(_library_transpose, window)
+        z, weight, cpu=partial(_products_back, window), default=partial(_library_transpose, window)
     )
     return result
+
+
+# -- the processor's choice -----------------------------------------------------------------------
+
+
+def _products(window: Window, x: Array, weight: Array) -> Array:
+    tile = _tile(window, weight, tuple(a.positions for a in window))
+    if not tile:
+        return _convolve(window, x, weight)
+    return winograd.convolve(x, weight, _pads(window), tile)
+
+
+def _products_back(window: Window, z: Array, weight: Array) -> Array:
+    tile = _tile(window, weight, tuple(a.size for a in window))
+    if not tile:
+        return _transpose(window, z, weight)
+    pads = winograd.mirrored(_pads(window))
+    return winograd.convolve(z, winograd.turned(weight), pads, tile)
+
+
+def _tile(window: Window, weight: Array, results: tuple[int, ...]) -> int:
+    """Return the side of Winograd's tiles for so many results, 0 where patches are better.
+
+    What tiles save grows with the channels in times those out, what they cost with their sum. They
+    round twice as much as patches, so that float64, which is asked for to be exact, takes these.
+    """
+    moves = [(a.kernel, a.stride) for a in window]
+    if moves != 2 * [(winograd.KERNEL, 1)] or weight.dtype != jnp.float32:
+        return 0
+    enough = sum(1 / channels for channels in weight.shape[2:]) <= 2 / FEWEST_CHANNELS
+    return winograd.best_tile(results) if enough else 0
+
+
+def _pads(window: Window) -> winograd.Pads:
+    rows, columns = window
+    return (rows.low, rows.high), (columns.low, columns.high)
 
 
 # -- the library's, for accelerators -------------------------------------------------------------

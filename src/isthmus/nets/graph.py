@@ -26,11 +26,14 @@ class Stored(NamedTuple):
 
 
 class End(NamedTuple):
-    """An input or an output of a file: its name, the type of its values, and the shape of a row."""
+    """An input or an output of a file: its name, the type of its values, and the shape of a row.
+
+    A size that is a name may be any.
+    """
 
     name: str
     type: str
-    shape: Sequence[int] = ()
+    shape: Sequence[int | str] = ()
 
 
 class Node(NamedTuple):

@@ -25,12 +25,14 @@ from isthmus.autoencoder import (
     as_source,
     begin_courses,
     blocks_in_turn,
+    check_counted,
     check_parameters,
     check_sizes,
     column_names,
     expected_words,
     known_fleet,
     opened,
+    rows_in_memory,
     single,
     some_of_many,
     validate_rows,
@@ -44,7 +46,7 @@ from isthmus.outliers.checking import check_new_detector
 from isthmus.outliers.deciding import Deciding
 from isthmus.outliers.divisions import Division, divided, repeated, repeats
 from isthmus.outliers.file import pack_detector
-from isthmus.outliers.groups import check_in_memory, new_groups, new_judges, not_exported
+from isthmus.outliers.groups import check_unweighted, new_groups, new_judges, not_exported
 from isthmus.outliers.judges import Judged
 from isthmus.outliers.members import (
     Member,
@@ -245,7 +247,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, Deciding):
         self
         """
         if groups is not None:
-            check_in_memory(X, sample_weight)
+            check_unweighted(sample_weight)
             self._fit(X, groups=groups)
             return self
         if sample_weight is None:
@@ -258,6 +260,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, Deciding):
                 "first, or leave sample_weight out."
             )
         weight = validate_weights(sample_weight, as_images(X))
+        check_counted(weight, 2)
         there = np.flatnonzero(weight)
         self._fit(X if len(there) == len(weight) else _safe_indexing(X, there), weight[there])
         return self
@@ -305,6 +308,7 @@ class OutlierDetector(OutlierMixin, TransformerMixin, Deciding):
         """Fit, and return the rows, and of each its score where it is known; NaN elsewhere."""
         check_new_detector(self)
         self.fleet_ = None
+        X = X if groups is None else rows_in_memory(X)
         of_groups = None if groups is None else new_groups(self, self._of_group(X), X, groups)
         given = validate_rows(self, X, reset=True, minimum=2, constants=True)
         schema = given.schema if isinstance(given, TableRows) else None
@@ -369,6 +373,11 @@ class OutlierDetector(OutlierMixin, TransformerMixin, Deciding):
         mixed = schema is not None
         self.template_ = template = self._template(learnt[0].rows, mixed)
         slots = resolve_slots(template, mixed=mixed)
+        if mixed and slots.architecture.needs_input:
+            raise ValueError(
+                "A detector of a table of mixed types compares rows by their codes alone, which an "
+                "architecture with residual=True or skips=True cannot decode: use neither."
+            )
         seeds = rng.integers(2**32, size=self.n_estimators)
         weights_of_columns(template.column_weights, schema)  # before any work
         courses: list[list[Course]] = []
@@ -444,7 +453,8 @@ class OutlierDetector(OutlierMixin, TransformerMixin, Deciding):
 
     def transform(self, X: ArrayLike, groups: ArrayLike | None = None) -> np.ndarray:
         """Return the codes of the first member, which all groups share; (n, n_components)."""
-        return self.members_[0].model.encode(self._judged(X, groups).rows)
+        rows = self._judged(X, groups).rows
+        return self.members_[0].model.encode(rows)
 
     def fit_transform(
         self, X: ArrayLike, y: object = None, groups: ArrayLike | None = None

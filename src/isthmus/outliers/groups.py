@@ -12,7 +12,6 @@ from isthmus.autoencoder import (
     Grouped,
     Rows,
     as_images,
-    as_source,
     check_groups,
     check_lengths,
     check_parameters,
@@ -49,14 +48,10 @@ class Groups(NamedTuple):
     template: Autoencoder
 
 
-def check_in_memory(X: Any, sample_weight: object) -> None:
-    """Raise a ValueError for weights of rows, and for rows on disk, of which no groups are known."""
+def check_unweighted(sample_weight: object) -> None:
+    """Raise a ValueError for weights of rows."""
     if sample_weight is not None:
         raise ValueError("sample_weight is not for a detector of groups: leave one of them out.")
-    if as_source(X) is not None:
-        raise ValueError(
-            "groups are for rows in memory, and X is a file or another source: read it first."
-        )
 
 
 def not_exported(n_groups: int) -> str:

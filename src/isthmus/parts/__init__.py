@@ -1,14 +1,20 @@
 """What fills the slots of the equation."""
 
 from isthmus.parts.architectures import Architecture as Architecture
-from isthmus.parts.architectures import Conv as Conv
 from isthmus.parts.architectures import LayerPlan as LayerPlan
 from isthmus.parts.architectures import Plan as Plan
+from isthmus.parts.blind import BlindSpot as BlindSpot
+from isthmus.parts.convolutional import Conv as Conv
 from isthmus.parts.corruptions import Corruption as Corruption
 from isthmus.parts.corruptions import CustomCorruption as CustomCorruption
 from isthmus.parts.corruptions import Masking as Masking
 from isthmus.parts.corruptions import Swap as Swap
+from isthmus.parts.corruptions import Task as Task
 from isthmus.parts.corruptions import corrupt_in_turn as corrupt_in_turn
+from isthmus.parts.corruptions import pose_in_turn as pose_in_turn
+from isthmus.parts.imaging import JPEG as JPEG
+from isthmus.parts.imaging import ImageCorruption as ImageCorruption
+from isthmus.parts.imaging import Stripes as Stripes
 from isthmus.parts.likelihoods import BCE as BCE
 from isthmus.parts.losses import MSE as MSE
 from isthmus.parts.losses import CustomLoss as CustomLoss
@@ -24,6 +30,7 @@ from isthmus.parts.part import split_list as split_list
 from isthmus.parts.part import value_of_text as value_of_text
 from isthmus.parts.penalties import CustomPenalty as CustomPenalty
 from isthmus.parts.penalties import Penalty as Penalty
+from isthmus.parts.photons import PoissonNoise as PoissonNoise
 from isthmus.parts.sparsity import Sparsity as Sparsity
 from isthmus.parts.table_nodes import SURE as SURE
 from isthmus.parts.tables import Group as Group

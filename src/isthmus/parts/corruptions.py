@@ -1,14 +1,15 @@
 """Corruptions: what is done to the input before it is encoded, in training only.
 
 Each acts on a batch of scaled data, freshly every time a sample is seen; the loss compares with the
-clean batch. Reference: Vincent et al., "Extracting and Composing Robust Features with Denoising
-Autoencoders", 2008.
+clean batch, unless a corruption poses another task. Where a number is given as a range,
+`gaussian:std=[0.02,0.2]`, one is drawn evenly from it for each row, each time that the row is seen.
+Reference: Vincent et al., "Extracting and Composing Robust Features with Denoising Autoencoders", 2008.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,13 +23,72 @@ if TYPE_CHECKING:
     from jax import Array
     from jax.typing import DTypeLike
 
+    from isthmus.parts.losses import Loss
+
+
+class Task(NamedTuple):
+    """What a net is asked to do with a batch.
+
+    Attributes
+    ----------
+    x_in : Array (n, d)
+        What the encoder sees.
+    target : Array (n, d)
+        What the reconstruction is compared with.
+    counts : Array (n, d) or None
+        What the loss of each value counts, on average 1; None for 1 everywhere.
+    """
+
+    x_in: Array
+    target: Array
+    counts: Array | None = None
+
+
+Ranged = float | tuple[float, float]  # a number, or the ends of a range
+
+
+def drawn(value: Ranged, key: Array, x: Array) -> Any:
+    """Return the number itself, or for a range one drawn evenly for each row, of shape (n, 1)."""
+    if not isinstance(value, tuple | list):
+        return value
+    low, high = value
+    rows = (x.shape[0], *(1 for _ in x.shape[1:]))
+    return low + (high - low) * uniform(jax.random.fold_in(key, 1), rows, x.dtype)
+
+
+def highest(value: Ranged) -> float:
+    """Return the number, or the upper end of a range."""
+    return value[1] if isinstance(value, tuple | list) else value
+
 
 class Corruption(Part, slot="corruption"):
-    """A random function of a batch: `x~ = corrupt(key, x)`, shapes (n, d) -> (n, d)."""
+    """A random function of a batch: `x~ = corrupt(key, x)`, shapes (n, d) -> (n, d).
+
+    One that is `of_noise` poses another task than to return the row, which a net learns from noisy rows
+    and a copy of them does not solve; it costs `least` at least, by noise that it adds to the target.
+    """
+
+    of_noise: ClassVar[bool] = False
+
+    @property
+    def least(self) -> float:
+        """What the task costs at least."""
+        return 0.0
 
     def __call__(self, key: Array, x: Array) -> Array:
         """Return the corrupted batch; the same key gives the same corruption."""
         raise NotImplementedError
+
+    def pose(self, key: Array, task: Task) -> Task:
+        """Return the task after this corruption, which by itself changes but what the encoder sees."""
+        return task._replace(x_in=self(key, task.x_in))
+
+    def placed(self, grid: tuple[int, ...] | None) -> Corruption:
+        """Return the part for rows of this grid, sizes and channels; None for columns in any order."""
+        return self
+
+    def check_rows(self, grid: tuple[int, ...] | None, loss: Loss) -> None:
+        """Raise a ValueError where rows of this grid, or the loss, do not suit the part's own task."""
 
     @property
     def of_codes(self) -> Corruption:
@@ -46,8 +106,8 @@ class Gaussian(Corruption, name="gaussian"):
 
     Parameters
     ----------
-    std : float in [0, inf)
-        Standard deviation, in units of the scaled data.
+    std : float in [0, inf), or two
+        Standard deviation, in units of the scaled data; of two one between them is drawn for each row.
 
     Examples
     --------
@@ -55,14 +115,14 @@ class Gaussian(Corruption, name="gaussian"):
     (1, 2)
     """
 
-    std: float = number(0.3, "[0, inf)")
+    std: float | tuple[float, float] = number(0.3, "[0, inf)", ranged=True)
 
     def __call__(self, key: Array, x: Array) -> Array:
-        return x + self.std * normal(key, x.shape, x.dtype)
+        return x + drawn(self.std, key, x) * normal(key, x.shape, x.dtype)
 
     @property
     def active(self) -> bool:
-        return self.std > 0
+        return highest(self.std) > 0
 
 
 @dataclass
@@ -71,8 +131,9 @@ class Uniform(Corruption, name="uniform"):
 
     Parameters
     ----------
-    width : float in [0, inf)
-        Half the width of the interval, in units of the scaled data.
+    width : float in [0, inf), or two
+        Half the width of the interval, in units of the scaled data; of two one between them is drawn
+        for each row.
 
     Examples
     --------
@@ -80,14 +141,14 @@ class Uniform(Corruption, name="uniform"):
     (1, 2)
     """
 
-    width: float = number(0.5, "[0, inf)")
+    width: float | tuple[float, float] = number(0.5, "[0, inf)", ranged=True)
 
     def __call__(self, key: Array, x: Array) -> Array:
-        return x + self.width * uniform(key, x.shape, x.dtype, -1.0, 1.0)
+        return x + drawn(self.width, key, x) * uniform(key, x.shape, x.dtype, -1.0, 1.0)
 
     @property
     def active(self) -> bool:
-        return self.width > 0
+        return highest(self.width) > 0
 
 
 @dataclass
@@ -134,8 +195,8 @@ class SaltPepper(Corruption, name="saltpepper"):
 
     Parameters
     ----------
-    rate : float in [0, 1]
-        The probability.
+    rate : float in [0, 1], or two
+        The probability; of two one between them is drawn for each row.
     low, high : float, optional
         Pepper and salt, in units of the scaled data; by default the smallest and the largest
         value of the scaled training data.
@@ -146,15 +207,15 @@ class SaltPepper(Corruption, name="saltpepper"):
     Array(0., dtype=float32)
     """
 
-    rate: float = number(0.25, "[0, 1]")
+    rate: float | tuple[float, float] = number(0.25, "[0, 1]", ranged=True)
     low: float | None = number(None)
     high: float | None = number(None)
 
     def __call__(self, key: Array, x: Array) -> Array:
-        u = uniform(key, x.shape, x.dtype)
+        u, rate = uniform(key, x.shape, x.dtype), drawn(self.rate, key, x)
         low = x.min() if self.low is None else jnp.asarray(self.low, x.dtype)
         high = x.max() if self.high is None else jnp.asarray(self.high, x.dtype)
-        return jnp.where(u < self.rate / 2, low, jnp.where(u < self.rate, high, x))
+        return jnp.where(u < rate / 2, low, jnp.where(u < rate, high, x))
 
     def bind(self, low: float, high: float) -> Corruption:
         return replace(
@@ -165,7 +226,7 @@ class SaltPepper(Corruption, name="saltpepper"):
 
     @property
     def active(self) -> bool:
-        return self.rate > 0
+        return highest(self.rate) > 0
 
 
 @dataclass
@@ -233,8 +294,14 @@ class CustomCorruption(Corruption):
         check_arguments(self.slot, self.function, ("key", "x"))
 
 
+def pose_in_turn(parts: Sequence[Corruption], key: Array, x: Array) -> Task:
+    """Return the task of a batch after corruptions, one after the other, each with a key of its own."""
+    task = Task(x, x)
+    for i, part in enumerate(parts):
+        task = part.pose(jax.random.fold_in(key, i), task)
+    return task
+
+
 def corrupt_in_turn(parts: Sequence[Corruption], key: Array, x: Array) -> Array:
     """Apply corruptions one after the other, each with a key of its own."""
-    for i, part in enumerate(parts):
-        x = part(jax.random.fold_in(key, i), x)
-    return x
+    return pose_in_turn(parts, key, x).x_in

@@ -27,12 +27,16 @@ SlotPart = TypeVar("SlotPart", bound="Part")
 Wrap = Callable[[Callable[..., Any]], "Part"]  # makes a part of a user's function
 
 
-def number(default: Value, interval: str = "(-inf, inf)", *, whole: bool = False) -> Value:
+def number(
+    default: Value, interval: str = "(-inf, inf)", *, whole: bool = False, ranged: bool = False
+) -> Value:
     """Declare a number field; `interval` is in the mathematicians' notation, such as "(0, 1]".
 
-    A whole number is a shape and so static; any other is traced.
+    A whole number is a shape and so static; any other is traced. A `ranged` field also takes two
+    numbers, the ends of a range from which one is drawn.
     """
-    return dataclasses.field(default=default, metadata={"interval": interval, "whole": whole})
+    metadata = {"interval": interval, "whole": whole, "ranged": ranged}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def option(default: Value, choices: tuple[object, ...] = ()) -> Value:
@@ -153,13 +157,9 @@ class Part:
         for f in part_fields(type(self)):
             value = getattr(self, f.name)
             where = f"The {self.slot} {self.name!r} needs {f.name}"
-            interval, choices = f.metadata.get("interval"), f.metadata.get("choices")
-            if interval and not (value is None and f.default is None):
-                whole = f.metadata["whole"]
-                if not _is_number(value, whole) or not in_interval(value, interval):
-                    kind = "a whole number" if whole else "a number"
-                    raise ValueError(f"{where} to be {kind} in {interval}; got {value!r}.")
-                setattr(self, f.name, int(value) if whole else value)
+            choices = f.metadata.get("choices")
+            if "interval" in f.metadata and not (value is None and f.default is None):
+                setattr(self, f.name, _checked_number(value, f.metadata, where))
             if choices and value not in choices:
                 hint = did_you_mean(str(value), [str(c) for c in choices])
                 raise ValueError(f"{where} to be one of its choices; got {value!r}.{hint}")
@@ -175,6 +175,24 @@ def part_fields(part: type[Part]) -> tuple[dataclasses.Field[Any], ...]:
     if not dataclasses.is_dataclass(part):
         raise TypeError(f"{part.__name__} is no dataclass: write @dataclass above the class.")
     return dataclasses.fields(part)
+
+
+def _checked_number(value: Any, metadata: Mapping[str, Any], where: str) -> Any:
+    """Return the value of a number field as it is kept, or raise a ValueError."""
+    interval, whole, ranged = (metadata[name] for name in ("interval", "whole", "ranged"))
+    if ranged and isinstance(value, tuple | list) and len(value) == 2:
+        ends = tuple(value)
+        if all(_is_in(end, interval, whole) for end in ends) and ends[0] <= ends[1]:
+            return ends
+    elif _is_in(value, interval, whole):
+        return int(value) if whole else value
+    kind = "a whole number" if whole else "a number"
+    both = ", or a range of two such as [low,high]" if ranged else ""
+    raise ValueError(f"{where} to be {kind} in {interval}{both}; got {value!r}.")
+
+
+def _is_in(value: Any, interval: str, whole: bool) -> bool:
+    return _is_number(value, whole) and in_interval(value, interval)
 
 
 def _is_number(value: Any, whole: bool) -> bool:

@@ -103,7 +103,7 @@ def measure_rows(name: str, model: Autoencoder, X: ArrayLike) -> Measured:
         name=name,
         model=model,
         rows=as_float_matrix(rows),
-        reconstructions=inner.decode(codes),
+        reconstructions=inner.compact(inner.outputs_with(codes, rows)),
         codes=codes,
         losses=inner.losses(rows).astype(float),
         mean_losses=mean,
@@ -186,9 +186,12 @@ class Denoised:
 
 
 def denoise_rows(measured: Measured) -> Denoised | None:
-    """Return rows as in training, with noise, and without again; None for a model without noise."""
+    """Return rows as in training, with noise, and without again; None for a model without noise.
+
+    None too where the rows themselves have it, so that nobody knows what is right.
+    """
     model = measured.model
-    if not any(part.active for part in model.slots_.corruption):
+    if model.slots_.of_noise or not any(part.active for part in model.slots_.corruption):
         return None
     noisy = corrupt_rows(model, measured.rows)
     return Denoised(noisy, model.fitted_.model.on(model.device).reconstruct(noisy))
@@ -199,7 +202,8 @@ def corrupt_rows(model: Autoencoder, X: ArrayLike, seed: int = 0) -> np.ndarray:
     inner = model.fitted_.model.on(model.device)
     with inner.computing():
         scaled, key = inner.scaled(as_float_matrix(X)), jax.random.key(seed)
-        noisy = corrupt_in_turn(inner.slots.corruption, key, jnp.asarray(scaled))
+        parts = inner.slots.bound_objective(scaled, inner.dtype, inner.sample_shape).corruption
+        noisy = corrupt_in_turn(parts, key, jnp.asarray(scaled))
         return np.asarray(inner.scaler.inverse(np.asarray(noisy)), float)
 
 

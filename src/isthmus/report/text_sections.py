@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from math import isnan
 from typing import TYPE_CHECKING
 
 from isthmus.report.blocks import (
@@ -199,7 +200,8 @@ def _any_raw(facts: Sequence[Facts]) -> bool:
 def _score_line(f: Facts, name_loss: bool, raw: bool) -> list[str]:
     b = f["baseline"]
     narrow = f["n_components"] < f["n_features"]
-    known = [b["model"], b["pca"] if narrow else None, b["mean"]] if b else [None] * 3
+    comparable = narrow and bool(b) and not isnan(b["pca"])
+    known = [b["model"], b["pca"] if comparable else None, b["mean"]] if b else [None] * 3
     return [
         f["name"],
         f"{f['n_components']:,}",
@@ -224,7 +226,8 @@ def comparison_notes(facts: Sequence[Facts], rows: str) -> list[str]:
         notes.append(f"The {best['name']} model has the best score, {best['score']:.3f}.")
     notes += _notes_by_width(facts)
     wide = [f["name"] for f in facts if f["n_components"] >= f["n_features"]]
-    notes += [_pca_note(f) for f in facts if f["baseline"] and f["name"] not in wide]
+    judged = [f for f in facts if f["baseline"] and f["name"] not in wide]
+    notes += [_pca_note(f) for f in judged if not isnan(f["baseline"]["pca"])]
     if wide:
         notes.append(
             f"No comparison with PCA for {listed(wide, 'and')}: with a code as wide as the input PCA "

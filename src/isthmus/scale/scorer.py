@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -78,6 +79,11 @@ class Scorer:
         if isinstance(keep, str):
             raise ValueError(
                 f"keep is a list of columns, and got the word {keep!r}: give [{keep!r}]."
+            )
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(
+                f"A Scorer takes the path of a model's file, and got {path!r}: save the model first, "
+                "where all workers find it."
             )
         self.path = str(Path(path).absolute())  # workers may have another working directory
         self.part, self.keep = part, tuple(keep)

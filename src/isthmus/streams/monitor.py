@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from isthmus.autoencoder import check_one_of, check_real, check_whole
+from isthmus.outliers import OutlierDetector
 from isthmus.streams.budgets import Budget, Credits, Lord, least_rows
 from isthmus.streams.columns import followed, ranked_values
 from isthmus.streams.decisions import Decisions
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from isthmus.outliers import OutlierDetector
     from isthmus.streams.drift import Drift
 
 PVALUES = ("tail", "conformal")
@@ -239,6 +239,9 @@ class Monitor:
 
 def _calibration(detector: OutlierDetector, fdr: float) -> np.ndarray:
     """Return the scores of rows held out, or raise a ValueError where there are none of use."""
+    if not (isinstance(detector, OutlierDetector) or hasattr(detector, "calibration_scores_")):
+        kind = detector if isinstance(detector, type) else type(detector)
+        raise TypeError(f"A monitor takes a fitted OutlierDetector; got {kind.__name__}.")
     check_is_fitted(detector)
     held = detector.calibration_scores_
     if held is None:

@@ -14,13 +14,16 @@ from isthmus.training.layerwise import pair_objective as pair_objective
 from isthmus.training.measures import code_moments as code_moments
 from isthmus.training.measures import column_shares as column_shares
 from isthmus.training.measures import losses_of_pairs as losses_of_pairs
+from isthmus.training.measures import pose_task as pose_task
 from isthmus.training.objective import Objective as Objective
+from isthmus.training.objective import turns as turns
 from isthmus.training.progress import Progress as Progress
 from isthmus.training.progress import describe_losses as describe_losses
 from isthmus.training.runtime import QUESTIONS as QUESTIONS
 from isthmus.training.runtime import Device as Device
 from isthmus.training.runtime import ForkedError as ForkedError
 from isthmus.training.runtime import RandomState as RandomState
+from isthmus.training.runtime import ask_between_chunks as ask_between_chunks
 from isthmus.training.runtime import cache_folder as cache_folder
 from isthmus.training.runtime import check_fork as check_fork
 from isthmus.training.runtime import computing as computing

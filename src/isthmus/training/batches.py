@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isthmus.nets import Net
 from isthmus.training.runtime import UNSHARED, device_here, settings_here, usable_cores
 from isthmus.training.state import aligned_rows
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from jax import Array
 
+    from isthmus.nets import Net
     from isthmus.training.objective import Objective
 
 MOST_THREADS = 8  # that compute whole blocks; each holds one
@@ -39,7 +39,7 @@ def _apply(objective: Objective, net: Net, x: Array, what: str, layer: int | Non
     if what == "decode":
         return objective.loss.shown(net.decode(x))
     if what == "encode" and layer is not None:
-        return Net(net.encoder[:layer], ()).encode(objective.loss.seen(x))
+        return type(net)(net.encoder[:layer], ()).encode(objective.loss.seen(x))
     result: Array = getattr(objective, what)(net, x)
     return result
 

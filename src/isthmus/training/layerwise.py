@@ -35,7 +35,7 @@ def merge_pair(net: Net, i: int, trained: Net) -> Net:
     """Return the net with its i-th pair replaced."""
     encoder, decoder = list(net.encoder), list(net.decoder)
     encoder[i], decoder[i] = trained.encoder[0], trained.decoder[0]
-    return Net(tuple(encoder), tuple(decoder))
+    return dataclasses.replace(net, encoder=tuple(encoder), decoder=tuple(decoder))
 
 
 def pair_objective(objective: Objective, net: Net, i: int) -> Objective:
@@ -95,7 +95,7 @@ def movable_weights(net: Net, freeze: Any) -> Net | None:
         zero = _constant(encoder[i].weight, 0)
         marked = eqx.tree_at(lambda layer: layer.weight, encoder[i], zero)
         encoder = (*encoder[:i], marked, *encoder[i + 1 :])
-    return Net(encoder, decoder)
+    return dataclasses.replace(net, encoder=encoder, decoder=decoder)
 
 
 def _marked(layers: tuple[Layer, ...], n: int) -> tuple[Layer, ...]:

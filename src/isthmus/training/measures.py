@@ -11,6 +11,7 @@ import numpy as np
 
 from isthmus.parts import Loss, largest_at_most
 from isthmus.training.batches import map_batches, rows_per_call
+from isthmus.training.objective import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from jax import Array
 
     from isthmus.nets import Net
-    from isthmus.training.objective import Objective
 
 
 def code_moments(
@@ -35,6 +35,17 @@ def code_moments(
         codes -= shift
         mean, square = mean + w @ codes, square + w @ codes**2
     return mean + shift, np.maximum(square - mean**2, 0)
+
+
+_task = jax.jit(Objective.task)
+
+
+def pose_task(
+    objective: Objective, x: np.ndarray, turn: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a task of scaled rows, by its number: input, target, and what each value counts."""
+    x_in, target, counts = jax.tree.map(np.asarray, _task(objective, x, np.int32(turn)))
+    return x_in, target, np.ones_like(x) if counts is None else counts
 
 
 @partial(jax.jit, static_argnames="nats")

@@ -135,6 +135,7 @@ def _same(array: Array) -> Array:
 
 class _Here:
     team: Team | None = None
+    number: socket.socket | None = None  # which is this process's as long as it is open
     is_lost = False  # whether this process or another of the team ends before the work does
 
 
@@ -203,6 +204,12 @@ def join_team(
         raise TeamError(f"process must be from 0 to {processes - 1}; got {process}.")
     if processes is not None and processes < 1:
         raise TeamError(f"processes must be at least 1; got {processes}.")
+    with _number_of_its_own(coordinator, process):
+        return _joined(coordinator, processes, process)
+
+
+def _joined(coordinator: str | None, processes: int | None, process: int | None) -> Team:
+    """Join the processes by settings that were checked."""
     if coordinator is not None and process == 0:
         _check_port(coordinator)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -252,6 +259,36 @@ def _ended_by_signals() -> Iterator[None]:
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _number_of_its_own(coordinator: str | None, process: int | None) -> Iterator[None]:
+    """Take a number for this process, and keep it if it joins; TeamError if another one has it.
+
+    JAX would end one of the two without a word. What is taken is a name that only Linux knows, which
+    needs no file and is seen on this machine alone.
+    """
+    if coordinator is None or sys.platform != "linux":
+        yield
+        return
+    taken = socket.socket(socket.AF_UNIX)
+    try:
+        _take(taken, f"\0isthmus {coordinator} {process}")
+        yield
+    except BaseException:
+        taken.close()
+        raise
+    _Here.number = taken
+
+
+def _take(taken: socket.socket, name: str) -> None:
+    try:
+        taken.bind(name)
+    except OSError as error:
+        raise TeamError(
+            f"Process {name.rpartition(' ')[2]} of this team runs on this machine already: give each "
+            "process a number of its own, from 0."
+        ) from error
 
 
 def _check_port(coordinator: str) -> None:

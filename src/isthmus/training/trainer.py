@@ -108,8 +108,8 @@ def run_steps(
 
 
 def total_loss(objective: Objective, net: Net, x: Array, weight: Array) -> Array:
-    """Return the sum of the weighted losses of clean rows."""
-    losses = objective.losses(net, x)
+    """Return the sum of the weighted losses of rows held out."""
+    losses = objective.held_losses(net, x)
     return jnp.sum(jnp.where(weight > 0, weight * losses, 0))
 
 
@@ -335,7 +335,7 @@ class Trainer:
         return state
 
     def evaluate(self, data: DeviceRows, net: Net) -> float:
-        """Return the weighted mean loss of clean rows."""
+        """Return the weighted mean loss of rows held out."""
         batch = rows_per_call(net)
         starts = range(0, len(data.x), batch)
         ours = starts if self.team is None else self.team.share(starts)

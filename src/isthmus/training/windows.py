@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from isthmus.training.state import TrainerSettings
     from isthmus.training.team import Team
 
+    Read = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
+
 WINDOW = 2**26  # values of the rows that are shuffled together
 BLOCKS = 64  # in a window
 OF_BLOCKS = 2**32  # parts the random numbers of an epoch's blocks from those of its windows
@@ -53,6 +55,7 @@ class Order(NamedTuple):
     block: int  # rows that follow one another
     window: int  # rows that are shuffled together
     seed: int
+    in_turn: bool = False  # whether blocks are taken as they come, in each epoch
 
     @property
     def windows(self) -> int:
@@ -82,30 +85,40 @@ class Order(NamedTuple):
     def _blocks(self, epoch: int) -> np.ndarray:
         """Return the order of an epoch's blocks; those of one window need none."""
         count = -(-self.n // self.block)
-        if self.windows == 1:
+        if self.windows == 1 or self.in_turn:
             return np.arange(count)
         return np.random.default_rng((self.seed, epoch, OF_BLOCKS)).permutation(count)
 
 
-def order_of(n: int, width: int, batch_size: int, seed: int) -> Order:
-    """Return the order of rows of a width that are taken in batches."""
-    window = max(WINDOW // width // batch_size, 1) * batch_size
-    return Order(n, max(window // BLOCKS, 1), window, seed)
+def order_of(n: int, width: int, batch_size: int, seed: int, *, fresh: bool = False) -> Order:
+    """Return the order of rows of a width that are taken in batches.
+
+    Rows that are drawn afresh in each epoch come at random, and smaller windows do for them.
+    """
+    values = WINDOW // 4 if fresh else WINDOW
+    window = max(values // width // batch_size, 1) * batch_size
+    return Order(n, max(window // BLOCKS, 1), window, seed, in_turn=fresh)
 
 
 class FarRows(NamedTuple):
     """Scaled rows that are read when they are needed, and not all on the device.
 
     `read(start, stop)` returns rows that follow one another, and their weights, whose mean over all
-    rows is 1; `coded` makes of rows on the device what is to be trained on.
+    rows is 1; `coded` makes of rows on the device what is to be trained on; where each epoch has
+    rows of its own, `read_in(epoch)` returns what reads them.
     """
 
-    read: Callable[[int, int], tuple[np.ndarray, np.ndarray]]
+    read: Read
     n: int
     width: int
     dtype: str
     device: Device
     coded: Callable[[DeviceRows], DeviceRows] | None = None
+    read_in: Callable[[int], Read] | None = None
+
+    def at(self, epoch: int) -> Read:
+        """Return what reads the rows of an epoch."""
+        return self.read if self.read_in is None else self.read_in(epoch)
 
 
 class Windows(Feed):
@@ -114,7 +127,9 @@ class Windows(Feed):
     def __init__(self, data: FarRows, settings: TrainerSettings, team: Team | None = None) -> None:
         super().__init__(data.n, settings.batch_size, settings.batch_size)
         self.data, self.team = data, team
-        self.order = order_of(data.n, data.width, settings.batch_size, settings.seed)
+        fresh = data.read_in is not None
+        self.order = order_of(data.n, data.width, settings.batch_size, settings.seed, fresh=fresh)
+        self.stays = self.order.windows == 1 and not fresh  # the first window, for all epochs
         self.steps_per_window = self.order.window // settings.batch_size
         self.turns = self.order.windows * settings.max_epochs
         self.here: tuple[int, DeviceRows] | None = None
@@ -142,7 +157,7 @@ class Windows(Feed):
         """Return the window of a step; that before is dropped first, so that two are held at most."""
         epoch, number, _ = self._place(step)
         turn = epoch * self.order.windows + number
-        if self.order.windows == 1 and self.here is not None:
+        if self.stays and self.here is not None:
             return self.here[1]
         if self.here is None or self.here[0] != turn:
             self.here = None
@@ -182,7 +197,7 @@ class Windows(Feed):
         """Return a window, and let the one after it be read; they are counted over all epochs."""
         if self.reading is None or turn != self.next_turn:
             self.close()
-            last = turn + 1 if self.order.windows == 1 else self.turns
+            last = turn + 1 if self.stays else self.turns
             self.reading = read_ahead(self._read, range(turn, last))
         self.next_turn = turn + 1
         return next(self.reading)
@@ -210,7 +225,8 @@ class Windows(Feed):
 
         Places that no step takes count as rows, so that the same share of the rows is in each step.
         """
-        data, runs = self.data, self.order.runs(*divmod(turn, self.order.windows))
+        data, (epoch, number) = self.data, divmod(turn, self.order.windows)
+        read, runs = data.at(epoch), self.order.runs(epoch, number)
         low, high = self._part
         x = aligned_rows(min(self.order.window, data.n), data.width, data.dtype)
         weight, end = np.ones(len(x), x.dtype), 0
@@ -221,7 +237,7 @@ class Windows(Feed):
             ours = slice(max(here.start, low), min(here.stop, high))
             if ours.start < ours.stop:
                 first = start + ours.start - here.start
-                x[ours], weight[ours] = data.read(first, first + ours.stop - ours.start)
+                x[ours], weight[ours] = read(first, first + ours.stop - ours.start)
         with computing(data.dtype, data.device):
             placed: tuple[Array, Array] = jax.device_put((x, weight), may_alias=True)
             rows = DeviceRows(*placed, end)

@@ -200,7 +200,7 @@ def detect(
     if model is None:
         found = _detector(settings, options, common, explain)
         is_table_in_json = result.output is None and common.json
-        large = None if is_table_in_json or by else rows_to_fit(task.trained)
+        large = None if is_table_in_json else rows_to_fit(task.trained, by=by)
         if large is not None and new is None:
             return _fit_by_blocks(task, found, large, options, result, common)
         train = large or read_rows(task.trained, ids_elsewhere=new is not None)

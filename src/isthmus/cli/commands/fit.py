@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from isthmus.cli.big import rows_to_fit
 from isthmus.cli.groups import (
@@ -26,6 +26,7 @@ from isthmus.cli.models import (
     columns_taken,
     configure_columns,
     configured,
+    errors_in_words,
     load_model,
     wanted_by,
 )
@@ -36,14 +37,16 @@ from isthmus.cli.options import (
     AutoencoderOptions,
     Columns,
     Common,
+    CutPictures,
     ModelOutput,
-    Pictures,
     given,
     option,
     option_name,
     spelt,
 )
 from isthmus.cli.outputs import check_output, end
+from isthmus.cli.patch_rows import check_patches, cuts, patches_to_test, read_patches
+from isthmus.cli.pictures import warn_of_few_pictures
 from isthmus.cli.rows import kinds_of, read_rows, rows_like
 from isthmus.cli.sources import Source, check_present, model_name, rows_of, use_cache
 from isthmus.cli.team import Processes
@@ -82,7 +85,7 @@ def fit(
     by: By = None,
     columns: Columns = Columns(),
     kinds: Kinds = Kinds(),
-    pictures: Pictures = Pictures(),
+    pictures: CutPictures = CutPictures(),
     options: AutoencoderOptions = AutoencoderOptions(),
     processes: Processes = Processes(),
     common: Common = Common(),
@@ -104,6 +107,7 @@ def fit(
         isthmus fit sales.parquet --resume sales.isthmus
         isthmus fit machines.csv --by machine -o machines.isthmus
         isthmus fit photos --size 32x32 --architecture conv --n-components 32
+        isthmus fit photos --patches 200000 --size 40x40 --corruption gaussian:std=0.1
         isthmus fit new.csv --init flowers.isthmus --freeze encoder -o new.isthmus
         srun isthmus fit sales.parquet --coordinator auto --checkpoint
 
@@ -138,7 +142,7 @@ def _fit(
     fitted, whole = files.load()
     ae = _estimator(fitted, files, options)
     ae.set_params(verbose=common.verbose, warm_start=resume is not None)
-    rows = _rows(fitted, files, weight)
+    rows = _rows(fitted, files, weight, ae.random_state)
     configure_columns(ae, rows, source)
     tested = None if files.test is None else _test_rows(ae, rows, files, weight)
     if resume is not None and ae.unfinished_epochs is None:
@@ -154,7 +158,7 @@ def _fit(
             facts = {"interrupted": True, "model": str(files.model), "epochs": ae.n_iter_}
             end(common, {**facts, "resume": again}, "")
         return signals.status
-    _warn_of_few(len(rows.X), source.path)
+    _warn_of_few(ae, len(rows.X), source)
     scored = None if tested is None else _scored(ae, tested)
     facts = _facts(ae, files.model, len(rows.X), scored)
     return end(common, facts, _in_words(ae, files.model, len(rows.X), scored))
@@ -190,6 +194,7 @@ class Files:
         """Refuse files that are missing or cannot be written, and options that do not fit them."""
         self.data.check(also=self.test, weight=weight, by=self.by)
         check_by(self.data, self.by)
+        check_patches(self.data.pictures)
         begun = {"--resume": self.resume, "--init": self.init, "--test": self.test}
         others = [name for name, path in begun.items() if path] + ["--checkpoint"] * checkpoint
         if self.by is not None and others:
@@ -260,24 +265,28 @@ def _estimator(
     return configured(Autoencoder(**settings), options)
 
 
-def _rows(fitted: Autoencoder | None, files: Files, weight: str | None) -> Rows:
+def _rows(fitted: Autoencoder | None, files: Files, weight: str | None, seed: Any) -> Rows:
     """Read the rows to train on; a model that only starts from another may name its columns anew."""
     wanted = None
     if fitted is not None and files.fitted is not None:
         wanted = wanted_by(fitted, files.fitted)
         if files.resume is None:
             wanted = wanted._replace(names=None, named=True)
-    large = None if files.by else rows_to_fit(files.data, wanted, weight)
+    if cuts(files.data.pictures):
+        return read_patches(files.data, wanted, seed)
+    large = rows_to_fit(files.data, wanted, weight, by=files.by)
     return read_rows(files.data, wanted, weight=weight) if large is None else large
 
 
-def _warn_of_few(rows: int, data: Path) -> None:
-    """Warn of rows that a model can only learn by heart."""
+def _warn_of_few(ae: Autoencoder, rows: int, source: Source) -> None:
+    """Warn of rows that a model can only learn by heart, and of few images for a denoiser."""
+    if source.is_folder and warn_of_few_pictures(ae, rows, source.path):
+        return
     if rows < FEW_ROWS:
-        patches = ", or patches of these images" if data.is_dir() else ""
+        patches = ", or patches of these images" if source.path.is_dir() else ""
         warnings.warn(
-            f"{data} has {rows:,} rows, so few that a model learns them by heart and does worse on "
-            f"new ones: give more{patches}.",
+            f"{source.path} has {rows:,} rows, so few that a model learns them by heart and does worse "
+            f"on new ones: give more{patches}.",
             stacklevel=2,
         )
 
@@ -289,6 +298,8 @@ def _test_rows(ae: Autoencoder, rows: Rows, files: Files, weight: str | None) ->
     from isthmus.model import choose_scaling, resolve_slots
 
     assert files.test is not None
+    if cuts(files.data.pictures):
+        return patches_to_test(rows, files.data, files.data.at(files.test))
     test = rows_like(rows, files.data, files.data.at(files.test), weight)
     if kinds_of(rows, files.data) is not None:
         return test
@@ -487,10 +498,7 @@ def _in_words(ae: Autoencoder, path: Path, rows: int, test: Scored | None) -> di
         **columns_in_words(ae),
         **fleet_in_words(ae),
         "training": f"{ae.n_iter_} epochs, {seconds:.1f} s",
-        "error": (
-            f"{errors['model']:.4g} on the {errors['rows']} rows; {errors['pca']:.4g} by PCA, "
-            f"{errors['mean']:.4g} by the mean"
-        ),
+        "error": errors_in_words(errors),
     }
     if ae.schema_ is None:  # units of columns of several kinds have no mean
         lines["squared error"] = f"{errors['model_raw']:.4g} a value, in the data's units"

@@ -72,7 +72,7 @@ def reconstruct(
     return reconstruct_rows(load_model(model), model, source, result, common)
 
 
-def check_reconstruction(model: Path, source: Source, result: RowsOutput) -> None:
+def check_reconstruction(model: Path | None, source: Source, result: RowsOutput) -> None:
     """Refuse files that are missing, and outputs that reconstructions cannot go to."""
     source.check(model)
     if goes_to_folder(source, result.output):

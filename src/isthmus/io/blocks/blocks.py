@@ -30,6 +30,7 @@ class Blocks(ABC):
     """
 
     is_unpacked = False  # whether rows lie there as they are, and need no unpacking
+    is_fresh = False  # whether each epoch has rows of its own
     name: str
     n_rows: int
     columns: tuple[str, ...] | None

@@ -67,7 +67,7 @@ class Spool(Blocks):
         self.lock = threading.Lock()
         self.chunks: list[Chunk] = []
         self.empty: Rows | None = None  # the rows without rows
-        self._check_room(size)
+        check_room(name, size)
         for number, batch in enumerate(batches):
             self._check_like(batch[:0], number)
             step = max(VALUES // max(int(np.prod(batch.shape[1:])), 1), 1)
@@ -112,7 +112,7 @@ class Spool(Blocks):
 
     def _add(self, rows: Rows) -> None:
         content, dtype = _packed(rows)
-        self._check_room(len(content))
+        check_room(self.name, len(content))
         place = self.file.seek(0, io.SEEK_END)
         try:
             self.file.write(content)
@@ -125,17 +125,6 @@ class Spool(Blocks):
         stop = self.n_rows + len(rows)
         self.chunks.append(Chunk(place, len(content), self.n_rows, stop, dtype))
         self.n_rows = stop
-
-    def _check_room(self, size: int) -> None:
-        """Refuse what the disk has no room for."""
-        folder = tempfile.gettempdir()
-        free = shutil.disk_usage(folder).free
-        if size + LEFT_FREE > free:
-            raise NoRoomError(
-                f"{self.name} is kept in a temporary file while it is used, which takes "
-                f"{size / 1e6:,.0f} MB more, and {free / 1e6:,.0f} MB are free in {folder}: make room "
-                "there, or set TMPDIR to another folder."
-            )
 
     def _check_like(self, empty: Rows, number: int) -> None:
         """Refuse a batch with other columns; remember types that hold the cells of all batches."""
@@ -158,6 +147,18 @@ class Spool(Blocks):
 
     def _unlike(self, number: int, why: str) -> TableError:
         return TableError(f"{self.name}: batch {number} is not like those before it ({why}).")
+
+
+def check_room(name: str, size: float) -> None:
+    """Raise a NoRoomError where the disk has no room for so many bytes of a source more."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if size + LEFT_FREE > free:
+        raise NoRoomError(
+            f"{name} is kept in a temporary file while it is used, which takes {size / 1e6:,.0f} MB "
+            f"more, and {free / 1e6:,.0f} MB are free in {folder}: make room there, or set TMPDIR to "
+            "another folder."
+        )
 
 
 def _packed(rows: Rows) -> tuple[bytes, np.dtype | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from isthmus.io.blocks.blocks import Blocks
-from isthmus.io.blocks.spool import Spool
+from isthmus.io.blocks.spool import Spool, check_room
 from isthmus.io.labels import column_words
 from isthmus.io.light import Columns
 from isthmus.io.pieces import Pieces, Unfit
@@ -62,11 +62,12 @@ class TextBlocks(Blocks):
         self.is_several = files is not None
         files = [path] if files is None else files
         self.name, self.files = str(path), [Pieces(file, header=header) for file in files]
-        known, spool, size = {*words}, None, sum(file.stat().st_size for file in files)
+        self.size = sum(file.stat().st_size for file in files)
+        known, spool = {*words}, None
         while spool is None:
             columns = Columns(known)
             try:
-                spool = Spool(self.name, self._frames(columns), size // 2)
+                spool = Spool(self.name, self._frames(columns))
             except Late:
                 known |= columns.words | columns.late
         self.spool, self.n_rows = spool, len(spool)
@@ -97,8 +98,11 @@ class TextBlocks(Blocks):
                 frame = columns.typed(self._in_order(piece.cells))
                 if columns.late:
                     raise Late
+                frame = frame.with_columns(pl.Series(LINE, piece.lines), pl.lit(number).alias(FILE))
+                if number == rows == 0:  # what the others take, if they are like the first
+                    check_room(self.name, frame.estimated_size() * self.size / piece.size)
                 rows += len(frame)
-                yield frame.with_columns(pl.Series(LINE, piece.lines), pl.lit(number).alias(FILE))
+                yield frame
             if not rows:
                 raise Unfit
 

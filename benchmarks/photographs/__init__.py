@@ -1,0 +1,1 @@
+"""Photographs with noise: what is read, the contestants, and what is printed."""
