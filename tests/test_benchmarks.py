@@ -110,7 +110,7 @@ def test_the_denoisers_are_one_network(speed):
     from speed import denoiser
 
     model = denoiser.estimator(max_epochs=1).fit(denoiser.patches()[: denoiser.BATCH])
-    module = denoiser.torch_denoiser()
+    module = denoiser.denoiser()
     assert sum(p.numel() for p in module.parameters()) == model.n_parameters_
 
 

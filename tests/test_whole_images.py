@@ -15,8 +15,8 @@ from sklearn.base import BaseEstimator
 from isthmus import Autoencoder, Cosine, Poisson, TopK, load
 from isthmus.images import Denoiser, Images, denoise, denoising, whole
 from isthmus.images.channels import passes_of
-from isthmus.images.whole import Rule, is_local, rounded_up, scaler_of_pixels
-from isthmus.model import Affine, Model, resolve_slots
+from isthmus.images.whole import Rule, rounded_up
+from isthmus.model import Affine, Model, is_local, resolve_slots, scaler_of_pixels
 
 PLAIN = "conv:channels=[4],stride=1,code=maps"
 NETS = {  # most with a size that their strides do not divide
@@ -58,7 +58,7 @@ def test_roots_of_counts_go_whole_as_they_go_in_the_models_own_size(rng, small_b
     ae = fitted(PLAIN, rng.poisson(20, (20, *shape)), scaling="anscombe")
     large = rng.poisson(20, (30, 25, *shape[2:])).astype(np.uint16).astype(float)
     net = ae.net_.resized(large.shape[:2])
-    scaler = scaler_of_pixels(ae.fitted_.model, shape[2] if shape[2:] else 1)
+    scaler = scaler_of_pixels(ae.fitted_.model)
     scaled = scaler.forward(large.reshape(30, 25, -1), "float32").reshape(1, -1)
     made = reconstruct(ae.fitted_.model.objective, net, scaled)
     wanted = scaler.inverse(np.asarray(made).reshape(30, 25, -1)).reshape(large.shape)

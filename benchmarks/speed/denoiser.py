@@ -1,4 +1,4 @@
-"""A denoiser of photographs: its training step, and an image of 1,000 x 1,000, beside PyTorch.
+"""The preset for photographs: its training step, and an image of 1,000 x 1,000, beside PyTorch.
 
 PyTorch's network has the same layers, and is written twice: as most write it, and with channels last,
 which oneDNN prefers.
@@ -7,12 +7,13 @@ which oneDNN prefers.
 import time
 from functools import partial
 
+from photographs.network import BATCH, NOISE, denoiser
+
 from speed.results import alternated
 
-CHANNELS, SIDE, BATCH, ROWS, LARGE = (64,) * 6, 48, 16, 1024, 1000
-NOISE = 0.02, 0.2  # the least and the greatest deviation
+SIDE, ROWS, LARGE = 48, 1024, 1000
 LOOP, LAST = "PyTorch loop", "PyTorch channels last"
-WORKLOADS = {f"step {BATCH} x {SIDE} x {SIDE}": "step", f"image {LARGE:,} x {LARGE:,}": "image"}
+WORKLOADS = {f"step of {BATCH} x {SIDE} x {SIDE}": "step", f"image {LARGE:,} x {LARGE:,}": "image"}
 
 
 def patches():
@@ -30,19 +31,14 @@ def photograph():
 
 
 def estimator(**settings):
-    """Return the network as an `Autoencoder` of isthmus."""
-    from isthmus import Autoencoder, Conv
+    """Return the preset, for patches that are scaled already."""
+    from isthmus import presets
 
-    n = len(CHANNELS) - 1
-    layers = {"channels": CHANNELS, "kernel": (4, *n * [3]), "stride": (2, *n * [1])}
-    ends = {"code": "maps", "code_activation": "gelu", "output": "identity"}
-    conv = Conv(**layers, **ends, residual=True, skips=True)
-    common = {"batch_size": BATCH, "early_stopping": False, "scaling": None, "random_state": 0}
-    return Autoencoder(None, conv, corruption=f"gaussian:std={list(NOISE)}", **common, **settings)
+    return presets.image_denoiser(scaling=None, random_state=0, **settings)
 
 
 def isthmus(what):
-    """Return the seconds of a step in a warm fit, by its history, or of denoising a large image."""
+    """Return the seconds of a step of a warm fit, by its history, or of denoising a large image."""
     from isthmus.images import denoise
 
     if what == "image":
@@ -51,7 +47,8 @@ def isthmus(what):
     x = patches()
 
     def run():
-        return estimator(max_epochs=1).fit(x).history_["seconds"][-1] * BATCH / ROWS
+        first, second = estimator(max_epochs=2).fit(x).history_["seconds"]
+        return (second - first) * BATCH / ROWS
 
     return run
 
@@ -63,39 +60,12 @@ def timed(call):
     return time.perf_counter() - begin
 
 
-def torch_denoiser():
-    """Return the network as a module of PyTorch."""
-    from torch import nn
-
-    class Denoiser(nn.Module):
-        def __init__(self):
-            super().__init__()
-            first, *others = CHANNELS
-            pairs = list(zip(CHANNELS, others, strict=False))
-            down, up = nn.Conv2d(1, first, 4, 2, 1), nn.ConvTranspose2d(first, 1, 4, 2, 1)
-            back = [nn.Conv2d(m, c, 3, padding=1) for c, m in reversed(pairs)]
-            self.encoder = nn.ModuleList([down, *(nn.Conv2d(*p, 3, padding=1) for p in pairs)])
-            self.decoder = nn.ModuleList([*back, up])
-            self.activation = nn.GELU(approximate="tanh")
-
-        def forward(self, x):
-            h, kept = x, []
-            for layer in self.encoder:
-                kept.append(h)
-                h = self.activation(layer(h))
-            for layer in self.decoder[:-1]:
-                h = self.activation(layer(h)) + kept.pop()
-            return x + self.decoder[-1](h)
-
-    return Denoiser()
-
-
 def pytorch(what, last=False):
     """Return the seconds of a step in a loop over a shuffled epoch, or of a large image."""
     import torch
 
     layout = torch.channels_last if last else torch.contiguous_format
-    module = torch_denoiser().to(memory_format=layout)
+    module = denoiser().to(memory_format=layout)
     if what == "image":
         photo = torch.from_numpy(photograph())[None, None].contiguous(memory_format=layout)
         return partial(timed, torch.inference_mode()(partial(module, photo)))

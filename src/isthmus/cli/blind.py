@@ -16,14 +16,13 @@ from isthmus.cli.terminal import UsageError
 from isthmus.io import FileError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from isthmus.autoencoder import Autoencoder
     from isthmus.io import Patches
 
 SIDE = 40  # pixels of the patches' sides
 MANY = 20_000  # patches in an epoch
 LEAST = 10**6  # pixels of all pictures together, below which a model learns little
+LOOKED_AT = 20  # pictures whose noise is estimated
 
 
 @Parameter(name="*")
@@ -117,25 +116,30 @@ def warn_of_few(rows: Patches, folder: Path) -> None:
 
 def known_deviation(rows: Patches, folder: Path) -> float:
     """Return the deviation of the noise where the pixels' range is 1; FileError where there is none."""
-    low, high = rows.ends
-    std = deviation_of(rows.read(0, 1000)) / (high - low)
-    if std < 0.5 / 255:
+    from statistics import median
+
+    from isthmus.images import SMALLEST, estimate_noise
+
+    pictures, (low, high) = rows.pictures, rows.ends
+    large = [i for i, size in enumerate(pictures.sizes) if min(size) >= SMALLEST]
+    some = large[:: -(-len(large) // LOOKED_AT) or 1]
+    found = [estimate_noise(pictures[i]) for i in some]
+    if not found:
         raise FileError(
-            f"{folder}: no noise was found in its pictures, which a model could learn to take out."
+            f"{folder}: the noise of pictures of fewer than {SMALLEST} x {SMALLEST} pixels cannot be "
+            "estimated: give larger ones, or --noise other."
         )
-    return round(std, 4)
-
-
-def deviation_of(patches: np.ndarray) -> float:
-    """Return the deviation of Gaussian noise in patches: the median of theirs.
-
-    Of four pixels in a square the difference of the diagonals has nothing of what is smooth, and of
-    these differences the median size little of what is sharp. Reference: Donoho & Johnstone, 1994.
-    """
-    import numpy as np
-
-    x = patches.astype(float)
-    x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
-    detail = x[:, ::2, ::2] - x[:, 1::2, ::2] - x[:, ::2, 1::2] + x[:, 1::2, 1::2]
-    each = np.median(np.abs(detail).reshape(len(x), -1), axis=1) / 2 / 0.67449
-    return float(np.median(each))
+    kinds = [noise.verdict for noise in found]
+    kind = max(set(kinds), key=kinds.count)
+    if kind is None:
+        raise FileError(
+            f"{folder}: no noise was found in most of its pictures, which a model could learn to take "
+            "out. isthmus denoise --estimate says what each one has."
+        )
+    if kind != "gaussian":
+        warnings.warn(
+            f"The noise of most pictures of {folder} looks like {kind} and is taken for gaussian: with "
+            "--noise other a model needs no such guess.",
+            stacklevel=3,
+        )
+    return round(median(noise.deviation for noise in found) / (high - low), 4)

@@ -185,7 +185,8 @@ def tile_shape(model: Autoencoder) -> tuple[int, ...]:
     from sklearn.utils.validation import check_is_fitted
 
     if not hasattr(model, "reconstruct"):
-        raise TypeError(f"The model must be an Autoencoder fitted on images; got {model!r}.")
+        kind = model if isinstance(model, type) else type(model)
+        raise TypeError(f"The model must be an Autoencoder fitted on images; got {kind.__name__}.")
     check_is_fitted(
         model, msg="The model is not fitted yet: fit it on images, or on patches of some, first."
     )
@@ -199,7 +200,7 @@ def tile_shape(model: Autoencoder) -> tuple[int, ...]:
 
 def is_whole(model: Autoencoder) -> bool:
     """Return whether a fitted model denoises images whole, because its code is maps."""
-    from isthmus.images.whole import is_local
+    from isthmus.model import is_local
 
     return is_local(model.fitted_.model)
 

@@ -31,11 +31,11 @@ def taught(model: Model, brightness: float, unit: float) -> Known | None:
     be said: there is no corruption, or one that poses another task, or of another kind; or pixels are
     scaled one by one.
     """
-    from isthmus.images.whole import scaler_of_pixels
+    from isthmus.model import scaler_of_pixels
 
     parts = model.slots.corruption
     channels = prod((model.sample_shape or ())[2:])
-    scaler = scaler_of_pixels(model, channels)
+    scaler = scaler_of_pixels(model)
     sized = all(part.name in (*DEVIATIONS, *SIZED) and not part.of_noise for part in parts)
     if scaler is None or not parts or not sized:
         return None

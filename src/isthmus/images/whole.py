@@ -19,9 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from isthmus.images.tiling import MOST_VALUES, Part, in_unit
-from isthmus.model import Affine, Rooted
+from isthmus.model import scaler_of_pixels
 from isthmus.nets import ConvLayer, TransposedConvLayer
-from isthmus.parts import Loss, Sparsity
 from isthmus.training import ask_between_chunks
 
 if TYPE_CHECKING:
@@ -41,18 +40,6 @@ LEAST_SIDE = 8  # of a block: smaller images are filled up to it
 Sides = tuple[int, int]  # height and width, or places along them
 
 
-def is_local(model: Model) -> bool:
-    """Return whether a pixel depends on those around it alone, in the same way wherever it is."""
-    net, sparsity, loss = model.net, model.slots.sparsity, model.slots.loss
-    return (
-        bool(net.decoder)
-        and all(type(layer) is ConvLayer and len(layer.window) == 2 for layer in net.encoder)
-        and all(type(layer) is TransposedConvLayer for layer in net.decoder)
-        and (sparsity is None or type(sparsity).code is Sparsity.code)
-        and (loss.by_column or type(loss).seen is Loss.seen)
-    )
-
-
 class Whole:
     """A model of maps, for images of any size."""
 
@@ -61,7 +48,7 @@ class Whole:
     def __init__(self, model: Model) -> None:
         assert model.sample_shape is not None
         self.model, net = model, model.net
-        self.scaler = scaler_of_pixels(model, prod(model.sample_shape[2:]))
+        self.scaler = scaler_of_pixels(model)
         stride = net.total_stride
         margin = -(-net.radius // stride) * stride
         self.rule = Rule(stride, margin, _least_side(net), _longest_side(net))
@@ -125,15 +112,6 @@ class Whole:
 @jax.jit
 def _reconstruct(objective: Objective, net: Net, x: Array) -> Array:
     return objective.reconstruct(net, x)
-
-
-def scaler_of_pixels(model: Model, channels: int) -> Affine | Rooted | None:
-    """Return the scaling of single pixels; None where it differs from place to place."""
-    if not isinstance(model.scaler, Affine | Rooted):
-        return None
-    centre, scale = (values.reshape(-1, channels) for values in model.scaler)
-    alike = (centre == centre[0]).all() and (scale == scale[0]).all()
-    return type(model.scaler)(centre[0], scale[0]) if alike else None
 
 
 # -- how a side is cut -----------------------------------------------------------------------------

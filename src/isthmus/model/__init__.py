@@ -3,7 +3,6 @@
 from isthmus.model.baselines import Baseline as Baseline
 from isthmus.model.baselines import explained_share as explained_share
 from isthmus.model.baselines import pca_axes as pca_axes
-from isthmus.model.counting import Rooted as Rooted
 from isthmus.model.evaluation import evaluated as evaluated
 from isthmus.model.evaluation import reference_errors as reference_errors
 from isthmus.model.evaluation import summary_text as summary_text
@@ -73,6 +72,8 @@ from isthmus.model.onnx import unused_name as unused_name
 from isthmus.model.onnx_graph import add_code as add_code
 from isthmus.model.onnx_graph import add_decoding as add_decoding
 from isthmus.model.onnx_graph import add_loss as add_loss
+from isthmus.model.pixels import is_local as is_local
+from isthmus.model.pixels import scaler_of_pixels as scaler_of_pixels
 from isthmus.model.record import Record as Record
 from isthmus.model.record import array_of as array_of
 from isthmus.model.record import bad_value as bad_value

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isthmus.model.onnx_graph import add_norm, add_scaling, add_units
+from isthmus.model.pixels import is_local, scaler_of_pixels
 from isthmus.model.scaling import Affine
-from isthmus.nets import ConvLayer, Stored, TransposedConvLayer
-from isthmus.parts import Loss, Sparsity
+from isthmus.nets import Stored
+from isthmus.parts import Loss
 
 if TYPE_CHECKING:
     from isthmus.model.model import Model
@@ -28,31 +29,15 @@ def takes_any_size(model: Model) -> bool:
     The images that it was fitted on must be a multiple of the total stride: of others, which the net
     itself knows to the end, the file would see something else there.
     """
-    shape, slots = model.sample_shape, model.slots
-    layers = {type(layer) for layer in (*model.net.encoder, *model.net.decoder)}
-    if (
-        shape is None
-        or layers != {ConvLayer, TransposedConvLayer}
-        or len(model.net.windows[0]) != 2
-    ):
-        return False
+    shape, loss = model.sample_shape, type(model.slots.loss)
     return (
-        scaler_of_pixels(model) is not None
-        and (slots.sparsity is None or type(slots.sparsity).code is Sparsity.code)
-        and type(slots.loss).seen is Loss.seen
-        and type(slots.loss).shown is Loss.shown
+        shape is not None
+        and is_local(model)
+        and isinstance(scaler_of_pixels(model), Affine)
+        and loss.seen is Loss.seen
+        and loss.shown is Loss.shown
         and not any(side % model.net.total_stride for side in shape[:2])
     )
-
-
-def scaler_of_pixels(model: Model) -> Affine | None:
-    """Return the scaling of a pixel's channels; None where it differs from pixel to pixel."""
-    if not isinstance(model.scaler, Affine):
-        return None
-    channels = model.net.encoder[0].shapes[0][-1]
-    centre, scale = (line.reshape(-1, channels) for line in model.scaler)
-    alike = (centre == centre[0]).all() and (scale == scale[0]).all()
-    return Affine(centre[0], scale[0]) if alike else None
 
 
 def model_over(model: Model, sizes: tuple[int, int]) -> Model:
@@ -60,7 +45,7 @@ def model_over(model: Model, sizes: tuple[int, int]) -> Model:
     channels = model.net.encoder[0].shapes[0][-1]
     pixels = sizes[0] * sizes[1]
     scaler = scaler_of_pixels(model)
-    assert scaler is not None
+    assert isinstance(scaler, Affine)
     assert model.sample_shape is not None
     mean = model.mean_row.reshape(-1, channels).mean(axis=0)
     return replace(
@@ -75,7 +60,7 @@ def model_over(model: Model, sizes: tuple[int, int]) -> Model:
 def add_images(graph: Graph, model: Model) -> str:
     """Return the reconstructions of the images X (n, height, width[, channels])."""
     scaler, shape = scaler_of_pixels(model), model.sample_shape
-    assert scaler is not None
+    assert isinstance(scaler, Affine)
     assert shape is not None
     x = "X" if len(shape) == 3 else graph.add("Unsqueeze", "X", [3])
     stride = model.net.total_stride
